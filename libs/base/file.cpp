@@ -1,0 +1,369 @@
+#include "libs/base/file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+constexpr mode_t kFileMode = 0666;  // the process's umask narrows both
+constexpr mode_t kFolderMode = 0777;
+
+[[noreturn]] void fail_io(std::string_view action, const Path& path, int code) {
+  throw IoError(ErrorKind::kRuntime,
+                fmt::format("cannot {} {}: {}", action, path.native(), std::generic_category().message(code)),
+                code);
+}
+
+[[noreturn]] void fail_read(const Path& path, std::string_view reason, int code) {
+  throw IoError(ErrorKind::kRuntime, fmt::format("cannot read {}: {}", path.native(), reason), code);
+}
+
+/// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto retry(Call call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+bool means_absent(int code) {
+  return code == ENOENT || code == ENOTDIR;
+}
+
+Path parent_of(const Path& path) {
+  const Path parent = path.has_filename() ? path.parent_path() : path.parent_path().parent_path();
+  return parent.empty() ? Path(".") : parent;
+}
+
+/// Closes on destruction; -1 is none.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+int open_or_fail(const Path& path, int flags, std::string_view action) {
+  const int descriptor = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
+  if (descriptor < 0) fail_io(action, path, errno);
+  return descriptor;
+}
+
+class PosixFile : public WritableFile {
+ public:
+  PosixFile(Path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+
+  void write(std::span<const std::byte> data) override {
+    while (!data.empty()) {
+      const ssize_t n = retry([&] { return ::write(descriptor_.get(), data.data(), data.size()); });
+      if (n < 0) fail_io("write", path_, errno);
+      if (n == 0) fail_io("write", path_, ENOSPC);
+      data = data.subspan(static_cast<size_t>(n));
+    }
+  }
+
+  void allocate(uint64_t bytes) override {
+    if (bytes == 0) return;
+    // The size stays as it is (unlike with posix_fallocate, which also imitates missing support by writing
+    // zeros).
+    const int result = retry(
+        [&] { return ::fallocate(descriptor_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); });
+    const bool unsupported = result < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS);
+    if (result < 0 && !unsupported) fail_io("reserve room for", path_, errno);
+  }
+
+  void sync() override {
+    if (retry([&] { return ::fsync(descriptor_.get()); }) < 0) fail_io("sync", path_, errno);
+  }
+
+  void close() override {
+    // Linux releases the descriptor even when close is interrupted.
+    if (::close(descriptor_.release()) < 0 && errno != EINTR) fail_io("close", path_, errno);
+  }
+
+ private:
+  Path path_;
+  Descriptor descriptor_;
+};
+
+class PosixFileSystem : public FileSystem {
+ public:
+  std::unique_ptr<WritableFile> create(const Path& path) override {
+    return std::make_unique<PosixFile>(path, open_or_fail(path, O_WRONLY | O_CREAT | O_EXCL, "create"));
+  }
+
+  std::unique_ptr<WritableFile> append(const Path& path, uint64_t keep_bytes) override {
+    Descriptor descriptor(open_or_fail(path, O_WRONLY | O_CREAT | O_APPEND, "open"));
+    struct stat status {};
+    if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);
+    if (static_cast<uint64_t>(status.st_size) > keep_bytes &&
+        retry([&] { return ::ftruncate(descriptor.get(), static_cast<off_t>(keep_bytes)); }) < 0) {
+      fail_io("cut", path, errno);
+    }
+    return std::make_unique<PosixFile>(path, descriptor.release());
+  }
+
+  void make_folder(const Path& path) override {
+    if (::mkdir(path.c_str(), kFolderMode) == 0) return;
+    const int code = errno;
+    if (code == EEXIST && folder_exists(path)) return;
+    fail_io("create folder", path, code);
+  }
+
+  void rename(const Path& from, const Path& to) override {
+    if (::rename(from.c_str(), to.c_str()) < 0) {
+      fail_io(fmt::format("rename {} to", from.native()), to, errno);
+    }
+  }
+
+  void sync_folder(const Path& path) override {
+    const Descriptor descriptor(open_or_fail(path, O_RDONLY | O_DIRECTORY, "open folder"));
+    // EINVAL: a file system that has nothing to sync for folders.
+    if (retry([&] { return ::fsync(descriptor.get()); }) < 0 && errno != EINVAL)
+      fail_io("sync folder", path, errno);
+  }
+
+  void remove_file(const Path& path) override {
+    if (::unlink(path.c_str()) < 0) fail_io("remove", path, errno);
+  }
+
+  void remove_folder(const Path& path) override {
+    if (::rmdir(path.c_str()) < 0) fail_io("remove folder", path, errno);
+  }
+};
+
+/// Status of the path itself or, when `follow` is set, of what it points to; nothing when absent.
+std::optional<struct stat> status_of(const Path& path, bool follow) {
+  struct stat status {};
+  const int result = follow ? ::stat(path.c_str(), &status) : ::lstat(path.c_str(), &status);
+  if (result == 0) return status;
+  if (!means_absent(errno)) fail_io("look at", path, errno);
+  return std::nullopt;
+}
+
+bool is_folder_itself(const Path& path) {
+  const auto status = status_of(path, false);
+  return status && S_ISDIR(status->st_mode);
+}
+
+void remove_below_and_itself(FileSystem& files, const Path& path) {
+  if (!is_folder_itself(path)) {
+    files.remove_file(path);
+    return;
+  }
+  for (const FolderEntry& entry : list_folder(path)) remove_below_and_itself(files, path / entry.name);
+  files.remove_folder(path);
+}
+
+FolderEntry entry_of(int folder, const char* name) {
+  FolderEntry entry{.name = name};
+  struct stat status {};
+  if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return entry;
+  entry.is_link = S_ISLNK(status.st_mode);
+  if (entry.is_link && ::fstatat(folder, name, &status, 0) != 0) return entry;
+  entry.is_folder = S_ISDIR(status.st_mode);
+  entry.is_regular = S_ISREG(status.st_mode);
+  if (entry.is_regular) entry.size_bytes = static_cast<uint64_t>(status.st_size);
+  return entry;
+}
+
+void remove_quietly(FileSystem& files, const Path& path) {
+  try {
+    files.remove_file(path);
+  } catch (const IoError&) {  // the error that led here is the one to report
+  }
+}
+
+void write_new_file(FileSystem& files, const Path& path, std::string_view content) {
+  const auto file = files.create(path);
+  file->write(content);
+  file->sync();
+  file->close();
+}
+
+}  // namespace
+
+FileSystem& real_file_system() {
+  static PosixFileSystem instance;
+  return instance;
+}
+
+void write_file_atomically(FileSystem& files, const Path& path, std::string_view content) {
+  // A fixed name: what a killed process left behind is overwritten by the next one instead of piling up.
+  const Path temporary = path.parent_path() / fmt::format(".{}.tmp", path.filename().native());
+  if (status_of(temporary, false)) files.remove_file(temporary);
+  try {
+    write_new_file(files, temporary, content);
+    files.rename(temporary, path);
+  } catch (const IoError&) {
+    remove_quietly(files, temporary);
+    throw;
+  }
+  files.sync_folder(parent_of(path));
+}
+
+void remove_tree(FileSystem& files, const Path& path) {
+  if (!status_of(path, false)) return;
+  remove_below_and_itself(files, path);
+  files.sync_folder(parent_of(path));
+}
+
+ReadableFile::ReadableFile(const Path& path) : path_(path) {
+  // O_NONBLOCK: a FIFO without a writer must not hold the program.
+  Descriptor descriptor(open_or_fail(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, "open"));
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);
+  if (S_ISDIR(status.st_mode)) fail_read(path, "it is a folder, not a file", EISDIR);
+  if (!S_ISREG(status.st_mode)) fail_read(path, "it is not a regular file", EINVAL);
+  size_ = static_cast<uint64_t>(status.st_size);
+  descriptor_ = descriptor.release();
+}
+
+ReadableFile::~ReadableFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ReadableFile::ReadableFile(ReadableFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+ReadableFile& ReadableFile::operator=(ReadableFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+size_t ReadableFile::read_at(uint64_t offset, std::span<std::byte> data) const {
+  size_t done = 0;
+  while (done < data.size()) {
+    const auto at = static_cast<off_t>(offset + done);
+    const ssize_t n = retry([&] { return ::pread(descriptor_, data.data() + done, data.size() - done, at); });
+    if (n < 0) fail_io("read", path_, errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
+}
+
+void ReadableFile::drop_cache() const {
+  ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);  // advice: a failure changes nothing
+}
+
+std::string read_file(const Path& path, uint64_t limit_bytes) {
+  const ReadableFile file(path);
+  if (file.size() > limit_bytes) {
+    fail_read(path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
+  }
+  // Files of /proc tell size 0, and a file may grow: what counts is where reading ends.
+  constexpr uint64_t kStep = uint64_t{64} << 10;
+  std::string content;
+  size_t done = 0;
+  uint64_t room = file.size() + 1;
+  while (true) {
+    content.resize(done + room);
+    const auto free_part = std::as_writable_bytes(std::span(content)).subspan(done);
+    const size_t n = file.read_at(done, free_part);
+    done += n;
+    if (done > limit_bytes)
+      fail_read(path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
+    if (n < free_part.size()) break;
+    room = std::max<uint64_t>(kStep, done);
+  }
+  content.resize(done);
+  return content;
+}
+
+std::optional<std::string> read_file_if_exists(const Path& path, uint64_t limit_bytes) {
+  try {
+    return read_file(path, limit_bytes);
+  } catch (const IoError& error) {
+    if (means_absent(error.code())) return std::nullopt;
+    throw;
+  }
+}
+
+bool file_exists(const Path& path) {
+  const auto status = status_of(path, true);
+  return status && S_ISREG(status->st_mode);
+}
+
+bool folder_exists(const Path& path) {
+  const auto status = status_of(path, true);
+  return status && S_ISDIR(status->st_mode);
+}
+
+std::vector<FolderEntry> list_folder(const Path& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
+  if (!folder) fail_io("list folder", path, errno);
+  std::vector<FolderEntry> entries;
+  while (true) {
+    errno = 0;
+    const dirent* found = ::readdir(folder.get());
+    if (found == nullptr) break;
+    const std::string_view name = found->d_name;
+    if (name != "." && name != "..") entries.push_back(entry_of(::dirfd(folder.get()), found->d_name));
+  }
+  if (errno != 0) fail_io("list folder", path, errno);
+  std::ranges::sort(entries, {}, &FolderEntry::name);
+  return entries;
+}
+
+void make_folders(FileSystem& files, const Path& path) {
+  if (path.empty() || folder_exists(path)) return;
+  const Path parent = parent_of(path);
+  make_folders(files, parent);
+  files.make_folder(path);
+  files.sync_folder(parent);
+}
+
+uint64_t free_disk_bytes(const Path& path) {
+  Path existing = path;
+  while (!status_of(existing, true)) existing = parent_of(existing);
+  struct statvfs status {};
+  if (retry([&] { return ::statvfs(existing.c_str(), &status); }) < 0) fail_io("look at", existing, errno);
+  return uint64_t{status.f_bavail} * status.f_frsize;
+}
+
+std::optional<FileLock> FileLock::try_acquire(const Path& path) {
+  Descriptor descriptor(open_or_fail(path, O_RDWR | O_CREAT, "open"));
+  if (retry([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) == 0) {
+    return FileLock(descriptor.release());
+  }
+  if (errno == EWOULDBLOCK) return std::nullopt;
+  fail_io("lock", path, errno);
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,25 @@
+#pragma once
+// What this machine is and has: processor, memory (control-group limits included), what this process uses.
+
+#include <cstdint>
+#include <string>
+
+namespace pretrain {
+
+struct Machine {
+  std::string processor;          ///< model name as the kernel prints it
+  int cores = 1;                  ///< logical processors that this process may run on
+  uint64_t memory_bytes = 0;      ///< smaller of physical memory and control-group limit
+  uint64_t available_bytes = 0;   ///< what a new process can take without swapping
+};
+
+Machine inspect_machine();
+
+/// Resident memory of this process now, and the most it ever had.
+uint64_t resident_bytes();
+uint64_t peak_resident_bytes();
+
+/// User plus system seconds that this process has used, all threads.
+double process_cpu_seconds();
+
+}  // namespace pretrain

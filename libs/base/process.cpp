@@ -1,0 +1,117 @@
+#include "libs/base/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "libs/base/error.h"
+
+namespace pretrain {
+namespace {
+
+constexpr char kResultMark = 'R';
+constexpr char kErrorMark = 'E';
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() { reset(); }
+  void reset() {
+    if (value_ >= 0) ::close(std::exchange(value_, -1));
+  }
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+std::pair<Descriptor, Descriptor> make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) fail(ErrorKind::kRuntime, "cannot create a pipe: {}", std::strerror(errno));
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+void write_all(int descriptor, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(descriptor, data.data(), data.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;  // the parent has gone
+    data.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+[[noreturn]] void run_child(const std::function<std::string()>& work, int result, int output) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  dup2(output, STDERR_FILENO);
+  try {
+    write_all(result, kResultMark + work());
+  } catch (const std::exception& error) {
+    write_all(result, kErrorMark + std::string(error.what()));
+  }
+  _exit(0);
+}
+
+/// Appends what is readable; returns false at the end.
+bool drain(int descriptor, std::string& into) {
+  std::array<char, 65536> buffer{};
+  const ssize_t n = ::read(descriptor, buffer.data(), buffer.size());
+  if (n < 0) return errno == EINTR || errno == EAGAIN;
+  into.append(buffer.data(), static_cast<size_t>(n));
+  return n > 0;
+}
+
+void deliver_lines(std::string& text, const std::function<void(std::string_view)>& on_output) {
+  size_t end = 0;
+  while ((end = text.find('\n')) != std::string::npos) {
+    if (on_output) on_output(std::string_view(text).substr(0, end));
+    text.erase(0, end + 1);
+  }
+}
+
+}  // namespace
+
+std::string run_in_child(const std::function<std::string()>& work,
+                         const std::function<void(std::string_view line)>& on_output, const std::stop_token& stop) {
+  auto [result_read, result_write] = make_pipe();
+  auto [output_read, output_write] = make_pipe();
+  const pid_t child = fork();
+  if (child < 0) fail(ErrorKind::kRuntime, "cannot start a child process: {}", std::strerror(errno));
+  if (child == 0) run_child(work, result_write.get(), output_write.get());
+  result_write.reset();
+  output_write.reset();
+
+  std::string result;
+  std::string output;
+  bool result_open = true;
+  bool output_open = true;
+  while ((result_open || output_open) && !stop.stop_requested()) {
+    std::array<pollfd, 2> polled{{{result_open ? result_read.get() : -1, POLLIN, 0},
+                                  {output_open ? output_read.get() : -1, POLLIN, 0}}};
+    constexpr int kStopCheckMilliseconds = 50;
+    if (poll(polled.data(), polled.size(), kStopCheckMilliseconds) <= 0) continue;
+    if (polled[0].revents != 0) result_open = drain(result_read.get(), result);
+    if (polled[1].revents != 0) output_open = drain(output_read.get(), output);
+    deliver_lines(output, on_output);
+  }
+  if (result_open || output_open) kill(child, SIGKILL);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (stop.stop_requested()) throw Stopped();
+  if (!result.empty() && result.front() == kResultMark) return result.substr(1);
+  if (!result.empty()) fail(ErrorKind::kRuntime, "{}", result.substr(1));
+  if (WIFSIGNALED(status)) fail(ErrorKind::kRuntime, "child process ended by signal {}", WTERMSIG(status));
+  fail(ErrorKind::kRuntime, "child process ended without a result");
+}
+
+}  // namespace pretrain

@@ -1,0 +1,33 @@
+#pragma once
+// A temporary folder that goes with the test, and where the real data stands.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace pretrain::test {
+
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  /// Writes a file below the folder (parents are made) and returns its path.
+  std::filesystem::path write(const std::string& name, const std::string& content) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// The folder with real Wikipedia text: $PRETRAIN_TEST_DATA, else ../shared/data beside the source tree.
+/// Nothing when it is absent; such a test calls GTEST_SKIP().
+std::optional<std::filesystem::path> real_data_folder();
+
+/// The source tree, for fixtures such as deploy/sample-corpus.
+std::filesystem::path source_folder();
+
+}  // namespace pretrain::test
