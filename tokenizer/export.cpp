@@ -1,0 +1,153 @@
+#include "tokenizer/export.h"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace pretrain {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Kind = ModelPiece::Kind;
+
+struct Merge {
+  float score = 0;
+  uint32_t left = 0;
+  uint32_t right = 0;
+};
+
+std::unordered_map<std::string_view, uint32_t> learned_pieces(const ModelProto& model) {
+  std::unordered_map<std::string_view, uint32_t> ids;
+  for (uint32_t id = 0; id < model.pieces.size(); ++id) {
+    if (model.pieces[id].kind == Kind::kNormal) ids.emplace(model.pieces[id].text, id);
+  }
+  return ids;
+}
+
+/// SentencePiece merges any two neighbours whose concatenation is a piece, the one of the highest score
+/// first. So each way to put a piece together from two others is a merge, in the order of the pieces' scores.
+std::vector<Merge> reconstruct_merges(const ModelProto& model) {
+  const auto ids = learned_pieces(model);
+  std::vector<Merge> merges;
+  for (const auto& [text, id] : ids) {
+    for (size_t cut = 1; cut < text.size(); ++cut) {
+      const auto left = ids.find(text.substr(0, cut));
+      const auto right = ids.find(text.substr(cut));
+      if (left == ids.end() || right == ids.end()) continue;
+      merges.push_back({model.pieces[id].score, left->second, right->second});
+    }
+  }
+  std::ranges::sort(merges, [](const Merge& a, const Merge& b) {
+    return std::tuple(-a.score, a.left, a.right) < std::tuple(-b.score, b.left, b.right);
+  });
+  return merges;
+}
+
+/// Byte pair encoding; a `char` model is one without merges.
+Json bpe_model(const ModelProto& model) {
+  Json vocabulary = Json::object();
+  for (uint32_t id = 0; id < model.pieces.size(); ++id) vocabulary[model.pieces[id].text] = id;
+  Json merges = Json::array();
+  if (model.type == TokenizerType::kBpe) {
+    for (const Merge& merge : reconstruct_merges(model)) {
+      merges.push_back({model.pieces[merge.left].text, model.pieces[merge.right].text});
+    }
+  }
+  return {{"type", "BPE"},
+          {"dropout", nullptr},
+          {"unk_token", model.unk_piece},
+          {"continuing_subword_prefix", nullptr},
+          {"end_of_word_suffix", nullptr},
+          {"fuse_unk", false},
+          {"byte_fallback", true},
+          {"ignore_merges", false},
+          {"vocab", std::move(vocabulary)},
+          {"merges", std::move(merges)}};
+}
+
+Json unigram_model(const ModelProto& model) {
+  // Here every piece can match in the text, "<0x41>" too: a score that no segmentation of known characters
+  // wants.
+  constexpr float kNeverChosen = -1048576;
+  Json vocabulary = Json::array();
+  uint32_t unk = 0;
+  for (uint32_t id = 0; id < model.pieces.size(); ++id) {
+    const ModelPiece& piece = model.pieces[id];
+    if (piece.kind == Kind::kUnknown) unk = id;
+    vocabulary.push_back({piece.text, piece.kind == Kind::kNormal ? piece.score : kNeverChosen});
+  }
+  return {{"type", "Unigram"}, {"unk_id", unk}, {"vocab", std::move(vocabulary)}, {"byte_fallback", true}};
+}
+
+Json special_pieces(const ModelProto& model) {
+  Json added = Json::array();
+  for (uint32_t id = 0; id < model.pieces.size(); ++id) {
+    const ModelPiece& piece = model.pieces[id];
+    if (piece.kind != Kind::kControl && piece.kind != Kind::kUnknown) continue;
+    added.push_back({{"id", id},
+                     {"content", piece.text},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  }
+  return added;
+}
+
+Json replace(std::string_view from, std::string_view to) {
+  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+}
+
+bool pieces_span_blanks(const ModelProto& model) {
+  return std::ranges::any_of(model.pieces, [](const ModelPiece& piece) {
+    const size_t last = piece.text.rfind(kBlankMark);
+    return piece.kind == Kind::kNormal && last != std::string::npos && last != 0;
+  });
+}
+
+/// One word at a time where no piece spans a blank: the same ids, and the library's cache of words takes
+/// hold.
+Json pre_tokenizer(const ModelProto& model) {
+  if (pieces_span_blanks(model)) return nullptr;
+  return {{"type", "Split"},
+          {"pattern", {{"String", kBlankMark}}},
+          {"behavior", "MergedWithNext"},
+          {"invert", false}};
+}
+
+}  // namespace
+
+std::string hugging_face_tokenizer_json(const Tokenizer& tokenizer) {
+  const ModelProto& model = tokenizer.model();
+  Json decoders = Json::array({replace(kBlankMark, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
+  const Json json = {
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", special_pieces(model)},
+      {"normalizer", replace(" ", kBlankMark)},
+      {"pre_tokenizer", pre_tokenizer(model)},
+      {"post_processor", nullptr},
+      {"decoder", {{"type", "Sequence"}, {"decoders", std::move(decoders)}}},
+      {"model", model.type == TokenizerType::kUnigram ? unigram_model(model) : bpe_model(model)}};
+  return json.dump(1) + "\n";
+}
+
+std::string hugging_face_tokenizer_config(const Tokenizer& tokenizer, uint32_t context) {
+  const Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                     {"model_max_length", context},
+                     {"eos_token", tokenizer.piece(tokenizer.end_of_text())},
+                     {"unk_token", tokenizer.model().unk_piece},
+                     {"add_bos_token", false},
+                     {"add_eos_token", false},
+                     {"add_prefix_space", false},
+                     {"clean_up_tokenization_spaces", false}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace pretrain

@@ -1,0 +1,57 @@
+#pragma once
+// A SentencePiece model as plain values, read from and written to the bytes of its ModelProto. The reader is
+// strict, because the library trusts what it loads: what passes here and is written anew is safe to hand to
+// it. Stateless, thread-safe.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pretrain {
+
+enum class TokenizerType { kBpe, kUnigram, kChar };
+
+/// "bpe", "unigram", "char".
+std::string_view tokenizer_type_name(TokenizerType type);
+
+/// SentencePiece's mark for a blank, U+2581.
+inline constexpr std::string_view kBlankMark = "\xE2\x96\x81";
+
+struct ModelPiece {
+  enum class Kind { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+
+  std::string text;
+  float score = 0;
+  Kind kind = Kind::kNormal;
+};
+
+/// The parts of a model that decide how text is encoded. Names are SentencePiece's; the index of a piece is
+/// its id.
+struct ModelProto {
+  TokenizerType type = TokenizerType::kUnigram;
+  std::vector<ModelPiece> pieces;
+  std::string unk_piece = "<unk>";
+  std::string eos_piece = "</s>";
+  bool byte_fallback = false;
+  bool treat_whitespace_as_suffix = false;
+  bool add_dummy_prefix = true;
+  bool remove_extra_whitespaces = true;
+  bool escape_whitespaces = true;
+  bool has_normalization_rules = false;
+};
+
+/// Value of a byte piece ("<0x0A>" is 10), or -1 for any other text.
+int byte_of_piece(std::string_view text);
+
+/// Reads a serialized model and checks that text survives it: identity normalisation, a piece for the blank
+/// mark, all 256 byte pieces, one unknown and an end-of-text piece, pieces that are valid UTF-8, finite
+/// scores. Errors: kData, one line with what is wrong and how to train a model that fits. Source:
+/// sentencepiece_model.proto and the protocol buffer wire format.
+ModelProto parse_model_proto(std::string_view serialized);
+
+/// Writes a model that parse_model_proto accepts. Equal models give equal bytes.
+std::string serialize_model_proto(const ModelProto& model);
+
+}  // namespace pretrain
