@@ -1,0 +1,289 @@
+#include "libs/model/transformer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "libs/base/check.h"
+#include "libs/tensor/activation.h"
+#include "libs/tensor/embedding.h"
+#include "libs/tensor/layer_norm.h"
+#include "libs/tensor/loss.h"
+#include "libs/tensor/reduction.h"
+#include "libs/tensor/transpose.h"
+
+namespace pretrain {
+namespace {
+
+size_t elements(int64_t rows, int64_t columns = 1) { return static_cast<size_t>(rows * columns); }
+
+/// Adds the time of its scope to a counter, and optionally to a second one.
+class ScopedSeconds {
+ public:
+  explicit ScopedSeconds(double& total, double* also = nullptr) : total_(total), also_(also) {}
+  ~ScopedSeconds() {
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    total_ += seconds;
+    if (also_ != nullptr) *also_ += seconds;
+  }
+  ScopedSeconds(const ScopedSeconds&) = delete;
+  ScopedSeconds& operator=(const ScopedSeconds&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& total_;
+  double* also_;
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace
+
+/// One layer: its products and what its forward pass keeps for the backward pass. What is cheap to compute again
+/// (norm outputs, GELU outputs) is not kept.
+struct Transformer::Layer {
+  Layer(ProductCache& products, const ModelConfig& c, int64_t rows, int64_t M)
+      : qkv(products, M, c.d_model, 3 * c.d_model),
+        attention(products, M, c.d_model, c.d_model),
+        up(products, M, c.d_model, c.d_ff),
+        down(products, M, c.d_ff, c.d_model),
+        mean1(elements(M)),
+        rstd1(elements(M)),
+        qkv_out(elements(M, 3 * c.d_model)),
+        attention_out(elements(M, c.d_model)),
+        log_sum_exp(elements(rows * c.heads, c.context)),
+        middle(elements(M, c.d_model)),
+        mean2(elements(M)),
+        rstd2(elements(M)),
+        up_out(elements(M, c.d_ff)) {}
+
+  Linear qkv, attention, up, down;
+  Buffer<float> mean1, rstd1;   // [M]
+  Buffer<float> qkv_out;        // [M, 3C]
+  Buffer<float> attention_out;  // [M, C]
+  Buffer<float> log_sum_exp;    // [B, H, T]
+  Buffer<float> middle;         // [M, C], the residual stream between attention and MLP
+  Buffer<float> mean2, rstd2;   // [M]
+  Buffer<float> up_out;         // [M, F], before the activation
+};
+
+/// Gradients on their way down, shared by all layers.
+struct Transformer::BackwardMemory {
+  BackwardMemory(const ModelConfig& c, int64_t M, int64_t head_rows)
+      : dx(elements(M, c.d_model)),
+        dnarrow(elements(M, c.d_model)),
+        dwide(elements(M, c.d_ff)),
+        dqkv(elements(M, 3 * c.d_model)),
+        scratch(M, std::max(c.d_ff, c.d_model), std::max(3 * c.d_model, c.d_ff)),
+        dlogits_transposed(elements(c.vocabulary, head_rows)) {}
+
+  Buffer<float> dx;       // [M, C], the gradient of the residual stream
+  Buffer<float> dnarrow;  // [M, C]
+  Buffer<float> dwide;    // [M, F]
+  Buffer<float> dqkv;     // [M, 3C]
+  LinearScratch scratch;
+  Buffer<float> dlogits_transposed;  // [V, head_rows]
+};
+
+int64_t head_chunk_rows(int64_t M, int64_t V) {
+  // Large enough that a chunk's products are efficient, small enough that the logits stay near 32 MB.
+  constexpr int64_t kLogitsPerChunk = 8'388'608;
+  const int64_t rows = std::clamp<int64_t>(kLogitsPerChunk / V / 64 * 64, 64, 512);
+  return std::min(M, rows);
+}
+
+Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training)
+    : compute_(compute),
+      config_(config),
+      layout_(config),
+      B_(rows),
+      T_(config.context),
+      M_(rows * config.context),
+      C_(config.d_model),
+      F_(config.d_ff),
+      V_(config.vocabulary),
+      products_(compute),
+      attention_(compute, {.B = B_, .T = T_, .H = config.heads, .D = config.head_size()}),
+      head_rows_(head_chunk_rows(M_, V_)),
+      head_weight_(C_, V_),
+      residual_(elements(residual_buffers() * M_, C_)),
+      normed_(elements(M_, C_)),
+      activated_(elements(M_, F_)),
+      final_normed_(elements(M_, C_)),
+      final_mean_(elements(M_)),
+      final_rstd_(elements(M_)),
+      logits_(elements(head_rows_, V_)),
+      losses_(elements(M_)) {
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    layers_.push_back(std::make_unique<Layer>(products_, config, rows, M_));
+  }
+  if (training) {
+    head_transposed_ = PackedMatrix(V_, C_);
+    backward_ = std::make_unique<BackwardMemory>(config, M_, head_rows_);
+  }
+}
+
+Transformer::~Transformer() = default;
+
+void Transformer::use_parameters(const float* parameters) {
+  parameters_ = parameters;
+  const bool training = backward_ != nullptr;
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    const BlockOffsets& at = layout_.blocks()[l];
+    layers_[l]->qkv.pack(parameter(at.qkv_weight), training);
+    layers_[l]->attention.pack(parameter(at.attention_weight), training);
+    layers_[l]->up.pack(parameter(at.up_weight), training);
+    layers_[l]->down.pack(parameter(at.down_weight), training);
+  }
+  const float* embedding = parameter(layout_.token_embedding());
+  head_weight_.pack_transposed(compute_, embedding, C_);
+  if (training) head_transposed_.pack(compute_, embedding, C_);
+}
+
+void Transformer::forward(const uint32_t* inputs) {
+  PRETRAIN_CHECK(parameters_ != nullptr, "no parameters in use");
+  embed_forward(compute_, inputs, parameter(layout_.token_embedding()), parameter(layout_.position_embedding()), M_, T_,
+                C_, residual(0));
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    const auto index = static_cast<size_t>(layer);
+    forward_layer(*layers_[index], layout_.blocks()[index], residual(layer), residual(layer + 1));
+  }
+  layer_norm_forward(compute_, residual(config_.layers), parameter(layout_.final_norm_gain()),
+                     parameter(layout_.final_norm_bias()), M_, C_, final_normed_.data(), final_mean_.data(),
+                     final_rstd_.data());
+}
+
+// middle = x + attention(norm1(x));  x_out = middle + mlp(norm2(middle))
+void Transformer::forward_layer(Layer& layer, const BlockOffsets& at, const float* x, float* x_out) {
+  layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
+                     layer.mean1.data(), layer.rstd1.data());
+  layer.qkv.forward(normed_.data(), parameter(at.qkv_bias), layer.qkv_out.data());
+  attention_.forward(layer.qkv_out.data(), layer.attention_out.data(), layer.log_sum_exp.data());
+  layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(), x);
+
+  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
+                     normed_.data(), layer.mean2.data(), layer.rstd2.data());
+  layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data());
+  gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
+  layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, layer.middle.data());
+}
+
+// logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is made in
+// place and used up before the next chunk.
+double Transformer::head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients) {
+  for (int64_t first = 0; first < M_; first += head_rows_) {
+    const int64_t rows = std::min(head_rows_, M_ - first);
+    {
+      const ScopedSeconds timed(seconds_.forward, &seconds_.loss);
+      products_.get({.M = rows, .N = V_, .K = C_})
+          .run(final_normed_.data() + first * C_, head_weight_, logits_.data());
+      softmax_cross_entropy(compute_, logits_.data(), targets + first, rows, V_, gradient_scale,
+                            losses_.data() + first);
+    }
+    if (gradients != nullptr) head_chunk_backward(first, rows, accumulate || first > 0, gradients);
+  }
+  return std::accumulate(losses_.data(), losses_.data() + M_, 0.0);
+}
+
+// dh = dlogits E;  dE (+)= dlogits^T h
+void Transformer::head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients) {
+  const ScopedSeconds timed(seconds_.backward, &seconds_.loss);
+  BackwardMemory& memory = *backward_;
+  products_.get({.M = rows, .N = C_, .K = V_})
+      .run(logits_.data(), head_transposed_, memory.dnarrow.data() + first * C_);
+  transpose(compute_, logits_.data(), V_, rows, V_, memory.dlogits_transposed.data(), rows);
+  memory.scratch.packed.reshape(rows, C_);
+  memory.scratch.packed.pack(compute_, final_normed_.data() + first * C_, C_);
+  products_.get({.M = V_, .N = C_, .K = rows, .accumulate = accumulate})
+      .run(memory.dlogits_transposed.data(), memory.scratch.packed, gradients + layout_.token_embedding());
+}
+
+double Transformer::evaluate(const uint32_t* inputs, const int32_t* targets) {
+  {
+    const ScopedSeconds timed(seconds_.forward);
+    forward(inputs);
+  }
+  return head(targets, 0, false, nullptr);
+}
+
+double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
+                                     bool accumulate, float* gradients) {
+  PRETRAIN_CHECK(backward_ != nullptr, "made for evaluation only");
+  {
+    const ScopedSeconds timed(seconds_.forward);
+    forward(inputs);
+  }
+  const double loss = head(targets, gradient_scale, accumulate, gradients);
+  const ScopedSeconds timed(seconds_.backward);
+  backward(inputs, accumulate, gradients);
+  return loss;
+}
+
+// Starts from the head's gradient of the normed output in dnarrow; dx is the gradient of the residual stream.
+void Transformer::backward(const uint32_t* inputs, bool accumulate, float* gradients) {
+  BackwardMemory& memory = *backward_;
+  const float* x = residual(config_.layers);
+  layer_norm_parameter_gradients(compute_, memory.dnarrow.data(), x, final_mean_.data(), final_rstd_.data(), M_, C_,
+                                 accumulate, gradients + layout_.final_norm_gain(),
+                                 gradients + layout_.final_norm_bias());
+  std::fill_n(memory.dx.data(), memory.dx.size(), 0.0F);
+  layer_norm_backward(compute_, memory.dnarrow.data(), x, parameter(layout_.final_norm_gain()), final_mean_.data(),
+                      final_rstd_.data(), M_, C_, memory.dx.data());
+  for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
+    const auto index = static_cast<size_t>(layer);
+    backward_layer(*layers_[index], layout_.blocks()[index], residual(layer), accumulate, gradients);
+  }
+  embed_backward(compute_, inputs, memory.dx.data(), M_, T_, C_, accumulate, gradients + layout_.token_embedding(),
+                 gradients + layout_.position_embedding());
+}
+
+// Forward was: middle = x + attention(norm1(x));  x_out = middle + down(gelu(up(norm2(middle)))).
+// dx holds the gradient of x_out on entry and that of x on return: each branch adds to it.
+void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate,
+                                 float* gradients) {
+  BackwardMemory& memory = *backward_;
+  float* dx = memory.dx.data();
+  float* dnarrow = memory.dnarrow.data();
+  float* dwide = memory.dwide.data();
+
+  gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
+  layer.down.backward_parameters(activated_.data(), dx, accumulate, gradients + at.down_weight,
+                                 gradients + at.down_bias, memory.scratch);
+  layer.down.backward_input(dx, dwide);
+  gelu_backward(compute_, layer.up_out.data(), dwide, elements(M_, F_), dwide);
+  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
+                     normed_.data(), layer.mean2.data(), layer.rstd2.data());
+  layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight, gradients + at.up_bias,
+                               memory.scratch);
+  layer.up.backward_input(dwide, dnarrow);
+  layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(), layer.rstd2.data(), M_,
+                                 C_, accumulate, gradients + at.norm2_gain, gradients + at.norm2_bias);
+  layer_norm_backward(compute_, dnarrow, layer.middle.data(), parameter(at.norm2_gain), layer.mean2.data(),
+                      layer.rstd2.data(), M_, C_, dx);
+
+  layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate, gradients + at.attention_weight,
+                                      gradients + at.attention_bias, memory.scratch);
+  layer.attention.backward_input(dx, dnarrow);
+  attention_.backward(layer.qkv_out.data(), layer.attention_out.data(), dnarrow, layer.log_sum_exp.data(),
+                      memory.dqkv.data());
+  layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
+                     layer.mean1.data(), layer.rstd1.data());
+  layer.qkv.backward_parameters(normed_.data(), memory.dqkv.data(), accumulate, gradients + at.qkv_weight,
+                                gradients + at.qkv_bias, memory.scratch);
+  layer.qkv.backward_input(memory.dqkv.data(), dnarrow);
+  layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_, accumulate,
+                                 gradients + at.norm1_gain, gradients + at.norm1_bias);
+  layer_norm_backward(compute_, dnarrow, x, parameter(at.norm1_gain), layer.mean1.data(), layer.rstd1.data(), M_, C_,
+                      dx);
+}
+
+PassSeconds Transformer::take_seconds() { return std::exchange(seconds_, {}); }
+
+void Transformer::logits(float* logits) {
+  for (int64_t first = 0; first < M_; first += head_rows_) {
+    const int64_t rows = std::min(head_rows_, M_ - first);
+    products_.get({.M = rows, .N = V_, .K = C_})
+        .run(final_normed_.data() + first * C_, head_weight_, logits + first * V_);
+  }
+}
+
+}  // namespace pretrain

@@ -1,0 +1,94 @@
+#pragma once
+// The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed shape.
+// Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "libs/model/config.h"
+#include "libs/model/linear.h"
+#include "libs/model/parameters.h"
+#include "libs/tensor/attention.h"
+
+namespace pretrain {
+
+/// Seconds that a pass spent; `loss` is part of forward and backward.
+struct PassSeconds {
+  double forward = 0;
+  double backward = 0;
+  double loss = 0;
+};
+
+/// One model with its activations for micro-batches of B rows. All memory is allocated in the constructor.
+/// Single-owner. Repeatability: results do not depend on the number of threads.
+class Transformer {
+ public:
+  /// With training = false only evaluate() may be called, and the backward pass's memory is not allocated.
+  Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training);
+  ~Transformer();
+
+  int64_t rows() const { return B_; }
+  int64_t context() const { return T_; }
+  const ParameterLayout& layout() const { return layout_; }
+
+  /// Takes over parameters for the passes that follow: keeps the pointer and packs the matrices.
+  /// Called after each change of the values. Shapes: parameters [layout().flat_size()].
+  void use_parameters(const float* parameters);
+
+  /// Sum of the losses of all targets that count, in nats. Shapes: inputs, targets [B, T].
+  double evaluate(const uint32_t* inputs, const int32_t* targets);
+
+  /// Loss as evaluate(), and gradients of (gradient_scale * sum of losses).
+  /// Overwrites the gradients, or adds to them when `accumulate` is set. Shapes: gradients [layout().flat_size()].
+  double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale, bool accumulate,
+                          float* gradients);
+
+  /// Time spent in passes since the last call.
+  PassSeconds take_seconds();
+
+  /// Logits of every position after evaluate() on the same inputs. Shapes: logits [B*T, V]. For checks and exports.
+  void logits(float* logits);
+
+ private:
+  struct Layer;
+  struct BackwardMemory;
+
+  void forward(const uint32_t* inputs);
+  void forward_layer(Layer& layer, const BlockOffsets& at, const float* x, float* x_out);
+  double head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients);
+  void head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients);
+  void backward(const uint32_t* inputs, bool accumulate, float* gradients);
+  void backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate, float* gradients);
+
+  const float* parameter(size_t offset) const { return parameters_ + offset; }
+  int64_t residual_buffers() const { return config_.layers + 1; }
+  float* residual(int64_t layer) { return residual_.data() + static_cast<size_t>(layer * M_ * C_); }
+
+  Compute& compute_;
+  ModelConfig config_;
+  ParameterLayout layout_;
+  int64_t B_, T_, M_, C_, F_, V_;
+  const float* parameters_ = nullptr;
+
+  ProductCache products_;
+  CausalAttention attention_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  int64_t head_rows_;            // rows of one chunk of logits
+  PackedMatrix head_weight_;     // [C, V]
+  PackedMatrix head_transposed_;  // [V, C], training only
+
+  Buffer<float> residual_;    // [L + 1, M, C]: the input of each layer and the last output
+  Buffer<float> normed_;      // [M, C]
+  Buffer<float> activated_;   // [M, F]
+  Buffer<float> final_normed_, final_mean_, final_rstd_;  // [M, C], [M], [M]
+  Buffer<float> logits_;      // [head_rows, V]
+  Buffer<float> losses_;      // [M]
+  std::unique_ptr<BackwardMemory> backward_;
+  PassSeconds seconds_;
+};
+
+/// Rows of logits that exist at once for a micro-batch of M positions.
+int64_t head_chunk_rows(int64_t M, int64_t V);
+
+}  // namespace pretrain

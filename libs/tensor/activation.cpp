@@ -1,0 +1,90 @@
+#include "libs/tensor/activation.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/activation.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr float kSqrtTwoOverPi = 0.7978845608F;
+constexpr float kCubic = 0.044715F;
+
+/// 0.5 (1 + tanh u) = sigmoid(2u) = 1 / (1 + exp(-2u)): one exponential, no cancellation at either end.
+template <class D, class V>
+V Sigmoid2u(D d, V x) {
+  const V square = hn::Mul(x, x);
+  const V u = hn::Mul(hn::Mul(hn::Set(d, kSqrtTwoOverPi), x), hn::MulAdd(hn::Set(d, kCubic), square, hn::Set(d, 1.0F)));
+  // exp(40) leaves the quotient exact at 0 in float32 terms and can't overflow.
+  const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 40.0F));
+  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, exponent)));
+}
+
+template <class D, class V>
+V Gelu(D d, V x) {
+  return hn::Mul(x, Sigmoid2u(d, x));
+}
+
+/// s = sigmoid(2u): gelu = x s, s' = 2 s (1 - s) u', so gelu' = s + 2 x s (1 - s) u'.
+template <class D, class V>
+V GeluDerivative(D d, V x) {
+  const V one = hn::Set(d, 1.0F);
+  const V s = Sigmoid2u(d, x);
+  const V slope = hn::Mul(hn::Set(d, kSqrtTwoOverPi), hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(x, x), one));
+  return hn::MulAdd(hn::Mul(hn::Mul(hn::Set(d, 2.0F), x), hn::Mul(s, hn::Sub(one, s))), slope, s);
+}
+
+void GeluForwardRange(const float* x, size_t count, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const size_t N = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + N <= count; i += N) hn::StoreU(Gelu(d, hn::LoadU(d, x + i)), d, out + i);
+  for (; i < count; ++i) hn::StoreU(Gelu(d1, hn::LoadU(d1, x + i)), d1, out + i);
+}
+
+void GeluBackwardRange(const float* x, const float* dy, size_t count, float* dx) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const size_t N = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + N <= count; i += N) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, dy + i), GeluDerivative(d, hn::LoadU(d, x + i))), d, dx + i);
+  }
+  for (; i < count; ++i) {
+    hn::StoreU(hn::Mul(hn::LoadU(d1, dy + i), GeluDerivative(d1, hn::LoadU(d1, x + i))), d1, dx + i);
+  }
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(GeluForwardRange);
+HWY_EXPORT(GeluBackwardRange);
+
+namespace {
+constexpr size_t kElementsPerTask = 16384;
+}  // namespace
+
+void gelu_forward(Compute& compute, const float* x, size_t count, float* out) {
+  const auto range = HWY_DYNAMIC_DISPATCH(GeluForwardRange);
+  compute.parallel_ranges(count, kElementsPerTask,
+                          [&](size_t begin, size_t end) { range(x + begin, end - begin, out + begin); });
+}
+
+void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx) {
+  const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
+  compute.parallel_ranges(count, kElementsPerTask,
+                          [&](size_t begin, size_t end) { range(x + begin, dy + begin, end - begin, dx + begin); });
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

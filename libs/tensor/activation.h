@@ -1,0 +1,19 @@
+#pragma once
+// The GELU activation in its tanh form, as GPT-2 uses it.
+// Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", section 2.
+
+#include <cstddef>
+
+#include "libs/tensor/compute.h"
+
+namespace pretrain {
+
+/// out = 0.5 x (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3).
+/// Aliasing: out may be x.
+void gelu_forward(Compute& compute, const float* x, size_t count, float* out);
+
+/// dx = dy * (0.5 (1 + tanh u) + 0.5 x (1 - tanh^2 u) u'), u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
+/// Aliasing: dx may be dy.
+void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx);
+
+}  // namespace pretrain

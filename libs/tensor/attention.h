@@ -1,0 +1,52 @@
+#pragma once
+// Causal multi-head self-attention, tiled over blocks of queries: the scores of one block of one head exist at a
+// time, the columns above the diagonal are never computed, and the backward pass recomputes the probabilities from
+// the saved log-sum-exp. Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "libs/tensor/gemm.h"
+
+namespace pretrain {
+
+/// Attention of fixed shape. B sequences of T positions, H heads of D channels each, C = H * D.
+/// q, k and v stand side by side in one matrix qkv [B*T, 3*C]. Single-owner; uses all threads of its Compute.
+class CausalAttention {
+ public:
+  struct Shape {
+    int64_t B = 0, T = 0, H = 0, D = 0;
+  };
+
+  CausalAttention(Compute& compute, const Shape& shape);
+  ~CausalAttention();
+
+  /// out = softmax(q k^T / sqrt(D) + causal mask) v, head by head.
+  /// Shapes: qkv [B*T, 3*C]; out [B*T, C]; log_sum_exp [B, H, T].
+  void forward(const float* qkv, float* out, float* log_sum_exp);
+
+  /// dqkv = gradient of qkv, overwritten. With P the probabilities and O = P v:
+  ///   dv = P^T dO;  dP = dO v^T;  dS = P * (dP - rowsum(dO * O)) / sqrt(D);  dq = dS k;  dk = dS^T q
+  /// Shapes: as in forward; dout [B*T, C], dqkv [B*T, 3*C].
+  void backward(const float* qkv, const float* out, const float* dout, const float* log_sum_exp, float* dqkv);
+
+  /// Rows of queries whose scores are computed at once.
+  static constexpr int64_t kQueryBlock = 64;
+
+ private:
+  struct BlockKernels;
+  struct Head;
+  void forward_head(const Head& head, float* scores, const float* qkv, float* out, float* log_sum_exp) const;
+  void backward_head(const Head& head, float* scores, const float* qkv, const float* out, const float* dout,
+                     const float* log_sum_exp, float* dqkv) const;
+  Head head_at(size_t index) const;
+  float* slot_scores();
+
+  Compute& compute_;
+  Shape shape_;
+  std::vector<std::unique_ptr<BlockKernels>> blocks_;  // one a block of queries
+  Buffer<float> scores_;                               // [threads, 2, kQueryBlock, T]
+};
+
+}  // namespace pretrain

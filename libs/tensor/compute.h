@@ -1,0 +1,62 @@
+#pragma once
+// Where training computes: a task arena of its own with a fixed number of slots, so that a training loop never
+// picks up loader work. Work is cut by shape, never by thread count: results do not depend on `threads`.
+
+#include <tbb/parallel_for.h>
+#include <tbb/partitioner.h>
+#include <tbb/task_arena.h>
+
+#include <cstddef>
+#include <memory>
+
+namespace pretrain {
+
+/// The arena that all kernels run in. Used from one thread at a time (the trainer's); not thread-safe.
+class Compute {
+ public:
+  explicit Compute(int threads);
+  ~Compute();
+  Compute(const Compute&) = delete;
+  Compute& operator=(const Compute&) = delete;
+
+  /// Number of slots: the most threads that compute at once.
+  int threads() const { return threads_; }
+
+  /// Runs f(i) for each i in [0, count), in any order, on the arena's threads; waits for all.
+  template <typename F>
+  void parallel_for(size_t count, const F& f) {
+    if (count == 0) return;
+    arena_.execute([&] {
+      tbb::parallel_for(
+          tbb::blocked_range<size_t>(0, count, 1),
+          [&](const tbb::blocked_range<size_t>& range) {
+            for (size_t i = range.begin(); i != range.end(); ++i) f(i);
+          },
+          tbb::simple_partitioner());
+    });
+  }
+
+  /// Runs f(begin, end) on pieces of [0, count) of `grain` elements each (the last may be shorter).
+  template <typename F>
+  void parallel_ranges(size_t count, size_t grain, const F& f) {
+    parallel_for((count + grain - 1) / grain, [&](size_t piece) {
+      const size_t begin = piece * grain;
+      f(begin, begin + grain < count ? begin + grain : count);
+    });
+  }
+
+  /// The calling thread's slot in [0, threads()). Requires: called inside parallel_for.
+  static int slot() { return tbb::this_task_arena::current_thread_index(); }
+
+ private:
+  class Observer;
+  int threads_;
+  tbb::task_arena arena_;
+  std::unique_ptr<Observer> observer_;
+};
+
+/// Prepares the calling thread for kernels: one OpenMP thread inside oneDNN, denormals flushed to zero.
+/// The arena does it for its own threads; others that create kernels call it themselves.
+void prepare_compute_thread();
+
+}  // namespace pretrain

@@ -1,0 +1,155 @@
+#include "libs/tensor/layer_norm.h"
+
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/layer_norm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Adds f(vector at i) over [0, C) in lanes, then the lanes, then what does not fill a vector.
+template <class F, class G>
+float sum_over(int64_t C, const F& vector_at, const G& scalar_at) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  auto total = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + N <= C; i += N) total = hn::Add(total, vector_at(i));
+  float sum = hn::GetLane(hn::SumOfLanes(d, total));
+  for (; i < C; ++i) sum += scalar_at(i);
+  return sum;
+}
+
+void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t C, float* out, float* mean_out,
+                  float* rstd_out) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  const float inverse = 1.0F / static_cast<float>(C);
+  const float mean = inverse * sum_over(
+                                   C, [&](int64_t i) { return hn::LoadU(d, x + i); }, [&](int64_t i) { return x[i]; });
+  const auto vmean = hn::Set(d, mean);
+  const float variance = inverse * sum_over(
+                                       C,
+                                       [&](int64_t i) {
+                                         const auto centred = hn::Sub(hn::LoadU(d, x + i), vmean);
+                                         return hn::Mul(centred, centred);
+                                       },
+                                       [&](int64_t i) { return (x[i] - mean) * (x[i] - mean); });
+  const float rstd = 1.0F / std::sqrt(variance + kLayerNormEpsilon);
+  const auto vrstd = hn::Set(d, rstd);
+  int64_t i = 0;
+  for (; i + N <= C; i += N) {
+    const auto xhat = hn::Mul(hn::Sub(hn::LoadU(d, x + i), vmean), vrstd);
+    hn::StoreU(hn::MulAdd(xhat, hn::LoadU(d, gamma + i), hn::LoadU(d, beta + i)), d, out + i);
+  }
+  for (; i < C; ++i) out[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+  *mean_out = mean;
+  *rstd_out = rstd;
+}
+
+void BackwardRow(const float* dy, const float* x, const float* gamma, float mean, float rstd, int64_t C, float* dx) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  const auto vmean = hn::Set(d, mean);
+  const auto vrstd = hn::Set(d, rstd);
+  const float inverse = 1.0F / static_cast<float>(C);
+  const auto gradient = [&](int64_t i) { return hn::Mul(hn::LoadU(d, dy + i), hn::LoadU(d, gamma + i)); };
+  const auto xhat = [&](int64_t i) { return hn::Mul(hn::Sub(hn::LoadU(d, x + i), vmean), vrstd); };
+  const auto scalar_xhat = [&](int64_t i) { return (x[i] - mean) * rstd; };
+  const float mean_g = inverse * sum_over(C, gradient, [&](int64_t i) { return dy[i] * gamma[i]; });
+  const float mean_gx = inverse * sum_over(
+                                      C, [&](int64_t i) { return hn::Mul(gradient(i), xhat(i)); },
+                                      [&](int64_t i) { return dy[i] * gamma[i] * scalar_xhat(i); });
+  const auto vmean_g = hn::Set(d, mean_g);
+  const auto vmean_gx = hn::Set(d, mean_gx);
+  int64_t i = 0;
+  for (; i + N <= C; i += N) {
+    const auto inner = hn::NegMulAdd(xhat(i), vmean_gx, hn::Sub(gradient(i), vmean_g));
+    hn::StoreU(hn::MulAdd(vrstd, inner, hn::LoadU(d, dx + i)), d, dx + i);
+  }
+  for (; i < C; ++i) dx[i] += rstd * (dy[i] * gamma[i] - mean_g - scalar_xhat(i) * mean_gx);
+}
+
+/// Columns [begin, end) of the parameter gradients, all rows in order.
+void ParameterGradientColumns(const float* dy, const float* x, const float* mean, const float* rstd, int64_t M,
+                              int64_t C, int64_t begin, int64_t end, bool accumulate, float* dgamma, float* dbeta) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  int64_t c = begin;
+  for (; c + N <= end; c += N) {
+    auto gamma_sum = accumulate ? hn::LoadU(d, dgamma + c) : hn::Zero(d);
+    auto beta_sum = accumulate ? hn::LoadU(d, dbeta + c) : hn::Zero(d);
+    for (int64_t m = 0; m < M; ++m) {
+      const auto g = hn::LoadU(d, dy + m * C + c);
+      const auto xhat = hn::Mul(hn::Sub(hn::LoadU(d, x + m * C + c), hn::Set(d, mean[m])), hn::Set(d, rstd[m]));
+      gamma_sum = hn::MulAdd(g, xhat, gamma_sum);
+      beta_sum = hn::Add(beta_sum, g);
+    }
+    hn::StoreU(gamma_sum, d, dgamma + c);
+    hn::StoreU(beta_sum, d, dbeta + c);
+  }
+  for (; c < end; ++c) {
+    float gamma_sum = accumulate ? dgamma[c] : 0.0F;
+    float beta_sum = accumulate ? dbeta[c] : 0.0F;
+    for (int64_t m = 0; m < M; ++m) {
+      gamma_sum += dy[m * C + c] * (x[m * C + c] - mean[m]) * rstd[m];
+      beta_sum += dy[m * C + c];
+    }
+    dgamma[c] = gamma_sum;
+    dbeta[c] = beta_sum;
+  }
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(NormalizeRow);
+HWY_EXPORT(BackwardRow);
+HWY_EXPORT(ParameterGradientColumns);
+
+namespace {
+constexpr size_t kRowsPerTask = 32;
+constexpr size_t kColumnsPerTask = 64;
+}  // namespace
+
+void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M, int64_t C,
+                        float* out, float* mean, float* rstd) {
+  const auto normalize_row = HWY_DYNAMIC_DISPATCH(NormalizeRow);
+  compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
+    for (size_t m = begin; m < end; ++m) {
+      const auto at = static_cast<int64_t>(m) * C;
+      normalize_row(x + at, gamma, beta, C, out + at, mean + m, rstd + m);
+    }
+  });
+}
+
+void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma, const float* mean,
+                         const float* rstd, int64_t M, int64_t C, float* dx) {
+  const auto backward_row = HWY_DYNAMIC_DISPATCH(BackwardRow);
+  compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
+    for (size_t m = begin; m < end; ++m) {
+      const auto at = static_cast<int64_t>(m) * C;
+      backward_row(dy + at, x + at, gamma, mean[m], rstd[m], C, dx + at);
+    }
+  });
+}
+
+void layer_norm_parameter_gradients(Compute& compute, const float* dy, const float* x, const float* mean,
+                                    const float* rstd, int64_t M, int64_t C, bool accumulate, float* dgamma,
+                                    float* dbeta) {
+  const auto columns = HWY_DYNAMIC_DISPATCH(ParameterGradientColumns);
+  compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {
+    columns(dy, x, mean, rstd, M, C, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate, dgamma, dbeta);
+  });
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

@@ -1,0 +1,98 @@
+#include "libs/tensor/loss.h"
+
+#include <cmath>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/loss.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+float MaximumOf(const float* x, int64_t V) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  float maximum = x[0];
+  int64_t v = 0;
+  if (V >= N) {
+    auto lanes = hn::LoadU(d, x);
+    for (v = N; v + N <= V; v += N) lanes = hn::Max(lanes, hn::LoadU(d, x + v));
+    maximum = hn::GetLane(hn::MaxOfLanes(d, lanes));
+  }
+  for (; v < V; ++v) maximum = x[v] > maximum ? x[v] : maximum;
+  return maximum;
+}
+
+/// Sum of exp(x - maximum); stores the terms back when `keep` is set.
+float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  const auto vmaximum = hn::Set(d, maximum);
+  auto total = hn::Zero(d);
+  int64_t v = 0;
+  for (; v + N <= V; v += N) {
+    const auto e = hn::Exp(d, hn::Sub(hn::LoadU(d, x + v), vmaximum));
+    if (keep) hn::StoreU(e, d, x + v);
+    total = hn::Add(total, e);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, total));
+  for (; v < V; ++v) {
+    const float e = hn::GetLane(hn::Exp(d1, hn::Set(d1, x[v] - maximum)));
+    if (keep) x[v] = e;
+    sum += e;
+  }
+  return sum;
+}
+
+void ScaleRow(float* x, int64_t V, float factor) {
+  const hn::ScalableTag<float> d;
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  const auto vfactor = hn::Set(d, factor);
+  int64_t v = 0;
+  for (; v + N <= V; v += N) hn::StoreU(hn::Mul(hn::LoadU(d, x + v), vfactor), d, x + v);
+  for (; v < V; ++v) x[v] *= factor;
+}
+
+float CrossEntropyRow(float* logits, int32_t target, int64_t V, float gradient_scale) {
+  if (target < 0) {
+    if (gradient_scale != 0) std::memset(logits, 0, static_cast<size_t>(V) * sizeof(float));
+    return 0.0F;
+  }
+  const float maximum = MaximumOf(logits, V);
+  const float target_logit = logits[target];
+  const float sum = SumOfExponentials(logits, V, maximum, gradient_scale != 0);
+  if (gradient_scale != 0) {
+    ScaleRow(logits, V, gradient_scale / sum);
+    logits[target] -= gradient_scale;
+  }
+  return std::log(sum) + maximum - target_logit;
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(CrossEntropyRow);
+
+void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targets, int64_t rows, int64_t V,
+                           float gradient_scale, float* losses) {
+  const auto row = HWY_DYNAMIC_DISPATCH(CrossEntropyRow);
+  constexpr size_t kRowsPerTask = 8;
+  compute.parallel_ranges(static_cast<size_t>(rows), kRowsPerTask, [&](size_t begin, size_t end) {
+    for (size_t m = begin; m < end; ++m) {
+      losses[m] = row(logits + static_cast<int64_t>(m) * V, targets[m], V, gradient_scale);
+    }
+  });
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

@@ -1,0 +1,104 @@
+#include "libs/tensor/reduction.h"
+
+#include <atomic>
+#include <numeric>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/reduction.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+void ColumnSumRange(const float* x, int64_t M, int64_t N, int64_t begin, int64_t end, bool accumulate, float* sums) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t n = begin;
+  for (; n + lanes <= end; n += lanes) {
+    auto total = accumulate ? hn::LoadU(d, sums + n) : hn::Zero(d);
+    for (int64_t m = 0; m < M; ++m) total = hn::Add(total, hn::LoadU(d, x + m * N + n));
+    hn::StoreU(total, d, sums + n);
+  }
+  for (; n < end; ++n) {
+    float total = accumulate ? sums[n] : 0.0F;
+    for (int64_t m = 0; m < M; ++m) total += x[m * N + n];
+    sums[n] = total;
+  }
+}
+
+float SquaresRange(const float* x, size_t count) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  auto a = hn::Zero(d);
+  auto b = hn::Zero(d);
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    const auto first = hn::LoadU(d, x + i);
+    const auto second = hn::LoadU(d, x + i + lanes);
+    a = hn::MulAdd(first, first, a);
+    b = hn::MulAdd(second, second, b);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+  for (; i < count; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+bool FiniteRange(const float* x, size_t count) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  const auto zero = hn::Zero(d);
+  auto poisoned = zero;  // x * 0 is 0 for finite x and NaN otherwise
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) poisoned = hn::MulAdd(hn::LoadU(d, x + i), zero, poisoned);
+  float sum = hn::GetLane(hn::SumOfLanes(d, poisoned));
+  for (; i < count; ++i) sum += x[i] * 0.0F;
+  return sum == 0.0F;
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(ColumnSumRange);
+HWY_EXPORT(SquaresRange);
+HWY_EXPORT(FiniteRange);
+
+namespace {
+constexpr size_t kColumnsPerTask = 64;
+constexpr size_t kElementsPerTask = 65536;
+}  // namespace
+
+void column_sums(Compute& compute, const float* x, int64_t M, int64_t N, bool accumulate, float* sums) {
+  const auto range = HWY_DYNAMIC_DISPATCH(ColumnSumRange);
+  compute.parallel_ranges(static_cast<size_t>(N), kColumnsPerTask, [&](size_t begin, size_t end) {
+    range(x, M, N, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate, sums);
+  });
+}
+
+SumOfSquares::SumOfSquares(size_t count)
+    : count_(count), partial_((count + kElementsPerTask - 1) / kElementsPerTask) {}
+
+double SumOfSquares::operator()(Compute& compute, const float* x) {
+  const auto range = HWY_DYNAMIC_DISPATCH(SquaresRange);
+  compute.parallel_ranges(count_, kElementsPerTask, [&](size_t begin, size_t end) {
+    partial_[begin / kElementsPerTask] = static_cast<double>(range(x + begin, end - begin));
+  });
+  return std::accumulate(partial_.begin(), partial_.end(), 0.0);
+}
+
+bool all_finite(Compute& compute, const float* x, size_t count) {
+  const auto range = HWY_DYNAMIC_DISPATCH(FiniteRange);
+  std::atomic<bool> finite{true};
+  compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
+    if (!range(x + begin, end - begin)) finite = false;
+  });
+  return finite;
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

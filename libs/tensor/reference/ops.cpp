@@ -1,0 +1,101 @@
+#include "libs/tensor/reference/ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "libs/tensor/layer_norm.h"
+
+namespace pretrain::reference {
+namespace {
+
+size_t at(int64_t row, int64_t columns, int64_t column) { return static_cast<size_t>(row * columns + column); }
+
+}  // namespace
+
+Matrix linear(const Matrix& A, const Matrix& B, const Matrix& bias, int64_t M, int64_t N, int64_t K) {
+  Matrix C(static_cast<size_t>(M * N));
+  for (int64_t m = 0; m < M; ++m) {
+    for (int64_t n = 0; n < N; ++n) C[at(m, N, n)] = bias.empty() ? 0 : bias[static_cast<size_t>(n)];
+    for (int64_t k = 0; k < K; ++k) {
+      for (int64_t n = 0; n < N; ++n) C[at(m, N, n)] += A[at(m, K, k)] * B[at(k, N, n)];
+    }
+  }
+  return C;
+}
+
+Matrix linear_transposed(const Matrix& A, const Matrix& B, int64_t M, int64_t N, int64_t K) {
+  Matrix C(static_cast<size_t>(M * N));
+  for (int64_t m = 0; m < M; ++m) {
+    for (int64_t n = 0; n < N; ++n) {
+      for (int64_t k = 0; k < K; ++k) C[at(m, N, n)] += A[at(m, K, k)] * B[at(n, K, k)];
+    }
+  }
+  return C;
+}
+
+Matrix layer_norm(const Matrix& x, const Matrix& gamma, const Matrix& beta, int64_t M, int64_t C) {
+  Matrix out(x.size());
+  for (int64_t m = 0; m < M; ++m) {
+    double mean = 0;
+    double variance = 0;
+    for (int64_t c = 0; c < C; ++c) mean += x[at(m, C, c)] / static_cast<double>(C);
+    for (int64_t c = 0; c < C; ++c) variance += std::pow(x[at(m, C, c)] - mean, 2) / static_cast<double>(C);
+    const double rstd = 1 / std::sqrt(variance + static_cast<double>(kLayerNormEpsilon));
+    for (int64_t c = 0; c < C; ++c) {
+      const auto i = static_cast<size_t>(c);
+      out[at(m, C, c)] = (x[at(m, C, c)] - mean) * rstd * gamma[i] + beta[i];
+    }
+  }
+  return out;
+}
+
+Matrix gelu(const Matrix& x) {
+  Matrix out(x.size());
+  const double factor = std::sqrt(2 / std::numbers::pi);
+  for (size_t i = 0; i < x.size(); ++i) {
+    out[i] = 0.5 * x[i] * (1 + std::tanh(factor * (x[i] + 0.044715 * x[i] * x[i] * x[i])));
+  }
+  return out;
+}
+
+Matrix causal_attention(const Matrix& qkv, int64_t B, int64_t T, int64_t H, int64_t D) {
+  const int64_t C = H * D;
+  Matrix out(static_cast<size_t>(B * T * C));
+  Matrix p(static_cast<size_t>(T));
+  const auto value = [&](int64_t row, int64_t part, int64_t h, int64_t d) {
+    return qkv[at(row, 3 * C, part * C + h * D + d)];
+  };
+  for (int64_t row = 0; row < B * T; ++row) {
+    const int64_t first = row / T * T;
+    for (int64_t h = 0; h < H; ++h) {
+      double sum = 0;
+      for (int64_t j = first; j <= row; ++j) {
+        double score = 0;
+        for (int64_t d = 0; d < D; ++d) score += value(row, 0, h, d) * value(j, 1, h, d);
+        sum += p[static_cast<size_t>(j - first)] = std::exp(score / std::sqrt(static_cast<double>(D)));
+      }
+      for (int64_t j = first; j <= row; ++j) {
+        for (int64_t d = 0; d < D; ++d) {
+          out[at(row, C, h * D + d)] += p[static_cast<size_t>(j - first)] / sum * value(j, 2, h, d);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+Matrix cross_entropy(const Matrix& logits, std::span<const int32_t> targets, int64_t V) {
+  Matrix losses(targets.size());
+  for (size_t m = 0; m < targets.size(); ++m) {
+    if (targets[m] < 0) continue;
+    const auto row = logits.begin() + static_cast<int64_t>(m) * V;
+    const double maximum = *std::max_element(row, row + V);
+    double sum = 0;
+    for (int64_t v = 0; v < V; ++v) sum += std::exp(row[v] - maximum);
+    losses[m] = std::log(sum) + maximum - row[targets[m]];
+  }
+  return losses;
+}
+
+}  // namespace pretrain::reference

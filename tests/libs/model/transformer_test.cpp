@@ -1,0 +1,161 @@
+#include "libs/model/transformer.h"
+
+#include <gtest/gtest.h>
+#include <tbb/global_control.h>
+
+#include <vector>
+
+#include "libs/base/rng.h"
+#include "libs/model/initialization.h"
+#include "libs/model/memory_plan.h"
+#include "tests/support/matchers.h"
+#include "tests/support/reference_gpt2.h"
+
+namespace pretrain {
+namespace {
+
+/// Odd sizes on purpose: nothing is a multiple of a vector, a panel or a tile.
+ModelConfig odd_model() {
+  return {.layers = 2, .d_model = 24, .heads = 3, .d_ff = 40, .vocabulary = 71, .context = 9};
+}
+
+struct Problem {
+  explicit Problem(const ModelConfig& model, int64_t row_count, uint64_t seed = 5)
+      : config(model), layout(model), rows(row_count), values(layout.flat_size()) {
+    Compute compute(1);
+    initialize_parameters(compute, layout, seed, values.data());
+    Rng rng(seed);
+    // Biases and gains away from 0 and 1, so that their gradients are tested where they matter.
+    for (const TensorInfo& tensor : layout.tensors()) {
+      for (size_t i = 0; i < tensor.size && tensor.initial_std == 0; ++i) {
+        values[tensor.offset + i] += 0.1F * static_cast<float>(rng.normal());
+      }
+      for (size_t i = 0; i < tensor.size && tensor.initial_std > 0; ++i) values[tensor.offset + i] *= 10;
+    }
+    for (int64_t i = 0; i < rows * config.context; ++i) {
+      inputs.push_back(static_cast<uint32_t>(rng.below(static_cast<uint64_t>(config.vocabulary))));
+      targets.push_back(rng.below(7) == 0 ? -1 : static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocabulary))));
+    }
+  }
+  std::vector<double> as_double() const { return {values.data(), values.data() + values.size()}; }
+
+  ModelConfig config;
+  ParameterLayout layout;
+  int64_t rows;
+  Buffer<float> values;
+  std::vector<uint32_t> inputs;
+  std::vector<int32_t> targets;
+};
+
+std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_rows, float scale, double* loss = nullptr) {
+  Compute compute(threads);
+  Transformer model(compute, p.config, micro_rows, true);
+  model.use_parameters(p.values.data());
+  std::vector<float> gradients(p.layout.flat_size());
+  double total = 0;
+  for (int64_t row = 0; row < p.rows; row += micro_rows) {
+    const int64_t at = row * p.config.context;
+    total += model.forward_backward(p.inputs.data() + at, p.targets.data() + at, scale, row > 0, gradients.data());
+  }
+  if (loss != nullptr) *loss = total;
+  return gradients;
+}
+
+TEST(Transformer, LossAgreesWithTheDoubleReference) {
+  const Problem p(odd_model(), 4);
+  double loss = 0;
+  gradients_of(p, 2, 4, 1.0F, &loss);
+  EXPECT_NEAR(loss, test::reference_loss(p.config, p.layout, p.as_double(), p.inputs, p.targets), 1e-4 * loss);
+}
+
+TEST(Transformer, LogitsAgreeWithTheDoubleReference) {
+  const Problem p(odd_model(), 2);
+  Compute compute(2);
+  Transformer model(compute, p.config, p.rows, false);
+  model.use_parameters(p.values.data());
+  model.evaluate(p.inputs.data(), p.targets.data());
+  std::vector<float> logits(p.inputs.size() * static_cast<size_t>(p.config.vocabulary));
+  model.logits(logits.data());
+  EXPECT_TRUE(test::all_close(logits, test::reference_logits(p.config, p.layout, p.as_double(), p.inputs), 1e-5));
+}
+
+TEST(Transformer, GradientsOfEveryTensorAgreeWithCentralDifferences) {
+  const Problem p(odd_model(), 3);
+  const std::vector<float> gradients = gradients_of(p, 2, 3, 1.0F);
+  std::vector<double> values = p.as_double();
+  Rng rng(11);
+  for (const TensorInfo& tensor : p.layout.tensors()) {
+    std::vector<double> expected;
+    std::vector<double> actual;
+    for (int sample = 0; sample < 12; ++sample) {
+      const size_t i = tensor.offset + rng.below(tensor.size);
+      constexpr double kStep = 1e-4;
+      const double value = values[i];
+      values[i] = value + kStep;
+      const double up = test::reference_loss(p.config, p.layout, values, p.inputs, p.targets);
+      values[i] = value - kStep;
+      const double down = test::reference_loss(p.config, p.layout, values, p.inputs, p.targets);
+      values[i] = value;
+      expected.push_back((up - down) / (2 * kStep));
+      actual.push_back(static_cast<double>(gradients[i]));
+    }
+    EXPECT_TRUE(test::all_close(actual, expected, 2e-4)) << tensor.name;
+  }
+}
+
+TEST(Transformer, GradientsDoNotDependOnTheNumberOfThreads) {
+  const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
+  const Problem p({.layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100}, 6);
+  const std::vector<float> one = gradients_of(p, 1, 6, 0.25F);
+  EXPECT_EQ(one, gradients_of(p, 2, 6, 0.25F));
+  EXPECT_EQ(one, gradients_of(p, 5, 6, 0.25F));
+}
+
+TEST(Transformer, FourMicroBatchesOfFourRowsGiveTheGradientOfSixteen) {
+  const Problem p({.layers = 2, .d_model = 32, .heads = 4, .d_ff = 64, .vocabulary = 90, .context = 16}, 16);
+  EXPECT_TRUE(test::all_close(gradients_of(p, 2, 4, 0.5F), gradients_of(p, 2, 16, 0.5F), 1e-5));
+}
+
+TEST(Transformer, OverwritesGradientsUnlessToldToAccumulate) {
+  const Problem p(odd_model(), 2);
+  Compute compute(2);
+  Transformer model(compute, p.config, p.rows, true);
+  model.use_parameters(p.values.data());
+  std::vector<float> gradients(p.layout.flat_size(), 1e9F);
+  for (const TensorInfo& t : p.layout.tensors()) std::fill_n(gradients.begin() + static_cast<int64_t>(t.offset), t.size, 1e9F);
+  model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, false, gradients.data());
+  std::vector<float> twice = gradients;
+  model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, true, twice.data());
+  for (const TensorInfo& t : p.layout.tensors()) {
+    for (size_t i = t.offset; i < t.offset + t.size; ++i) {
+      ASSERT_LT(std::abs(gradients[i]), 1e6F) << t.name;
+      gradients[i] *= 2;
+    }
+    const std::vector<float> doubled(gradients.begin() + static_cast<int64_t>(t.offset),
+                                     gradients.begin() + static_cast<int64_t>(t.offset + t.size));
+    const std::vector<float> accumulated(twice.begin() + static_cast<int64_t>(t.offset),
+                                         twice.begin() + static_cast<int64_t>(t.offset + t.size));
+    EXPECT_TRUE(test::all_close(accumulated, doubled, 1e-5)) << t.name;
+  }
+}
+
+TEST(Transformer, MaskedTargetsDoNotCount) {
+  Problem p(odd_model(), 2);
+  std::fill(p.targets.begin(), p.targets.end(), -1);
+  double loss = 1;
+  const std::vector<float> gradients = gradients_of(p, 1, 2, 1.0F, &loss);
+  EXPECT_EQ(loss, 0.0);
+  for (const TensorInfo& t : p.layout.tensors()) {
+    for (size_t i = t.offset; i < t.offset + t.size; ++i) ASSERT_EQ(gradients[i], 0.0F) << t.name;
+  }
+}
+
+TEST(MemoryPlan, MicroBatchesHoldTheLimitAndCoverTheBatch) {
+  EXPECT_EQ(micro_batch_rows(16, 256, 2048), 8);
+  EXPECT_EQ(micro_batch_rows(17, 256, 2048), 6);  // three parts, the last padded by one row
+  EXPECT_EQ(micro_batch_rows(1, 4096, 2048), 1);
+  EXPECT_EQ(micro_batch_rows(64, 128, 2048), 16);
+}
+
+}  // namespace
+}  // namespace pretrain
