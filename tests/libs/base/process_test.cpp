@@ -1,0 +1,84 @@
+#include "libs/base/process.h"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "libs/base/error.h"
+
+namespace pretrain {
+namespace {
+
+/// Runs the work without listening and returns the message of the error that it must end with.
+std::string error_of(const std::function<std::string()>& work) {
+  try {
+    run_in_child(work, {}, {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kRuntime);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RunInChild, ReturnsTheResultOfAnotherProcess) {
+  const std::string result = run_in_child([] { return std::to_string(getpid()); }, {}, {});
+  EXPECT_NE(result, std::to_string(getpid()));
+  EXPECT_FALSE(result.empty());
+}
+
+TEST(RunInChild, ReturnsAnEmptyResultAndALargeBinaryOne) {
+  EXPECT_EQ(run_in_child([] { return std::string(); }, {}, {}), "");
+  const std::string large(1 << 20, '\0');
+  EXPECT_EQ(run_in_child([&] { return large; }, {}, {}), large);
+}
+
+TEST(RunInChild, DeliversTheOutputLineByLine) {
+  std::vector<std::string> lines;
+  const auto work = [] {
+    std::fprintf(stderr, "one\ntwo\n");
+    return std::string("done");
+  };
+  EXPECT_EQ(run_in_child(work, [&](std::string_view line) { lines.emplace_back(line); }, {}), "done");
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "two"}));
+}
+
+TEST(RunInChild, LeavesTheParentsMemoryAlone) {
+  int value = 1;
+  run_in_child(
+      [&] {
+        value = 2;
+        return std::string();
+      },
+      {}, {});
+  EXPECT_EQ(value, 1);
+}
+
+TEST(RunInChild, PassesOnTheMessageOfAnException) {
+  EXPECT_EQ(error_of([]() -> std::string { throw std::runtime_error("too few pieces"); }), "too few pieces");
+}
+
+TEST(RunInChild, ReportsAChildThatASignalEnded) {
+  const std::string message = error_of([] {
+    kill(getpid(), SIGKILL);
+    return std::string();
+  });
+  EXPECT_EQ(message, "child process ended by signal 9");
+}
+
+TEST(RunInChild, KillsTheChildWhenAStopIsRequested) {
+  std::stop_source stop;
+  const auto work = []() -> std::string {
+    std::fprintf(stderr, "started\n");
+    while (true) pause();
+  };
+  EXPECT_THROW(run_in_child(
+                   work, [&](std::string_view) { stop.request_stop(); }, stop.get_token()),
+               Stopped);
+}
+
+}  // namespace
+}  // namespace pretrain
