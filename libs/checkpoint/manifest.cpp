@@ -1,0 +1,109 @@
+#include "libs/checkpoint/manifest.h"
+
+#include <ctime>
+#include <set>
+
+#include <fmt/chrono.h>
+
+#include "libs/base/hash.h"
+
+namespace pretrain {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kPrefix = "{\n  \"manifest_hash\": \"";
+constexpr size_t kHashDigits = 32;
+
+[[noreturn]] void fail_damaged(std::string_view name, std::string_view reason) {
+  fail(ErrorKind::kData, "{} is damaged: {}; use an older checkpoint", name, reason);
+}
+
+Json to_json(const ManifestFile& file) {
+  return {{"name", file.name}, {"size", file.size_bytes}, {"hash", file.hash}};
+}
+
+ManifestFile to_file(const Json& json) {
+  return {.name = json.at("name").get<std::string>(),
+          .size_bytes = json.at("size").get<uint64_t>(),
+          .hash = json.at("hash").get<std::string>()};
+}
+
+std::vector<ManifestFile> to_files(const Json& json, std::string_view name) {
+  std::vector<ManifestFile> files;
+  std::set<std::string> names;
+  for (const Json& entry : json) {
+    files.push_back(to_file(entry));
+    const std::string& file = files.back().name;
+    if (!is_plain_file_name(file) || !names.insert(file).second) {
+      fail_damaged(name, fmt::format("it lists a file named '{}'", file));
+    }
+  }
+  return files;
+}
+
+/// The text after the hash, once the hash fits it.
+void check_hash(std::string_view text, std::string_view name) {
+  if (!text.starts_with(kPrefix) || text.size() < kPrefix.size() + kHashDigits) {
+    fail_damaged(name, "it does not begin with its hash");
+  }
+  const std::string_view hash = text.substr(kPrefix.size(), kHashDigits);
+  if (hash128_hex(text.substr(kPrefix.size() + kHashDigits)) != hash) {
+    fail_damaged(name, "its content does not fit its hash");
+  }
+}
+
+Manifest to_manifest(const Json& json, std::string_view name) {
+  Manifest manifest;
+  manifest.format_version = json.at("format_version").get<uint64_t>();
+  if (manifest.format_version > kManifestVersion) {
+    throw NewerFormatError(
+        ErrorKind::kData,
+        fmt::format(
+            "{} was written by a newer pretrain (format {}, this one reads up to {}); use that version", name,
+            manifest.format_version, kManifestVersion));
+  }
+  manifest.step = json.at("step").get<uint64_t>();
+  manifest.files = to_files(json.at("files"), name);
+  manifest.fingerprint = json.at("fingerprint");
+  manifest.configuration = json.at("configuration");
+  manifest.created = json.at("created").get<std::string>();
+  return manifest;
+}
+
+}  // namespace
+
+std::string manifest_text(const Manifest& manifest) {
+  Json files = Json::array();
+  for (const ManifestFile& file : manifest.files) files.push_back(to_json(file));
+  const Json json = {{"format_version", manifest.format_version},
+                     {"step", manifest.step},
+                     {"files", files},
+                     {"fingerprint", manifest.fingerprint},
+                     {"configuration", manifest.configuration},
+                     {"created", manifest.created}};
+  const std::string body = json.dump(2, ' ', false, Json::error_handler_t::replace);
+  constexpr std::string_view kOpening = "{\n";
+  const std::string rest = fmt::format("\",\n{}\n", std::string_view(body).substr(kOpening.size()));
+  return fmt::format("{}{}{}", kPrefix, hash128_hex(rest), rest);
+}
+
+Manifest parse_manifest(std::string_view text, std::string_view name) {
+  check_hash(text, name);
+  try {
+    return to_manifest(Json::parse(text), name);
+  } catch (const Json::exception& error) {
+    fail_damaged(name, error.what());
+  }
+}
+
+bool is_plain_file_name(std::string_view name) {
+  return !name.empty() && name.front() != '.' && name.size() <= 255 && name != kManifestName &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace pretrain

@@ -1,0 +1,70 @@
+#pragma once
+// Saves checkpoints on a background thread while training goes on. The trainer's side, once a step:
+//   writer.wait_until_sources_read();   // before the parameters change; returns at once when nothing is
+//   being read while (auto result = writer.poll()) report(*result); if (due && !writer.busy())
+//   writer.start(content);
+// Thread safety: start, wait and poll belong to one thread (the trainer's); busy may be asked by any.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "libs/checkpoint/store.h"
+
+namespace pretrain {
+
+struct SaveResult {
+  uint64_t step = 0;
+  bool ok = false;
+  std::string error = {};          ///< why it failed
+  std::string cleanup_error = {};  ///< saved, but removing an older checkpoint failed
+  std::chrono::nanoseconds duration{0};
+  uint64_t bytes = 0;
+};
+
+class CheckpointWriter {
+ public:
+  explicit CheckpointWriter(CheckpointStore& store);
+  /// Waits for the running save; it takes as long as the disk does.
+  ~CheckpointWriter();
+  CheckpointWriter(const CheckpointWriter&) = delete;
+  CheckpointWriter& operator=(const CheckpointWriter&) = delete;
+
+  /// Begins to save. The tensors' memory must stay as it is until wait_until_sources_read returns.
+  /// Requires: !busy().
+  void start(CheckpointContent content);
+
+  /// Blocks while the running save still reads the tensors' memory.
+  void wait_until_sources_read();
+
+  /// True from start until the save ended, in whatever way.
+  bool busy() const;
+
+  /// The oldest result not yet fetched. A failed save is a result, never an exception.
+  std::optional<SaveResult> poll();
+
+  /// Waits for the running save, then as poll().
+  std::optional<SaveResult> wait();
+
+ private:
+  void run();
+  SaveResult save(const CheckpointContent& content);
+  void mark_sources_read();
+
+  CheckpointStore& store_;
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  std::optional<CheckpointContent> pending_;  // handed over, not yet taken by the thread
+  std::deque<SaveResult> results_;
+  bool busy_ = false;
+  bool sources_read_ = true;
+  bool quit_ = false;
+  std::thread thread_;  // last: it uses all above
+};
+
+}  // namespace pretrain

@@ -1,0 +1,292 @@
+#include "libs/checkpoint/store.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/libs/checkpoint/sample.h"
+#include "tests/support/faulty_file_system.h"
+#include "tests/support/temp_folder.h"
+
+namespace pretrain {
+namespace {
+
+using namespace test;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class CheckpointStoreTest : public testing::Test {
+ protected:
+  CheckpointStore open() { return open(files_); }
+  CheckpointStore open(FileSystem& files) {
+    return CheckpointStore(
+        files, state_.path(),
+        {.keep = 10, .on_damaged = [this](const DamagedCheckpoint& damage) { damaged_.push_back(damage); }});
+  }
+  void save(uint64_t step) { open().save(Sample(step).content()); }
+  Path folder() const { return checkpoints_folder(state_.path()); }
+  Path folder(uint64_t step) const { return folder() / checkpoint_name(step); }
+  std::optional<Checkpoint> newest() const { return find_newest_verified(state_.path()); }
+
+  TempFolder state_;
+  FaultyFileSystem files_;  // without a fault: it only spares the time that a sync takes
+  std::vector<DamagedCheckpoint> damaged_;
+};
+
+TEST_F(CheckpointStoreTest, GivesBackWhatWasSaved) {
+  const SaveReport report = open(real_file_system()).save(Sample(1200).content());
+  const auto found = open().newest_verified();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 1200U);
+  EXPECT_EQ(found->folder, folder() / "step-000001200");
+  EXPECT_TRUE(holds_sample(*found));
+  EXPECT_EQ(found->manifest.configuration["seed"], 7);
+  EXPECT_EQ(found->manifest.fingerprint["processor"], "test");
+  EXPECT_THAT(names_in(found->folder),
+              ElementsAre("config.json", "loader.safetensors", "manifest.json", "model.safetensors"));
+  uint64_t bytes = 0;
+  for (const FolderEntry& entry : list_folder(found->folder)) bytes += entry.size_bytes;
+  EXPECT_EQ(report.bytes, bytes);
+  EXPECT_LT(content_size_bytes(Sample(1200).content()), bytes);
+}
+
+TEST_F(CheckpointStoreTest, HasNothingInAnEmptyStateFolder) {
+  EXPECT_FALSE(newest());
+  EXPECT_FALSE(open().newest_verified());
+  EXPECT_THAT(open().list(), IsEmpty());
+}
+
+TEST_F(CheckpointStoreTest, SyncsEverythingBeforeItReturns) {
+  FaultyFileSystem files;
+  open(files).save(Sample(1).content());
+  EXPECT_THAT(files.unsynced(), IsEmpty());
+}
+
+TEST_F(CheckpointStoreTest, SyncsEveryFileBeforeTheFolderGetsItsName) {
+  FaultyFileSystem files;
+  std::vector<Path> unsynced_at_rename{"not renamed"};
+  files.set_observer([&](const Call& call) {
+    if (call.operation == Operation::kRename) unsynced_at_rename = files.unsynced();
+  });
+  open(files).save(Sample(1).content());
+  EXPECT_THAT(unsynced_at_rename, ElementsAre(folder()));  // it knows of the temporary name only
+}
+
+TEST_F(CheckpointStoreTest, LetsTheSourcesGoOnceTheyAreRead) {
+  Sample sample(5);
+  int calls = 0;
+  open().save(sample.content(), [&] {
+    ++calls;
+    std::ranges::fill(sample.weights, std::numeric_limits<float>::quiet_NaN());
+    std::ranges::fill(sample.tokens, 0);
+  });
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(holds_sample(*newest()));
+}
+
+TEST_F(CheckpointStoreTest, NeverSavesWeightsThatAreNotFinite) {
+  save(1);
+  Sample sample(2);
+  sample.weights[17] = std::numeric_limits<float>::infinity();
+  int calls = 0;
+  const std::string message =
+      error_of(ErrorKind::kRuntime, [&] { open().save(sample.content(), [&] { ++calls; }); });
+  EXPECT_THAT(message, AllOf(HasSubstr("tensor w"), HasSubstr("element 17")));
+  EXPECT_EQ(calls, 1);
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001"));
+}
+
+TEST_F(CheckpointStoreTest, LeavesAnIntactCheckpointOfTheSameStepAsItIs) {
+  save(1);
+  const std::string before = read_file(folder(1) / kManifestName);
+  int calls = 0;
+  EXPECT_EQ(open().save(Sample(1).content(), [&] { ++calls; }).bytes, 0U);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(read_file(folder(1) / kManifestName), before);
+}
+
+TEST_F(CheckpointStoreTest, SetsADamagedCheckpointOfTheSameStepAside) {
+  save(1);
+  flip_bit(folder(1) / "config.json", 0, 0);
+  save(1);
+  EXPECT_TRUE(holds_sample(*newest()));
+  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000001", "step-000000001"));
+  ASSERT_EQ(damaged_.size(), 1U);
+  EXPECT_THAT(damaged_[0].reason, HasSubstr("config.json is damaged"));
+}
+
+TEST_F(CheckpointStoreTest, DetectsEveryFlippedByteOfEveryFile) {
+  save(1);
+  size_t flips = 0;
+  for (const std::string& name : names_in(folder(1))) {
+    const size_t size = read_file(folder(1) / name).size();
+    for (size_t byte = 0; byte < size; ++byte) {
+      const int bit = static_cast<int>(byte % 8);
+      flip_bit(folder(1) / name, byte, bit);
+      EXPECT_FALSE(newest()) << name << " byte " << byte;
+      flip_bit(folder(1) / name, byte, bit);
+      ++flips;
+    }
+  }
+  EXPECT_GT(flips, 500U);
+  EXPECT_TRUE(newest());
+}
+
+TEST_F(CheckpointStoreTest, DetectsTruncationAtEach4KiB) {
+  const Sample large(1, 10000);
+  open().save(large.content());
+  const Path path = folder(1) / "model.safetensors";
+  const std::string intact = read_file(path);
+  for (size_t length = 0; length < intact.size(); length += 4096) {
+    overwrite(path, intact.substr(0, length));
+    EXPECT_THAT(judge_checkpoint(folder(1)).damage, HasSubstr(path.native())) << length;
+  }
+  overwrite(path, intact + '\0');
+  EXPECT_THAT(judge_checkpoint(folder(1)).damage, HasSubstr("bytes instead of"));
+}
+
+TEST_F(CheckpointStoreTest, DetectsAMissingFile) {
+  for (const char* name : {"config.json", "model.safetensors", "loader.safetensors", kManifestName}) {
+    save(1);
+    std::filesystem::remove(folder(1) / name);
+    EXPECT_THAT(judge_checkpoint(folder(1)).damage, AllOf(HasSubstr(name), HasSubstr("it is missing")));
+  }
+}
+
+TEST_F(CheckpointStoreTest, DetectsTheManifestOfAnotherStep) {
+  save(1);
+  std::filesystem::rename(folder(1), folder(2));
+  EXPECT_THAT(judge_checkpoint(folder(2)).damage, HasSubstr("manifest of step 1"));
+}
+
+TEST_F(CheckpointStoreTest, PassesOverDamagedCheckpointsSetsThemAsideAndReportsThem) {
+  for (const uint64_t step : {1, 2, 3}) save(step);
+  flip_bit(folder(3) / "model.safetensors", 100, 3);
+  std::filesystem::remove(folder(2) / "config.json");
+  const auto found = open().newest_verified();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 1U);
+  EXPECT_THAT(names_in(folder()),
+              ElementsAre("damaged-step-000000002", "damaged-step-000000003", "step-000000001"));
+  ASSERT_EQ(damaged_.size(), 2U);
+  EXPECT_EQ(damaged_[0].step, 3U);
+  EXPECT_EQ(damaged_[1].folder, folder() / "damaged-step-000000002");
+}
+
+TEST_F(CheckpointStoreTest, KeepsAtMostThreeDamagedCheckpoints) {
+  for (const uint64_t step : {1, 2, 3, 4, 5}) save(step);
+  for (const uint64_t step : {2, 3, 4, 5}) flip_bit(folder(step) / "config.json", 0, 0);
+  EXPECT_EQ(open().newest_verified()->step, 1U);
+  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000003", "damaged-step-000000004",
+                                              "damaged-step-000000005", "step-000000001"));
+  save(5);
+  flip_bit(folder(5) / "config.json", 0, 0);
+  open().newest_verified();
+  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000004", "damaged-step-000000005",
+                                              "damaged-step-000000005-2", "step-000000001"));
+}
+
+TEST_F(CheckpointStoreTest, LeavesDamageInPlaceWhenItMayOnlyRead) {
+  for (const uint64_t step : {1, 2}) save(step);
+  flip_bit(folder(2) / "config.json", 0, 0);
+  std::vector<uint64_t> reported;
+  const auto found = find_newest_verified(
+      state_.path(), [&](const DamagedCheckpoint& damage) { reported.push_back(damage.step); });
+  EXPECT_EQ(found->step, 1U);
+  EXPECT_THAT(reported, ElementsAre(2U));
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001", "step-000000002"));
+}
+
+TEST_F(CheckpointStoreTest, NeverSetsACheckpointOfANewerProgramAside) {
+  save(1);
+  save(2);
+  Manifest manifest = verify_checkpoint(folder(2)).manifest;
+  manifest.format_version = kManifestVersion + 1;
+  overwrite(folder(2) / kManifestName, manifest_text(manifest));
+  EXPECT_THROW(open().newest_verified(), NewerFormatError);
+  EXPECT_THROW(open().save(Sample(2).content()), NewerFormatError);
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001", "step-000000002"));
+}
+
+TEST_F(CheckpointStoreTest, IgnoresForeignFiles) {
+  save(1);
+  const std::vector<std::string> foreign{
+      ".tmp-mine",      ".tmp-step-000000001-x",    "damaged-by-me",   "latest",
+      "step-",          "step-00000000002",         "step-000000002a", "step-2",
+      "step-000000009", "step-99999999999999999999"};
+  for (const std::string& name : foreign) state_.write("checkpoints/" + name, "not yours");
+  state_.write("checkpoints/step-000000001/notes.txt", "mine too");
+  EXPECT_EQ(open().newest_verified()->step, 1U);
+  EXPECT_EQ(names_in(folder()).size(), foreign.size() + 1);
+}
+
+TEST_F(CheckpointStoreTest, RemovesWhatDeadRunsLeft) {
+  save(1);
+  for (const char* name :
+       {".tmp-step-000000002", ".tmp-step-000000002-2", ".del-step-000000001", ".del-step-000000001-13"}) {
+    state_.write(std::string("checkpoints/") + name + "/model.safetensors", "half");
+  }
+  open();
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001"));
+}
+
+TEST_F(CheckpointStoreTest, NamesStepsBeyondNineDigits) {
+  EXPECT_EQ(checkpoint_name(12345678901), "step-12345678901");
+  for (const uint64_t step : {uint64_t{0}, uint64_t{999999999}, uint64_t{1000000000}, UINT64_MAX}) {
+    EXPECT_EQ(checkpoint_step(checkpoint_name(step)), step);
+  }
+  save(999999999);
+  save(1000000000);
+  EXPECT_EQ(newest()->step, 1000000000U);
+}
+
+TEST_F(CheckpointStoreTest, OpensOneStepAndNamesTheOthersWhenThereIsNone) {
+  for (const uint64_t step : {1, 2}) save(step);
+  EXPECT_EQ(open().verified(1).step, 1U);
+  EXPECT_THAT(error_of(ErrorKind::kData, [&] { open().verified(3); }),
+              HasSubstr("no checkpoint of step 3; it has 2, 1"));
+  flip_bit(folder(1) / "config.json", 0, 0);
+  error_of(ErrorKind::kData, [&] { open().verified(1); });
+}
+
+TEST_F(CheckpointStoreTest, AbandonsNewerCheckpointsDurablyNewestFirst) {
+  for (const uint64_t step : {1, 2, 3}) save(step);
+  FaultyFileSystem files;
+  std::vector<std::vector<uint64_t>> states;
+  files.set_observer([&](const Call&) { states.push_back(steps_in(state_.path())); });
+  open(files).abandon_newer_than(1);
+  EXPECT_THAT(files.unsynced(), IsEmpty());
+  states.erase(std::unique(states.begin(), states.end()), states.end());
+  EXPECT_THAT(states, ElementsAre(ElementsAre(3, 2, 1), ElementsAre(2, 1), ElementsAre(1)));
+  EXPECT_THAT(names_in(state_ / "abandoned"), ElementsAre("step-000000002", "step-000000003"));
+  save(2);
+  open().abandon_newer_than(1);
+  EXPECT_THAT(names_in(state_ / "abandoned"),
+              ElementsAre("step-000000002", "step-000000002-2", "step-000000003"));
+}
+
+TEST_F(CheckpointStoreTest, LocksTheStateFolderForOneProcess) {
+  std::optional<FileLock> lock = lock_state_folder(real_file_system(), state_ / "new");
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      const FileLock second = lock_state_folder(real_file_system(), state_ / "new");
+      _exit(0);
+    } catch (const Error& error) {
+      _exit(std::string(error.what()).find("in use by another pretrain") != std::string::npos ? 7 : 8);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  lock.reset();
+  EXPECT_NO_THROW(static_cast<void>(lock_state_folder(real_file_system(), state_ / "new")));
+}
+
+}  // namespace
+}  // namespace pretrain
