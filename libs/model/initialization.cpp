@@ -10,7 +10,7 @@ namespace pretrain {
 void initialize_parameters(Compute& compute, const ParameterLayout& layout, uint64_t seed, float* parameters) {
   constexpr size_t kElementsPerSeed = 16384;
   std::fill(parameters, parameters + layout.flat_size(), 0.0F);
-  for (const TensorInfo& tensor : layout.tensors()) {
+  for (const ParameterInfo& tensor : layout.tensors()) {
     const uint64_t tensor_seed = derive_seed(seed, hash64(tensor.name));
     compute.parallel_ranges(tensor.size, kElementsPerSeed, [&](size_t begin, size_t end) {
       Rng rng(derive_seed(tensor_seed, begin));

@@ -8,7 +8,7 @@
 
 namespace pretrain {
 
-/// Fills the flat array: each tensor constant or normal as its TensorInfo says, padding zero.
+/// Fills the flat array: each tensor constant or normal as its ParameterInfo says, padding zero.
 /// Repeatability: a value depends on (seed, tensor name, position) only.
 /// Shapes: parameters [layout.flat_size()].
 void initialize_parameters(Compute& compute, const ParameterLayout& layout, uint64_t seed, float* parameters);

@@ -58,8 +58,8 @@ size_t ParameterLayout::add(std::string name, std::vector<int64_t> shape, bool d
   return offset;
 }
 
-const TensorInfo* ParameterLayout::find(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const TensorInfo& t) { return t.name == name; });
+const ParameterInfo* ParameterLayout::find(std::string_view name) const {
+  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const ParameterInfo& t) { return t.name == name; });
   return found == tensors_.end() ? nullptr : &*found;
 }
 

@@ -12,7 +12,7 @@
 namespace pretrain {
 
 /// One named tensor inside the flat array.
-struct TensorInfo {
+struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
   size_t offset = 0;  ///< first element in the flat array, a multiple of 16
@@ -37,7 +37,7 @@ class ParameterLayout {
  public:
   explicit ParameterLayout(const ModelConfig& config);
 
-  const std::vector<TensorInfo>& tensors() const { return tensors_; }
+  const std::vector<ParameterInfo>& tensors() const { return tensors_; }
   const std::vector<BlockOffsets>& blocks() const { return blocks_; }
   size_t token_embedding() const { return token_embedding_; }        // [V, C], also the output head
   size_t position_embedding() const { return position_embedding_; }  // [T, C]
@@ -49,13 +49,13 @@ class ParameterLayout {
   /// Elements of all tensors: the model's number of parameters.
   size_t parameter_count() const { return parameter_count_; }
   /// Nothing when no tensor has that name.
-  const TensorInfo* find(std::string_view name) const;
+  const ParameterInfo* find(std::string_view name) const;
 
  private:
   size_t add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value, float initial_std);
   BlockOffsets add_block(const ModelConfig& config, int64_t layer);
 
-  std::vector<TensorInfo> tensors_;
+  std::vector<ParameterInfo> tensors_;
   std::vector<BlockOffsets> blocks_;
   size_t token_embedding_ = 0;
   size_t position_embedding_ = 0;

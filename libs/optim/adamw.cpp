@@ -14,7 +14,7 @@ AdamW::AdamW(Compute& compute, const ParameterLayout& layout, const AdamWOptions
       m_(layout.flat_size()),
       v_(layout.flat_size()) {
   constexpr size_t kElementsPerPiece = 65536;
-  for (const TensorInfo& tensor : layout.tensors()) {
+  for (const ParameterInfo& tensor : layout.tensors()) {
     for (size_t done = 0; done < tensor.size; done += kElementsPerPiece) {
       pieces_.push_back({tensor.offset + done, std::min(kElementsPerPiece, tensor.size - done), tensor.decays});
     }

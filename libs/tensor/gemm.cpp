@@ -188,7 +188,7 @@ void TileGemm::run(int slot_index, const float* a, const float* b, float* c, con
 namespace {
 
 /// Rows of C in one tile: enough to use each panel of B well, few enough that all cores find work.
-int64_t rows_per_tile(int64_t M) { return std::min<int64_t>(M, M >= 2048 ? 128 : 64); }
+int64_t rows_per_tile(int64_t M) { return std::min<int64_t>(M, M >= 256 ? 128 : 64); }
 
 }  // namespace
 
@@ -225,6 +225,11 @@ void Product::run(const float* a, const PackedMatrix& b, float* c, const float* 
     const TileGemm& kernel = tile + 1 == tile_count_ ? *last_tile_ : *tile_;
     kernel.run(Compute::slot(), a + row * shape_.K, b.data(), out, bias);
   });
+}
+
+std::string product_library_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch, version->hash);
 }
 
 const Product& ProductCache::get(const Product::Shape& shape) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
@@ -94,6 +95,9 @@ class Product {
   int64_t tile_count_ = 0;
   std::unique_ptr<TileGemm> tile_, last_tile_;  // the last one may have fewer rows
 };
+
+/// Name and version of the library that multiplies.
+std::string product_library_version();
 
 /// Products by shape, shared by all layers of a model. Single-owner.
 class ProductCache {

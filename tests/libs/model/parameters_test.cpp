@@ -24,7 +24,7 @@ TEST(ParameterLayout, TensorsDoNotOverlapAndCoverAllParameters) {
   const ParameterLayout layout(kModel);
   size_t end = 0;
   size_t total = 0;
-  for (const TensorInfo& t : layout.tensors()) {
+  for (const ParameterInfo& t : layout.tensors()) {
     EXPECT_GE(t.offset, end) << t.name;
     EXPECT_EQ(t.offset % 16, 0U) << t.name;
     end = t.offset + t.size;
@@ -38,7 +38,7 @@ TEST(ParameterLayout, TensorsDoNotOverlapAndCoverAllParameters) {
 
 TEST(ParameterLayout, DecaysMatricesOnly) {
   const ParameterLayout layout(kModel);
-  for (const TensorInfo& t : layout.tensors()) {
+  for (const ParameterInfo& t : layout.tensors()) {
     EXPECT_EQ(t.decays, t.shape.size() == 2 && t.name != "transformer.wpe.weight") << t.name;
   }
 }
@@ -46,7 +46,7 @@ TEST(ParameterLayout, DecaysMatricesOnly) {
 TEST(Initialization, FollowsGpt2) {
   const ParameterLayout layout(kModel);
   const Buffer<float> values = initialized(3, 1);
-  for (const TensorInfo& t : layout.tensors()) {
+  for (const ParameterInfo& t : layout.tensors()) {
     double sum = 0;
     double squares = 0;
     for (size_t i = t.offset; i < t.offset + t.size; ++i) {

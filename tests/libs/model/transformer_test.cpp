@@ -26,7 +26,7 @@ struct Problem {
     initialize_parameters(compute, layout, seed, values.data());
     Rng rng(seed);
     // Biases and gains away from 0 and 1, so that their gradients are tested where they matter.
-    for (const TensorInfo& tensor : layout.tensors()) {
+    for (const ParameterInfo& tensor : layout.tensors()) {
       for (size_t i = 0; i < tensor.size && tensor.initial_std == 0; ++i) {
         values[tensor.offset + i] += 0.1F * static_cast<float>(rng.normal());
       }
@@ -84,7 +84,7 @@ TEST(Transformer, GradientsOfEveryTensorAgreeWithCentralDifferences) {
   const std::vector<float> gradients = gradients_of(p, 2, 3, 1.0F);
   std::vector<double> values = p.as_double();
   Rng rng(11);
-  for (const TensorInfo& tensor : p.layout.tensors()) {
+  for (const ParameterInfo& tensor : p.layout.tensors()) {
     std::vector<double> expected;
     std::vector<double> actual;
     for (int sample = 0; sample < 12; ++sample) {
@@ -122,11 +122,11 @@ TEST(Transformer, OverwritesGradientsUnlessToldToAccumulate) {
   Transformer model(compute, p.config, p.rows, true);
   model.use_parameters(p.values.data());
   std::vector<float> gradients(p.layout.flat_size(), 1e9F);
-  for (const TensorInfo& t : p.layout.tensors()) std::fill_n(gradients.begin() + static_cast<int64_t>(t.offset), t.size, 1e9F);
+  for (const ParameterInfo& t : p.layout.tensors()) std::fill_n(gradients.begin() + static_cast<int64_t>(t.offset), t.size, 1e9F);
   model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, false, gradients.data());
   std::vector<float> twice = gradients;
   model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, true, twice.data());
-  for (const TensorInfo& t : p.layout.tensors()) {
+  for (const ParameterInfo& t : p.layout.tensors()) {
     for (size_t i = t.offset; i < t.offset + t.size; ++i) {
       ASSERT_LT(std::abs(gradients[i]), 1e6F) << t.name;
       gradients[i] *= 2;
@@ -145,7 +145,7 @@ TEST(Transformer, MaskedTargetsDoNotCount) {
   double loss = 1;
   const std::vector<float> gradients = gradients_of(p, 1, 2, 1.0F, &loss);
   EXPECT_EQ(loss, 0.0);
-  for (const TensorInfo& t : p.layout.tensors()) {
+  for (const ParameterInfo& t : p.layout.tensors()) {
     for (size_t i = t.offset; i < t.offset + t.size; ++i) ASSERT_EQ(gradients[i], 0.0F) << t.name;
   }
 }

@@ -1,0 +1,58 @@
+#include "libs/metrics/step_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pretrain {
+
+StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options)
+    : files_(files), folder_(std::move(folder)), options_(options), position_(position) {
+  try {
+    restore_segment();
+    const uint64_t size = file_exists(current()) ? ReadableFile(current()).size() : 0;
+    open(std::min(size, position_.offset_bytes));
+  } catch (const IoError&) {
+    ++failed_writes_;
+  }
+}
+
+Path StepLog::closed(uint64_t segment) const { return folder_ / fmt::format("metrics-{:06}.jsonl", segment); }
+
+/// When the log went on to later segments after the checkpoint, the one it points into becomes the current again.
+void StepLog::restore_segment() {
+  if (!file_exists(closed(position_.segment))) return;
+  files_.rename(closed(position_.segment), current());
+  for (uint64_t later = position_.segment + 1; file_exists(closed(later)); ++later) files_.remove_file(closed(later));
+}
+
+void StepLog::open(uint64_t keep_bytes) {
+  file_ = files_.append(current(), keep_bytes);
+  position_.offset_bytes = keep_bytes;
+}
+
+void StepLog::write(const nlohmann::json& record) {
+  const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  try {
+    if (file_ == nullptr) open(position_.offset_bytes);
+    if (position_.offset_bytes > 0 && position_.offset_bytes + line.size() > options_.segment_bytes) rotate();
+    file_->write(line);
+    position_.offset_bytes += line.size();
+  } catch (const IoError&) {
+    ++failed_writes_;
+    file_.reset();  // opened anew at the last whole record
+  }
+}
+
+void StepLog::rotate() {
+  file_->close();
+  files_.rename(current(), closed(position_.segment));
+  if (position_.segment >= options_.segments) {
+    const Path oldest = closed(position_.segment - options_.segments);
+    if (file_exists(oldest)) files_.remove_file(oldest);
+  }
+  ++position_.segment;
+  open(0);
+}
+
+}  // namespace pretrain

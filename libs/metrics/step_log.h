@@ -1,0 +1,54 @@
+#pragma once
+// STATE/metrics.jsonl: one JSON object a line. A full segment is renamed to metrics-000007.jsonl and the oldest
+// segments go, so that the log is bounded however long the run is.
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <memory>
+
+#include "libs/base/file.h"
+
+namespace pretrain {
+
+/// A place in the log. A checkpoint keeps it.
+struct StepLogPosition {
+  uint64_t segment = 0;
+  uint64_t offset_bytes = 0;
+};
+
+struct StepLogOptions {
+  uint64_t segment_bytes = 64'000'000;
+  uint64_t segments = 16;  ///< kept besides the current one
+};
+
+/// Single-owner. A failed write is counted and the log goes on with the next record; it never ends the run.
+class StepLog {
+ public:
+  using Options = StepLogOptions;
+
+  /// Continues at `position`: what stands behind it is cut off, without a scan. A log that is shorter (it was moved
+  /// or lost) is continued at its end.
+  StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options = {});
+
+  void write(const nlohmann::json& record);
+
+  StepLogPosition position() const { return position_; }
+  uint64_t failed_writes() const { return failed_writes_; }
+
+ private:
+  Path current() const { return folder_ / "metrics.jsonl"; }
+  Path closed(uint64_t segment) const;
+  void restore_segment();
+  void open(uint64_t keep_bytes);
+  void rotate();
+
+  FileSystem& files_;
+  Path folder_;
+  Options options_;
+  StepLogPosition position_;
+  std::unique_ptr<WritableFile> file_;
+  uint64_t failed_writes_ = 0;
+};
+
+}  // namespace pretrain

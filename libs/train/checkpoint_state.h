@@ -1,0 +1,40 @@
+#pragma once
+// What a checkpoint holds of a training run, and how it comes back. Files: model.safetensors (with config.json and
+// the tokenizer a Hugging Face model folder), optimizer.safetensors, stream.safetensors, state.json.
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+
+#include "libs/checkpoint/folder_writer.h"
+#include "libs/checkpoint/verify.h"
+#include "libs/data/batch_source.h"
+#include "libs/metrics/step_log.h"
+#include "libs/model/parameters.h"
+#include "libs/optim/adamw.h"
+#include "libs/train/guard.h"
+
+namespace pretrain {
+
+/// The plain numbers of a run.
+struct RunState {
+  uint64_t step = 0;    ///< optimizer steps, those passed over by the guard included
+  uint64_t tokens = 0;  ///< targets trained on
+  NonFiniteGuard guard;
+  StepLogPosition log;
+  double trained_seconds = 0;  ///< over all sessions
+};
+
+/// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
+std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout, const float* parameters,
+                                          AdamW& optimizer, const StreamState& stream);
+
+/// Reads parameters, moments, numbers and stream back.
+/// Errors: kData when something is missing or has another shape.
+void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters, AdamW& optimizer,
+                     RunState& run, StreamState& stream);
+
+/// Reads the parameters alone. Errors: as above.
+void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters);
+
+}  // namespace pretrain

@@ -1,0 +1,51 @@
+#include "libs/train/step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "libs/base/check.h"
+#include "libs/tensor/loss.h"
+
+namespace pretrain {
+
+GradientPass::GradientPass(Transformer& model, AdamW& optimizer)
+    : model_(model),
+      optimizer_(optimizer),
+      inputs_(static_cast<size_t>(model.rows() * model.context())),
+      targets_(inputs_.size()) {}
+
+StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
+  StepResult result;
+  for (const Batch& batch : batches) result.targets += batch.target_count;
+  const float scale = result.targets == 0 ? 0.0F : 1.0F / static_cast<float>(result.targets);
+  double total = 0;
+  for (const Batch& batch : batches) {
+    const bool first = &batch == &batches.front();
+    total += run_batch(batch, scale, !first, gradients);
+  }
+  result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
+  result.gradient_norm = optimizer_.gradient_norm(gradients);
+  result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+  return result;
+}
+
+double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate, float* gradients) {
+  PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context, model_.context());
+  double total = 0;
+  const size_t positions = inputs_.size();
+  for (size_t at = 0; at < batch.inputs.size(); at += positions) {
+    const size_t left = batch.inputs.size() - at;
+    const uint32_t* inputs = batch.inputs.data() + at;
+    const int32_t* targets = batch.targets.data() + at;
+    if (left < positions) {
+      std::fill(std::copy_n(inputs, left, inputs_.begin()), inputs_.end(), 0);
+      std::fill(std::copy_n(targets, left, targets_.begin()), targets_.end(), kMaskedTarget);
+      inputs = inputs_.data();
+      targets = targets_.data();
+    }
+    total += model_.forward_backward(inputs, targets, scale, accumulate || at > 0, gradients);
+  }
+  return total;
+}
+
+}  // namespace pretrain

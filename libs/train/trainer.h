@@ -1,0 +1,157 @@
+#pragma once
+// The training loop: fetch, step, update, record; evaluation, samples and checkpoints when they are due; limits and
+// stop requests. Everything a resume needs is in RunState, the parameters, the optimizer and the batch source.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "libs/checkpoint/store.h"
+#include "libs/checkpoint/writer.h"
+#include "libs/data/batch_source.h"
+#include "libs/data/evaluation_data.h"
+#include "libs/metrics/step_log.h"
+#include "libs/model/transformer.h"
+#include "libs/optim/adamw.h"
+#include "libs/optim/schedule.h"
+#include "libs/train/checkpoint_state.h"
+#include "libs/train/evaluation.h"
+#include "libs/train/step.h"
+
+namespace pretrain {
+
+struct TrainerOptions {
+  uint64_t max_steps = 0;   ///< of the whole run; 0: no limit
+  uint64_t max_tokens = 0;  ///< of the whole run; 0: no limit
+  std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
+  uint32_t accumulate = 1;  ///< batches of one step
+  Schedule schedule;
+  AdamWOptions optimizer;
+  std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time
+  uint64_t checkpoint_every = 0;  ///< steps; 0: not by steps
+  uint64_t evaluate_every = 500;  ///< steps; 0: only at both ends
+  uint64_t sample_every = 0;      ///< steps; 0: only at both ends
+  uint64_t log_every = 1;         ///< steps
+  int64_t micro_rows = 8;
+};
+
+/// One finished step.
+struct StepRecord {
+  uint64_t step = 0;
+  uint64_t tokens = 0;       ///< total so far
+  uint64_t step_tokens = 0;  ///< of this step
+  uint32_t epoch = 0;
+  double loss = 0, learning_rate = 0, gradient_norm = 0;
+  bool applied = true;  ///< false when the guard passed over it
+  double step_seconds = 0, data_wait_seconds = 0, optimizer_seconds = 0, checkpoint_wait_seconds = 0;
+  PassSeconds pass;
+  double tokens_per_second = 0;
+  double utilization = 0;  ///< share of the measured peak
+  uint64_t batch_hash = 0;
+};
+
+/// Seconds by what they were spent on, over a session.
+struct TimeSplit {
+  double forward = 0, backward = 0, loss = 0, optimizer = 0, data_wait = 0, checkpoint = 0, evaluation = 0, samples = 0;
+};
+
+enum class EndReason { kLimit, kStopped, kStreamEnd };
+
+struct RunSummary {
+  EndReason reason = EndReason::kLimit;
+  uint64_t first_step = 0, last_step = 0, tokens = 0;  ///< tokens of this session
+  double seconds = 0;
+  double step_seconds = 0;  ///< in steps alone
+  TimeSplit split;
+  std::optional<EvaluationResult> first_evaluation, last_evaluation;
+};
+
+/// What a person sees of a run. Called from the trainer's thread.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  virtual void on_step(const StepRecord& record, const SourceStatus& source) = 0;
+  virtual void on_evaluation(uint64_t step, const EvaluationResult& result) = 0;
+  /// Writes a sample with these parameters.
+  virtual void on_sample(uint64_t step, const float* parameters) = 0;
+  virtual void on_save_started(uint64_t step) = 0;
+  virtual void on_saved(const SaveResult& result) = 0;
+};
+
+/// What the trainer is given. References must outlive it.
+struct TrainerParts {
+  Compute& compute;
+  const ModelConfig& model;
+  FileSystem& files;
+  Path state_folder;
+  CheckpointStore& store;
+  const EvaluationData& evaluation;       ///< may be empty
+  std::vector<FileContent> fixed_files;   ///< config.json, tokenizer
+  nlohmann::json configuration, fingerprint;  ///< for the manifest
+  double peak_flops = 0;
+  TrainObserver& observer;
+  std::stop_token stop;
+  std::function<bool()> take_save_request;  ///< true once after each request to save now
+};
+
+/// One training run in this process. Single-owner.
+class Trainer {
+ public:
+  Trainer(TrainerParts parts, const TrainerOptions& options);
+  ~Trainer();
+
+  /// A fresh run with seeded parameters.
+  void initialize(uint64_t seed);
+  /// A run from a checkpoint; returns the state of its stream.
+  StreamState load(const Checkpoint& checkpoint);
+
+  /// Trains until a limit, a stop request or the end of the stream, and saves.
+  /// Errors: what ended the source (after a save); kRuntime when the final save fails (naming the last good step)
+  /// or the guard gives up.
+  RunSummary run(BatchSource& source);
+
+  const ParameterLayout& layout() const { return model_.layout(); }
+  const float* parameters() const { return parameters_.data(); }
+  uint64_t step() const { return state_.step; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool limit_reached() const;
+  bool fetch(BatchSource& source);
+  StepRecord train_step();
+  void apply_update(const StepResult& result, StepRecord& record);
+  void note_step(const StepRecord& record, const SourceStatus& source);
+  void do_what_is_due(BatchSource& source);
+  void evaluate_now();
+  void sample_now();
+  void save(BatchSource& source);
+  void collect_save_results();
+  void report(const SaveResult& result);
+  void finish(BatchSource& source);
+  void train(BatchSource& source);
+
+  TrainerParts parts_;
+  TrainerOptions options_;
+  Transformer model_;
+  Buffer<float> parameters_, gradients_;
+  AdamW optimizer_;
+  GradientPass pass_;
+  RunState state_;
+  bool fresh_ = true;
+  std::unique_ptr<StepLog> log_;
+  StreamState saved_stream_;  // the writer reads it in place
+  CheckpointWriter writer_;
+  std::optional<uint64_t> last_good_step_;
+  std::optional<uint64_t> last_started_save_;
+  std::vector<Batch> batches_;
+  RunSummary summary_;
+  Clock::time_point session_start_, last_save_start_;
+  uint64_t last_evaluated_ = UINT64_MAX, last_sampled_ = UINT64_MAX;
+};
+
+}  // namespace pretrain

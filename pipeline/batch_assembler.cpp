@@ -1,0 +1,192 @@
+#include "pipeline/batch_assembler.h"
+
+#include <cstring>
+
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+StreamState::Array to_array(std::string name, std::span<const uint32_t> values) {
+  const auto bytes = std::as_bytes(values);
+  return {.name = std::move(name), .element_bytes = 4, .shape = {values.size()}, .bytes = {bytes.begin(), bytes.end()}};
+}
+
+const StreamState::Array& find_array(const StreamState& state, std::string_view name) {
+  for (const auto& array : state.arrays) {
+    if (array.name == name) return array;
+  }
+  fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'; use an older checkpoint (resume --from STEP)", name);
+}
+
+std::vector<uint32_t> values_of(const StreamState& state, std::string_view name) {
+  const auto& array = find_array(state, name);
+  std::vector<uint32_t> values(array.bytes.size() / 4);
+  std::memcpy(values.data(), array.bytes.data(), values.size() * 4);
+  return values;
+}
+
+}  // namespace
+
+BatchAssembler::BatchAssembler(const AssemblerOptions& options)
+    : options_(options),
+      packer_(options.packing, options.buffer.context, options.end_of_text),
+      buffer_(options.buffer) {}
+
+bool BatchAssembler::produce(Batch& batch) {
+  while (!finished_) {
+    SequenceView sequence;
+    if (buffer_.must_emit()) {
+      uint32_t pairs = 0;
+      buffer_.emit(sequence_, pairs);
+      append_row(sequence_, pairs);
+      if (partial_.rows == options_.rows) {
+        finish(batch);
+        return true;
+      }
+    } else if (packer_.next(sequence)) {
+      buffer_.insert(sequence);
+      ++sequences_this_epoch_;
+    } else if (epoch_ends_) {
+      end_epoch();
+    } else if (draining_) {
+      finished_ = true;
+      if (partial_.rows > 0) {
+        while (partial_.rows < options_.rows) append_row(std::vector<uint32_t>(options_.buffer.context + 1), 0);
+        finish(batch);
+        return true;
+      }
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
+void BatchAssembler::append_row(const std::vector<uint32_t>& tokens, uint32_t pairs) {
+  const uint32_t T = options_.buffer.context;
+  partial_.inputs.insert(partial_.inputs.end(), tokens.begin(), tokens.begin() + T);
+  for (uint32_t t = 0; t < T; ++t) {
+    partial_.targets.push_back(t < pairs ? static_cast<int32_t>(tokens[t + 1]) : -1);
+  }
+  ++partial_.rows;
+}
+
+void BatchAssembler::finish(Batch& batch) {
+  batch = std::move(partial_);
+  partial_ = {};
+  batch.number = next_batch_++;
+  batch.epoch = epoch_;
+  batch.context = options_.buffer.context;
+  finish_batch(batch);
+}
+
+void BatchAssembler::end_epoch() {
+  epoch_ends_ = false;
+  const bool last = options_.epochs > 0 && epoch_ + 1 >= options_.epochs;
+  if (last) {
+    packer_.flush();
+    draining_ = true;
+  }
+  if (sequences_this_epoch_ < static_cast<uint64_t>(options_.rows)) {
+    fail(ErrorKind::kData,
+         "corpus: an epoch gives {} sequences of {} tokens, less than one batch of {}; add text, or use a smaller "
+         "--batch or --context",
+         sequences_this_epoch_, options_.buffer.context, options_.rows);
+  }
+  buffer_.stop_growing();
+  if (last) buffer_.drain();
+  sequences_this_epoch_ = 0;
+}
+
+void BatchAssembler::absorb(const Chunk& chunk) {
+  PRETRAIN_CHECK(!epoch_ends_ && !draining_, "absorbing beyond the end");
+  for (const EncodedPiece& piece : chunk.pieces) {
+    packer_.add(piece);
+    if (piece.ends_document) ++documents_;
+  }
+  for (const Skip& skip : chunk.skips) ++skips_[skip.reason];
+  invalid_utf8_ += chunk.invalid_utf8;
+  epoch_ = chunk.epoch;
+  epoch_ends_ = chunk.ends_epoch;
+  cursor_ = chunk.after;
+  catalog_ = chunk.catalog;
+}
+
+void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog) {
+  cursor_ = cursor;
+  catalog_ = std::move(catalog);
+}
+
+void BatchAssembler::save(StreamState& state) const {
+  const SequenceBuffer::State buffer = buffer_.state();
+  state.scalars["cursor"] = cursor_;
+  state.scalars["catalog"] = *catalog_;
+  state.scalars["next_batch"] = next_batch_;
+  state.scalars["sequences_this_epoch"] = sequences_this_epoch_;
+  state.scalars["epoch"] = epoch_;
+  state.scalars["epoch_ends"] = epoch_ends_;
+  state.scalars["draining"] = draining_;
+  state.scalars["finished"] = finished_;
+  state.scalars["documents"] = documents_;
+  state.scalars["invalid_utf8"] = invalid_utf8_;
+  state.scalars["skips"] = skips_;
+  state.scalars["document_ends"] = packer_.document_ends();
+  state.scalars["buffer_rng"] = buffer.rng;
+  state.scalars["buffer_limit"] = buffer.limit;
+  state.scalars["buffer_absorbed"] = buffer.absorbed_since_emission;
+  state.scalars["partial_rows"] = partial_.rows;
+  state.arrays.push_back(to_array("carry", packer_.carry()));
+  state.arrays.push_back(to_array("partial_inputs", partial_.inputs));
+  const std::vector<uint32_t> targets(partial_.targets.begin(), partial_.targets.end());
+  state.arrays.push_back(to_array("partial_targets", targets));
+  state.arrays.push_back(to_array("buffer_pairs", buffer.pairs));
+  state.arrays.push_back({.name = "buffer_tokens",
+                          .element_bytes = buffer_.token_bytes(),
+                          .shape = {buffer.pairs.size(), options_.buffer.context + 1},
+                          .bytes = buffer.tokens});
+}
+
+void BatchAssembler::restore(const StreamState& state) {
+  const nlohmann::json& s = state.scalars;
+  SequenceBuffer::State buffer{.tokens = find_array(state, "buffer_tokens").bytes,
+                               .pairs = values_of(state, "buffer_pairs")};
+  if (buffer.pairs.size() > options_.buffer.capacity) {
+    fail(ErrorKind::kUsage, "the run's shuffle buffer holds {} sequences; --shuffle-buffer {} is too small for it",
+         format_count(buffer.pairs.size()), format_count(options_.buffer.capacity));
+  }
+  const uint64_t expected = buffer.pairs.size() * (options_.buffer.context + 1) * buffer_.token_bytes();
+  if (buffer.tokens.size() != expected) {
+    fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(), expected);
+  }
+  buffer.rng = s.at("buffer_rng").get<Rng::State>();
+  buffer.limit = s.at("buffer_limit").get<uint64_t>();
+  buffer.absorbed_since_emission = s.at("buffer_absorbed").get<uint64_t>();
+  buffer_.restore(buffer);
+
+  cursor_ = s.at("cursor").get<Cursor>();
+  catalog_ = std::make_shared<const Catalog>(s.at("catalog").get<Catalog>());
+  next_batch_ = s.at("next_batch").get<uint64_t>();
+  sequences_this_epoch_ = s.at("sequences_this_epoch").get<uint64_t>();
+  epoch_ = s.at("epoch").get<uint32_t>();
+  epoch_ends_ = s.at("epoch_ends").get<bool>();
+  draining_ = s.at("draining").get<bool>();
+  finished_ = s.at("finished").get<bool>();
+  documents_ = s.at("documents").get<uint64_t>();
+  invalid_utf8_ = s.at("invalid_utf8").get<uint64_t>();
+  skips_ = s.at("skips").get<std::map<std::string, uint64_t>>();
+  packer_.restore(values_of(state, "carry"), s.at("document_ends").get<std::vector<uint64_t>>());
+  if (draining_) {
+    packer_.flush();
+    buffer_.drain();
+  }
+  partial_ = {};
+  partial_.rows = s.at("partial_rows").get<int64_t>();
+  partial_.inputs = values_of(state, "partial_inputs");
+  const std::vector<uint32_t> targets = values_of(state, "partial_targets");
+  partial_.targets.assign(targets.begin(), targets.end());
+}
+
+}  // namespace pretrain

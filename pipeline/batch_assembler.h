@@ -1,0 +1,79 @@
+#pragma once
+// The serial heart of the loader: from chunks in ticket order to batches. All that decides the stream of batches
+// is here, nothing of it depends on time or threads, and all of it can be saved and restored.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/data/batch_source.h"
+#include "pipeline/packer.h"
+#include "pipeline/sequence_buffer.h"
+
+namespace pretrain {
+
+struct AssemblerOptions {
+  int64_t rows = 16;  ///< B
+  Packing packing = Packing::kConcat;
+  uint32_t end_of_text = 1;
+  uint32_t epochs = 0;  ///< 0: endless
+  SequenceBufferOptions buffer;
+};
+
+/// Serial.
+class BatchAssembler {
+ public:
+  explicit BatchAssembler(const AssemblerOptions& options);
+
+  /// Makes the next batch from what has been absorbed. False: it needs another chunk, or the stream has ended.
+  /// Errors: kData when an epoch gives less than one batch.
+  bool produce(Batch& batch);
+  bool finished() const { return finished_; }
+
+  /// Requires: produce() has returned false and the stream has not ended.
+  void absorb(const Chunk& chunk);
+
+  /// Where a corpus reader has to go on, and with which catalog.
+  const Cursor& cursor() const { return cursor_; }
+  const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
+
+  uint64_t buffered() const { return buffer_.size(); }
+  uint64_t documents() const { return documents_; }
+  uint64_t invalid_utf8() const { return invalid_utf8_; }
+  const std::map<std::string, uint64_t>& skips() const { return skips_; }
+  uint64_t batches() const { return next_batch_; }
+
+  /// Appends its state. Requires: a catalog (from absorb() or start_at()).
+  void save(StreamState& state) const;
+  /// Errors: kData when the state does not fit the options.
+  void restore(const StreamState& state);
+  /// The beginning of a fresh stream.
+  void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);
+
+ private:
+  void append_row(const std::vector<uint32_t>& tokens, uint32_t pairs);
+  void finish(Batch& batch);
+  void end_epoch();
+
+  AssemblerOptions options_;
+  Packer packer_;
+  SequenceBuffer buffer_;
+  Batch partial_;  // rows so far
+  uint64_t next_batch_ = 0;
+  uint64_t sequences_this_epoch_ = 0;
+  uint32_t epoch_ = 0;
+  bool epoch_ends_ = false;  // once the carry gives no further sequence
+  bool draining_ = false;
+  bool finished_ = false;
+  Cursor cursor_;
+  std::shared_ptr<const Catalog> catalog_;
+  uint64_t documents_ = 0;
+  uint64_t invalid_utf8_ = 0;
+  std::map<std::string, uint64_t> skips_;
+  std::vector<uint32_t> sequence_;  // scratch
+};
+
+}  // namespace pretrain

@@ -1,0 +1,71 @@
+#include "pipeline/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+
+namespace pretrain {
+
+bool BatchQueue::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return batches_.size() < capacity_ && !closed_;
+}
+
+void BatchQueue::push(Batch batch) {
+  const std::lock_guard lock(mutex_);
+  PRETRAIN_CHECK(batches_.size() < capacity_, "{} batches", batches_.size());
+  batches_.push_back(std::move(batch));
+  high_water_ = std::max(high_water_, batches_.size());
+  changed_.notify_all();
+}
+
+void BatchQueue::close(std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  closed_ = true;
+  error_ = std::move(error);
+  changed_.notify_all();
+}
+
+void BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full) {
+  const bool ready = changed_.wait(lock, stop, [&] {
+    return closed_ || (until_full ? batches_.size() == capacity_ : !batches_.empty());
+  });
+  if (!ready) throw Stopped();
+}
+
+bool BatchQueue::pop(Batch& batch, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  wait(lock, stop, false);
+  if (batches_.empty()) {
+    if (error_ != nullptr) std::rethrow_exception(error_);
+    return false;
+  }
+  batch = std::move(batches_.front());
+  batches_.pop_front();
+  return true;
+}
+
+void BatchQueue::wait_until_full(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  wait(lock, stop, true);
+}
+
+std::deque<Batch> BatchQueue::contents() const {
+  const std::lock_guard lock(mutex_);
+  return batches_;
+}
+
+size_t BatchQueue::size() const {
+  const std::lock_guard lock(mutex_);
+  return batches_.size();
+}
+
+size_t BatchQueue::high_water() const {
+  const std::lock_guard lock(mutex_);
+  return high_water_;
+}
+
+}  // namespace pretrain

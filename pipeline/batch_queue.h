@@ -1,0 +1,49 @@
+#pragma once
+// Batches that wait for the trainer. Bounded; the producer never blocks, it asks for room first.
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+
+#include "libs/data/batch.h"
+
+namespace pretrain {
+
+/// Thread-safe; one producer, one consumer.
+class BatchQueue {
+ public:
+  explicit BatchQueue(size_t capacity) : capacity_(capacity) {}
+
+  bool has_room() const;
+  /// Requires: has_room().
+  void push(Batch batch);
+  /// No batch will follow; with an error, pop() throws it once the queue is empty. The first call counts.
+  void close(std::exception_ptr error = nullptr);
+
+  /// Waits for a batch; false at the end. Errors: Stopped; the error given to close().
+  bool pop(Batch& batch, const std::stop_token& stop);
+  /// Waits until the queue is full or closed (then its content is all there will be). Errors: Stopped.
+  void wait_until_full(const std::stop_token& stop);
+  /// Copies of all batches that wait, oldest first.
+  std::deque<Batch> contents() const;
+
+  size_t size() const;
+  size_t capacity() const { return capacity_; }
+  /// Most batches that ever waited.
+  size_t high_water() const;
+
+ private:
+  void wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full);
+
+  const size_t capacity_;
+  mutable std::mutex mutex_;  // guards all below
+  std::condition_variable_any changed_;
+  std::deque<Batch> batches_;
+  bool closed_ = false;
+  std::exception_ptr error_;
+  size_t high_water_ = 0;
+};
+
+}  // namespace pretrain

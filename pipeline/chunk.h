@@ -1,0 +1,33 @@
+#pragma once
+// What a worker makes of a ticket: token ids instead of text.
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include "pipeline/corpus/corpus_reader.h"
+
+namespace pretrain {
+
+/// The tokens of one piece of a document.
+struct EncodedPiece {
+  std::vector<uint32_t> ids;
+  bool begins_document = false;
+  bool ends_document = false;
+};
+
+/// The result of one ticket; there is exactly one for each, in whatever way it went.
+struct Chunk {
+  uint64_t number = 0;  ///< of its ticket
+  uint32_t epoch = 0;
+  std::vector<EncodedPiece> pieces;
+  std::vector<Skip> skips;
+  uint64_t invalid_utf8 = 0;  ///< malformed byte runs that were replaced
+  Cursor after;               ///< position behind the ticket
+  std::shared_ptr<const Catalog> catalog;  ///< what `after` refers to
+  bool ends_epoch = false;
+  std::exception_ptr error;  ///< why the stream ends here
+};
+
+}  // namespace pretrain

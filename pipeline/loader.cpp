@@ -1,0 +1,271 @@
+#include "pipeline/loader.h"
+
+#include <tbb/flow_graph.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "libs/base/error.h"
+#include "pipeline/encode.h"
+
+namespace pretrain {
+namespace {
+
+/// Tickets between the limiter and the assembler for each worker: one in work, and enough waiting that a slow
+/// ticket at the head of the line does not idle the others.
+constexpr size_t kTicketsPerWorker = 4;
+
+size_t ticket_bound(int workers) { return kTicketsPerWorker * static_cast<size_t>(workers); }
+
+void raise_to(std::atomic<size_t>& high_water, size_t value) {
+  size_t seen = high_water.load();
+  while (seen < value && !high_water.compare_exchange_weak(seen, value)) {
+  }
+}
+
+}  // namespace
+
+/// What the input node gives on: a ticket, or why there is none.
+struct Loader::ReadTicket {
+  Ticket ticket;
+  std::exception_ptr error;
+};
+
+/// The flow graph. Nodes are in the order of the drawing.
+struct Loader::Graph {
+  Graph(Loader& loader, int workers, size_t bound)
+      : arena(workers, /*reserved_for_masters=*/0, tbb::task_arena::priority::low) {
+    arena.execute([&] { build(loader, workers, bound); });
+  }
+
+  void build(Loader& loader, int workers, size_t bound) {
+    namespace flow = tbb::flow;
+    graph = std::make_unique<flow::graph>();
+    tickets = std::make_unique<flow::input_node<TicketPtr>>(*graph, [&loader](tbb::flow_control& control) {
+      TicketPtr ticket = loader.read_ticket();
+      if (ticket == nullptr) control.stop();
+      return ticket;
+    });
+    limiter = std::make_unique<flow::limiter_node<TicketPtr, int>>(*graph, bound);
+    encode = std::make_unique<flow::function_node<TicketPtr, ChunkPtr>>(
+        *graph, static_cast<size_t>(workers), [&loader](const TicketPtr& ticket) { return loader.encode(ticket); });
+    sequencer = std::make_unique<flow::sequencer_node<ChunkPtr>>(*graph, [&loader](const ChunkPtr& chunk) {
+      return static_cast<size_t>(chunk->number - loader.first_ticket_);
+    });
+    assemble = std::make_unique<flow::function_node<ChunkPtr>>(
+        *graph, flow::serial, [this, &loader](const ChunkPtr& chunk) {
+          const int absorbed = loader.assemble(chunk);
+          if (absorbed > 0) limiter->decrementer().try_put(absorbed);
+          return flow::continue_msg();
+        });
+    flow::make_edge(*tickets, *limiter);
+    flow::make_edge(*limiter, *encode);
+    flow::make_edge(*encode, *sequencer);
+    flow::make_edge(*sequencer, *assemble);
+  }
+
+  void wait() {
+    arena.execute([&] { graph->wait_for_all(); });
+  }
+
+  tbb::task_arena arena;
+  std::unique_ptr<tbb::flow::graph> graph;
+  std::unique_ptr<tbb::flow::input_node<TicketPtr>> tickets;
+  std::unique_ptr<tbb::flow::limiter_node<TicketPtr, int>> limiter;
+  std::unique_ptr<tbb::flow::function_node<TicketPtr, ChunkPtr>> encode;
+  std::unique_ptr<tbb::flow::sequencer_node<ChunkPtr>> sequencer;
+  std::unique_ptr<tbb::flow::function_node<ChunkPtr>> assemble;
+};
+
+Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog, const StreamState* state)
+    : options_(std::move(options)),
+      tokenizer_(tokenizer),
+      queue_(options_.queue_batches),
+      assembler_(options_.assembler) {
+  if (state != nullptr) {
+    resume_from(*state);
+  } else {
+    assembler_.start_at({}, std::make_shared<const Catalog>(std::move(catalog)));
+  }
+  Catalog located = *assembler_.catalog();
+  if (state != nullptr) locate_shards(options_.corpus, located);
+  first_ticket_ = next_ticket_ = assembler_.cursor().ticket;
+  if (!assembler_.finished()) {
+    reader_ = std::make_unique<CorpusReader>(options_.corpus, std::move(located), assembler_.cursor(), Role::kTraining,
+                                             ReadHooks{stop_reading_.get_token(), options_.on_seek});
+  }
+  graph_ = std::make_unique<Graph>(*this, options_.workers, ticket_bound(options_.workers));
+  graph_->assemble->try_put(nullptr);
+  graph_->tickets->activate();
+}
+
+Loader::~Loader() {
+  stopping_ = true;
+  stop_reading_.request_stop();
+  queue_.close();
+  graph_->wait();
+}
+
+namespace {
+
+/// Batches that were queued but not trained when the state was saved.
+StreamState::Array queued_array(std::string name, const std::deque<Batch>& batches, bool inputs) {
+  StreamState::Array array{.name = std::move(name), .element_bytes = 4, .shape = {}, .bytes = {}};
+  uint64_t count = 0;
+  for (const Batch& batch : batches) {
+    const auto bytes = inputs ? std::as_bytes(std::span(batch.inputs)) : std::as_bytes(std::span(batch.targets));
+    array.bytes.insert(array.bytes.end(), bytes.begin(), bytes.end());
+    count += batch.inputs.size();
+  }
+  array.shape = {count};
+  return array;
+}
+
+const StreamState::Array& array_named(const StreamState& state, std::string_view name) {
+  const auto found = std::find_if(state.arrays.begin(), state.arrays.end(),
+                                  [&](const StreamState::Array& array) { return array.name == name; });
+  if (found == state.arrays.end()) fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'", name);
+  return *found;
+}
+
+}  // namespace
+
+void Loader::resume_from(const StreamState& state) {
+  assembler_.restore(state);
+  const auto& inputs = array_named(state, "queued_inputs");
+  const auto& targets = array_named(state, "queued_targets");
+  const auto rows = options_.assembler.rows;
+  const auto context = static_cast<int64_t>(options_.assembler.buffer.context);
+  const auto elements = static_cast<size_t>(rows * context);
+  size_t at = 0;
+  for (const auto& entry : state.scalars.at("queued")) {
+    Batch batch{.number = entry.at("number").get<uint64_t>(),
+                .epoch = entry.at("epoch").get<uint32_t>(),
+                .rows = rows,
+                .context = context,
+                .inputs = std::vector<uint32_t>(elements),
+                .targets = std::vector<int32_t>(elements)};
+    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size() || !queue_.has_room()) {
+      fail(ErrorKind::kUsage, "the checkpoint holds {} batches in its queue; --queue {} is too small or the batch differs",
+           state.scalars.at("queued").size(), options_.queue_batches);
+    }
+    std::memcpy(batch.inputs.data(), inputs.bytes.data() + at, elements * 4);
+    std::memcpy(batch.targets.data(), targets.bytes.data() + at, elements * 4);
+    finish_batch(batch);
+    queue_.push(std::move(batch));
+    at += elements * 4;
+  }
+}
+
+bool Loader::next(Batch& batch, const std::stop_token& stop) {
+  const bool got = queue_.pop(batch, stop);
+  graph_->assemble->try_put(nullptr);  // the assembler may have stopped because the queue was full
+  return got;
+}
+
+StreamState Loader::state(const std::stop_token& stop) {
+  queue_.wait_until_full(stop);
+  const std::lock_guard lock(mutex_);
+  StreamState state;
+  assembler_.save(state);
+  const std::deque<Batch> queued = queue_.contents();
+  state.scalars["queued"] = nlohmann::json::array();
+  for (const Batch& batch : queued) state.scalars["queued"].push_back({{"number", batch.number}, {"epoch", batch.epoch}});
+  state.arrays.push_back(queued_array("queued_inputs", queued, true));
+  state.arrays.push_back(queued_array("queued_targets", queued, false));
+  return state;
+}
+
+SourceStatus Loader::status() const {
+  const std::lock_guard lock(mutex_);
+  return {.buffered_sequences = assembler_.buffered(),
+          .buffer_capacity = options_.assembler.buffer.capacity,
+          .queued_batches = queue_.size(),
+          .queue_capacity = queue_.capacity(),
+          .documents = assembler_.documents(),
+          .invalid_utf8 = assembler_.invalid_utf8(),
+          .skips = assembler_.skips()};
+}
+
+LoaderHighWater Loader::high_water() const {
+  const std::lock_guard lock(mutex_);
+  return {.tickets = tickets_high_water_,
+          .ticket_bound = ticket_bound(options_.workers) + 1,  // and the one that the input node holds ready
+          .buffered_sequences = buffered_high_water_,
+          .queued_batches = queue_.high_water()};
+}
+
+/// Input node. An error becomes the last ticket, so that it takes effect in its place in the stream.
+Loader::TicketPtr Loader::read_ticket() {
+  if (stopping_ || reading_ended_ || reader_ == nullptr) return nullptr;
+  auto read = std::make_shared<ReadTicket>();
+  try {
+    reading_ended_ = !reader_->next(read->ticket);
+    const uint32_t epochs = options_.assembler.epochs;
+    if (epochs > 0 && read->ticket.ends_epoch && read->ticket.epoch + 1 >= epochs) reading_ended_ = true;
+  } catch (...) {
+    read->error = std::current_exception();
+    reading_ended_ = true;
+  }
+  read->ticket.number = next_ticket_++;
+  raise_to(tickets_high_water_, ++tickets_in_flight_);
+  return read;
+}
+
+/// Worker. Gives a chunk whatever happens: the sequencer needs every number.
+Loader::ChunkPtr Loader::encode(const TicketPtr& read) {
+  auto chunk = std::make_shared<Chunk>();
+  chunk->number = read->ticket.number;
+  chunk->error = read->error;
+  if (stopping_ || chunk->error != nullptr) return chunk;
+  try {
+    if (options_.before_encode) options_.before_encode(read->ticket);
+    *chunk = encode_ticket(std::move(read->ticket), tokenizer_);
+  } catch (...) {
+    chunk->error = std::current_exception();
+  }
+  return chunk;
+}
+
+int Loader::assemble(const ChunkPtr& chunk) {
+  if (stopping_) return 0;
+  const std::lock_guard lock(mutex_);
+  if (chunk != nullptr) waiting_.push_back(chunk);
+  try {
+    return pump();
+  } catch (...) {
+    queue_.close(std::current_exception());
+    return 0;
+  }
+}
+
+/// Makes batches while the queue has room, and absorbs chunks as they are needed for it.
+int Loader::pump() {
+  int absorbed = 0;
+  while (queue_.has_room()) {
+    Batch batch;
+    if (assembler_.produce(batch)) {
+      queue_.push(std::move(batch));
+    } else if (assembler_.finished()) {
+      queue_.close();
+    } else if (waiting_.empty()) {
+      break;
+    } else {
+      const ChunkPtr chunk = std::move(waiting_.front());
+      waiting_.pop_front();
+      if (chunk->error != nullptr) std::rethrow_exception(chunk->error);
+      assembler_.absorb(*chunk);
+      for (const Skip& skip : chunk->skips) {
+        if (options_.on_skip) options_.on_skip(skip);
+      }
+      ++absorbed;
+      --tickets_in_flight_;
+    }
+    buffered_high_water_ = std::max(buffered_high_water_, assembler_.buffered());
+  }
+  return absorbed;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,97 @@
+#pragma once
+// The loader: a oneTBB flow graph that turns the corpus into batches in the background.
+//
+//   tickets -> limiter -> encode (xN, parallel) -> sequencer -> assemble (serial) -> batch queue -> next()
+//                 ^                                                 |
+//                 +------------- a ticket is absorbed --------------+
+//
+// It runs in an arena of its own with low priority. The stream of batches does not depend on the number of workers
+// nor on timing: tickets are absorbed in their order, and everything that decides is in BatchAssembler.
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+
+#include "libs/data/batch_source.h"
+#include "pipeline/batch_assembler.h"
+#include "pipeline/batch_queue.h"
+#include "pipeline/corpus/corpus_reader.h"
+#include "tokenizer/tokenizer.h"
+
+namespace pretrain {
+
+struct LoaderOptions {
+  CorpusOptions corpus;
+  AssemblerOptions assembler;
+  int workers = 1;
+  size_t queue_batches = 32;
+  /// Called with each skip in stream order, from a loader thread.
+  std::function<void(const Skip&)> on_skip;
+  /// Called by a worker before it encodes a ticket. Tests delay and fail workers with it.
+  std::function<void(const Ticket&)> before_encode;
+  /// Progress of a long read at a restart: bytes done and in all.
+  std::function<void(uint64_t done, uint64_t total)> on_seek;
+};
+
+/// The most that was ever held, against the bounds.
+struct LoaderHighWater {
+  size_t tickets = 0;  ///< between the limiter and their absorption
+  size_t ticket_bound = 0;
+  uint64_t buffered_sequences = 0;
+  size_t queued_batches = 0;
+};
+
+class Loader : public BatchSource {
+ public:
+  /// Starts at the beginning of a stream with this catalog, or goes on from a saved state (whose catalog counts).
+  /// Errors: kData, kUsage when the state does not fit.
+  Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog, const StreamState* state = nullptr);
+  /// Stops reading and waits for the work in flight (milliseconds).
+  ~Loader() override;
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  bool next(Batch& batch, const std::stop_token& stop) override;
+  StreamState state(const std::stop_token& stop) override;
+  SourceStatus status() const override;
+
+  LoaderHighWater high_water() const;
+
+ private:
+  struct Graph;
+  struct ReadTicket;
+  using TicketPtr = std::shared_ptr<ReadTicket>;
+  using ChunkPtr = std::shared_ptr<Chunk>;
+
+  void resume_from(const StreamState& state);
+  TicketPtr read_ticket();
+  ChunkPtr encode(const TicketPtr& read);
+  /// Takes a chunk, or null to look whether the queue has room again; returns how many tickets were absorbed.
+  int assemble(const ChunkPtr& chunk);
+  int pump();
+
+  LoaderOptions options_;
+  const Tokenizer& tokenizer_;
+  BatchQueue queue_;
+  std::unique_ptr<CorpusReader> reader_;  // used by the input node only
+  uint64_t first_ticket_ = 0;
+  uint64_t next_ticket_ = 0;              // input node only
+  bool reading_ended_ = false;            // input node only
+
+  mutable std::mutex mutex_;  // guards the assembler and what waits for it
+  BatchAssembler assembler_;
+  std::deque<ChunkPtr> waiting_;
+  uint64_t buffered_high_water_ = 0;
+
+  std::atomic<bool> stopping_{false};
+  std::stop_source stop_reading_;
+  std::atomic<size_t> tickets_in_flight_{0};
+  std::atomic<size_t> tickets_high_water_{0};
+  std::unique_ptr<Graph> graph_;  // last: its tasks use all above
+};
+
+}  // namespace pretrain
