@@ -1,0 +1,190 @@
+#include "pipeline/corpus/catalog.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "libs/base/hash.h"
+#include "libs/base/units.h"
+#include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/listing.h"
+#include "pipeline/corpus/recognize.h"
+#include "pipeline/corpus/utf8.h"
+
+namespace pretrain {
+namespace {
+
+constexpr size_t kEdgeBytes = 64_KiB;
+constexpr size_t kSampleBytes = 4_KiB;
+constexpr uint64_t kSamples = 8;
+
+void hash_range(const ReadableFile& file, uint64_t offset, size_t bytes, Hasher128& hasher) {
+  std::array<std::byte, kEdgeBytes> block;
+  for (size_t done = 0; done < bytes;) {
+    const size_t wanted = std::min(block.size(), bytes - done);
+    const size_t got = read_file_at(file, offset + done, std::span(block).first(wanted));
+    if (got == 0) return;
+    hasher.update(std::span<const std::byte>(block).first(got));
+    done += got;
+  }
+}
+
+/// Examines one listed file; returns the reason when it can't be read as text.
+std::string examine(const CorpusOptions& options, const Catalog* known, const ReadHooks& hooks,
+                    Shard& shard) {
+  ReadableFile file(shard.path);
+  shard.size_bytes = file.size();
+  shard.hash = identify(file);
+  const Shard* before = known != nullptr ? known->find(shard.name) : nullptr;
+  if (before != nullptr && before->hash == shard.hash && before->size_bytes == shard.size_bytes) {
+    shard.compression = before->compression;
+    shard.format = before->format;
+    return {};
+  }
+  std::array<char, 16> head;
+  const size_t got = read_file_at(file, 0, std::as_writable_bytes(std::span(head)));
+  shard.compression = recognize_compression({head.data(), got}, shard.name);
+  const auto source = open_source(std::move(file), shard.compression);
+  const Recognition recognition = recognize_format(*source, options.documents, hooks);
+  if (recognition.format) shard.format = *recognition.format;
+  return recognition.reason;
+}
+
+std::string examine_or_explain(const CorpusOptions& options, const Catalog* known, const ReadHooks& hooks,
+                               Shard& shard) {
+  try {
+    return examine(options, known, hooks, shard);
+  } catch (const Error& error) {
+    std::string reason = error.what();
+    repair_utf8(reason);  // it may quote a file name of any bytes, and JSON is to hold it
+    return reason;
+  }
+}
+
+[[noreturn]] void fail_empty(const CorpusOptions& options, const Catalog& catalog) {
+  constexpr size_t kShown = 3;
+  std::string inputs;
+  for (const Path& input : options.inputs) inputs += (inputs.empty() ? "" : ", ") + input.string();
+  std::string shown;
+  for (size_t i = 0; i < std::min(kShown, catalog.rejected.size()); ++i) {
+    const RejectedFile& file = catalog.rejected[i];
+    shown += fmt::format("{}{}: {}", i == 0 ? " (" : "; ", file.name, file.reason);
+  }
+  if (catalog.rejected.size() > kShown)
+    shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
+  if (!shown.empty()) shown += ")";
+  fail(ErrorKind::kData,
+       "no readable text in corpus {}{}; give --corpus files of WikiExtractor output, JSON lines or plain "
+       "text",
+       inputs, shown);
+}
+
+template <typename Value, size_t N>
+Value named(const std::array<Value, N>& values, std::string_view (*name_of)(Value), const std::string& name) {
+  for (const Value value : values) {
+    if (name_of(value) == name) return value;
+  }
+  fail(ErrorKind::kData,
+       "the catalog of the corpus names an unknown kind of file, '{}'; it was written by a newer "
+       "program, use that",
+       name);
+}
+
+Shard shard_from_json(const nlohmann::json& json) {
+  static constexpr std::array kCompressions{Compression::kNone, Compression::kGzip, Compression::kBzip2,
+                                            Compression::kXz, Compression::kZstd};
+  static constexpr std::array kFormats{TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText,
+                                       TextFormat::kParagraphs};
+  return {.path = {},
+          .name = json.at("name").get<std::string>(),
+          .size_bytes = json.at("size_bytes").get<uint64_t>(),
+          .hash = json.at("hash").get<std::string>(),
+          .compression = named(kCompressions, compression_name, json.at("compression").get<std::string>()),
+          .format = named(kFormats, format_name, json.at("format").get<std::string>())};
+}
+
+}  // namespace
+
+const Shard* Catalog::find(const std::string& name) const {
+  const auto found = std::ranges::lower_bound(shards, name, {}, &Shard::name);
+  return found != shards.end() && found->name == name ? &*found : nullptr;
+}
+
+Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const std::stop_token& stop) {
+  Listing listing = list_inputs(options.inputs, stop);
+  const ReadHooks hooks{stop, {}};
+  Catalog catalog;
+  catalog.rejected = std::move(listing.rejected);
+  for (ListedFile& file : listing.files) {
+    if (stop.stop_requested()) throw Stopped();
+    Shard shard;
+    shard.path = std::move(file.path);
+    shard.name = std::move(file.name);
+    std::string reason = examine_or_explain(options, known, hooks, shard);
+    if (reason.empty()) {
+      catalog.shards.push_back(std::move(shard));
+    } else {
+      catalog.rejected.push_back({std::move(shard.name), std::move(reason)});
+    }
+  }
+  if (catalog.shards.empty()) fail_empty(options, catalog);
+  return catalog;
+}
+
+void locate_shards(const CorpusOptions& options, Catalog& catalog) {
+  Catalog found;
+  for (ListedFile& file : list_inputs(options.inputs, {}).files) {
+    found.shards.push_back({.path = std::move(file.path), .name = std::move(file.name), .hash = {}});
+  }
+  for (Shard& shard : catalog.shards) {
+    const Shard* present = found.find(shard.name);
+    shard.path = present != nullptr ? present->path : Path();
+  }
+}
+
+std::string identify(const ReadableFile& file) {
+  const uint64_t size = file.size();
+  Hasher128 hasher;
+  hasher.update(std::to_string(size));
+  hash_range(file, 0, kEdgeBytes, hasher);
+  if (size > kEdgeBytes) {
+    for (uint64_t i = 1; i <= kSamples; ++i) {
+      hash_range(file, size / (kSamples + 1) * i, kSampleBytes, hasher);
+    }
+    hash_range(file, std::max<uint64_t>(kEdgeBytes, size - std::min<uint64_t>(size, kEdgeBytes)), kEdgeBytes,
+               hasher);
+  }
+  return hasher.hex();
+}
+
+void to_json(nlohmann::json& json, const Catalog& catalog) {
+  json = {{"shards", nlohmann::json::array()}, {"rejected", nlohmann::json::array()}};
+  for (const Shard& shard : catalog.shards) {
+    json["shards"].push_back({{"name", shard.name},
+                              {"size_bytes", shard.size_bytes},
+                              {"hash", shard.hash},
+                              {"compression", compression_name(shard.compression)},
+                              {"format", format_name(shard.format)}});
+  }
+  for (const RejectedFile& file : catalog.rejected) {
+    json["rejected"].push_back({{"name", file.name}, {"reason", file.reason}});
+  }
+}
+
+void from_json(const nlohmann::json& json, Catalog& catalog) {
+  try {
+    catalog = Catalog{};
+    for (const auto& shard : json.at("shards")) catalog.shards.push_back(shard_from_json(shard));
+    for (const auto& file : json.at("rejected")) {
+      catalog.rejected.push_back({file.at("name").get<std::string>(), file.at("reason").get<std::string>()});
+    }
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorKind::kData, "the catalog of the corpus is damaged ({}); use an older checkpoint",
+         error.what());
+  }
+}
+
+}  // namespace pretrain

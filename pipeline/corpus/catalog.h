@@ -1,0 +1,72 @@
+#pragma once
+// What a corpus consists of: the readable files below the given paths, each with an identity that doesn't
+// depend on where the corpus lies or when it was copied. The catalog of an epoch is part of a checkpoint.
+// Thread-compatible.
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "libs/base/file.h"
+#include "pipeline/corpus/decompressor.h"
+#include "pipeline/corpus/record_reader.h"
+
+namespace pretrain {
+
+/// What a document is in a plain text file.
+enum class DocumentMode { kFiles, kParagraphs };
+/// What happens when a shard changes or vanishes while it is being read.
+enum class OnChanged { kFail, kSkip };
+
+struct CorpusOptions {
+  std::vector<Path> inputs;  ///< files and folders in any mix
+  DocumentMode documents = DocumentMode::kFiles;
+  OnChanged on_changed = OnChanged::kFail;
+  uint64_t seed = 0;                   ///< of the order in which an epoch visits the corpus
+  double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
+};
+
+struct Shard {
+  Path path;  ///< where it is now; not part of the identity and not stored
+  std::string
+      name;  ///< relative to its input; "2:name" when an earlier input than the second has the same name
+  uint64_t size_bytes = 0;
+  std::string hash;  ///< see identify()
+  Compression compression = Compression::kNone;
+  TextFormat format = TextFormat::kText;
+};
+
+struct RejectedFile {
+  std::string name;
+  std::string reason;
+};
+
+struct Catalog {
+  std::vector<Shard> shards;  ///< sorted by name
+  std::vector<RejectedFile> rejected;
+
+  const Shard* find(const std::string& name) const;
+};
+
+/// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
+/// are rejected with a reason; nothing blocks on a FIFO or device. `known` saves examining files that are
+/// unchanged in it. Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
+Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
+                    const std::stop_token& stop = {});
+
+/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint. The
+/// others get an empty path: they have vanished.
+void locate_shards(const CorpusOptions& options, Catalog& catalog);
+
+/// 128-bit hash of the size, the first and last 64 KiB and eight blocks of 4 KiB in between: cheap for any
+/// size, and the same wherever the file lies. Errors: kData when the device fails.
+std::string identify(const ReadableFile& file);
+
+void to_json(nlohmann::json& json, const Catalog& catalog);
+/// Errors: kData when it is not what to_json() wrote. Paths are left empty; see locate_shards().
+void from_json(const nlohmann::json& json, Catalog& catalog);
+
+}  // namespace pretrain

@@ -1,0 +1,228 @@
+#include "pipeline/corpus/codecs.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <bzlib.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "libs/base/check.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+/// xz -9 needs 65 MiB; a file that asks for more than this is not text that someone packed with care.
+constexpr uint64_t kXzMemoryLimit = 256_MiB;
+/// zstd's own default: 128 MiB, what `zstd -d` accepts without --long.
+constexpr int kZstdWindowLog = 27;
+
+unsigned clamp_size(size_t size) {
+  return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<unsigned>::max()));
+}
+
+class GzipSource : public CompressedSource {
+ public:
+  explicit GzipSource(ReadableFile file) : CompressedSource(std::move(file), Compression::kGzip) {
+    constexpr int kGzipOnly = 15 + 16;
+    PRETRAIN_CHECK(inflateInit2(&stream_, kGzipOnly) == Z_OK, "out of memory");
+  }
+  ~GzipSource() override { inflateEnd(&stream_); }
+
+ protected:
+  size_t decode(std::span<char> out) override {
+    // zlib's C interface lacks const; it only reads the input.
+    stream_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(input().data()));
+    stream_.avail_in = clamp_size(input().size());
+    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream_.avail_out = clamp_size(out.size());
+    const int result = inflate(&stream_, Z_NO_FLUSH);
+    const size_t made = out.size() - stream_.avail_out;
+    take(input().size() - stream_.avail_in);
+    finish_step(result, made);
+    return made;
+  }
+
+  void restart() override { inflateReset(&stream_); }
+
+ private:
+  void finish_step(int result, size_t made) {
+    if (result == Z_STREAM_END) {
+      end_member();
+    } else if (result == Z_OK || result == Z_BUF_ERROR) {
+      if (made == 0 && input_ended()) end_truncated();
+    } else if (result == Z_DATA_ERROR && members() > 0 && stream_.total_out == 0) {
+      end_with_garbage();
+    } else {
+      end_damaged(stream_.msg != nullptr ? stream_.msg : "invalid data");
+    }
+  }
+
+  z_stream stream_{};
+};
+
+class Bzip2Source : public CompressedSource {
+ public:
+  explicit Bzip2Source(ReadableFile file) : CompressedSource(std::move(file), Compression::kBzip2) { open(); }
+  ~Bzip2Source() override { BZ2_bzDecompressEnd(&stream_); }
+
+ protected:
+  size_t decode(std::span<char> out) override {
+    stream_.next_in = const_cast<char*>(reinterpret_cast<const char*>(input().data()));
+    stream_.avail_in = clamp_size(input().size());
+    stream_.next_out = out.data();
+    stream_.avail_out = clamp_size(out.size());
+    const int result = BZ2_bzDecompress(&stream_);
+    const size_t made = out.size() - stream_.avail_out;
+    take(input().size() - stream_.avail_in);
+    finish_step(result, made);
+    return made;
+  }
+
+  void restart() override {
+    BZ2_bzDecompressEnd(&stream_);
+    open();
+  }
+
+ private:
+  void open() {
+    stream_ = bz_stream{};
+    PRETRAIN_CHECK(BZ2_bzDecompressInit(&stream_, 0, 0) == BZ_OK, "out of memory");
+  }
+
+  void finish_step(int result, size_t made) {
+    if (result == BZ_STREAM_END) {
+      end_member();
+    } else if (result == BZ_OK) {
+      if (made == 0 && input_ended()) end_truncated();
+    } else if (result == BZ_DATA_ERROR_MAGIC && members() > 0) {
+      end_with_garbage();
+    } else {
+      end_damaged(result == BZ_MEM_ERROR ? "out of memory" : "invalid data");
+    }
+  }
+
+  bz_stream stream_{};
+};
+
+std::string xz_error(lzma_ret result) {
+  switch (result) {
+    case LZMA_MEMLIMIT_ERROR:
+      return "needs more than 256 MiB to decompress";
+    case LZMA_FORMAT_ERROR:
+      return "not an xz header";
+    case LZMA_OPTIONS_ERROR:
+      return "unsupported options";
+    case LZMA_MEM_ERROR:
+      return "out of memory";
+    default:
+      return "invalid data";
+  }
+}
+
+class XzSource : public CompressedSource {
+ public:
+  explicit XzSource(ReadableFile file) : CompressedSource(std::move(file), Compression::kXz) { open(); }
+  ~XzSource() override { lzma_end(&stream_); }
+
+ protected:
+  size_t decode(std::span<char> out) override {
+    stream_.next_in = reinterpret_cast<const uint8_t*>(input().data());
+    stream_.avail_in = input().size();
+    stream_.next_out = reinterpret_cast<uint8_t*>(out.data());
+    stream_.avail_out = out.size();
+    const lzma_ret result = lzma_code(&stream_, LZMA_RUN);
+    take(input().size() - stream_.avail_in);
+    finish_step(result);
+    return out.size() - stream_.avail_out;
+  }
+
+  void restart() override { open(); }
+
+ private:
+  void open() {
+    PRETRAIN_CHECK(lzma_stream_decoder(&stream_, kXzMemoryLimit, 0) == LZMA_OK, "out of memory");
+  }
+
+  void finish_step(lzma_ret result) {
+    if (result == LZMA_OK || (result == LZMA_BUF_ERROR && !input_ended())) return;
+    if (result == LZMA_STREAM_END) {
+      end_member();
+    } else if (result == LZMA_BUF_ERROR) {
+      end_truncated();
+    } else if (result == LZMA_FORMAT_ERROR && members() > 0) {
+      end_with_garbage();
+    } else {
+      end_damaged(xz_error(result));
+    }
+  }
+
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+};
+
+class ZstdSource : public CompressedSource {
+ public:
+  explicit ZstdSource(ReadableFile file)
+      : CompressedSource(std::move(file), Compression::kZstd), stream_(ZSTD_createDStream()) {
+    PRETRAIN_CHECK(stream_ != nullptr, "out of memory");
+    ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kZstdWindowLog);
+  }
+  ~ZstdSource() override { ZSTD_freeDStream(stream_); }
+  ZstdSource(const ZstdSource&) = delete;
+  ZstdSource& operator=(const ZstdSource&) = delete;
+
+ protected:
+  size_t decode(std::span<char> out) override {
+    ZSTD_inBuffer in{input().data(), input().size(), 0};
+    ZSTD_outBuffer made{out.data(), out.size(), 0};
+    const size_t result = ZSTD_decompressStream(stream_, &made, &in);
+    take(in.pos);
+    finish_step(result, made.pos);
+    return made.pos;
+  }
+
+  void restart() override { ZSTD_DCtx_reset(stream_, ZSTD_reset_session_only); }
+
+ private:
+  void finish_step(size_t result, size_t made) {
+    if (!ZSTD_isError(result)) {
+      if (result == 0) {
+        end_member();
+      } else if (made == 0 && input_ended()) {
+        end_truncated();
+      }
+      return;
+    }
+    const ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
+    if (code == ZSTD_error_prefix_unknown && members() > 0) {
+      end_with_garbage();
+    } else if (code == ZSTD_error_frameParameter_windowTooLarge) {
+      end_damaged("needs a window of more than 128 MiB");
+    } else {
+      end_damaged(ZSTD_getErrorString(code));
+    }
+  }
+
+  ZSTD_DStream* stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<CompressedSource> make_gzip_source(ReadableFile file) {
+  return std::make_unique<GzipSource>(std::move(file));
+}
+std::unique_ptr<CompressedSource> make_bzip2_source(ReadableFile file) {
+  return std::make_unique<Bzip2Source>(std::move(file));
+}
+std::unique_ptr<CompressedSource> make_xz_source(ReadableFile file) {
+  return std::make_unique<XzSource>(std::move(file));
+}
+std::unique_ptr<CompressedSource> make_zstd_source(ReadableFile file) {
+  return std::make_unique<ZstdSource>(std::move(file));
+}
+
+}  // namespace pretrain

@@ -1,0 +1,62 @@
+#pragma once
+// What the decompressors share: buffered input from the file and the loop around one step of a library.
+// Single-owner. Used by decompressor.cpp and codecs.cpp only.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/corpus/decompressor.h"
+
+namespace pretrain {
+
+/// Reads at `offset`. Errors: kData, naming file and offset, when the device fails.
+size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::byte> out);
+
+/// A stream of concatenated members (gzip members, bzip2 streams, xz streams, zstd frames).
+class CompressedSource : public ByteSource {
+ public:
+  CompressedSource(ReadableFile file, Compression compression);
+
+ protected:
+  size_t produce(std::span<char> out) final;
+  /// One step of the library: takes from input(), fills `out`, calls an end function when something is over.
+  /// Returns the bytes made. Called with empty input only after the file has ended.
+  virtual size_t decode(std::span<char> out) = 0;
+  /// Prepares the library for the next member.
+  virtual void restart() = 0;
+
+  std::span<const std::byte> input() const { return input_; }
+  void take(size_t bytes) { input_ = input_.subspan(bytes); }
+  bool input_ended() const { return input_.empty() && file_ended_; }
+  /// Members that ended well.
+  uint64_t members() const { return members_; }
+
+  void end_member();
+  void end_with_garbage();
+  void end_truncated();
+  void end_damaged(const std::string& detail);
+
+ private:
+  void refill();
+  void begin_member();
+
+  ReadableFile file_;
+  std::string name_;
+  uint64_t file_offset_ = 0;
+  std::vector<std::byte> storage_;
+  std::span<const std::byte> input_;
+  bool file_ended_ = false;
+  uint64_t members_ = 0;
+  bool between_members_ = false;
+  bool ended_ = false;
+};
+
+std::unique_ptr<CompressedSource> make_gzip_source(ReadableFile file);
+std::unique_ptr<CompressedSource> make_bzip2_source(ReadableFile file);
+std::unique_ptr<CompressedSource> make_xz_source(ReadableFile file);
+std::unique_ptr<CompressedSource> make_zstd_source(ReadableFile file);
+
+}  // namespace pretrain

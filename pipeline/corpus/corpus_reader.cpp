@@ -1,0 +1,206 @@
+#include "pipeline/corpus/corpus_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "libs/base/rng.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+/// A ticket is closed by the first piece that reaches this, so that it holds about 32 KiB.
+constexpr size_t kTicketTextBytes = 28_KiB;
+/// And after this much work without text, so that no call goes on for long.
+constexpr size_t kTicketSteps = 4096;
+constexpr uint64_t kTicketPassedBytes = 4_MiB;
+
+bool is_gone(const IoError& error) {
+  return error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ELOOP;
+}
+
+/// Whether the file itself may be sound but can't be opened as it was; all else is a failing device.
+bool is_change(const IoError& error) {
+  return is_gone(error) || error.code() == EACCES || error.code() == EPERM || error.code() == EISDIR ||
+         error.code() == EINVAL;
+}
+
+std::string reasons_of(const ReadStatistics& statistics) {
+  std::string text;
+  for (const auto& [reason, count] : statistics.skips) text += fmt::format("; {} x {}", count, reason);
+  return text;
+}
+
+}  // namespace
+
+struct CorpusReader::Fill {
+  size_t text_bytes = 0;
+  size_t steps = 0;
+  uint64_t passed_bytes = 0;
+
+  bool full() const {
+    return text_bytes >= kTicketTextBytes || steps >= kTicketSteps || passed_bytes >= kTicketPassedBytes;
+  }
+};
+
+CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role,
+                           ReadHooks hooks)
+    : options_(std::move(options)), role_(role), hooks_(std::move(hooks)), cursor_(start) {
+  const bool located =
+      std::ranges::none_of(catalog.shards, [](const Shard& shard) { return shard.path.empty(); });
+  if (!located) locate_shards(options_, catalog);
+  use_catalog(std::move(catalog));
+  if (regions_.empty() || cursor_.region > regions_.size()) {
+    fail(ErrorKind::kData,
+         "the position in the corpus (region {} of {}) doesn't belong to this catalog; use an older "
+         "checkpoint",
+         cursor_.region, regions_.size());
+  }
+}
+
+bool CorpusReader::next(Ticket& ticket) {
+  ticket = Ticket{};
+  if (cursor_.region == regions_.size()) {
+    if (role_ == Role::kHeldOut) return false;
+    begin_next_epoch(ticket);
+  }
+  ticket.number = cursor_.ticket++;
+  ticket.epoch = cursor_.epoch;
+  ticket.catalog = catalog_;
+  for (Fill fill; !fill.full() && !ticket.ends_epoch; ++fill.steps) {
+    if (hooks_.stop.stop_requested()) throw Stopped();
+    if (cursor_.region == regions_.size()) {
+      end_epoch(ticket);
+    } else if (region_ != nullptr || open_region(ticket)) {
+      step(ticket, fill);
+    }
+  }
+  ticket.after = cursor_;
+  return true;
+}
+
+void CorpusReader::use_catalog(Catalog catalog) {
+  regions_ = make_regions(catalog);
+  catalog_ = std::make_shared<const Catalog>(std::move(catalog));
+}
+
+/// The first ticket of an epoch notes the shards that are there no more. A changed one is simply read as it
+/// is now.
+void CorpusReader::begin_next_epoch(Ticket& ticket) {
+  const auto before = catalog_;
+  use_catalog(scan_corpus(options_, before.get(), hooks_.stop));
+  for (const Shard& shard : before->shards) {
+    if (catalog_->find(shard.name) == nullptr) {
+      add_skip(ticket, {shard.name, 0, "vanished since the epoch before", ""});
+    }
+  }
+  reported_changes_.clear();
+  cursor_ = {.epoch = cursor_.epoch + 1, .position = {}, .ticket = cursor_.ticket};
+}
+
+void CorpusReader::end_epoch(Ticket& ticket) {
+  ticket.ends_epoch = true;
+  if (role_ == Role::kHeldOut || cursor_.delivered_pieces > 0) return;
+  fail(ErrorKind::kData,
+       "epoch {} of the corpus ({} files) had no text to train on{}; give --corpus more text or lower "
+       "--validation-fraction",
+       cursor_.epoch, catalog_->shards.size(), reasons_of(statistics_));
+}
+
+Region CorpusReader::region_at(uint64_t index) const {
+  return regions_[permute_index(index, regions_.size(), derive_seed(options_.seed, cursor_.epoch))];
+}
+
+bool CorpusReader::open_region(Ticket& ticket) {
+  const Region region = region_at(cursor_.region);
+  const Shard& shard = catalog_->shards[region.shard];
+  std::optional<ReadableFile> file = open_shard(shard, ticket);
+  if (!file) {
+    leave_region();
+    return false;
+  }
+  region_ = std::make_unique<RegionReader>(std::move(*file), shard, region,
+                                           Selection{role_, options_.validation_fraction}, cursor_.position,
+                                           hooks_);
+  return true;
+}
+
+/// Opens the shard and holds it against its identity; nothing when it changed and that is to be passed over.
+std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket& ticket) {
+  std::string change;
+  try {
+    ReadableFile file(shard.path);
+    if (file.size() == shard.size_bytes && identify(file) == shard.hash) return file;
+    change = fmt::format("it has {} bytes and had {}", file.size(), shard.size_bytes);
+    if (file.size() == shard.size_bytes) change = "its content is different";
+  } catch (const IoError& error) {
+    if (!is_change(error))
+      fail(ErrorKind::kData, "cannot read shard {}: {}; check the disk", shard.name, error.what());
+    change = is_gone(error) ? "it is gone" : error.what();
+  }
+  handle_change(shard, change, ticket);
+  return std::nullopt;
+}
+
+void CorpusReader::handle_change(const Shard& shard, const std::string& what, Ticket& ticket) {
+  if (options_.on_changed == OnChanged::kFail) {
+    fail(ErrorKind::kData, "shard {} changed since the epoch began: {}; restore it or pass --on-changed skip",
+         shard.name, what);
+  }
+  const auto index = static_cast<uint32_t>(&shard - catalog_->shards.data());
+  if (!reported_changes_.insert(index).second) return;
+  add_skip(ticket, {shard.name, cursor_.position.offset, "shard changed since the epoch began", ""});
+}
+
+void CorpusReader::step(Ticket& ticket, Fill& fill) {
+  const RegionReader::Step step = region_->next();
+  fill.passed_bytes += region_->passed_bytes();
+  cursor_.position = region_->position();
+  switch (step) {
+    case RegionReader::Step::kPiece:
+      add_piece(ticket, fill);
+      break;
+    case RegionReader::Step::kSkip:
+      add_fault(ticket);
+      break;
+    case RegionReader::Step::kPassed:
+      break;
+    case RegionReader::Step::kEnd:
+      leave_region();
+      break;
+    case RegionReader::Step::kChanged:
+      handle_change(catalog_->shards[region_at(cursor_.region).shard], "it became shorter", ticket);
+      leave_region();
+      break;
+  }
+}
+
+void CorpusReader::add_piece(Ticket& ticket, Fill& fill) {
+  TextPiece& piece = region_->piece();
+  fill.text_bytes += piece.text.size();
+  statistics_.text_bytes += piece.text.size();
+  statistics_.documents += piece.ends_document ? 1 : 0;
+  ++cursor_.delivered_pieces;
+  ticket.pieces.push_back(std::move(piece));
+}
+
+void CorpusReader::add_fault(Ticket& ticket) {
+  const Record& fault = region_->fault();
+  const Region region = region_at(cursor_.region);
+  add_skip(ticket, {catalog_->shards[region.shard].name, fault.offset, fault.fault, fault.title});
+  if (region_->over()) leave_region();
+}
+
+void CorpusReader::add_skip(Ticket& ticket, Skip skip) {
+  ++statistics_.skips[skip.reason];
+  ticket.skips.push_back(std::move(skip));
+}
+
+void CorpusReader::leave_region() {
+  region_.reset();
+  ++cursor_.region;
+  cursor_.position = {};
+}
+
+}  // namespace pretrain

@@ -1,0 +1,94 @@
+#pragma once
+// The corpus as an endless sequence of tickets: pieces of text small enough to be worked on in a few
+// milliseconds. Reading, decompressing and splitting are serial; workers take the text from there.
+//
+// The sequence is a function of (corpus bytes, options), and each ticket carries the cursor behind it. A
+// reader made from that cursor and that ticket's catalog delivers the same further tickets, in any process,
+// after any number of resumes; in uncompressed files without reading what stands before.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "pipeline/corpus/catalog.h"
+#include "pipeline/corpus/cursor.h"
+#include "pipeline/corpus/region.h"
+#include "pipeline/corpus/region_reader.h"
+
+namespace pretrain {
+
+/// Something that was passed over, and where.
+struct Skip {
+  std::string shard;
+  uint64_t offset = 0;  ///< decompressed
+  std::string reason;
+  std::string title;  ///< of the document, when known
+};
+
+struct Ticket {
+  uint64_t number = 0;
+  uint32_t epoch = 0;
+  std::vector<TextPiece> pieces;  ///< about 32 KiB of text together; may be empty
+  std::vector<Skip> skips;
+  Cursor after;  ///< just behind this ticket
+  /// What `after` and the pieces' places refer to.
+  std::shared_ptr<const Catalog> catalog;
+  bool ends_epoch = false;
+};
+
+struct ReadStatistics {
+  uint64_t documents = 0;  ///< whose end was delivered
+  uint64_t text_bytes = 0;
+  std::map<std::string, uint64_t> skips;  ///< by reason
+};
+
+/// Single-owner.
+class CorpusReader {
+ public:
+  /// Reads from `start` on; `catalog` is that of its epoch, fresh from scan_corpus() or from a checkpoint.
+  /// Errors: kData when they don't belong together, or the inputs are gone.
+  CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {});
+
+  /// The next ticket. Waits for nothing but the disk. For training it never returns false: epochs follow each
+  /// other, and each begins with a new look at the inputs. For the held-out role it returns false after one
+  /// epoch. Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone,
+  /// or an epoch had no training text at all; Stopped. After an error the reader can't go on.
+  [[nodiscard]] bool next(Ticket& ticket);
+
+  /// Of the epoch being read.
+  const Catalog& catalog() const { return *catalog_; }
+  /// Of this reader, since it was made.
+  const ReadStatistics& statistics() const { return statistics_; }
+
+ private:
+  struct Fill;
+
+  void use_catalog(Catalog catalog);
+  void begin_next_epoch(Ticket& ticket);
+  void end_epoch(Ticket& ticket);
+  Region region_at(uint64_t index) const;
+  bool open_region(Ticket& ticket);
+  std::optional<ReadableFile> open_shard(const Shard& shard, Ticket& ticket);
+  void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
+  void step(Ticket& ticket, Fill& fill);
+  void add_piece(Ticket& ticket, Fill& fill);
+  void add_fault(Ticket& ticket);
+  void add_skip(Ticket& ticket, Skip skip);
+  void leave_region();
+
+  CorpusOptions options_;
+  Role role_;
+  ReadHooks hooks_;
+  std::shared_ptr<const Catalog> catalog_;
+  std::vector<Region> regions_;
+  Cursor cursor_;
+  std::unique_ptr<RegionReader> region_;  // of regions_[permuted cursor_.region], when open
+  std::set<uint32_t> reported_changes_;   // shards of this epoch, so that each is reported once
+  ReadStatistics statistics_;
+};
+
+}  // namespace pretrain

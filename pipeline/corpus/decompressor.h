@@ -1,0 +1,71 @@
+#pragma once
+// The bytes of a corpus file, decompressed on the fly. Single-owner; memory is bounded for any input.
+// Positions count decompressed bytes. A damaged or truncated stream delivers what came before the fault and
+// then ends; the status says how it ended.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "libs/base/file.h"
+
+namespace pretrain {
+
+enum class Compression { kNone, kGzip, kBzip2, kXz, kZstd };
+
+/// "gzip", "bzip2", "xz", "zstd", or "none".
+std::string_view compression_name(Compression compression);
+
+enum class StreamStatus {
+  kOk,         ///< not at the end yet, or ended as it should
+  kTruncated,  ///< the file stops in the middle of a stream
+  kDamaged,    ///< a checksum or the structure is wrong
+};
+
+/// What a long skip reports to and is stopped by.
+struct ReadHooks {
+  std::stop_token stop;
+  /// Called now and then with the decompressed bytes passed over and to pass over.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+
+  /// Fills up to out.size() bytes; returns 0 only at the end. Requires: out is not empty.
+  /// Errors: kData, naming file and offset, when the device fails.
+  size_t read(std::span<char> out);
+
+  uint64_t position() const { return position_; }
+  StreamStatus status() const { return status_; }
+  /// How the stream ended, such as "truncated gzip stream"; empty when it is sound.
+  const std::string& reason() const { return reason_; }
+  /// Whether bytes that are no stream follow the last good stream (they are not delivered).
+  bool trailing_garbage() const { return trailing_garbage_; }
+
+  /// Moves to a decompressed offset: a seek in a plain file, else everything in between is decompressed and
+  /// dropped. Ends early at the end of the stream. Requires: offset >= position(), except for a plain file.
+  /// Errors: Stopped.
+  virtual void skip_to(uint64_t offset, const ReadHooks& hooks);
+
+ protected:
+  virtual size_t produce(std::span<char> out) = 0;
+  void end_with(StreamStatus status, std::string reason);
+
+  uint64_t position_ = 0;
+  bool trailing_garbage_ = false;
+
+ private:
+  StreamStatus status_ = StreamStatus::kOk;
+  std::string reason_;
+};
+
+/// Opens the file for reading from its beginning.
+std::unique_ptr<ByteSource> open_source(ReadableFile file, Compression compression);
+
+}  // namespace pretrain

@@ -1,0 +1,124 @@
+// `<doc id="12" url="..." title="Anarchism">`, the title again, the text, `</doc>`; each tag ends its line.
+// A line that looks like an opening tag begins a document wherever it stands, so that a lost closing tag
+// costs one document only and reading can begin anywhere.
+
+#include "pipeline/corpus/blocks.h"
+#include "pipeline/corpus/record_reader.h"
+
+namespace pretrain {
+namespace {
+
+bool is_opening(std::string_view line) {
+  return line.starts_with("<doc ") && trim_blanks(line).ends_with('>');
+}
+bool is_closing(std::string_view line) {
+  return trim_blanks(line).ends_with("</doc>");
+}
+
+/// Titles may hold quotes, so the value ends with the tag's last quote; title is the last attribute.
+std::string_view title_of(std::string_view opening) {
+  static constexpr std::string_view kKey = " title=\"";
+  const size_t key = opening.find(kKey);
+  if (key == std::string_view::npos) return {};
+  const std::string_view value = opening.substr(key + kKey.size());
+  const size_t quote = value.rfind('"');
+  return quote == std::string_view::npos ? std::string_view() : value.substr(0, quote);
+}
+
+void trim_newlines(std::string& text) {
+  text.erase(text.find_last_not_of('\n') + 1);
+  text.erase(0, std::min(text.find_first_not_of('\n'), text.size()));
+}
+
+class DocReader : public RecordReader {
+ public:
+  DocReader(StreamBuffer& stream, const RecordRange& range)
+      : stream_(stream), end_(range.end), outside_(range.start == 0 || range.start > range.begin) {
+    go_to_line(stream_, range);
+  }
+
+  bool next(Record& record) override {
+    record = Record{};
+    if (pass_stray_text(record)) return true;
+    const Line* line = stream_.peek_line();
+    if (line == nullptr || line->offset >= end_) return false;
+    read_document(*line, record);
+    return true;
+  }
+
+ private:
+  /// Goes to the next opening tag of the range. True when text that belongs to no document stood before it;
+  /// in the middle of a file that is only known after a closing tag.
+  bool pass_stray_text(Record& record) {
+    bool stray = false;
+    for (const Line* line = stream_.peek_line(); line != nullptr && line->offset < end_;
+         line = stream_.peek_line()) {
+      const std::string_view text = text_of(*line);
+      if (is_opening(text)) break;
+      if (outside_ && !stray && (line->too_long || !is_blank(text))) {
+        stray = true;
+        record.offset = line->offset;
+      }
+      outside_ = outside_ || is_closing(text);
+      record.end = line->end;
+      stream_.take_line();
+    }
+    if (stray) record.fault = "text outside <doc>";
+    return stray;
+  }
+
+  void read_document(const Line& opening, Record& record) {
+    record.offset = opening.offset;
+    record.end = opening.end;
+    record.title = title_of(text_of(opening));
+    stream_.take_line();
+    const bool closed = read_body(record);
+    outside_ = true;
+    if (too_long_) {
+      record.fault = "too long";
+    } else if (!closed) {
+      record.fault = "unclosed document";
+    } else {
+      trim_newlines(record.text);
+      const std::string_view words = trim_blanks(record.text);
+      if (words.empty() || words == record.title) record.fault = "empty";
+    }
+    if (!record.fault.empty()) record.text.clear();
+  }
+
+  bool read_body(Record& record) {
+    too_long_ = false;
+    while (const Line* line = stream_.peek_line()) {
+      if (is_opening(line->text)) return false;
+      const bool closes = is_closing(line->text);
+      append(*line, closes, record.text);
+      record.end = line->end;
+      stream_.take_line();
+      if (closes) return true;
+    }
+    return false;
+  }
+
+  void append(const Line& line, bool closes, std::string& text) {
+    too_long_ = too_long_ || line.too_long || text.size() + line.text.size() > kMaxRecordBytes;
+    if (too_long_) {
+      text.clear();
+    } else {
+      text += closes ? line.text.substr(0, line.text.rfind("</doc>")) : line.text;
+      text += '\n';
+    }
+  }
+
+  StreamBuffer& stream_;
+  uint64_t end_;
+  bool outside_;
+  bool too_long_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range) {
+  return std::make_unique<DocReader>(stream, range);
+}
+
+}  // namespace pretrain

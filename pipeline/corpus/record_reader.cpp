@@ -1,0 +1,93 @@
+#include "pipeline/corpus/record_reader.h"
+
+#include "libs/base/check.h"
+#include "pipeline/corpus/blocks.h"
+#include "pipeline/corpus/utf8.h"
+
+namespace pretrain {
+namespace {
+
+/// The whole stream as one document. Short ones are held, so that the whole decides what is held out.
+class TextReader : public RecordReader {
+ public:
+  TextReader(StreamBuffer& stream, const RecordRange& range) : stream_(stream), over_(range.start > 0) {
+    stream_.skip_to(range.start);
+  }
+
+  bool next(Record& record) override {
+    if (over_) return false;
+    over_ = true;
+    const std::string_view window = stream_.window(kLongDocumentBytes + 1);
+    if (window.empty()) return false;
+    record = Record{};
+    record.streamed = window.size() > kLongDocumentBytes;
+    if (!record.streamed) hold(window, record);
+    return true;
+  }
+
+ private:
+  void hold(std::string_view window, Record& record) {
+    record.text = window.substr(utf8_mark_length(window));
+    record.end = stream_.offset() + window.size();
+    stream_.take(window.size());
+    unify_line_ends(record.text);
+    if (is_blank(record.text)) record.fault = "empty";
+  }
+
+  StreamBuffer& stream_;
+  bool over_;
+};
+
+}  // namespace
+
+std::string_view format_name(TextFormat format) {
+  switch (format) {
+    case TextFormat::kDoc:
+      return "doc text";
+    case TextFormat::kJsonl:
+      return "JSON lines";
+    case TextFormat::kText:
+      return "plain text";
+    case TextFormat::kParagraphs:
+      return "paragraphs";
+  }
+  return "plain text";
+}
+
+std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
+                                                 const RecordRange& range) {
+  PRETRAIN_CHECK(range.begin <= range.start, "start {} before {}", range.start, range.begin);
+  switch (format) {
+    case TextFormat::kDoc:
+      return make_doc_reader(stream, range);
+    case TextFormat::kJsonl:
+      return make_jsonl_reader(stream, range);
+    case TextFormat::kParagraphs:
+      return make_paragraph_reader(stream, range);
+    case TextFormat::kText:
+      break;
+  }
+  return std::make_unique<TextReader>(stream, range);
+}
+
+void go_to_line(StreamBuffer& stream, const RecordRange& range) {
+  if (range.start == 0 || range.start > range.begin) {
+    stream.skip_to(range.start);
+    return;
+  }
+  stream.skip_to(range.start - 1);
+  if (stream.peek_line() != nullptr) stream.take_line();
+}
+
+std::string_view trim_blanks(std::string_view text) {
+  static constexpr std::string_view kBlanks = " \t\n\v\f\r";
+  const size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+std::string_view text_of(const Line& line) {
+  return line.offset == 0 ? line.text.substr(utf8_mark_length(line.text)) : line.text;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,76 @@
+#pragma once
+// Splits the bytes of a shard into documents, one reader per text format. Single-owner.
+// What a record is depends on its own bytes only, so that a shard gives the same records whether it is read
+// whole, in regions, or from the middle on.
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "pipeline/corpus/stream_buffer.h"
+
+namespace pretrain {
+
+/// How a shard's text is laid out. A new format needs a reader, a name, and a line in recognize_format().
+enum class TextFormat {
+  kDoc,         ///< `<doc id= url= title=>` ... `</doc>`, as WikiExtractor writes it
+  kJsonl,       ///< one JSON object a line, with the document in "text"
+  kText,        ///< plain text, the whole file is one document
+  kParagraphs,  ///< plain text, blank lines separate documents
+};
+
+/// "doc text", "JSON lines", "plain text", "paragraphs".
+std::string_view format_name(TextFormat format);
+
+/// A document, or a place where something was passed over.
+struct Record {
+  uint64_t offset = 0;  ///< of its first byte
+  uint64_t end = 0;     ///< where a reader goes on after it
+  std::string text;     ///< not necessarily UTF-8; line ends are LF except inside JSON
+  std::string title;    ///< when known
+  std::string fault;    ///< why it is passed over; empty for a document
+  /// The text is too long to be held: it begins at the stream buffer's offset and goes on to the end of the
+  /// stream.
+  bool streamed = false;
+};
+
+/// The part of a stream to read records from: those whose first byte lies in [begin, end).
+struct RecordRange {
+  uint64_t begin = 0;
+  uint64_t end = std::numeric_limits<uint64_t>::max();
+  /// Where to go on: `begin`, or the `end` of a record that was read before.
+  uint64_t start = 0;
+};
+
+class RecordReader {
+ public:
+  virtual ~RecordReader() = default;
+  /// The next document or fault; false when the range or the stream is over.
+  [[nodiscard]] virtual bool next(Record& record) = 0;
+};
+
+/// Moves `stream` to range.start and reads records from there. `stream` must outlive the reader.
+std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
+                                                 const RecordRange& range);
+
+/// One per format; use make_record_reader().
+std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range);
+std::unique_ptr<RecordReader> make_jsonl_reader(StreamBuffer& stream, const RecordRange& range);
+std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const RecordRange& range);
+
+/// Moves `stream` to the first line that begins at or after range.start. Requires: range.start is `begin`, or
+/// the beginning of a line.
+void go_to_line(StreamBuffer& stream, const RecordRange& range);
+
+/// Without ASCII white space at both ends.
+std::string_view trim_blanks(std::string_view text);
+inline bool is_blank(std::string_view text) {
+  return trim_blanks(text).empty();
+}
+
+/// The text of a line, without the byte order mark that a file may begin with.
+std::string_view text_of(const Line& line);
+
+}  // namespace pretrain

@@ -1,0 +1,153 @@
+#include "pipeline/corpus/region_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "pipeline/corpus/utf8.h"
+
+namespace pretrain {
+namespace {
+
+/// What a cut is judged by may reach a little beyond it.
+constexpr size_t kBeyondCut = 4;
+
+}  // namespace
+
+RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& region,
+                           const Selection& selection, const Position& start, const ReadHooks& hooks)
+    : hooks_(hooks),
+      selection_(selection),
+      region_(region),
+      format_(shard.format),
+      compression_(shard.compression),
+      source_(open_source(std::move(file), shard.compression)),
+      stream_(*source_, hooks_),
+      position_(start) {
+  piece_.place.shard = region.shard;
+  start_at(start);
+}
+
+void RegionReader::start_at(const Position& start) {
+  const bool in_text = format_ == TextFormat::kText;
+  if (in_text && start.inside > kLongDocumentBytes) return enter_long_text(start.inside, start.begun);
+  if (in_text && region_.begin > 0 && start == Position{}) return enter_long_text(first_cut(), false);
+  records_ = make_record_reader(format_, stream_,
+                                {region_.begin, region_.end, std::max(start.offset, region_.begin)});
+  if (start.inside == 0 || !records_->next(record_) || !record_.fault.empty()) return;
+  if (record_.streamed) stream_.skip_to(start.inside);
+  open_blocks(start.inside, start.begun);
+}
+
+/// Plain text can be entered at any cut, without reading what stands before it.
+void RegionReader::enter_long_text(uint64_t inside, bool begun) {
+  records_ = make_record_reader(format_, stream_, {.start = inside});
+  record_.streamed = true;
+  open_blocks(inside, begun);
+}
+
+uint64_t RegionReader::first_cut() {
+  const uint64_t before = region_.begin - kCutSlack;
+  stream_.skip_to(before);
+  const std::string_view around = stream_.window(kCutSlack + kBeyondCut);
+  return before + (around.size() > kCutSlack ? cut_near(around, kCutSlack) : around.size());
+}
+
+RegionReader::Step RegionReader::next() {
+  passed_bytes_ = 0;
+  return upcoming_ ? deliver() : begin_document();
+}
+
+RegionReader::Step RegionReader::begin_document() {
+  const bool found = records_->next(record_);
+  if (!found) return finish();
+  if (!record_.fault.empty()) {
+    fault_ = std::move(record_);
+    passed_bytes_ = fault_.end - fault_.offset;
+    position_ = {fault_.end, 0, false};
+    return Step::kSkip;
+  }
+  if (is_long() || is_mine(record_.text)) open_blocks(0, false);
+  if (upcoming_) return deliver();
+  position_ = {record_.streamed ? stream_.offset() : record_.end, 0, false};
+  passed_bytes_ = position_.offset - record_.offset;
+  return Step::kPassed;
+}
+
+RegionReader::Step RegionReader::deliver() {
+  const bool alone = is_long() && selection_.role == Role::kHeldOut;  // its neighbours are missing
+  piece_.text = std::move(upcoming_->text);
+  piece_.place.offset = record_.offset;
+  piece_.begins_document = alone || !begun_;
+  begun_ = true;
+  upcoming_ = next_block();
+  piece_.ends_document = alone || !upcoming_;
+  if (upcoming_) {
+    position_ = {record_.offset, upcoming_->position, true};
+  } else {
+    position_ = {record_.streamed ? stream_.offset() : record_.end, 0, false};
+  }
+  return Step::kPiece;
+}
+
+/// A stream that ends badly is passed over from where it does, once; everything before it has been delivered.
+RegionReader::Step RegionReader::finish() {
+  if (checked_end_ || !stream_.window(1).empty()) return Step::kEnd;
+  checked_end_ = true;
+  if (source_->status() == StreamStatus::kTruncated && compression_ == Compression::kNone)
+    return Step::kChanged;
+  if (source_->status() != StreamStatus::kOk) return skip(source_->position(), source_->reason());
+  if (source_->trailing_garbage()) {
+    const std::string name(compression_name(compression_));
+    return skip(source_->position(), "garbage after the " + name + " stream");
+  }
+  return Step::kEnd;
+}
+
+RegionReader::Step RegionReader::skip(uint64_t offset, std::string reason) {
+  fault_ = Record{};
+  fault_.offset = fault_.end = offset;
+  fault_.fault = std::move(reason);
+  return Step::kSkip;
+}
+
+void RegionReader::open_blocks(uint64_t inside, bool begun) {
+  begun_ = begun;
+  inside_ = inside;
+  upcoming_ = next_block();
+}
+
+/// The next part of the document that belongs to the role. Short documents were judged as a whole.
+std::optional<RegionReader::Block> RegionReader::next_block() {
+  const size_t grid = is_long() ? kBlockBytes : kPieceBytes;
+  while (!record_.streamed || inside_ < region_.end) {
+    const std::string_view window = rest_of_document(distance_to_cut(inside_, grid) + kBeyondCut);
+    if (window.empty()) break;
+    const size_t length = block_length(window, inside_, grid);
+    Block block{inside_, std::string(window.substr(0, length))};
+    take_of_document(length);
+    if (record_.streamed) {
+      unify_line_ends(block.text);
+      if (block.position == 0) block.text.erase(0, utf8_mark_length(block.text));
+    }
+    if (!is_long() || is_mine(block.text)) return block;
+    passed_bytes_ += length;
+  }
+  return std::nullopt;
+}
+
+std::string_view RegionReader::rest_of_document(size_t wanted) {
+  if (record_.streamed) return stream_.window(wanted);
+  return std::string_view(record_.text).substr(std::min<size_t>(inside_, record_.text.size()));
+}
+
+void RegionReader::take_of_document(size_t bytes) {
+  inside_ += bytes;
+  if (record_.streamed) stream_.take(bytes);
+}
+
+bool RegionReader::is_mine(std::string_view text) const {
+  return is_held_out(text, selection_.validation_fraction) == (selection_.role == Role::kHeldOut);
+}
+
+}  // namespace pretrain

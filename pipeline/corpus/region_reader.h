@@ -1,0 +1,107 @@
+#pragma once
+// One region of one shard, as the pieces of text that a role gets and the places that were passed over.
+// Single-owner. Memory: one document of at most kMaxRecordBytes and the stream's window.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pipeline/corpus/blocks.h"
+#include "pipeline/corpus/cursor.h"
+#include "pipeline/corpus/decompressor.h"
+#include "pipeline/corpus/record_reader.h"
+#include "pipeline/corpus/region.h"
+#include "pipeline/corpus/stream_buffer.h"
+
+namespace pretrain {
+
+/// Which part of the corpus is delivered; every document, or block of a long one, goes to exactly one of the
+/// two.
+enum class Role { kTraining, kHeldOut };
+
+struct Selection {
+  Role role = Role::kTraining;
+  double validation_fraction = 0;
+};
+
+/// A part of a document, in order. The pieces of a document joined are its text; in a long document, blocks
+/// of the other role are missing. Not necessarily UTF-8: see repair_utf8().
+struct TextPiece {
+  std::string text;
+  bool begins_document = false;
+  bool ends_document = false;
+  Place place;  ///< of the document
+};
+
+class RegionReader {
+ public:
+  /// Begins the region, or goes on at `start`, a position() of an earlier reader of the same region.
+  /// Errors: kData when the device fails; Stopped.
+  RegionReader(ReadableFile file, const Shard& shard, const Region& region, const Selection& selection,
+               const Position& start, const ReadHooks& hooks);
+  RegionReader(const RegionReader&) = delete;
+  RegionReader& operator=(const RegionReader&) = delete;
+
+  enum class Step {
+    kPiece,    ///< piece() is the next text
+    kSkip,     ///< fault() was passed over
+    kPassed,   ///< a document of the other role
+    kEnd,      ///< the region is done
+    kChanged,  ///< the file became shorter while it was read; the region can't go on
+  };
+  [[nodiscard]] Step next();
+
+  TextPiece& piece() { return piece_; }
+  /// The record that was passed over; its text is empty.
+  const Record& fault() const { return fault_; }
+  /// Bytes of text that the last step read without delivering them.
+  uint64_t passed_bytes() const { return passed_bytes_; }
+  /// Whether the last step was the last one that says anything.
+  bool over() const { return checked_end_; }
+  /// Where to go on after the last step, unless over().
+  Position position() const { return position_; }
+
+ private:
+  struct Block {
+    uint64_t position = 0;
+    std::string text;
+  };
+
+  void start_at(const Position& start);
+  void enter_long_text(uint64_t inside, bool begun);
+  uint64_t first_cut();
+  Step begin_document();
+  Step deliver();
+  Step finish();
+  Step skip(uint64_t offset, std::string reason);
+
+  void open_blocks(uint64_t inside, bool begun);
+  std::optional<Block> next_block();
+  std::string_view rest_of_document(size_t wanted);
+  void take_of_document(size_t bytes);
+  bool is_long() const { return record_.streamed || record_.text.size() > kLongDocumentBytes; }
+  bool is_mine(std::string_view text) const;
+
+  ReadHooks hooks_;
+  Selection selection_;
+  Region region_;
+  TextFormat format_;
+  Compression compression_;
+  std::unique_ptr<ByteSource> source_;
+  StreamBuffer stream_;
+  std::unique_ptr<RecordReader> records_;
+
+  Record record_;
+  uint64_t inside_ = 0;            // bytes of the record's text that next_block() has taken
+  std::optional<Block> upcoming_;  // read ahead, so that the last piece of a document is known as such
+  bool begun_ = false;
+  bool checked_end_ = false;
+
+  TextPiece piece_;
+  Record fault_;
+  uint64_t passed_bytes_ = 0;
+  Position position_;
+};
+
+}  // namespace pretrain

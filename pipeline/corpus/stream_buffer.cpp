@@ -1,0 +1,121 @@
+#include "pipeline/corpus/stream_buffer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "libs/base/check.h"
+
+namespace pretrain {
+namespace {
+
+constexpr size_t kChunkBytes = 128_KiB;
+constexpr size_t kPadding = 64;          // SIMDJSON_PADDING: the parser reads beyond the end of a line
+constexpr size_t kKeptCapacity = 4_MiB;  // a buffer that one giant line has blown up is given back
+constexpr size_t kLargestCapacity = kMaxRecordBytes + 2 * kChunkBytes + kPadding;
+
+}  // namespace
+
+StreamBuffer::StreamBuffer(ByteSource& source, const ReadHooks& hooks)
+    : source_(source), hooks_(hooks), storage_(2 * kChunkBytes + kPadding), offset_(source.position()) {}
+
+std::string_view StreamBuffer::window(size_t wanted) {
+  has_line_ = false;
+  while (end_ - begin_ < wanted && fill()) {
+  }
+  return held();
+}
+
+void StreamBuffer::take(size_t bytes) {
+  PRETRAIN_CHECK(bytes <= end_ - begin_, "{} of {} bytes", bytes, end_ - begin_);
+  begin_ += bytes;
+  offset_ += bytes;
+  has_line_ = false;
+}
+
+bool StreamBuffer::fill() {
+  if (ended_) return false;
+  if (hooks_.stop.stop_requested()) throw Stopped();
+  make_room();
+  const size_t got = source_.read(std::span(storage_).subspan(end_, storage_.size() - kPadding - end_));
+  end_ += got;
+  ended_ = got == 0;
+  return !ended_;
+}
+
+/// Leaves room for at least a chunk. Doubling keeps the copying linear for long lines.
+void StreamBuffer::make_room() {
+  const size_t used = end_ - begin_;
+  if (begin_ > 0) std::memmove(storage_.data(), storage_.data() + begin_, used);
+  begin_ = 0;
+  end_ = used;
+  const size_t needed = used + kChunkBytes + kPadding;
+  if (needed > storage_.size()) {
+    storage_.resize(std::max(needed, std::min(2 * storage_.size(), kLargestCapacity)));
+  } else if (storage_.size() > kKeptCapacity && needed <= kKeptCapacity / 2) {
+    storage_.resize(kKeptCapacity / 2);
+    storage_.shrink_to_fit();
+  }
+}
+
+const Line* StreamBuffer::peek_line() {
+  if (has_line_) return &line_;
+  size_t searched = 0;
+  while (true) {
+    const std::string_view bytes = held();
+    const size_t newline = bytes.find('\n', searched);
+    const bool found = newline != std::string_view::npos;
+    if (found || (ended_ && !bytes.empty())) {
+      const size_t length = found ? newline : bytes.size();
+      if (length > kMaxRecordBytes) {
+        drop_long_line();
+        break;
+      }
+      line_ = {offset_, offset_ + length + (found ? 1 : 0), bytes.substr(0, length), false, found};
+      if (found && line_.text.ends_with('\r')) line_.text.remove_suffix(1);
+      break;
+    }
+    if (ended_) return nullptr;
+    if (bytes.size() > kMaxRecordBytes) {
+      drop_long_line();
+      break;
+    }
+    searched = bytes.size();
+    fill();
+  }
+  has_line_ = true;
+  return &line_;
+}
+
+void StreamBuffer::drop_long_line() {
+  line_ = {offset_, 0, {}, true, false};
+  while (true) {
+    const std::string_view bytes = held();
+    const size_t newline = bytes.find('\n');
+    line_.has_newline = newline != std::string_view::npos;
+    const size_t dropped = line_.has_newline ? newline + 1 : bytes.size();
+    begin_ += dropped;
+    offset_ += dropped;
+    if (line_.has_newline || !fill()) break;
+  }
+  line_.end = offset_;
+}
+
+void StreamBuffer::take_line() {
+  PRETRAIN_CHECK(has_line_, "no line was looked at");
+  const auto rest = static_cast<size_t>(line_.end - offset_);  // 0 when a long line is gone already
+  take(rest);
+}
+
+void StreamBuffer::skip_to(uint64_t offset) {
+  has_line_ = false;
+  if (offset >= offset_ && offset - offset_ <= end_ - begin_) {
+    take(static_cast<size_t>(offset - offset_));
+    return;
+  }
+  begin_ = end_ = 0;
+  ended_ = false;
+  source_.skip_to(offset, hooks_);
+  offset_ = source_.position();
+}
+
+}  // namespace pretrain

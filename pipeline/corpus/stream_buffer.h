@@ -1,0 +1,65 @@
+#pragma once
+// A look-ahead window over a ByteSource, by bytes and by lines. Single-owner. Offsets count decompressed
+// bytes. Memory: what is looked at, at most about kMaxRecordBytes.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/units.h"
+#include "pipeline/corpus/decompressor.h"
+
+namespace pretrain {
+
+/// A longer line or record is passed over: far beyond any article (the longest of the English Wikipedia have
+/// some 3 MB), and what keeps memory bounded for a file without line ends.
+constexpr size_t kMaxRecordBytes = 64_MiB;
+
+struct Line {
+  uint64_t offset = 0;       ///< of its first byte
+  uint64_t end = 0;          ///< where the next line begins
+  std::string_view text;     ///< without the line end (LF or CRLF); empty when too long
+  bool too_long = false;     ///< more than kMaxRecordBytes
+  bool has_newline = false;  ///< false only for a last line without one
+};
+
+class StreamBuffer {
+ public:
+  /// `source` and `hooks` must outlive the buffer.
+  StreamBuffer(ByteSource& source, const ReadHooks& hooks);
+
+  /// Offset of the first byte that was not taken yet.
+  uint64_t offset() const { return offset_; }
+
+  /// The next bytes: at least `wanted` unless the stream ends sooner. Valid until the next call.
+  /// Errors: Stopped; kData when the device fails.
+  std::string_view window(size_t wanted);
+  void take(size_t bytes);
+
+  /// The next line, or nullptr at the end. Valid until the next call of anything but peek_line().
+  /// At least simdjson's padding of readable bytes follow its text.
+  const Line* peek_line();
+  void take_line();
+
+  /// Moves to an offset, forward only except in a plain file.
+  void skip_to(uint64_t offset);
+
+ private:
+  std::string_view held() const { return {storage_.data() + begin_, end_ - begin_}; }
+  bool fill();
+  void make_room();
+  void drop_long_line();
+
+  ByteSource& source_;
+  const ReadHooks& hooks_;
+  std::vector<char> storage_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  uint64_t offset_ = 0;
+  bool ended_ = false;
+  bool has_line_ = false;
+  Line line_;
+};
+
+}  // namespace pretrain

@@ -1,0 +1,52 @@
+#pragma once
+// Helpers for tests of the corpus: compressed bytes, whole corpora read in one go, text with known
+// properties.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/corpus/corpus_reader.h"
+#include "tests/support/temp_folder.h"
+
+namespace pretrain::test {
+
+constexpr Compression kAllCompressions[] = {Compression::kNone, Compression::kGzip, Compression::kBzip2,
+                                            Compression::kXz, Compression::kZstd};
+
+/// One member, stream or frame.
+std::string compress(std::string_view bytes, Compression compression);
+
+/// Everything `source` delivers.
+std::string read_all(ByteSource& source);
+/// Opens `bytes` as a file.
+std::unique_ptr<ByteSource> source_of(const TempFolder& folder, const std::string& bytes,
+                                      Compression compression);
+
+/// All records of a shard, or of some of its regions one after the other.
+std::vector<Record> read_records(const std::string& bytes, TextFormat format, uint64_t region_bytes = 0);
+
+/// `bytes` of pseudorandom words with line ends, never a blank line; the same for the same seed.
+std::string random_text(uint64_t seed, size_t bytes);
+
+/// `count` documents of random length in the layout of `format` (kText: their text joined).
+std::string random_shard(TextFormat format, uint64_t seed, size_t count, size_t mean_bytes);
+
+/// Training and held-out reading of everything below `path` with seed 1.
+CorpusOptions options_for(const Path& path, double validation_fraction = 0);
+
+/// The tickets of one epoch from `start` on, up to and including its end.
+std::vector<Ticket> read_epoch(CorpusReader& reader);
+std::vector<Ticket> read_epoch(const CorpusOptions& options, Role role = Role::kTraining);
+
+/// The documents that the pieces of tickets form.
+std::vector<std::string> documents_of(const std::vector<Ticket>& tickets);
+std::vector<Skip> skips_of(const std::vector<Ticket>& tickets);
+/// "2 x empty, 1 x no text".
+std::string reasons_of(const std::vector<Skip>& skips);
+
+/// A line per ticket with everything in it, to compare sequences.
+std::string fingerprint(const Ticket& ticket);
+
+}  // namespace pretrain::test
