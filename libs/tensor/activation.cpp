@@ -20,8 +20,9 @@ template <class D, class V>
 V Sigmoid2u(D d, V x) {
   const V square = hn::Mul(x, x);
   const V u = hn::Mul(hn::Mul(hn::Set(d, kSqrtTwoOverPi), x), hn::MulAdd(hn::Set(d, kCubic), square, hn::Set(d, 1.0F)));
-  // exp(40) leaves the quotient exact at 0 in float32 terms and can't overflow.
-  const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 40.0F));
+  // exp(87) can't overflow and makes the quotient the smallest normal float, which stays nothing even when the
+  // derivative multiplies it by x^3 (with exp(40) the derivative at -1e6 was -0.9).
+  const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 87.0F));
   return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, exponent)));
 }
 

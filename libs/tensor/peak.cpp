@@ -73,7 +73,10 @@ double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration) {
   return best;
 }
 
-std::string vector_target() { return hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets()); }
+std::string vector_target() {
+  const auto usable = hwy::SupportedTargets() & HWY_TARGETS;
+  return hwy::TargetName(usable & -usable);  // the lowest bit is the best target
+}
 
 }  // namespace pretrain
 #endif  // HWY_ONCE

@@ -9,7 +9,9 @@
 namespace pretrain::reference {
 namespace {
 
-size_t at(int64_t row, int64_t columns, int64_t column) { return static_cast<size_t>(row * columns + column); }
+size_t at(int64_t row, int64_t columns, int64_t column) {
+  return static_cast<size_t>(row * columns + column);
+}
 
 }  // namespace
 
@@ -96,6 +98,96 @@ Matrix cross_entropy(const Matrix& logits, std::span<const int32_t> targets, int
     losses[m] = std::log(sum) + maximum - row[targets[m]];
   }
   return losses;
+}
+
+LayerNormGradients layer_norm_backward(const Matrix& dy, const Matrix& x, const Matrix& gamma, int64_t M,
+                                       int64_t C) {
+  LayerNormGradients d{.x = Matrix(x.size()), .gamma = Matrix(gamma.size()), .beta = Matrix(gamma.size())};
+  const auto width = static_cast<size_t>(C);
+  const Matrix xhat = layer_norm(x, Matrix(width, 1.0), Matrix(width, 0.0), M, C);
+  for (int64_t m = 0; m < M; ++m) {
+    double mean = 0, variance = 0, mean_g = 0, mean_gx = 0;
+    for (int64_t c = 0; c < C; ++c) {
+      const size_t i = at(m, C, c);
+      const double g = dy[i] * gamma[static_cast<size_t>(c)];
+      mean += x[i] / static_cast<double>(C);
+      mean_g += g / static_cast<double>(C);
+      mean_gx += g * xhat[i] / static_cast<double>(C);
+      d.gamma[static_cast<size_t>(c)] += dy[i] * xhat[i];
+      d.beta[static_cast<size_t>(c)] += dy[i];
+    }
+    for (int64_t c = 0; c < C; ++c) variance += std::pow(x[at(m, C, c)] - mean, 2) / static_cast<double>(C);
+    const double rstd = 1 / std::sqrt(variance + static_cast<double>(kLayerNormEpsilon));
+    for (int64_t c = 0; c < C; ++c) {
+      const size_t i = at(m, C, c);
+      d.x[i] = rstd * (dy[i] * gamma[static_cast<size_t>(c)] - mean_g - xhat[i] * mean_gx);
+    }
+  }
+  return d;
+}
+
+Matrix gelu_backward(const Matrix& dy, const Matrix& x) {
+  Matrix dx(x.size());
+  const double factor = std::sqrt(2 / std::numbers::pi);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double t = std::tanh(factor * (x[i] + 0.044715 * x[i] * x[i] * x[i]));
+    const double slope = factor * (1 + 3 * 0.044715 * x[i] * x[i]);
+    dx[i] = dy[i] * (0.5 * (1 + t) + 0.5 * x[i] * (1 - t * t) * slope);
+  }
+  return dx;
+}
+
+// With s the scores, p their softmax and dp = dout v^T:  ds = p * (dp - sum_k p_k dp_k), position by
+// position.
+Matrix causal_attention_backward(const Matrix& dout, const Matrix& qkv, int64_t B, int64_t T, int64_t H,
+                                 int64_t D) {
+  const int64_t C = H * D;
+  const double scale = 1 / std::sqrt(static_cast<double>(D));
+  Matrix dqkv(qkv.size());
+  const auto place = [&](int64_t row, int64_t part, int64_t h, int64_t d) {
+    return at(row, 3 * C, part * C + h * D + d);
+  };
+  for (int64_t index = 0; index < B * T * H; ++index) {
+    const int64_t row = index / H;
+    const int64_t h = index % H;
+    const int64_t first = row / T * T;
+    const auto keys = static_cast<size_t>(row - first + 1);
+    Matrix p(keys), dp(keys);
+    double sum = 0, mean_dp = 0;
+    for (size_t j = 0; j < keys; ++j) {
+      const int64_t key = first + static_cast<int64_t>(j);
+      double score = 0;
+      for (int64_t d = 0; d < D; ++d) {
+        score += qkv[place(row, 0, h, d)] * qkv[place(key, 1, h, d)];
+        dp[j] += dout[at(row, C, h * D + d)] * qkv[place(key, 2, h, d)];
+      }
+      sum += p[j] = std::exp(score * scale);
+    }
+    for (size_t j = 0; j < keys; ++j) mean_dp += (p[j] /= sum) * dp[j];
+    for (size_t j = 0; j < keys; ++j) {
+      const int64_t key = first + static_cast<int64_t>(j);
+      const double ds = p[j] * (dp[j] - mean_dp) * scale;
+      for (int64_t d = 0; d < D; ++d) {
+        dqkv[place(row, 0, h, d)] += ds * qkv[place(key, 1, h, d)];
+        dqkv[place(key, 1, h, d)] += ds * qkv[place(row, 0, h, d)];
+        dqkv[place(key, 2, h, d)] += p[j] * dout[at(row, C, h * D + d)];
+      }
+    }
+  }
+  return dqkv;
+}
+
+Matrix cross_entropy_backward(const Matrix& logits, std::span<const int32_t> targets, int64_t V) {
+  Matrix dlogits(logits.size());
+  const Matrix losses = cross_entropy(logits, targets, V);
+  for (size_t m = 0; m < targets.size(); ++m) {
+    if (targets[m] < 0) continue;
+    const auto row = static_cast<int64_t>(m);
+    const double log_sum = losses[m] + logits[at(row, V, targets[m])];
+    for (int64_t v = 0; v < V; ++v) dlogits[at(row, V, v)] = std::exp(logits[at(row, V, v)] - log_sum);
+    dlogits[at(row, V, targets[m])] -= 1;
+  }
+  return dlogits;
 }
 
 }  // namespace pretrain::reference

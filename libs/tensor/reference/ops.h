@@ -1,6 +1,6 @@
 #pragma once
-// Slow double-precision versions of every operation, written for reading: the judge of the fast kernels, itself
-// judged by central differences. Row-major; shapes as in the fast versions.
+// Slow double-precision versions of every operation, written for reading: the judge of the fast kernels,
+// itself judged by central differences. Row-major; shapes as in the fast versions.
 
 #include <cstdint>
 #include <span>
@@ -20,5 +20,19 @@ Matrix gelu(const Matrix& x);
 Matrix causal_attention(const Matrix& qkv, int64_t B, int64_t T, int64_t H, int64_t D);
 /// Losses per row, 0 where the target is negative.
 Matrix cross_entropy(const Matrix& logits, std::span<const int32_t> targets, int64_t V);
+
+/// Gradients of layer_norm from the gradient of its output.
+struct LayerNormGradients {
+  Matrix x;            // [M, C]
+  Matrix gamma, beta;  // [C]
+};
+LayerNormGradients layer_norm_backward(const Matrix& dy, const Matrix& x, const Matrix& gamma, int64_t M,
+                                       int64_t C);
+Matrix gelu_backward(const Matrix& dy, const Matrix& x);
+/// Gradient of qkv from that of the output.
+Matrix causal_attention_backward(const Matrix& dout, const Matrix& qkv, int64_t B, int64_t T, int64_t H,
+                                 int64_t D);
+/// Gradient of the sum of all losses.
+Matrix cross_entropy_backward(const Matrix& logits, std::span<const int32_t> targets, int64_t V);
 
 }  // namespace pretrain::reference

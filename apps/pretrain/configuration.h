@@ -1,0 +1,62 @@
+#pragma once
+// A training run's configuration with types, from the text of the key table.
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/pretrain/options.h"
+#include "libs/base/file.h"
+#include "libs/model/config.h"
+#include "libs/model/memory_plan.h"
+#include "libs/train/trainer.h"
+#include "pipeline/loader.h"
+#include "tokenizer/vocabulary.h"
+
+namespace pretrain {
+
+struct RunConfiguration {
+  Path state_folder;
+  CorpusOptions corpus;
+  std::optional<CorpusOptions> validation_corpus;
+  ModelConfig model;  ///< vocabulary: what was asked for; the tokenizer may have fewer pieces
+  bool characters = false;
+  Path tokenizer_file;  ///< empty: train one
+  VocabularyOptions vocabulary;
+  Packing packing = Packing::kConcat;
+  int64_t batch = 16;
+  int64_t micro_batch_tokens = 2048;
+  uint64_t shuffle_buffer = 50'000;
+  size_t queue = 32;
+  uint64_t seed = 1;
+  uint64_t validation_tokens = 32'768;
+  uint32_t epochs = 0;
+  int workers = 1;
+  int threads = 1;
+  StoreOptions store;
+  TrainerOptions trainer;
+  uint64_t sample_tokens = 120;
+};
+
+/// All keys with their values: what was given, else what the preset says, else the default.
+/// Errors: kUsage for an unknown preset.
+KeyValues resolve(const KeyValues& given);
+
+/// Errors: kUsage, naming key, value and what is allowed.
+RunConfiguration to_configuration(const KeyValues& resolved);
+
+/// The state folder that was named, or the default one.
+Path state_folder_of(const KeyValues& given);
+
+/// For the manifest, and back.
+nlohmann::json to_json(const KeyValues& resolved);
+KeyValues from_json(const nlohmann::json& json);
+
+/// The configuration to continue a run with: the saved one, changed by what was given.
+/// Errors: kUsage, listing each fixed key that was given with another value.
+KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given);
+
+}  // namespace pretrain

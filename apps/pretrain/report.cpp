@@ -1,0 +1,160 @@
+#include "apps/pretrain/report.h"
+
+#include <algorithm>
+
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+#include "pipeline/corpus/describe.h"
+
+namespace pretrain {
+
+TokenStatistics measure_tokens(const std::vector<std::string>& documents, const Tokenizer& tokenizer,
+                               uint32_t context, uint64_t max_bytes) {
+  TokenStatistics s;
+  std::vector<uint32_t> ids;
+  for (const std::string& document : documents) {
+    if (s.bytes >= max_bytes) break;
+    ids.clear();
+    tokenizer.encode(document, ids);
+    const uint64_t tokens = ids.size() + 1;  // and its end-of-text token
+    s.shortest = s.documents == 0 ? tokens : std::min(s.shortest, tokens);
+    s.longest = std::max(s.longest, tokens);
+    s.longer_than_context += tokens > context ? 1 : 0;
+    s.tokens += tokens;
+    s.bytes += document.size();
+    ++s.documents;
+  }
+  return s;
+}
+
+void report_corpus(const Catalog& catalog) {
+  log_info("corpus: {}", describe_corpus(catalog));
+  constexpr size_t kShown = 3;
+  for (size_t i = 0; i < std::min(kShown, catalog.rejected.size()); ++i) {
+    log_warning("not read: {}: {}", catalog.rejected[i].name, catalog.rejected[i].reason);
+  }
+  if (catalog.rejected.size() > kShown)
+    log_warning("and {} more files are not read", catalog.rejected.size() - kShown);
+}
+
+void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint32_t context,
+                   uint64_t epoch_tokens) {
+  log_info("tokenizer: {}, {} pieces", tokenizer_type_name(tokenizer.type()),
+           format_count(tokenizer.vocabulary_size()));
+  if (s.documents == 0) return;
+  log_info(
+      "documents (a sample of {}): {} tokens at least, {} on average, {} at most; {:.0f} % longer than the "
+      "context "
+      "of {}; {:.2f} bytes a token",
+      format_count(s.documents), format_count(s.shortest), format_count(s.tokens / s.documents),
+      format_count(s.longest),
+      100.0 * static_cast<double>(s.longer_than_context) / static_cast<double>(s.documents), context,
+      static_cast<double>(s.bytes) / static_cast<double>(s.tokens));
+  log_info("an epoch has about {} tokens", format_count(epoch_tokens));
+}
+
+void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
+  log_info(
+      "model: {} parameters ({} layers of {}, {} heads, MLP {}, vocabulary {}, context {}); batch {} x {} = "
+      "{} tokens",
+      format_count(layout.parameter_count()), c.model.layers, c.model.d_model, c.model.heads, c.model.d_ff,
+      format_count(static_cast<uint64_t>(c.model.vocabulary)), c.model.context, c.batch, c.model.context,
+      format_count(static_cast<uint64_t>(c.batch * c.model.context * c.trainer.accumulate)));
+}
+
+void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
+  const MemoryPlan plan = plan_memory(c.model, c.trainer.micro_rows, c.threads);
+  const auto sequence_bytes =
+      static_cast<uint64_t>((c.model.context + 1) * (c.model.vocabulary <= 65'536 ? 2 : 4));
+  const uint64_t batch_bytes = static_cast<uint64_t>(c.batch * c.model.context) * 8;
+  // The buffer once in place and once in a checkpoint under way; tickets of 32 KiB text in all stages.
+  const uint64_t loader = 2 * c.shuffle_buffer * sequence_bytes + 2 * c.queue * batch_bytes +
+                          static_cast<uint64_t>(c.workers) * 4 * 512_KiB;
+  constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
+  const uint64_t total = plan.total() + loader + kProgram;
+  log_info(
+      "memory: {} at most (parameters and moments {}, packed weights {}, activations {}, logits {}, loader "
+      "{}); "
+      "{} of {} available",
+      format_bytes(total), format_bytes(plan.parameters), format_bytes(plan.packed),
+      format_bytes(plan.activations + plan.scratch), format_bytes(plan.logits), format_bytes(loader),
+      format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
+  if (total > machine.available_bytes) {
+    fail(ErrorKind::kUsage,
+         "the run needs {} of memory and {} are available; use a smaller --model, --micro-batch-tokens 1024 "
+         "or "
+         "--shuffle-buffer",
+         format_bytes(total), format_bytes(machine.available_bytes));
+  }
+  const uint64_t checkpoint =
+      12 * layout.flat_size() + c.shuffle_buffer * sequence_bytes + c.queue * batch_bytes + 4_MiB;
+  const uint64_t free = free_disk_bytes(c.state_folder);
+  // What is there already counts towards the checkpoints that are kept; two must fit in any case.
+  log_info("disk: up to {} a checkpoint, {} kept; {} free at {}", format_bytes(checkpoint), c.store.keep,
+           format_bytes(free), c.state_folder.string());
+  if (list_checkpoints(c.state_folder).empty() && free < (c.store.keep + 1) * checkpoint) {
+    fail(ErrorKind::kUsage,
+         "{} has {} free, and {} checkpoints of {} need {}; free some space or use another --state",
+         c.state_folder.string(), format_bytes(free), c.store.keep + 1, format_bytes(checkpoint),
+         format_bytes((c.store.keep + 1) * checkpoint));
+  }
+}
+
+namespace {
+
+void report_time(const RunSummary& s) {
+  const TimeSplit& t = s.split;
+  const double named =
+      t.forward + t.backward + t.optimizer + t.data_wait + t.checkpoint + t.evaluation + t.samples;
+  const auto share = [&](double seconds) { return s.seconds > 0 ? 100 * seconds / s.seconds : 0; };
+  log_info(
+      "time: forward {:.1f} %, backward {:.1f} % (loss {:.1f} % of both), optimizer {:.1f} %, data wait "
+      "{:.2f} %, "
+      "checkpoints {:.2f} %, evaluation {:.1f} %, samples {:.1f} %, rest {:.1f} %",
+      share(t.forward), share(t.backward), share(t.loss), share(t.optimizer), share(t.data_wait),
+      share(t.checkpoint), share(t.evaluation), share(t.samples), share(std::max(0.0, s.seconds - named)));
+}
+
+void report_skips(const SourceStatus& source) {
+  std::string skips;
+  for (const auto& [reason, count] : source.skips) {
+    skips += fmt::format("{}{} {}", skips.empty() ? "" : ", ", format_count(count), reason);
+  }
+  log_info("documents read: {}{}{}", format_count(source.documents),
+           skips.empty() ? "" : "; passed over: ", skips);
+  if (source.invalid_utf8 > 0)
+    log_info("malformed UTF-8 replaced: {} times", format_count(source.invalid_utf8));
+}
+
+}  // namespace
+
+void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c, double peak_flops,
+                    const SourceStatus& source) {
+  const char* reason = s.reason == EndReason::kStopped     ? "stopped on request"
+                       : s.reason == EndReason::kStreamEnd ? "all epochs done"
+                                                           : "limit reached";
+  log_info("{} at step {}: {} steps, {} tokens in {}", reason, format_count(s.last_step),
+           format_count(s.last_step - s.first_step), format_count(s.tokens),
+           format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::duration<double>(s.seconds))));
+  if (s.tokens > 0) {
+    const double rate = static_cast<double>(s.tokens) / s.step_seconds;
+    log_info(
+        "speed: {:.0f} tokens/s, {:.1f} % of the measured peak of {:.0f} GFLOP/s; resident memory at most {}",
+        rate, 100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
+        format_bytes(peak_resident_bytes()));
+    report_time(s);
+    report_skips(source);
+  }
+  if (s.first_evaluation && s.last_evaluation && s.tokens > 0) {
+    log_info("validation loss: {:.4f} at the start, {:.4f} at the last evaluation", s.first_evaluation->loss,
+             s.last_evaluation->loss);
+  }
+  if (s.tokens > 0 && !console.first_sample().empty() && console.first_sample() != console.last_sample()) {
+    log_info("samples\n--- at the start:\n{}\n--- now:\n{}\n---", console.first_sample(),
+             console.last_sample());
+  }
+}
+
+}  // namespace pretrain

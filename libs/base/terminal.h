@@ -1,0 +1,14 @@
+#pragma once
+// The terminal that standard error may be.
+
+#include <cstddef>
+
+namespace pretrain {
+
+/// Whether standard error is a terminal that can redraw a line.
+bool error_is_terminal();
+
+/// Columns of that terminal; 80 when unknown.
+size_t terminal_columns();
+
+}  // namespace pretrain

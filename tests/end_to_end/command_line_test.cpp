@@ -1,0 +1,118 @@
+#include <csignal>
+
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+/// One line that names what is wrong, and the exit code.
+void expect_refusal(const Words& words, int exit_code, const std::string& part) {
+  const auto result = run_program(binary(), words);
+  EXPECT_EQ(result.exit_code, exit_code) << result.output;
+  EXPECT_NE(result.output.find(part), std::string::npos) << result.output;
+  EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+}
+
+TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
+  const TempFolder folder;
+  const std::string state = (folder / "s").string();
+  expect_refusal({"fly"}, 2, "'fly' is not a command");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--setps", "3"}, 2, "--setps");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--model", "huge"}, 2, "no such preset");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "0"}, 2, "--batch 0");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "4x"}, 2, "--batch 4x");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--learning-rate", "nan"}, 2,
+                 "--learning-rate nan");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--schedule", "cosine"}, 2, "cosine needs");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--heads", "7"}, 2, "heads");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--time", "soon"}, 2,
+                 "'soon' is not a duration");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--keep", "1"}, 2, "--keep 1");
+  expect_refusal({"train", "--state", state}, 2, "--corpus is missing");
+  EXPECT_FALSE(folder_exists(state)) << "a refused command leaves nothing behind";
+}
+
+TEST(CommandLine, RefusesAnUnusableCorpusOrCheckpointWithCode3) {
+  const TempFolder folder;
+  folder.write("empty/nothing.bin", std::string(100, '\0'));
+  const std::string state = (folder / "s").string();
+  const auto missing = run_program(binary(), {"--corpus", (folder / "missing").string(), "--state", state});
+  EXPECT_EQ(missing.exit_code, 3) << missing.output;
+  const auto unreadable = run_program(binary(), {"--corpus", (folder / "empty").string(), "--state", state});
+  EXPECT_EQ(unreadable.exit_code, 3) << unreadable.output;
+  EXPECT_EQ(run_program(binary(), {"resume", "--state", (folder / "none").string()}).exit_code, 3);
+  EXPECT_EQ(run_program(binary(), {"generate", "--checkpoint", folder.path().string()}).exit_code, 3);
+}
+
+TEST(CommandLine, ACorpusSmallerThanABatchEndsInAClearError) {
+  const TempFolder folder;
+  folder.write("corpus/a.txt", "A short text about nothing in particular, and then it ends.");
+  const auto run =
+      run_program(binary(), {"--corpus", (folder / "corpus").string(), "--state", (folder / "s").string(),
+                             "--model", "tiny", "--validation-fraction", "0", "--sample-tokens", "0"});
+  EXPECT_EQ(run.exit_code, 3) << run.output;
+  EXPECT_NE(run.output.find("less than one batch"), std::string::npos) << run.output;
+}
+
+TEST(CommandLine, StopsDuringVocabularyTrainingAndLeavesNoRun) {
+  const auto data = real_data_folder();
+  if (!data) GTEST_SKIP() << "needs the real text";
+  const TempFolder folder;
+  const auto state = folder / "s";
+  Program program(binary(), {"--corpus", (*data / "enwiki-2018").string(), "--state", state.string()});
+  program.wait_until([&] { return file_exists(state / "lock"); }, std::chrono::seconds(60));
+  program.signal(SIGTERM);
+  const auto result = program.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_TRUE(list_checkpoints(state).empty());
+}
+
+TEST(CommandLine, KeysComeFromCommandLineThenEnvironmentThenFile) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const auto file = folder.write("run.ini", "steps = 9\nbatch = 4\nlearning-rate = 0.5\n");
+  setenv("PRETRAIN_STEPS", "2", 1);
+  setenv("PRETRAIN_LEARNING_RATE", "0.25", 1);
+  const Words words{
+      "--corpus", sample_corpus(), "--state",     state.string(),    "--model", "tiny",     "--sample-tokens",
+      "0",        "--config",      file.string(), "--learning-rate", "0.001",   "--warmup", "0"};
+  const auto run = run_program(binary(), words);
+  unsetenv("PRETRAIN_STEPS");
+  unsetenv("PRETRAIN_LEARNING_RATE");
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  ASSERT_EQ(steps(state).size(), 2U);
+  EXPECT_EQ(steps(state).back()["learning_rate"], 0.001);
+  EXPECT_EQ(steps(state).back()["tokens"], 2 * 4 * 32);
+}
+
+TEST(CommandLine, TokenizerEncodesAndDecodesBack) {
+  const TempFolder folder;
+  const std::string model = (folder / "my.model").string();
+  const auto train = run_program(
+      binary(), {"tokenizer", "train", "--corpus", sample_corpus(), "--output", model, "--vocab", "500"});
+  ASSERT_EQ(train.exit_code, 0) << train.output;
+  const std::string text = "Rivers  carry 42 % silt \xE2\x80\x93 not \xF0\x9F\x8C\x8A!";
+  const auto ids = run_program(binary(), {"tokenizer", "encode", "--model", model, "--text", text});
+  const auto back = run_program(binary(), {"tokenizer", "decode", "--model", model, "--ids", ids.output});
+  EXPECT_EQ(back.output, text + "\n");
+}
+
+TEST(CommandLine, EvalAndInspectDescribeARun) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", "2"}).exit_code, 0);
+  const auto eval = run_program(
+      binary(), {"eval", "--checkpoint", state.string(), "--corpus", sample_corpus(), "--tokens", "4000"});
+  EXPECT_EQ(eval.exit_code, 0) << eval.output;
+  EXPECT_NE(eval.output.find("bits per byte"), std::string::npos);
+  const auto checkpoint = run_program(binary(), {"inspect", state.string()});
+  EXPECT_EQ(checkpoint.exit_code, 0) << checkpoint.output;
+  EXPECT_NE(checkpoint.output.find("step 2: verified"), std::string::npos) << checkpoint.output;
+  const auto corpus = run_program(binary(), {"inspect", sample_corpus()});
+  EXPECT_NE(corpus.output.find("110 documents"), std::string::npos) << corpus.output;
+}
+
+}  // namespace
+}  // namespace pretrain::test

@@ -1,0 +1,75 @@
+#include "tests/support/program.h"
+
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace pretrain::test {
+
+Program::Program(const std::filesystem::path& binary, const std::vector<std::string>& arguments) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "pretrain-output-XXXXXX").string();
+  const int output = mkstemp(pattern.data());
+  if (output < 0) throw std::runtime_error("cannot create " + pattern);
+  output_file_ = pattern;
+  std::vector<std::string> words{binary.string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  close(output);
+}
+
+Program::~Program() {
+  if (!reaped_) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, &status_, 0);
+  }
+  std::error_code ignored;
+  std::filesystem::remove(output_file_, ignored);
+}
+
+void Program::signal(int number) const {
+  kill(pid_, number);
+}
+
+bool Program::has_ended() {
+  if (!reaped_) reaped_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+  return reaped_;
+}
+
+bool Program::wait_until(const std::function<bool()>& condition, std::chrono::seconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (has_ended() || std::chrono::steady_clock::now() > end) return condition();
+    poll(nullptr, 0, 5);
+  }
+  return true;
+}
+
+ProgramResult Program::wait() {
+  if (!reaped_) reaped_ = waitpid(pid_, &status_, 0) == pid_;
+  std::ifstream file(output_file_, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return {.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_),
+          .output = text.str()};
+}
+
+ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments) {
+  return Program(binary, arguments).wait();
+}
+
+}  // namespace pretrain::test
