@@ -1,4 +1,5 @@
 #include <limits>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -21,7 +22,9 @@ namespace po = boost::program_options;
 
 /// Logits of given ids and a greedy continuation, for comparison with other programs.
 nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_file) {
-  const auto ids = nlohmann::json::parse(read_file(ids_file)).get<std::vector<uint32_t>>();
+  std::vector<uint32_t> ids;
+  std::istringstream words(read_file(ids_file));
+  for (uint32_t id = 0; words >> id;) ids.push_back(id);
   if (ids.empty() || ids.size() > static_cast<size_t>(model.config.context)) {
     fail(ErrorKind::kUsage, "{}: 1 to {} ids are needed", ids_file.string(), model.config.context);
   }
@@ -72,7 +75,8 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
       "corpus", po::value(&corpus)->multitoken(), "files and folders to evaluate on, all of their text")(
       "documents", po::value(&documents)->default_value(documents), "files or paragraphs, in plain text")(
       "tokens", po::value(&tokens)->default_value(0), "at most this many tokens; 0: all")(
-      "logits", po::value(&ids_file), "print the logits of the ids in this JSON array instead")(
+      "logits", po::value(&ids_file),
+      "print the logits after the ids (separated by blanks) in this file instead")(
       "threads", po::value(&threads)->default_value(0), "0: all cores");
   const std::string usage =
       "pretrain eval --checkpoint DIR --corpus PATH...\n"

@@ -32,13 +32,14 @@ void expect_same_steps(const std::vector<nlohmann::json>& a, const std::vector<n
 
 TEST(Resume, ThreeStopsAndResumesGiveTheSameBitsAsNone) {
   const TempFolder folder;
-  const auto straight = run_program(binary(), tiny_run(folder / "straight") + Words{"--steps", "300"});
+  const auto straight =
+      run_program(binary(), tiny_run(folder / "straight") + Words{"--steps", "300", "--batch", "24"});
   ASSERT_EQ(straight.exit_code, 0) << straight.output;
 
   const auto state = folder / "stopped";
   const Words resume{"resume", "--state", state.string()};
-  const auto first =
-      run_and_stop(tiny_run(state) + Words{"--steps", "300", "--workers", "1"}, state, 40, SIGTERM);
+  const auto first = run_and_stop(
+      tiny_run(state) + Words{"--steps", "300", "--batch", "24", "--workers", "1"}, state, 40, SIGTERM);
   EXPECT_EQ(first.exit_code, 0) << first.output;
   const auto second = run_and_stop(resume + Words{"--workers", "4", "--threads", "2"}, state, 120, SIGINT);
   EXPECT_EQ(second.exit_code, 0) << second.output;

@@ -1,6 +1,7 @@
 #pragma once
 // What the end-to-end tests share: the binary, the sample corpus, and reading what a run wrote.
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <string>
@@ -25,8 +26,16 @@ inline std::string sample_corpus() {
 
 using Words = std::vector<std::string>;
 
+/// Adds options with their values; one that is there already gets the new value.
 inline Words operator+(Words words, const Words& more) {
-  words.insert(words.end(), more.begin(), more.end());
+  for (size_t i = 0; i + 1 < more.size(); i += 2) {
+    const auto found = std::find(words.begin(), words.end(), more[i]);
+    if (found != words.end()) {
+      *(found + 1) = more[i + 1];
+    } else {
+      words.insert(words.end(), {more[i], more[i + 1]});
+    }
+  }
   return words;
 }
 

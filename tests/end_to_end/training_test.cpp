@@ -81,6 +81,7 @@ TEST(Training, BoundedEpochsEndByThemselves) {
       binary(), tiny_run(state) + Words{"--epochs", "1", "--schedule", "cosine", "--batch", "64"});
   EXPECT_EQ(run.exit_code, 0) << run.output;
   EXPECT_NE(run.output.find("all epochs done"), std::string::npos) << run.output;
+  ASSERT_FALSE(steps(state).empty());
   EXPECT_EQ(steps(state).back()["epoch"], 0);
 }
 

@@ -5,7 +5,7 @@ set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 source_folder=$(CDPATH= cd -- "$here/../.." && pwd)
-pretrain=$source_folder/build/apps/pretrain/pretrain
+pretrain=$source_folder/build/release/apps/pretrain/pretrain
 checkpoint=
 data=${PRETRAIN_TEST_DATA:-$source_folder/../shared/data}
 
@@ -45,7 +45,7 @@ if [ -n "$checkpoint" ]; then
 fi
 for type in bpe unigram char; do
   "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
-    --tokenizer-type "$type" --vocab 8000 --steps 3
+    --tokenizer-type "$type" --vocab 8000 --steps 60
   for folder in "$work/$type"/checkpoints/step-*; do newest=$folder; done
   check "$newest"
 done
