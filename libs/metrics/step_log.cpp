@@ -47,12 +47,14 @@ void StepLog::write(const nlohmann::json& record) {
 void StepLog::rotate() {
   file_->close();
   files_.rename(current(), closed(position_.segment));
-  if (position_.segment >= options_.segments) {
-    const Path oldest = closed(position_.segment - options_.segments);
-    if (file_exists(oldest)) files_.remove_file(oldest);
-  }
+  // From here on the next segment is the current one, also when what follows fails: renamed once more under the old
+  // number, a new file would replace the full one.
   ++position_.segment;
+  position_.offset_bytes = 0;
   open(0);
+  if (position_.segment <= options_.segments) return;
+  const Path oldest = closed(position_.segment - 1 - options_.segments);
+  if (file_exists(oldest)) files_.remove_file(oldest);
 }
 
 }  // namespace pretrain

@@ -24,7 +24,8 @@ std::string fingerprint_difference(const nlohmann::json& saved, const nlohmann::
   std::string names;
   for (const auto& [key, value] : current.items()) {
     if (saved.value(key, nlohmann::json()) == value) continue;
-    names += (names.empty() ? "" : ", ") + key;
+    if (!names.empty()) names += ", ";
+    names += key;
   }
   return names;
 }

@@ -17,7 +17,8 @@ GradientPass::GradientPass(Transformer& model, AdamW& optimizer)
 StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
   StepResult result;
   for (const Batch& batch : batches) result.targets += batch.target_count;
-  const float scale = result.targets == 0 ? 0.0F : 1.0F / static_cast<float>(result.targets);
+  // Never 0: it would ask for no gradient, and leave the logits where the gradient is read.
+  const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
   double total = 0;
   for (const Batch& batch : batches) {
     const bool first = &batch == &batches.front();

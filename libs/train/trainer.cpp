@@ -70,7 +70,7 @@ StreamState Trainer::load(const Checkpoint& checkpoint) {
   StreamState stream;
   load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, stream);
   model_.use_parameters(parameters_.data());
-  last_good_step_ = last_started_save_ = state_.step;
+  last_good_step_ = state_.step;
   fresh_ = state_.step == 0;
   return stream;
 }
@@ -84,12 +84,7 @@ RunSummary Trainer::run(BatchSource& source) {
   } catch (const Stopped&) {
     summary_.reason = EndReason::kStopped;
   } catch (const Error&) {
-    // What was trained is not lost: save, then tell. The error counts, not how the save went.
-    if (last_good_step_ != state_.step) {
-      writer_.wait();
-      save(source);
-      if (const auto result = writer_.wait()) report(*result);
-    }
+    save_after_error(source);
     throw;
   }
   finish(source);
@@ -127,10 +122,16 @@ bool Trainer::limit_reached() const {
          (options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time);
 }
 
+/// What has been taken from the source is trained, or the checkpoint's stream would go on behind it. So a stop waits
+/// until a begun step has its batches, and at an error or the end the step is made of those there are.
 bool Trainer::fetch(BatchSource& source) {
   batches_.resize(options_.accumulate);
   size_t got = 0;
-  while (got < batches_.size() && source.next(batches_[got], parts_.stop)) ++got;
+  try {
+    while (got < batches_.size() && source.next(batches_[got], got == 0 ? parts_.stop : std::stop_token())) ++got;
+  } catch (const Error&) {
+    if (got == 0) throw;  // else the source throws it again at the next step
+  }
   batches_.resize(got);
   return got > 0;
 }
@@ -231,9 +232,9 @@ void Trainer::sample_now() {
 
 /// Starts a save in the background; the one before it, if still under way, is waited for.
 void Trainer::save(BatchSource& source) {
-  if (last_started_save_ == state_.step && last_good_step_ == state_.step) return;
   const auto start = Clock::now();
   if (const auto earlier = writer_.wait()) report(*earlier);
+  if (last_good_step_ == state_.step) return;
   saved_stream_ = source.state({});
   state_.log = log_->position();
   CheckpointContent content{.step = state_.step,
@@ -244,9 +245,18 @@ void Trainer::save(BatchSource& source) {
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
   parts_.observer.on_save_started(state_.step);
   writer_.start(std::move(content));
-  last_started_save_ = state_.step;
   last_save_start_ = Clock::now();
   summary_.split.checkpoint += seconds_since(start);
+}
+
+/// What was trained is not lost. The error that ended the run counts, not how this save went.
+void Trainer::save_after_error(BatchSource& source) {
+  try {
+    save(source);
+    if (const auto result = writer_.wait()) report(*result);
+  } catch (const std::exception& error) {
+    log_error("checkpoint of step {} failed: {}", state_.step, error.what());
+  }
 }
 
 void Trainer::collect_save_results() {

@@ -130,6 +130,7 @@ class Trainer {
   void evaluate_now();
   void sample_now();
   void save(BatchSource& source);
+  void save_after_error(BatchSource& source);
   void collect_save_results();
   void report(const SaveResult& result);
   void finish(BatchSource& source);
@@ -147,7 +148,6 @@ class Trainer {
   StreamState saved_stream_;  // the writer reads it in place
   CheckpointWriter writer_;
   std::optional<uint64_t> last_good_step_;
-  std::optional<uint64_t> last_started_save_;
   std::vector<Batch> batches_;
   RunSummary summary_;
   Clock::time_point session_start_, last_save_start_;
