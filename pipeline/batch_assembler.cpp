@@ -1,5 +1,6 @@
 #include "pipeline/batch_assembler.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "libs/base/check.h"
@@ -150,22 +151,41 @@ void BatchAssembler::save(StreamState& state) const {
 }
 
 void BatchAssembler::restore(const StreamState& state) {
+  try {
+    restore_buffer(state);
+    restore_position(state.scalars);
+    restore_partial(state);
+    packer_.restore(values_of(state, "carry"), state.scalars.at("document_ends").get<std::vector<uint64_t>>());
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorKind::kData, "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
+         error.what());
+  }
+  if (draining_) {
+    packer_.flush();
+    buffer_.drain();
+  }
+}
+
+void BatchAssembler::restore_buffer(const StreamState& state) {
   const nlohmann::json& s = state.scalars;
   SequenceBuffer::State buffer{.tokens = find_array(state, "buffer_tokens").bytes,
                                .pairs = values_of(state, "buffer_pairs")};
-  if (buffer.pairs.size() > options_.buffer.capacity) {
-    fail(ErrorKind::kUsage, "the run's shuffle buffer holds {} sequences; --shuffle-buffer {} is too small for it",
-         format_count(buffer.pairs.size()), format_count(options_.buffer.capacity));
+  buffer.limit = s.at("buffer_limit").get<uint64_t>();
+  const uint64_t needed = std::max<uint64_t>(buffer.pairs.size(), buffer.limit);
+  if (needed > options_.buffer.capacity) {
+    fail(ErrorKind::kUsage, "the run's shuffle buffer is for {} sequences; --shuffle-buffer {} is too small for it",
+         format_count(needed), format_count(options_.buffer.capacity));
   }
   const uint64_t expected = buffer.pairs.size() * (options_.buffer.context + 1) * buffer_.token_bytes();
   if (buffer.tokens.size() != expected) {
     fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(), expected);
   }
   buffer.rng = s.at("buffer_rng").get<Rng::State>();
-  buffer.limit = s.at("buffer_limit").get<uint64_t>();
   buffer.absorbed_since_emission = s.at("buffer_absorbed").get<uint64_t>();
   buffer_.restore(buffer);
+}
 
+void BatchAssembler::restore_position(const nlohmann::json& s) {
   cursor_ = s.at("cursor").get<Cursor>();
   catalog_ = std::make_shared<const Catalog>(s.at("catalog").get<Catalog>());
   next_batch_ = s.at("next_batch").get<uint64_t>();
@@ -177,16 +197,19 @@ void BatchAssembler::restore(const StreamState& state) {
   documents_ = s.at("documents").get<uint64_t>();
   invalid_utf8_ = s.at("invalid_utf8").get<uint64_t>();
   skips_ = s.at("skips").get<std::map<std::string, uint64_t>>();
-  packer_.restore(values_of(state, "carry"), s.at("document_ends").get<std::vector<uint64_t>>());
-  if (draining_) {
-    packer_.flush();
-    buffer_.drain();
-  }
+}
+
+void BatchAssembler::restore_partial(const StreamState& state) {
   partial_ = {};
-  partial_.rows = s.at("partial_rows").get<int64_t>();
+  partial_.rows = state.scalars.at("partial_rows").get<int64_t>();
   partial_.inputs = values_of(state, "partial_inputs");
   const std::vector<uint32_t> targets = values_of(state, "partial_targets");
   partial_.targets.assign(targets.begin(), targets.end());
+  const auto expected = static_cast<uint64_t>(partial_.rows) * options_.buffer.context;
+  if (partial_.rows >= options_.rows || partial_.inputs.size() != expected || targets.size() != expected) {
+    fail(ErrorKind::kData, "checkpoint: {} rows of a begun batch do not fit batches of {} x {}", partial_.rows,
+         options_.rows, options_.buffer.context);
+  }
 }
 
 }  // namespace pretrain

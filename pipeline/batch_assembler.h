@@ -48,7 +48,8 @@ class BatchAssembler {
 
   /// Appends its state. Requires: a catalog (from absorb() or start_at()).
   void save(StreamState& state) const;
-  /// Errors: kData when the state does not fit the options.
+  /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer is
+  /// too small for it.
   void restore(const StreamState& state);
   /// The beginning of a fresh stream.
   void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);
@@ -57,6 +58,9 @@ class BatchAssembler {
   void append_row(const std::vector<uint32_t>& tokens, uint32_t pairs);
   void finish(Batch& batch);
   void end_epoch();
+  void restore_buffer(const StreamState& state);
+  void restore_position(const nlohmann::json& scalars);
+  void restore_partial(const StreamState& state);
 
   AssemblerOptions options_;
   Packer packer_;

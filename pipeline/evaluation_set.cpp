@@ -1,6 +1,7 @@
 #include "pipeline/evaluation_set.h"
 
 #include "libs/base/error.h"
+#include "libs/base/hash.h"
 #include "libs/checkpoint/safetensors.h"
 #include "pipeline/encode.h"
 #include "pipeline/packer.h"
@@ -19,6 +20,11 @@ void append(EvaluationData& data, const SequenceView& sequence, const Tokenizer&
       data.target_bytes += tokenizer.bytes_of(sequence.tokens[t + 1]).size();
     }
   }
+}
+
+/// Covers the counts too, which can't be told from the tokens alone.
+std::string checksum_of(const EvaluationData& data) {
+  return hex64(hash64(fmt::format("{} {} {}", hash_of(data), data.target_count, data.target_bytes)));
 }
 
 std::vector<TensorSource> tensors_of(const EvaluationData& data) {
@@ -52,7 +58,7 @@ EvaluationData collect_evaluation_set(const CorpusOptions& corpus, const Catalog
 
 void save_evaluation_set(FileSystem& files, const Path& path, const EvaluationData& data) {
   std::string content;
-  const TensorMetadata metadata{{"hash", hash_of(data)},
+  const TensorMetadata metadata{{"hash", checksum_of(data)},
                                 {"target_count", std::to_string(data.target_count)},
                                 {"target_bytes", std::to_string(data.target_bytes)}};
   write_safetensors(tensors_of(data), metadata, false, [&](std::span<const std::byte> piece) {
@@ -79,7 +85,7 @@ EvaluationData load_evaluation_set(const Path& path, uint32_t context) {
   file.read("targets", DType::kI32, inputs->shape, std::as_writable_bytes(std::span(data.targets)));
   data.target_count = std::strtoull(value("target_count").c_str(), nullptr, 10);
   data.target_bytes = std::strtoull(value("target_bytes").c_str(), nullptr, 10);
-  if (value("hash") != hash_of(data)) {
+  if (value("hash") != checksum_of(data)) {
     fail(ErrorKind::kData, "{}: content does not fit its hash; remove it to have it collected again", path.string());
   }
   return data;

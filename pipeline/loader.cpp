@@ -134,6 +134,15 @@ const StreamState::Array& array_named(const StreamState& state, std::string_view
 
 void Loader::resume_from(const StreamState& state) {
   assembler_.restore(state);
+  try {
+    restore_queue(state);
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorKind::kData, "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
+         error.what());
+  }
+}
+
+void Loader::restore_queue(const StreamState& state) {
   const auto& inputs = array_named(state, "queued_inputs");
   const auto& targets = array_named(state, "queued_targets");
   const auto rows = options_.assembler.rows;

@@ -68,6 +68,7 @@ class Loader : public BatchSource {
   using ChunkPtr = std::shared_ptr<Chunk>;
 
   void resume_from(const StreamState& state);
+  void restore_queue(const StreamState& state);
   TicketPtr read_ticket();
   ChunkPtr encode(const TicketPtr& read);
   /// Takes a chunk, or null to look whether the queue has room again; returns how many tickets were absorbed.
