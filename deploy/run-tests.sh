@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds everything with warnings as errors and runs all tests and the formatting check.
+# Usage: run-tests.sh [--label LABEL]    only the tests with this label
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+selection=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --label) [ $# -ge 2 ] || usage_error "--label needs a label"; selection+=(-L "$2"); shift 2 ;;
+    -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
+    *) usage_error "unknown option $1; known: --label LABEL" ;;
+  esac
+done
+
+failed=()
+
+heading "Packages"
+deploy/setup.sh
+heading "Build in build/ci"
+cmake --preset ci || die "FAILED: the configuration (see above)"
+cmake --build --preset ci || die "FAILED: the build (see above)"
+heading "Formatting"
+deploy/lint.sh || failed+=(formatting)
+heading "Tests"
+ctest --preset ci --no-tests=error -j 2 "${selection[@]}" || failed+=(tests)
+
+heading "Summary"
+[ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]} (see above)"
+echo "run-tests: passed: build without warnings, formatting, tests"
