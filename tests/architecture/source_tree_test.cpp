@@ -1,0 +1,114 @@
+// Holds the source tree itself against the rules.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/architecture/include_rules.h"
+#include "tests/support/temp_folder.h"
+
+namespace pretrain::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::IsEmpty;
+
+bool is_source(const fs::path& path) {
+  return path.extension() == ".h" || path.extension() == ".cpp";
+}
+
+std::string content_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Headers and sources below a folder of the tree, as paths relative to the tree, sorted.
+std::set<fs::path> sources_in(const std::string& folder) {
+  std::set<fs::path> sources;
+  for (const auto& entry : fs::recursive_directory_iterator(source_folder() / folder)) {
+    if (entry.is_regular_file() && is_source(entry.path())) {
+      sources.insert(entry.path().lexically_relative(source_folder()));
+    }
+  }
+  return sources;
+}
+
+class SourceFolder : public testing::TestWithParam<const char*> {};
+
+TEST_P(SourceFolder, IncludesOnlyWhatItsLayerMay) {
+  const auto sources = sources_in(GetParam());
+  ASSERT_FALSE(sources.empty());
+  size_t includes = 0;
+  for (const fs::path& path : sources) {
+    const std::string content = content_of(source_folder() / path);
+    EXPECT_THAT(include_faults(path.generic_string(), content), IsEmpty());
+    includes += includes_of(content).size();
+  }
+  EXPECT_GT(includes, sources.size()) << "the include lines were not read";
+}
+
+INSTANTIATE_TEST_SUITE_P(Tree, SourceFolder,
+                         testing::Values("apps", "pipeline", "tokenizer", "libs", "tests"));
+
+/// By a README.md of its own, or by that of the folder around it, which then names it as `folder/`.
+bool is_described(const fs::path& folder) {
+  const fs::path full = source_folder() / folder;
+  if (fs::exists(full / "README.md")) return true;
+  const std::string outer = content_of(full.parent_path() / "README.md");
+  return outer.find(fmt::format("`{}/`", folder.filename().string())) != std::string::npos;
+}
+
+TEST(SourceTree, EachFolderWithSourcesIsDescribed) {
+  std::set<fs::path> folders;
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs"}) {
+    for (const fs::path& source : sources_in(top)) folders.insert(source.parent_path());
+  }
+  for (const fs::path& folder : folders) {
+    EXPECT_TRUE(is_described(folder)) << folder << " has no README.md";
+  }
+}
+
+TEST(SourceTree, EachHeaderIsGuarded) {
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs", "tests"}) {
+    for (const fs::path& path : sources_in(top)) {
+      if (path.extension() != ".h") continue;
+      EXPECT_TRUE(content_of(source_folder() / path).starts_with("#pragma once\n")) << path;
+    }
+  }
+}
+
+/// Thus each such header is shown to compile alone; CMakeLists.txt compiles the headers without a source.
+TEST(SourceTree, EachSourceIncludesItsOwnHeaderFirst) {
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs", "tests"}) {
+    const auto sources = sources_in(top);
+    for (const fs::path& path : sources) {
+      const fs::path header = fs::path(path).replace_extension(".h");
+      if (path == header || !sources.contains(header)) continue;
+      const auto includes = includes_of(content_of(source_folder() / path));
+      ASSERT_FALSE(includes.empty()) << path;
+      EXPECT_EQ(includes.front().target, header.generic_string()) << path;
+    }
+  }
+}
+
+TEST(SourceTree, MainIsATableOfContents) {
+  const std::string content = content_of(source_folder() / "apps" / "pretrain" / "main.cpp");
+  ASSERT_FALSE(content.empty());
+  EXPECT_LE(std::ranges::count(content, '\n'), 40);
+}
+
+TEST(SourceTree, TopLevelHoldsOnlyWhatIsFixed) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(source_folder())) names.push_back(entry.path().filename());
+  EXPECT_THAT(names, testing::Contains("libs"));
+  EXPECT_THAT(top_level_faults(names), IsEmpty());
+}
+
+}  // namespace
+}  // namespace pretrain::test
