@@ -1,0 +1,235 @@
+#include "pipeline/batch_assembler.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/pipeline/assembler_testing.h"
+#include "tests/pipeline/loader_testing.h"
+
+namespace pretrain {
+namespace {
+
+using namespace test;
+
+constexpr size_t kAll = 1'000'000;
+
+class Assembler : public testing::TestWithParam<Packing> {
+ protected:
+  AssemblerOptions bounded(uint32_t epochs) const { return small_assembler(GetParam(), epochs); }
+
+  const NumberedCorpus corpus_{numbered_documents(9, 40, 40)};
+};
+
+INSTANTIATE_TEST_SUITE_P(Packings, Assembler, testing::Values(Packing::kConcat, Packing::kChunk),
+                         [](const auto& packing) { return std::string(to_string(packing.param)); });
+
+TEST_P(Assembler, MakesEachTokenATargetOncePerEpoch) {
+  for (const uint32_t epochs : {1u, 3u}) {
+    BatchAssembler assembler = fresh_assembler(bounded(epochs));
+    auto expected = corpus_.targets_per_epoch(GetParam());
+    for (auto& [id, count] : expected) count *= epochs;
+    if (GetParam() == Packing::kConcat) --expected[2];  // nothing stands before the very first token
+    std::erase_if(expected, [](const auto& entry) { return entry.second == 0; });
+    EXPECT_EQ(targets_of(next_batches(assembler, corpus_, kAll)), expected);
+    EXPECT_TRUE(assembler.finished());
+    EXPECT_EQ(assembler.buffered(), 0u);
+  }
+}
+
+TEST_P(Assembler, PairsEachTargetWithTheTokenBeforeIt) {
+  BatchAssembler assembler = fresh_assembler(bounded(2));
+  for (const Batch& batch : next_batches(assembler, corpus_, kAll)) {
+    for (size_t i = 0; i < batch.targets.size(); ++i) {
+      if (batch.targets[i] < 0 || batch.targets[i] == static_cast<int32_t>(kEndOfText)) continue;
+      if (batch.inputs[i] == kEndOfText) continue;  // the first token of a document
+      EXPECT_EQ(static_cast<uint32_t>(batch.targets[i]), batch.inputs[i] + 1);
+    }
+  }
+}
+
+TEST_P(Assembler, FillsTheShapesOfABatch) {
+  BatchAssembler assembler = fresh_assembler(bounded(2));
+  const auto batches = next_batches(assembler, corpus_, kAll);
+  ASSERT_GT(batches.size(), 30u);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const Batch& batch = batches[i];
+    EXPECT_EQ(batch.number, i);
+    EXPECT_EQ(batch.rows, 3);
+    EXPECT_EQ(batch.context, 8);
+    EXPECT_EQ(batch.inputs.size(), 24u);
+    EXPECT_EQ(batch.targets.size(), 24u);
+    const auto counted =
+        std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
+    EXPECT_EQ(batch.target_count, static_cast<uint64_t>(counted));
+  }
+  EXPECT_EQ(batches.front().epoch, 0u);
+  EXPECT_EQ(batches.back().epoch, 1u);
+  EXPECT_TRUE(std::is_sorted(batches.begin(), batches.end(),
+                             [](const Batch& a, const Batch& b) { return a.epoch < b.epoch; }));
+}
+
+TEST_P(Assembler, MasksTheRowsThatFillTheLastBatch) {
+  // Documents of 8 tokens give one sequence each: 4 of them make one batch of 3 rows and one of 1.
+  const NumberedCorpus corpus({Document(8, 5), Document(8, 5), Document(8, 5), Document(8, 5)});
+  AssemblerOptions options = bounded(1);
+  options.packing = Packing::kChunk;
+  BatchAssembler assembler = fresh_assembler(options);
+  const auto batches = next_batches(assembler, corpus, kAll);
+  ASSERT_EQ(batches.size(), 2u);
+  EXPECT_EQ(batches[0].target_count, 24u);
+  EXPECT_EQ(batches[1].rows, 3);
+  EXPECT_EQ(batches[1].target_count, 8u);
+  for (size_t i = 8; i < 24; ++i) EXPECT_EQ(batches[1].targets[i], -1) << i;
+}
+
+TEST_P(Assembler, NeverEndsWithoutALimit) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  EXPECT_EQ(next_batches(assembler, corpus_, 400).size(), 400u);
+  EXPECT_FALSE(assembler.finished());
+  EXPECT_GE(assembler.cursor().epoch, 3u);
+}
+
+TEST_P(Assembler, DiffersBySeedAndNotByRun) {
+  const auto stream = [&](uint64_t seed) {
+    AssemblerOptions options = bounded(2);
+    options.buffer.seed = seed;
+    BatchAssembler assembler = fresh_assembler(options);
+    return hashes_of(next_batches(assembler, corpus_, kAll));
+  };
+  EXPECT_EQ(stream(1), stream(1));
+  EXPECT_NE(stream(1), stream(2));
+}
+
+/// The states of a stream after 0, 1, 2, ... batches, and its batches.
+struct Recorded {
+  std::vector<StreamState> states;
+  std::vector<uint64_t> hashes;
+};
+
+StreamState state_of(const BatchAssembler& assembler) {
+  StreamState state;
+  assembler.save(state);
+  return state;
+}
+
+BatchAssembler restored(const AssemblerOptions& options, const StreamState& state) {
+  BatchAssembler assembler(options);
+  assembler.restore(through_text(state));
+  return assembler;
+}
+
+Recorded record(const AssemblerOptions& options, const NumberedCorpus& corpus) {
+  BatchAssembler assembler = fresh_assembler(options);
+  Recorded recorded;
+  recorded.states.push_back(state_of(assembler));
+  while (const auto batch = next_batch(assembler, corpus)) {
+    recorded.hashes.push_back(batch->hash);
+    recorded.states.push_back(state_of(assembler));
+  }
+  return recorded;
+}
+
+TEST_P(Assembler, GoesOnFromTheStateAfterAnyBatchOfAnyEpoch) {
+  const Recorded recorded = record(bounded(3), corpus_);
+  ASSERT_GT(recorded.hashes.size(), 60u);
+  for (size_t k = 0; k < recorded.states.size(); ++k) {
+    BatchAssembler assembler = restored(bounded(3), recorded.states[k]);
+    const std::vector<uint64_t> rest(recorded.hashes.begin() + static_cast<int64_t>(k),
+                                     recorded.hashes.end());
+    ASSERT_EQ(hashes_of(next_batches(assembler, corpus_, kAll)), rest) << "after batch " << k;
+  }
+}
+
+TEST_P(Assembler, SavesWhatItWasRestoredFrom) {
+  const Recorded recorded = record(bounded(3), corpus_);
+  for (const StreamState& state : recorded.states) {
+    const StreamState again = state_of(restored(bounded(3), state));
+    ASSERT_TRUE(same_state(again, state));
+    ASSERT_TRUE(same_state(state_of(restored(bounded(3), again)), state));
+  }
+}
+
+TEST_P(Assembler, GoesOnThroughTwoRestoresAfterEachBatch) {
+  const Recorded recorded = record(bounded(3), corpus_);
+  StreamState state = recorded.states.front();
+  for (size_t k = 0; k < recorded.hashes.size(); ++k) {
+    const StreamState again = state_of(restored(bounded(3), state));
+    BatchAssembler assembler = restored(bounded(3), again);
+    const auto batch = next_batch(assembler, corpus_);
+    ASSERT_TRUE(batch.has_value());
+    ASSERT_EQ(batch->hash, recorded.hashes[k]) << k;
+    ASSERT_EQ(batch->number, k);
+    state = state_of(assembler);
+    ASSERT_TRUE(same_state(state, recorded.states[k + 1])) << k;
+  }
+}
+
+TEST_P(Assembler, CountsDocumentsAndSkipsThroughARestore) {
+  const Recorded recorded = record(bounded(3), corpus_);
+  BatchAssembler assembler = restored(bounded(3), recorded.states[recorded.states.size() / 2]);
+  next_batches(assembler, corpus_, kAll);
+  EXPECT_EQ(assembler.documents(), 3 * corpus_.documents().size());
+  EXPECT_EQ(assembler.skips().at("damaged"), 3u);
+  EXPECT_EQ(assembler.invalid_utf8(), 9u);
+  EXPECT_EQ(assembler.batches(), recorded.hashes.size());
+}
+
+TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatch) {
+  const NumberedCorpus corpus({Document(6, 5), Document(4, 5)});
+  for (const uint32_t epochs : {0u, 1u}) {
+    BatchAssembler assembler = fresh_assembler(bounded(epochs));
+    expect_error(ErrorKind::kData, "less than one batch of 3", [&] { next_batch(assembler, corpus); });
+  }
+}
+
+TEST_P(Assembler, RefusesAStateOfAnotherShape) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  next_batches(assembler, corpus_, 5);
+  const StreamState state = state_of(assembler);
+  AssemblerOptions options = bounded(0);
+  options.buffer.context = 16;
+  expect_error(ErrorKind::kData, "shuffle buffer", [&] { restored(options, state); });
+  options = bounded(0);
+  options.buffer.vocabulary = 1000;
+  expect_error(ErrorKind::kData, "shuffle buffer", [&] { restored(options, state); });
+}
+
+TEST_P(Assembler, RefusesAShuffleBufferThatIsTooSmallForItsState) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  next_batches(assembler, corpus_, 1);
+  AssemblerOptions options = bounded(0);
+  options.buffer.capacity = 19;  // what is in the buffer fits, what will come does not
+  expect_error(ErrorKind::kUsage, "--shuffle-buffer", [&] { restored(options, state_of(assembler)); });
+}
+
+TEST_P(Assembler, RefusesAStateWithPartsMissing) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  next_batches(assembler, corpus_, 5);
+  const StreamState state = state_of(assembler);
+  for (size_t i = 0; i < state.arrays.size(); ++i) {
+    StreamState less = state;
+    less.arrays.erase(less.arrays.begin() + static_cast<int64_t>(i));
+    expect_error(ErrorKind::kData, state.arrays[i].name, [&] { restored(bounded(0), less); });
+  }
+  for (const auto& [key, value] : state.scalars.items()) {
+    StreamState less = state;
+    less.scalars.erase(key);
+    expect_error(ErrorKind::kData, key, [&] { restored(bounded(0), less); });
+  }
+}
+
+TEST_P(Assembler, RefusesABatchOfOtherRowsThanItsState) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  Batch batch;
+  next_batches(assembler, corpus_, 4);
+  StreamState state = state_of(assembler);
+  state.scalars["partial_rows"] = 3;
+  expect_error(ErrorKind::kData, "batch", [&] { restored(bounded(0), state); });
+  state.scalars["partial_rows"] = 2;
+  expect_error(ErrorKind::kData, "batch", [&] { restored(bounded(0), state); });
+}
+
+}  // namespace
+}  // namespace pretrain

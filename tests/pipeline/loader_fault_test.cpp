@@ -1,0 +1,193 @@
+// What happens when workers fail, the corpus is no good, or somebody asks for a stop: never a hang.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <latch>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <tbb/global_control.h>
+
+#include "tests/pipeline/assembler_testing.h"
+#include "tests/pipeline/corpus/corpus_testing.h"
+#include "tests/pipeline/loader_testing.h"
+
+namespace pretrain {
+namespace {
+
+using namespace test;
+
+class LoaderFault : public testing::Test {
+ protected:
+  LoaderFault() {
+    copy_sample_corpus(folder_, Compression::kNone);
+    options_ = small_loader(folder_.path());
+    options_.workers = 4;
+  }
+
+  const TempFolder folder_;
+  LoaderOptions options_;
+  const tbb::global_control threads_{tbb::global_control::max_allowed_parallelism, 9};
+};
+
+TEST_F(LoaderFault, OfAWorkerComesBehindTheBatchesBeforeIt) {
+  const auto clean = hashes_of(Session(options_, 1).take(300));
+  std::vector<std::vector<uint64_t>> before;
+  for (const int workers : {1, 4, 8}) {
+    options_.workers = workers;
+    options_.before_encode = [](const Ticket& ticket) {
+      if (ticket.number == 5) throw std::runtime_error("worker failed at ticket 5");
+    };
+    const auto loader = open_loader(options_);
+    std::vector<Batch> batches;
+    EXPECT_THROW(take_all(*loader, batches), std::runtime_error);
+    Batch batch;
+    EXPECT_THROW(loader->next(batch, {}), std::runtime_error) << "again";
+    before.push_back(hashes_of(batches));
+  }
+  EXPECT_GT(before[0].size(), 50u);
+  EXPECT_EQ(before[0],
+            std::vector<uint64_t>(clean.begin(), clean.begin() + static_cast<int64_t>(before[0].size())));
+  EXPECT_EQ(before[1], before[0]);
+  EXPECT_EQ(before[2], before[0]);
+}
+
+TEST_F(LoaderFault, OfEveryWorkerIsReportedOnceByTheFirstTicket) {
+  options_.before_encode = [](const Ticket& ticket) {
+    fail(ErrorKind::kRuntime, "worker failed at ticket {}", ticket.number);
+  };
+  const auto loader = open_loader(options_);
+  std::vector<Batch> batches;
+  expect_error(ErrorKind::kRuntime, "ticket 0", [&] { take_all(*loader, batches); });
+  EXPECT_TRUE(batches.empty());
+}
+
+TEST_F(LoaderFault, LeavesAStateFromWhichTheStreamGoesOn) {
+  const auto clean = hashes_of(Session(options_, 1).take(300));
+  options_.before_encode = [](const Ticket& ticket) {
+    if (ticket.number == 5) throw std::runtime_error("worker failed");
+  };
+  std::vector<Batch> batches;
+  StreamState state;
+  {
+    const auto loader = open_loader(options_);
+    EXPECT_THROW(take_all(*loader, batches), std::runtime_error);
+    state = through_text(loader->state(Deadline().token()));
+  }
+  auto hashes = hashes_of(batches);
+  const auto rest = hashes_of(Session(options_, 2, &state).take(300 - hashes.size()));
+  hashes.insert(hashes.end(), rest.begin(), rest.end());
+  EXPECT_EQ(hashes, clean);
+}
+
+void expect_data_error(const Path& corpus, const std::string& words) {
+  for (const uint32_t epochs : {0u, 1u}) {
+    LoaderOptions options = small_loader(corpus);
+    options.assembler.epochs = epochs;
+    std::vector<Batch> batches;
+    expect_error(ErrorKind::kData, words, [&] { take_all(*open_loader(options), batches); });
+    EXPECT_TRUE(batches.empty());
+  }
+}
+
+TEST_F(LoaderFault, AFolderWithoutAReadableFileIsADataError) {
+  const TempFolder empty;
+  expect_data_error(empty.path(), "no readable text");
+  const TempFolder binary;
+  binary.write("image.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 18) + std::string(1000, '\0'));
+  expect_data_error(binary.path(), "no readable text");
+}
+
+TEST_F(LoaderFault, ACorpusWithoutTextIsADataError) {
+  const TempFolder folder;
+  folder.write(
+      "wiki_00",
+      "<doc id=\"1\" url=\"\" title=\"\">\n\n</doc>\n<doc id=\"2\" url=\"\" title=\"\">\n\n</doc>\n");
+  expect_data_error(folder.path(), "text");
+}
+
+TEST_F(LoaderFault, ACorpusSmallerThanOneBatchIsADataError) {
+  const TempFolder folder;
+  folder.write("wiki_00", random_shard(TextFormat::kDoc, 1, 2, 100));
+  expect_data_error(folder.path(), "less than one batch of 16");
+}
+
+TEST_F(LoaderFault, ACorpusWithoutTrainingTextIsADataError) {
+  options_.corpus.validation_fraction = 1;
+  std::vector<Batch> batches;
+  expect_error(ErrorKind::kData, "no text to train on", [&] { take_all(*open_loader(options_), batches); });
+}
+
+TEST_F(LoaderFault, AStopWakesWhoWaitsForABatch) {
+  std::latch entered(1);
+  std::latch released(1);
+  std::atomic_flag first;
+  options_.before_encode = [&](const Ticket&) {
+    if (!first.test_and_set()) entered.count_down();
+    released.wait();
+  };
+  const auto loader = open_loader(options_);
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    entered.wait();
+    stop.request_stop();
+  });
+  Batch batch;
+  EXPECT_THROW(loader->next(batch, stop.get_token()), Stopped);
+  EXPECT_THROW(loader->state(stop.get_token()), Stopped);
+  released.count_down();
+  EXPECT_TRUE(loader->next(batch, Deadline().token())) << "a stop of the wait is not the end of the loader";
+}
+
+/// Counts the tickets that workers begin, and makes each take a while.
+struct SlowWorkers {
+  std::atomic<size_t> begun{0};
+
+  void enter() {
+    ++begun;
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  }
+};
+
+TEST_F(LoaderFault, TheDestructorWaitsOnlyForWhatWorkersHaveBegun) {
+  constexpr size_t kFastTickets = 4;  // enough for a full queue
+  SlowWorkers workers;
+  options_.assembler.buffer.minimum = 1;
+  options_.assembler.buffer.capacity = 10;
+  options_.before_encode = [&](const Ticket& ticket) {
+    if (ticket.number >= kFastTickets) workers.enter();
+  };
+  auto loader = open_loader(options_);
+  loader->state(Deadline().token());
+  while (workers.begun == 0) std::this_thread::yield();
+  const size_t before = workers.begun;
+  loader.reset();
+  // Without a stop the loader would go on until 17 tickets are in flight.
+  EXPECT_LE(workers.begun - before, 4u);
+  EXPECT_GE(workers.begun, 1u);
+}
+
+TEST_F(LoaderFault, TheDestructorReturnsAtAnyMoment) {
+  for (size_t taken = 0; taken < 40; ++taken) {
+    options_.workers = 1 + static_cast<int>(taken % 4);
+    const auto loader = open_loader(options_);
+    Batch batch;
+    for (size_t i = 0; i < taken % 8; ++i) EXPECT_TRUE(loader->next(batch, Deadline().token()));
+  }
+}
+
+TEST_F(LoaderFault, OneWorkerIsEnough) {
+  options_.workers = 1;
+  const tbb::global_control two{tbb::global_control::max_allowed_parallelism, 2};
+  const auto loader = open_loader(options_);
+  Batch batch;
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(loader->next(batch, Deadline().token()));
+  EXPECT_EQ(batch.number, 199u);
+}
+
+}  // namespace
+}  // namespace pretrain
