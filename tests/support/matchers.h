@@ -2,11 +2,11 @@
 // Comparison of numeric arrays. It rejects zeros for non-zeros, permuted rows, a 1 % scale and NaN: see
 // tests/libs/tensor/matchers_test.cpp, which plants each of these faults.
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <span>
+
+#include <gtest/gtest.h>
 
 namespace pretrain::test {
 
@@ -24,8 +24,8 @@ testing::AssertionResult all_close(const A& actual, const E& expected, double bo
     const auto a = static_cast<double>(actual[i]);
     const auto e = static_cast<double>(expected[i]);
     if (!(std::abs(a - e) <= bound * largest)) {
-      return testing::AssertionFailure() << "element " << i << " is " << a << ", expected " << e << " within "
-                                         << bound * largest;
+      return testing::AssertionFailure()
+             << "element " << i << " is " << a << ", expected " << e << " within " << bound * largest;
     }
   }
   return testing::AssertionSuccess();

@@ -30,7 +30,8 @@ class ReferenceModel {
   void block(Matrix& x, const BlockOffsets& at) const {
     const int64_t C = c_.d_model;
     const Matrix qkv = linear(norm(x, at.norm1_gain, at.norm1_bias), at.qkv_weight, at.qkv_bias, C, 3 * C);
-    const Matrix mixed = reference::causal_attention(qkv, M_ / c_.context, c_.context, c_.heads, c_.head_size());
+    const Matrix mixed =
+        reference::causal_attention(qkv, M_ / c_.context, c_.context, c_.heads, c_.head_size());
     add(x, linear(mixed, at.attention_weight, at.attention_bias, C, C));
     const Matrix up = linear(norm(x, at.norm2_gain, at.norm2_bias), at.up_weight, at.up_bias, C, c_.d_ff);
     add(x, linear(reference::gelu(up), at.down_weight, at.down_bias, c_.d_ff, C));
@@ -45,13 +46,15 @@ class ReferenceModel {
 }  // namespace
 
 std::vector<double> reference_logits(const ModelConfig& config, const ParameterLayout& layout,
-                                     const std::vector<double>& parameters, std::span<const uint32_t> inputs) {
+                                     const std::vector<double>& parameters,
+                                     std::span<const uint32_t> inputs) {
   const auto M = static_cast<int64_t>(inputs.size());
   const int64_t C = config.d_model;
   const ReferenceModel model(config, parameters, M);
   Matrix x(static_cast<size_t>(M * C));
   for (int64_t m = 0; m < M; ++m) {
-    const Matrix token = model.slice(layout.token_embedding() + inputs[static_cast<size_t>(m)] * static_cast<size_t>(C), C);
+    const Matrix token =
+        model.slice(layout.token_embedding() + inputs[static_cast<size_t>(m)] * static_cast<size_t>(C), C);
     const Matrix position =
         model.slice(layout.position_embedding() + static_cast<size_t>(m % config.context * C), C);
     for (int64_t c = 0; c < C; ++c) {
@@ -64,10 +67,11 @@ std::vector<double> reference_logits(const ModelConfig& config, const ParameterL
                                       config.vocabulary, C);
 }
 
-double reference_loss(const ModelConfig& config, const ParameterLayout& layout, const std::vector<double>& parameters,
-                      std::span<const uint32_t> inputs, std::span<const int32_t> targets) {
-  const Matrix losses =
-      reference::cross_entropy(reference_logits(config, layout, parameters, inputs), targets, config.vocabulary);
+double reference_loss(const ModelConfig& config, const ParameterLayout& layout,
+                      const std::vector<double>& parameters, std::span<const uint32_t> inputs,
+                      std::span<const int32_t> targets) {
+  const Matrix losses = reference::cross_entropy(reference_logits(config, layout, parameters, inputs),
+                                                 targets, config.vocabulary);
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 

@@ -26,11 +26,14 @@ fs::path TempFolder::write(const std::string& name, const std::string& content) 
   return target;
 }
 
-fs::path source_folder() { return PRETRAIN_SOURCE_FOLDER; }
+fs::path source_folder() {
+  return PRETRAIN_SOURCE_FOLDER;
+}
 
 std::optional<fs::path> real_data_folder() {
   const char* named = std::getenv("PRETRAIN_TEST_DATA");
-  const fs::path folder = named != nullptr ? fs::path(named) : source_folder().parent_path() / "shared" / "data";
+  const fs::path folder =
+      named != nullptr ? fs::path(named) : source_folder().parent_path() / "shared" / "data";
   if (!fs::exists(folder / "MANIFEST.tsv")) return std::nullopt;
   return folder;
 }

@@ -10,8 +10,12 @@ namespace {
 
 ModelConfig of_preset(std::string_view name, int64_t characters) {
   const Preset p = *find_preset(name);
-  return {.layers = p.layers, .d_model = p.d_model, .heads = p.heads, .d_ff = p.d_ff,
-          .vocabulary = p.vocabulary == 0 ? characters : p.vocabulary, .context = p.context};
+  return {.layers = p.layers,
+          .d_model = p.d_model,
+          .heads = p.heads,
+          .d_ff = p.d_ff,
+          .vocabulary = p.vocabulary == 0 ? characters : p.vocabulary,
+          .context = p.context};
 }
 
 TEST(ModelConfig, AllTenPresetsAreValid) {
@@ -30,7 +34,8 @@ TEST(ModelConfig, TinyHasAboutFiftyThousandParameters) {
 }
 
 TEST(ModelConfig, SurvivesTheHuggingFaceFile) {
-  const ModelConfig config{.layers = 3, .d_model = 48, .heads = 4, .d_ff = 96, .vocabulary = 999, .context = 33};
+  const ModelConfig config{
+      .layers = 3, .d_model = 48, .heads = 4, .d_ff = 96, .vocabulary = 999, .context = 33};
   EXPECT_EQ(config_from_hugging_face(hugging_face_config(config, 1)), config);
 }
 

@@ -1,8 +1,8 @@
 #include "libs/model/generation.h"
 
-#include <gtest/gtest.h>
-
 #include <map>
+
+#include <gtest/gtest.h>
 
 #include "libs/model/initialization.h"
 #include "libs/model/transformer.h"
@@ -11,7 +11,8 @@
 namespace pretrain {
 namespace {
 
-const ModelConfig kModel{.layers = 2, .d_model = 48, .heads = 4, .d_ff = 100, .vocabulary = 77, .context = 12};
+const ModelConfig kModel{
+    .layers = 2, .d_model = 48, .heads = 4, .d_ff = 100, .vocabulary = 77, .context = 12};
 
 struct Fixture {
   Fixture() : compute(2), layout(kModel), values(layout.flat_size()) {

@@ -1,8 +1,8 @@
 #include "libs/model/parameters.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "libs/model/initialization.h"
 #include "libs/tensor/buffer.h"
@@ -10,7 +10,8 @@
 namespace pretrain {
 namespace {
 
-const ModelConfig kModel{.layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 500, .context = 32};
+const ModelConfig kModel{
+    .layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 500, .context = 32};
 
 Buffer<float> initialized(uint64_t seed, int threads) {
   Compute compute(threads);
@@ -60,7 +61,8 @@ TEST(Initialization, FollowsGpt2) {
       EXPECT_NEAR(std::sqrt(squares / n), deviation, 4 * deviation / std::sqrt(2 * n)) << t.name;
       EXPECT_NEAR(sum / n, 0, 4 * deviation / std::sqrt(n)) << t.name;
     } else {
-      EXPECT_EQ(sum / n, t.name.find("ln_") != std::string::npos && t.name.ends_with("weight") ? 1.0 : 0.0) << t.name;
+      EXPECT_EQ(sum / n, t.name.find("ln_") != std::string::npos && t.name.ends_with("weight") ? 1.0 : 0.0)
+          << t.name;
     }
   }
 }

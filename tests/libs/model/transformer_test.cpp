@@ -1,9 +1,9 @@
 #include "libs/model/transformer.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
-
-#include <vector>
 
 #include "libs/base/rng.h"
 #include "libs/model/initialization.h"
@@ -34,7 +34,8 @@ struct Problem {
     }
     for (int64_t i = 0; i < rows * config.context; ++i) {
       inputs.push_back(static_cast<uint32_t>(rng.below(static_cast<uint64_t>(config.vocabulary))));
-      targets.push_back(rng.below(7) == 0 ? -1 : static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocabulary))));
+      targets.push_back(
+          rng.below(7) == 0 ? -1 : static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocabulary))));
     }
   }
   std::vector<double> as_double() const { return {values.data(), values.data() + values.size()}; }
@@ -47,7 +48,8 @@ struct Problem {
   std::vector<int32_t> targets;
 };
 
-std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_rows, float scale, double* loss = nullptr) {
+std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_rows, float scale,
+                                double* loss = nullptr) {
   Compute compute(threads);
   Transformer model(compute, p.config, micro_rows, true);
   model.use_parameters(p.values.data());
@@ -55,7 +57,8 @@ std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_row
   double total = 0;
   for (int64_t row = 0; row < p.rows; row += micro_rows) {
     const int64_t at = row * p.config.context;
-    total += model.forward_backward(p.inputs.data() + at, p.targets.data() + at, scale, row > 0, gradients.data());
+    total +=
+        model.forward_backward(p.inputs.data() + at, p.targets.data() + at, scale, row > 0, gradients.data());
   }
   if (loss != nullptr) *loss = total;
   return gradients;
@@ -65,7 +68,8 @@ TEST(Transformer, LossAgreesWithTheDoubleReference) {
   const Problem p(odd_model(), 4);
   double loss = 0;
   gradients_of(p, 2, 4, 1.0F, &loss);
-  EXPECT_NEAR(loss, test::reference_loss(p.config, p.layout, p.as_double(), p.inputs, p.targets), 1e-4 * loss);
+  EXPECT_NEAR(loss, test::reference_loss(p.config, p.layout, p.as_double(), p.inputs, p.targets),
+              1e-4 * loss);
 }
 
 TEST(Transformer, LogitsAgreeWithTheDoubleReference) {
@@ -76,7 +80,8 @@ TEST(Transformer, LogitsAgreeWithTheDoubleReference) {
   model.evaluate(p.inputs.data(), p.targets.data());
   std::vector<float> logits(p.inputs.size() * static_cast<size_t>(p.config.vocabulary));
   model.logits(logits.data());
-  EXPECT_TRUE(test::all_close(logits, test::reference_logits(p.config, p.layout, p.as_double(), p.inputs), 1e-5));
+  EXPECT_TRUE(
+      test::all_close(logits, test::reference_logits(p.config, p.layout, p.as_double(), p.inputs), 1e-5));
 }
 
 TEST(Transformer, GradientsOfEveryTensorAgreeWithCentralDifferences) {
@@ -105,7 +110,8 @@ TEST(Transformer, GradientsOfEveryTensorAgreeWithCentralDifferences) {
 
 TEST(Transformer, GradientsDoNotDependOnTheNumberOfThreads) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
-  const Problem p({.layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100}, 6);
+  const Problem p({.layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100},
+                  6);
   const std::vector<float> one = gradients_of(p, 1, 6, 0.25F);
   EXPECT_EQ(one, gradients_of(p, 2, 6, 0.25F));
   EXPECT_EQ(one, gradients_of(p, 5, 6, 0.25F));
@@ -122,7 +128,8 @@ TEST(Transformer, OverwritesGradientsUnlessToldToAccumulate) {
   Transformer model(compute, p.config, p.rows, true);
   model.use_parameters(p.values.data());
   std::vector<float> gradients(p.layout.flat_size(), 1e9F);
-  for (const ParameterInfo& t : p.layout.tensors()) std::fill_n(gradients.begin() + static_cast<int64_t>(t.offset), t.size, 1e9F);
+  for (const ParameterInfo& t : p.layout.tensors())
+    std::fill_n(gradients.begin() + static_cast<int64_t>(t.offset), t.size, 1e9F);
   model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, false, gradients.data());
   std::vector<float> twice = gradients;
   model.forward_backward(p.inputs.data(), p.targets.data(), 1.0F, true, twice.data());

@@ -1,0 +1,77 @@
+#include "libs/tensor/compute.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "libs/tensor/buffer.h"
+#include "tests/libs/tensor/kernel_testing.h"
+
+namespace pretrain {
+namespace {
+
+TEST(Compute, RunsOnAsManyThreadsAsItHasSlots) {
+  const test::MoreThreads more_threads;
+  constexpr size_t kThreads = 3;
+  Compute compute(kThreads);
+  std::atomic<size_t> arrived{0};
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::set<int> slots;
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  compute.parallel_for(kThreads, [&](size_t) {
+    // No task ends before all have begun, so each has a thread of its own.
+    for (++arrived; arrived < kThreads && std::chrono::steady_clock::now() < patience;)
+      std::this_thread::yield();
+    const std::lock_guard lock(mutex);
+    threads.insert(std::this_thread::get_id());
+    slots.insert(Compute::slot());
+  });
+  EXPECT_EQ(threads.size(), kThreads);
+  EXPECT_EQ(slots, (std::set<int>{0, 1, 2}));
+}
+
+TEST(Compute, GivesOneOpenMpThreadToEachOfItsThreads) {
+  const test::MoreThreads more_threads;
+  Compute compute(3);
+  std::atomic<int> others{0};
+  compute.parallel_for(64, [&](size_t) { others += omp_get_max_threads() != 1; });
+  EXPECT_EQ(others, 0);
+}
+
+TEST(Compute, CallsEachIndexOnce) {
+  Compute compute(2);
+  std::vector<std::atomic<int>> calls(1000);
+  compute.parallel_for(calls.size(), [&](size_t i) { ++calls[i]; });
+  for (size_t i = 0; i < calls.size(); ++i) EXPECT_EQ(calls[i], 1) << i;
+  compute.parallel_for(0, [&](size_t) { FAIL(); });
+}
+
+TEST(Compute, CutsRangesByTheirGrainAlone) {
+  Compute compute(2);
+  std::mutex mutex;
+  std::set<std::pair<size_t, size_t>> pieces;
+  compute.parallel_ranges(10, 4, [&](size_t begin, size_t end) {
+    const std::lock_guard lock(mutex);
+    pieces.emplace(begin, end);
+  });
+  EXPECT_EQ(pieces, (std::set<std::pair<size_t, size_t>>{{0, 4}, {4, 8}, {8, 10}}));
+}
+
+TEST(Buffer, IsAlignedToCacheLines) {
+  for (size_t size = 1; size < 40; ++size) {
+    const Buffer<float> buffer(size);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % 64, 0U);
+    EXPECT_EQ(buffer.size(), size);
+  }
+  EXPECT_EQ(Buffer<float>(0).data(), nullptr);
+}
+
+}  // namespace
+}  // namespace pretrain

@@ -1,0 +1,185 @@
+#include "libs/train/checkpoint_state.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "libs/base/rng.h"
+#include "libs/checkpoint/store.h"
+#include "tests/libs/train/train_testing.h"
+
+namespace pretrain {
+namespace {
+
+using test::contains;
+using test::error_of;
+
+/// Everything a checkpoint holds, with values that differ from place to place.
+struct SavedRun {
+  explicit SavedRun(const ModelConfig& config = test::tiny_model())
+      : layout(config), parameters(layout.flat_size()), optimizer(compute, layout, {}) {
+    std::fill_n(parameters.data(), parameters.size(), 0.0F);
+  }
+  void fill() {
+    Rng rng(1);
+    for (const ParameterInfo& tensor : layout.tensors()) {
+      for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+        parameters[i] = static_cast<float>(rng.normal());
+        optimizer.m()[i] = static_cast<float>(rng.normal());
+        optimizer.v()[i] = static_cast<float>(rng.uniform());
+      }
+    }
+    optimizer.set_updates(41);
+    numbers = {
+        .step = 42, .tokens = 12345678901, .log = {.segment = 3, .offset_bytes = 99}, .trained_seconds = 0.1};
+    numbers.guard = {.total = 7, .in_a_row = {{41, 80}, {42, 81}}};
+    stream.scalars = {{"position", {1, 2}}, {"rng", UINT64_MAX}};
+    for (const uint32_t width : {2U, 4U}) {
+      StreamState::Array array{
+          .name = "ids" + std::to_string(width), .element_bytes = width, .shape = {3, 5}};
+      for (size_t i = 0; i < 15 * size_t{width}; ++i) array.bytes.push_back(static_cast<std::byte>(7 * i));
+      stream.arrays.push_back(std::move(array));
+    }
+    stream.arrays.push_back({.name = "none", .element_bytes = 4, .shape = {0, 9}});
+  }
+  std::vector<FileContent> files() {
+    return checkpoint_files(numbers, layout, parameters.data(), optimizer, stream);
+  }
+  void load(const Checkpoint& checkpoint) {
+    load_checkpoint(checkpoint, layout, parameters.data(), optimizer, numbers, stream);
+  }
+
+  Compute compute{1};
+  ParameterLayout layout;
+  Buffer<float> parameters;
+  AdamW optimizer;
+  RunState numbers;
+  StreamState stream;
+};
+
+/// Saves these files through a store and returns what it verified.
+Checkpoint saved(const test::TempFolder& folder, std::vector<FileContent> files) {
+  CheckpointStore store(real_file_system(), folder.path(), {});
+  store.save({.step = 42, .files = std::move(files)});
+  return store.verified(42);
+}
+
+bool same_bits(const Buffer<float>& a, const Buffer<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+TEST(CheckpointState, BringsEverythingBackBitForBit) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  SavedRun loaded;
+  loaded.load(saved(folder, run.files()));
+  EXPECT_TRUE(same_bits(loaded.parameters, run.parameters));
+  EXPECT_TRUE(same_bits(loaded.optimizer.m(), run.optimizer.m()));
+  EXPECT_TRUE(same_bits(loaded.optimizer.v(), run.optimizer.v()));
+  EXPECT_EQ(loaded.optimizer.updates(), 41U);
+  EXPECT_EQ(loaded.numbers.step, 42U);
+  EXPECT_EQ(loaded.numbers.tokens, 12345678901U);
+  EXPECT_EQ(loaded.numbers.log.segment, 3U);
+  EXPECT_EQ(loaded.numbers.log.offset_bytes, 99U);
+  EXPECT_EQ(loaded.numbers.trained_seconds, 0.1);
+  EXPECT_EQ(loaded.numbers.guard.total, 7U);
+  ASSERT_EQ(loaded.numbers.guard.in_a_row.size(), 2U);
+  EXPECT_EQ(loaded.numbers.guard.in_a_row[1].step, 42U);
+  EXPECT_EQ(loaded.numbers.guard.in_a_row[1].batch, 81U);
+}
+
+TEST(CheckpointState, BringsTheStreamBack) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  SavedRun loaded;
+  loaded.stream.arrays.push_back({.name = "left from before"});
+  loaded.load(saved(folder, run.files()));
+  EXPECT_EQ(loaded.stream.scalars, run.stream.scalars);
+  ASSERT_EQ(loaded.stream.arrays.size(), 3U);
+  for (const StreamState::Array& expected : run.stream.arrays) {
+    const auto found = std::ranges::find(loaded.stream.arrays, expected.name, &StreamState::Array::name);
+    ASSERT_NE(found, loaded.stream.arrays.end()) << expected.name;
+    EXPECT_EQ(found->element_bytes, expected.element_bytes);
+    EXPECT_EQ(found->shape, expected.shape);
+    EXPECT_EQ(found->bytes, expected.bytes);
+  }
+}
+
+TEST(CheckpointState, ParametersComeAlone) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  const Checkpoint checkpoint = saved(folder, run.files());
+  Buffer<float> parameters(run.layout.flat_size());
+  load_parameters(checkpoint.folder, run.layout, parameters.data());
+  EXPECT_TRUE(same_bits(parameters, run.parameters));
+}
+
+TEST(CheckpointState, AMissingTensorIsADataErrorThatNamesIt) {
+  for (const size_t file : {0U, 1U}) {  // model and moments
+    const test::TempFolder folder;
+    SavedRun run;
+    run.fill();
+    std::vector<FileContent> files = run.files();
+    auto& tensors = std::get<std::vector<TensorSource>>(files[file].data);
+    const std::string missing = tensors.back().name;
+    tensors.pop_back();
+    const Checkpoint checkpoint = saved(folder, std::move(files));
+    SavedRun loaded;
+    const auto error = error_of([&] { loaded.load(checkpoint); });
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->kind(), ErrorKind::kData);
+    EXPECT_TRUE(contains(error, missing)) << error->what();
+  }
+}
+
+TEST(CheckpointState, AnotherModelsShapeIsADataError) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  const Checkpoint checkpoint = saved(folder, run.files());
+  ModelConfig wider = test::tiny_model();
+  wider.d_ff += 4;
+  SavedRun other(wider);
+  const auto error = error_of([&] { other.load(checkpoint); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kData);
+  EXPECT_TRUE(contains(error, "mlp.c_fc.weight")) << error->what();
+}
+
+TEST(CheckpointState, AStateThatIsNoneIsADataError) {
+  for (const std::string text : {"", "{}", "[1]", "{\"step\": \"x\"}"}) {
+    const test::TempFolder folder;
+    SavedRun run;
+    run.fill();
+    std::vector<FileContent> files = run.files();
+    ASSERT_EQ(files[3].name, "state.json");
+    files[3].data = text;
+    const Checkpoint checkpoint = saved(folder, std::move(files));
+    const auto error = error_of([&] { run.load(checkpoint); });
+    ASSERT_TRUE(error.has_value()) << text;
+    EXPECT_EQ(error->kind(), ErrorKind::kData);
+    EXPECT_TRUE(contains(error, "state.json")) << error->what();
+  }
+}
+
+TEST(CheckpointState, NonFiniteParametersAndMomentsAreNeverSaved) {
+  SavedRun run;
+  run.fill();
+  for (float* const place : {&run.parameters[5], &run.optimizer.m()[5], &run.optimizer.v()[5]}) {
+    const test::TempFolder folder;
+    const float kept = std::exchange(*place, std::numeric_limits<float>::quiet_NaN());
+    CheckpointStore store(real_file_system(), folder.path(), {});
+    const auto error = error_of([&] { store.save({.step = 42, .files = run.files()}); });
+    EXPECT_TRUE(error.has_value());
+    EXPECT_TRUE(store.list().empty());
+    *place = kept;
+  }
+}
+
+}  // namespace
+}  // namespace pretrain

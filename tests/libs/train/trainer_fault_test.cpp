@@ -1,0 +1,154 @@
+// What goes wrong during training: numbers that are not finite, disks that fail, a loader that ends with an
+// error.
+
+#include <cerrno>
+
+#include <gtest/gtest.h>
+
+#include "libs/train/trainer.h"
+#include "tests/libs/train/train_testing.h"
+
+namespace pretrain {
+namespace {
+
+using test::contains;
+using test::error_of;
+using test::steps_only;
+using test::TestRun;
+
+void break_disk(TestRun& run) {
+  run.files.set_fault({.code = ENOSPC, .first_call = run.files.call_count() + 1, .lasting = true});
+}
+
+TEST(TrainerFaults, ANanBatchIsPassedOverAndCounted) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {3, 4, 7};
+  run.train(steps_only(10));
+  for (const StepRecord& record : run.observer.steps) {
+    const bool poisoned = run.source.poisoned.contains(record.step - 1);
+    EXPECT_EQ(record.applied, !poisoned) << record.step;
+    EXPECT_EQ(std::isfinite(record.loss) && std::isfinite(record.gradient_norm), !poisoned) << record.step;
+  }
+  EXPECT_EQ(run.observer.steps.size(), 10U);
+  EXPECT_TRUE(test::all_finite(run.parameters()));
+  EXPECT_EQ(run.checkpoint_steps().front(), 10U);
+}
+
+TEST(TrainerFaults, APassedOverStepChangesNothing) {
+  TestRun run;
+  run.poison();
+  run.train(steps_only(3));
+  const std::vector<float> before = run.parameters();
+  run.source.poisoned = {3, 4};
+  run.train(steps_only(5));
+  EXPECT_EQ(run.parameters(), before);
+  run.train(steps_only(6));
+  EXPECT_NE(run.parameters(), before);
+}
+
+TEST(TrainerFaults, FiveNanBatchesInARowStopTheRun) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {2, 3, 4, 5, 6};
+  const auto error = error_of([&] { run.train(steps_only(20)); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kRuntime);
+  EXPECT_TRUE(contains(error, "steps 3 to 7, batches 2 to 6")) << error->what();
+  EXPECT_TRUE(test::all_finite(run.parameters()));
+  EXPECT_EQ(run.checkpoint_steps().front(), 7U);
+}
+
+TEST(TrainerFaults, TheGuardCountsAcrossSessions) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {2, 3, 4, 5, 6};
+  run.train(steps_only(5));
+  EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "steps 3 to 7"));
+}
+
+TEST(TrainerFaults, AFailedSaveDoesNotStopTheTraining) {
+  TestRun run;
+  TrainerOptions options = steps_only(10);
+  options.checkpoint_every = 5;
+  run.observer.before_save = [&](uint64_t step) {
+    if (step == 5) break_disk(run);
+  };
+  run.observer.after_save = [&](const SaveResult& result) {
+    if (!result.ok) run.files.clear_fault();
+  };
+  run.train(options);
+  EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{10, 0}));
+  ASSERT_EQ(run.observer.saves.size(), 3U);
+  EXPECT_FALSE(run.observer.saves[1].ok);
+  EXPECT_NE(run.observer.saves[1].error.find("No space left"), std::string::npos)
+      << run.observer.saves[1].error;
+}
+
+TEST(TrainerFaults, AFailingFinalSaveNamesTheLastGoodStep) {
+  TestRun run;
+  TrainerOptions options = steps_only(9);
+  options.checkpoint_every = 4;
+  run.observer.before_save = [&](uint64_t step) {
+    if (step == 9) break_disk(run);
+  };
+  const auto error = error_of([&] { run.train(options); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kRuntime);
+  EXPECT_TRUE(contains(error, "step 8")) << error->what();
+  EXPECT_EQ(run.checkpoint_steps().front(), 8U);
+}
+
+TEST(TrainerFaults, AFailingFinalSaveSaysWhenThereIsNoCheckpoint) {
+  TestRun run;
+  run.observer.before_save = [&](uint64_t) { break_disk(run); };
+  const auto error = error_of([&] { run.train(steps_only(3)); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_TRUE(contains(error, "there is none before it")) << error->what();
+  EXPECT_EQ(run.observer.steps.size(), 3U);
+}
+
+TEST(TrainerFaults, ALoaderErrorIsToldAfterASave) {
+  TestRun run;
+  run.source.fails_at = 6;
+  const auto error = error_of([&] { run.train(steps_only(20)); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->kind(), ErrorKind::kData);
+  EXPECT_STREQ(error->what(), "shard x changed");
+  EXPECT_EQ(run.checkpoint_steps().front(), 6U);
+}
+
+TEST(TrainerFaults, ALoaderErrorLosesNoBatchOfABegunStep) {
+  TestRun run;
+  run.source.fails_at = 5;
+  TrainerOptions options = steps_only(20);
+  options.accumulate = 3;
+  EXPECT_TRUE(contains(error_of([&] { run.train(options); }), "shard x changed"));
+  EXPECT_EQ(run.checkpoint_steps().front(), 2U);  // the second step has the two batches that came
+  run.source.fails_at = std::nullopt;
+  run.observer.steps.clear();
+  options.max_steps = 3;
+  options.accumulate = 1;
+  run.train(options);
+  EXPECT_EQ(run.observer.steps.front().batch_hash, test::random_batch(run.model, run.source.rows, 5).hash);
+}
+
+TEST(TrainerFaults, ALoaderErrorIsToldEvenWhenTheLoaderHasNoStateAnyMore) {
+  TestRun run;
+  run.source.fails_at = 6;
+  run.source.state_fails_too = true;
+  EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "shard x changed"));
+  EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{0}));
+}
+
+TEST(TrainerFaults, ALoaderErrorIsToldEvenWhenTheDiskIsBrokenToo) {
+  TestRun run;
+  run.source.fails_at = 6;
+  run.observer.before_save = [&](uint64_t step) {
+    if (step == 6) break_disk(run);
+  };
+  EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "shard x changed"));
+}
+
+}  // namespace
+}  // namespace pretrain

@@ -1,0 +1,179 @@
+#include "libs/train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/libs/train/train_testing.h"
+
+namespace pretrain {
+namespace {
+
+using test::steps_only;
+using test::TestRun;
+
+std::vector<uint64_t> steps_of(const std::vector<StepRecord>& records) {
+  std::vector<uint64_t> steps;
+  for (const StepRecord& record : records) steps.push_back(record.step);
+  return steps;
+}
+
+TEST(Trainer, TrainsToTheLimitOfSteps) {
+  TestRun run;
+  const RunSummary summary = run.train(steps_only(3));
+  EXPECT_EQ(summary.reason, EndReason::kLimit);
+  EXPECT_EQ(summary.first_step, 0U);
+  EXPECT_EQ(summary.last_step, 3U);
+  EXPECT_EQ(steps_of(run.observer.steps), (std::vector<uint64_t>{1, 2, 3}));
+  EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{3, 0}));
+}
+
+TEST(Trainer, TrainsToTheLimitOfTokens) {
+  TestRun run;
+  TrainerOptions options = steps_only(0);
+  uint64_t tokens = 0;
+  for (uint64_t n = 0; n < 4; ++n) tokens += test::random_batch(run.model, run.source.rows, n).target_count;
+  options.max_tokens = tokens - 1;  // reached within the fourth batch
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.reason, EndReason::kLimit);
+  EXPECT_EQ(summary.last_step, 4U);
+  EXPECT_EQ(summary.tokens, tokens);
+}
+
+TEST(Trainer, EndsAfterItsTime) {
+  TestRun run;
+  TrainerOptions options = steps_only(0);
+  options.max_time = std::chrono::milliseconds(1);
+  EXPECT_EQ(run.train(options).reason, EndReason::kLimit);
+}
+
+TEST(Trainer, EndsWithItsStream) {
+  TestRun run;
+  run.source.batches = 5;
+  TrainerOptions options = steps_only(0);
+  options.accumulate = 2;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.reason, EndReason::kStreamEnd);
+  EXPECT_EQ(summary.last_step, 3U);  // the last one has a single batch
+  EXPECT_EQ(run.checkpoint_steps().front(), 3U);
+}
+
+TEST(Trainer, LearnsOneBatchByHeart) {
+  TestRun run;
+  run.model.d_model = 32;
+  run.model.d_ff = 64;
+  run.source.same_batch = true;
+  TrainerOptions options = steps_only(300);
+  options.schedule = {.kind = ScheduleKind::kCosine, .peak = 1e-2, .warmup_steps = 10, .total_steps = 300};
+  options.micro_rows = 3;
+  run.train(options);
+  EXPECT_GT(run.observer.steps.front().loss, 2);
+  EXPECT_LT(run.observer.steps.back().loss, 0.05);
+}
+
+TEST(Trainer, FollowsTheSchedule) {
+  TestRun run;
+  const TrainerOptions options = steps_only(8);
+  run.train(options);
+  for (const StepRecord& record : run.observer.steps) {
+    EXPECT_EQ(record.learning_rate, options.schedule.at(record.step)) << record.step;
+  }
+}
+
+TEST(Trainer, SavesWhenDueAndWhenAsked) {
+  TestRun run;
+  TrainerOptions options = steps_only(9);
+  options.checkpoint_every = 4;
+  run.take_save_request = [&] { return run.observer.steps.size() == 7; };
+  run.train(options);
+  EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{9, 8, 7, 4, 0}));
+  for (const SaveResult& result : run.observer.saves) EXPECT_TRUE(result.ok) << result.error;
+}
+
+TEST(Trainer, SavesAStepOnce) {
+  TestRun run;
+  TrainerOptions options = steps_only(4);
+  options.checkpoint_every = 2;
+  run.train(options);
+  EXPECT_EQ(run.observer.saves.size(), 3U);  // steps 0, 2 and 4; the last is the final one too
+}
+
+TEST(Trainer, SavesByTime) {
+  TestRun run;
+  TrainerOptions options = steps_only(3);
+  options.checkpoint_interval = std::chrono::milliseconds(1);
+  // Each step outlasts the interval: the clock has gone on by then.
+  run.source.before_batch = [](uint64_t) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  };
+  run.train(options);
+  EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{3, 2, 1, 0}));
+}
+
+TEST(Trainer, EvaluatesAndSamplesAtBothEndsAndInBetween) {
+  TestRun run;
+  TrainerOptions options = steps_only(10);
+  options.evaluate_every = 4;
+  options.sample_every = 5;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0, 4, 8, 10}));
+  EXPECT_EQ(run.observer.samples, (std::vector<uint64_t>{0, 5, 10}));
+  ASSERT_TRUE(summary.first_evaluation && summary.last_evaluation);
+  EXPECT_NEAR(summary.first_evaluation->loss, std::log(run.model.vocabulary), 0.1);  // knows nothing yet
+}
+
+TEST(Trainer, DoesWithoutAnEvaluationSet) {
+  TestRun run;
+  run.evaluation = {};
+  const RunSummary summary = run.train(steps_only(2));
+  EXPECT_TRUE(run.observer.evaluations.empty());
+  EXPECT_FALSE(summary.first_evaluation.has_value());
+}
+
+TEST(Trainer, LogsEachStepWithEverythingAboutIt) {
+  TestRun run;
+  run.train(steps_only(3));
+  const auto records = run.log();
+  ASSERT_EQ(records.size(), 5U);
+  EXPECT_TRUE(records[0].contains("validation_loss") && records[0].contains("bits_per_byte"));
+  EXPECT_TRUE(records[4].contains("validation_loss"));
+  uint64_t tokens = 0;
+  for (size_t i = 1; i <= 3; ++i) {
+    const Batch batch = test::random_batch(run.model, run.source.rows, i - 1);
+    tokens += batch.target_count;
+    EXPECT_EQ(records[i].at("step"), i);
+    EXPECT_EQ(records[i].at("tokens"), tokens);
+    EXPECT_EQ(records[i].at("batch_hash"), fmt::format("{:016x}", batch.hash));
+    EXPECT_EQ(records[i].at("sequence_buffer"), 5);
+    EXPECT_EQ(records[i].at("batch_queue"), 2);
+    for (const char* key : {"epoch", "loss", "learning_rate", "grad_norm", "step_seconds", "forward_seconds",
+                            "backward_seconds", "optimizer_seconds", "loss_seconds", "data_wait_seconds",
+                            "tokens_per_second", "flops_utilization", "resident_bytes"}) {
+      EXPECT_TRUE(records[i].at(key).is_number()) << key;
+    }
+  }
+}
+
+TEST(Trainer, ThinsTheLogWhenTold) {
+  TestRun run;
+  run.evaluation = {};
+  TrainerOptions options = steps_only(7);
+  options.log_every = 3;
+  run.train(options);
+  const auto records = run.log();
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[1].at("step"), 6);
+}
+
+TEST(Trainer, AccumulatedBatchesMakeOneStep) {
+  TestRun run;
+  TrainerOptions options = steps_only(2);
+  options.accumulate = 3;
+  const RunSummary summary = run.train(options);
+  uint64_t tokens = 0;
+  for (uint64_t n = 0; n < 6; ++n) tokens += test::random_batch(run.model, run.source.rows, n).target_count;
+  EXPECT_EQ(summary.tokens, tokens);
+}
+
+}  // namespace
+}  // namespace pretrain
