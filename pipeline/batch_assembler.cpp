@@ -12,14 +12,18 @@ namespace {
 
 StreamState::Array to_array(std::string name, std::span<const uint32_t> values) {
   const auto bytes = std::as_bytes(values);
-  return {.name = std::move(name), .element_bytes = 4, .shape = {values.size()}, .bytes = {bytes.begin(), bytes.end()}};
+  return {.name = std::move(name),
+          .element_bytes = 4,
+          .shape = {values.size()},
+          .bytes = {bytes.begin(), bytes.end()}};
 }
 
 const StreamState::Array& find_array(const StreamState& state, std::string_view name) {
   for (const auto& array : state.arrays) {
     if (array.name == name) return array;
   }
-  fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'; use an older checkpoint (resume --from STEP)", name);
+  fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'; use an older checkpoint (resume --from STEP)",
+       name);
 }
 
 std::vector<uint32_t> values_of(const StreamState& state, std::string_view name) {
@@ -55,7 +59,8 @@ bool BatchAssembler::produce(Batch& batch) {
     } else if (draining_) {
       finished_ = true;
       if (partial_.rows > 0) {
-        while (partial_.rows < options_.rows) append_row(std::vector<uint32_t>(options_.buffer.context + 1), 0);
+        while (partial_.rows < options_.rows)
+          append_row(std::vector<uint32_t>(options_.buffer.context + 1), 0);
         finish(batch);
         return true;
       }
@@ -93,7 +98,8 @@ void BatchAssembler::end_epoch() {
   }
   if (sequences_this_epoch_ < static_cast<uint64_t>(options_.rows)) {
     fail(ErrorKind::kData,
-         "corpus: an epoch gives {} sequences of {} tokens, less than one batch of {}; add text, or use a smaller "
+         "corpus: an epoch gives {} sequences of {} tokens, less than one batch of {}; add text, or use a "
+         "smaller "
          "--batch or --context",
          sequences_this_epoch_, options_.buffer.context, options_.rows);
   }
@@ -155,9 +161,11 @@ void BatchAssembler::restore(const StreamState& state) {
     restore_buffer(state);
     restore_position(state.scalars);
     restore_partial(state);
-    packer_.restore(values_of(state, "carry"), state.scalars.at("document_ends").get<std::vector<uint64_t>>());
+    packer_.restore(values_of(state, "carry"),
+                    state.scalars.at("document_ends").get<std::vector<uint64_t>>());
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData, "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
+    fail(ErrorKind::kData,
+         "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
          error.what());
   }
   if (draining_) {
@@ -173,12 +181,14 @@ void BatchAssembler::restore_buffer(const StreamState& state) {
   buffer.limit = s.at("buffer_limit").get<uint64_t>();
   const uint64_t needed = std::max<uint64_t>(buffer.pairs.size(), buffer.limit);
   if (needed > options_.buffer.capacity) {
-    fail(ErrorKind::kUsage, "the run's shuffle buffer is for {} sequences; --shuffle-buffer {} is too small for it",
+    fail(ErrorKind::kUsage,
+         "the run's shuffle buffer is for {} sequences; --shuffle-buffer {} is too small for it",
          format_count(needed), format_count(options_.buffer.capacity));
   }
   const uint64_t expected = buffer.pairs.size() * (options_.buffer.context + 1) * buffer_.token_bytes();
   if (buffer.tokens.size() != expected) {
-    fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(), expected);
+    fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(),
+         expected);
   }
   buffer.rng = s.at("buffer_rng").get<Rng::State>();
   buffer.absorbed_since_emission = s.at("buffer_absorbed").get<uint64_t>();
@@ -207,8 +217,8 @@ void BatchAssembler::restore_partial(const StreamState& state) {
   partial_.targets.assign(targets.begin(), targets.end());
   const auto expected = static_cast<uint64_t>(partial_.rows) * options_.buffer.context;
   if (partial_.rows >= options_.rows || partial_.inputs.size() != expected || targets.size() != expected) {
-    fail(ErrorKind::kData, "checkpoint: {} rows of a begun batch do not fit batches of {} x {}", partial_.rows,
-         options_.rows, options_.buffer.context);
+    fail(ErrorKind::kData, "checkpoint: {} rows of a begun batch do not fit batches of {} x {}",
+         partial_.rows, options_.rows, options_.buffer.context);
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The serial heart of the loader: from chunks in ticket order to batches. All that decides the stream of batches
-// is here, nothing of it depends on time or threads, and all of it can be saved and restored.
+// The serial heart of the loader: from chunks in ticket order to batches. All that decides the stream of
+// batches is here, nothing of it depends on time or threads, and all of it can be saved and restored.
 
 #include <cstdint>
 #include <map>
@@ -28,8 +28,8 @@ class BatchAssembler {
  public:
   explicit BatchAssembler(const AssemblerOptions& options);
 
-  /// Makes the next batch from what has been absorbed. False: it needs another chunk, or the stream has ended.
-  /// Errors: kData when an epoch gives less than one batch.
+  /// Makes the next batch from what has been absorbed. False: it needs another chunk, or the stream has
+  /// ended. Errors: kData when an epoch gives less than one batch.
   bool produce(Batch& batch);
   bool finished() const { return finished_; }
 
@@ -48,8 +48,8 @@ class BatchAssembler {
 
   /// Appends its state. Requires: a catalog (from absorb() or start_at()).
   void save(StreamState& state) const;
-  /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer is
-  /// too small for it.
+  /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer
+  /// is too small for it.
   void restore(const StreamState& state);
   /// The beginning of a fresh stream.
   void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);

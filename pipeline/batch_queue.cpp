@@ -30,9 +30,8 @@ void BatchQueue::close(std::exception_ptr error) {
 }
 
 void BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full) {
-  const bool ready = changed_.wait(lock, stop, [&] {
-    return closed_ || (until_full ? batches_.size() == capacity_ : !batches_.empty());
-  });
+  const bool ready = changed_.wait(
+      lock, stop, [&] { return closed_ || (until_full ? batches_.size() == capacity_ : !batches_.empty()); });
   if (!ready) throw Stopped();
 }
 

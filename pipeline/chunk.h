@@ -23,8 +23,8 @@ struct Chunk {
   uint32_t epoch = 0;
   std::vector<EncodedPiece> pieces;
   std::vector<Skip> skips;
-  uint64_t invalid_utf8 = 0;  ///< malformed byte runs that were replaced
-  Cursor after;               ///< position behind the ticket
+  uint64_t invalid_utf8 = 0;               ///< malformed byte runs that were replaced
+  Cursor after;                            ///< position behind the ticket
   std::shared_ptr<const Catalog> catalog;  ///< what `after` refers to
   bool ends_epoch = false;
   std::exception_ptr error;  ///< why the stream ends here

@@ -29,14 +29,19 @@ std::string checksum_of(const EvaluationData& data) {
 
 std::vector<TensorSource> tensors_of(const EvaluationData& data) {
   const std::vector<uint64_t> shape{data.sequences(), data.context};
-  return {{.name = "inputs", .dtype = DType::kU32, .shape = shape, .data = std::as_bytes(std::span(data.inputs))},
-          {.name = "targets", .dtype = DType::kI32, .shape = shape, .data = std::as_bytes(std::span(data.targets))}};
+  return {
+      {.name = "inputs", .dtype = DType::kU32, .shape = shape, .data = std::as_bytes(std::span(data.inputs))},
+      {.name = "targets",
+       .dtype = DType::kI32,
+       .shape = shape,
+       .data = std::as_bytes(std::span(data.targets))}};
 }
 
 }  // namespace
 
-EvaluationData collect_evaluation_set(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer,
-                                      uint32_t context, uint64_t sequences, const std::stop_token& stop) {
+EvaluationData collect_evaluation_set(const CorpusOptions& corpus, const Catalog& catalog,
+                                      const Tokenizer& tokenizer, uint32_t context, uint64_t sequences,
+                                      const std::stop_token& stop) {
   EvaluationData data{.context = context};
   CorpusReader reader(corpus, catalog, {}, Role::kHeldOut, {.stop = stop});
   Packer packer(Packing::kConcat, context, tokenizer.end_of_text());
@@ -86,7 +91,8 @@ EvaluationData load_evaluation_set(const Path& path, uint32_t context) {
   data.target_count = std::strtoull(value("target_count").c_str(), nullptr, 10);
   data.target_bytes = std::strtoull(value("target_bytes").c_str(), nullptr, 10);
   if (value("hash") != checksum_of(data)) {
-    fail(ErrorKind::kData, "{}: content does not fit its hash; remove it to have it collected again", path.string());
+    fail(ErrorKind::kData, "{}: content does not fit its hash; remove it to have it collected again",
+         path.string());
   }
   return data;
 }

@@ -1,11 +1,11 @@
 #include "pipeline/loader.h"
 
-#include <tbb/flow_graph.h>
-#include <tbb/task_arena.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
+
+#include <tbb/flow_graph.h>
+#include <tbb/task_arena.h>
 
 #include "libs/base/error.h"
 #include "pipeline/encode.h"
@@ -17,7 +17,9 @@ namespace {
 /// ticket at the head of the line does not idle the others.
 constexpr size_t kTicketsPerWorker = 4;
 
-size_t ticket_bound(int workers) { return kTicketsPerWorker * static_cast<size_t>(workers); }
+size_t ticket_bound(int workers) {
+  return kTicketsPerWorker * static_cast<size_t>(workers);
+}
 
 void raise_to(std::atomic<size_t>& high_water, size_t value) {
   size_t seen = high_water.load();
@@ -50,16 +52,18 @@ struct Loader::Graph {
     });
     limiter = std::make_unique<flow::limiter_node<TicketPtr, int>>(*graph, bound);
     encode = std::make_unique<flow::function_node<TicketPtr, ChunkPtr>>(
-        *graph, static_cast<size_t>(workers), [&loader](const TicketPtr& ticket) { return loader.encode(ticket); });
+        *graph, static_cast<size_t>(workers),
+        [&loader](const TicketPtr& ticket) { return loader.encode(ticket); });
     sequencer = std::make_unique<flow::sequencer_node<ChunkPtr>>(*graph, [&loader](const ChunkPtr& chunk) {
       return static_cast<size_t>(chunk->number - loader.first_ticket_);
     });
-    assemble = std::make_unique<flow::function_node<ChunkPtr>>(
-        *graph, flow::serial, [this, &loader](const ChunkPtr& chunk) {
-          const int absorbed = loader.assemble(chunk);
-          if (absorbed > 0) limiter->decrementer().try_put(absorbed);
-          return flow::continue_msg();
-        });
+    assemble = std::make_unique<flow::function_node<ChunkPtr>>(*graph, flow::serial,
+                                                               [this, &loader](const ChunkPtr& chunk) {
+                                                                 const int absorbed = loader.assemble(chunk);
+                                                                 if (absorbed > 0)
+                                                                   limiter->decrementer().try_put(absorbed);
+                                                                 return flow::continue_msg();
+                                                               });
     flow::make_edge(*tickets, *limiter);
     flow::make_edge(*limiter, *encode);
     flow::make_edge(*encode, *sequencer);
@@ -93,7 +97,8 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
   if (state != nullptr) locate_shards(options_.corpus, located);
   first_ticket_ = next_ticket_ = assembler_.cursor().ticket;
   if (!assembler_.finished()) {
-    reader_ = std::make_unique<CorpusReader>(options_.corpus, std::move(located), assembler_.cursor(), Role::kTraining,
+    reader_ = std::make_unique<CorpusReader>(options_.corpus, std::move(located), assembler_.cursor(),
+                                             Role::kTraining,
                                              ReadHooks{stop_reading_.get_token(), options_.on_seek});
   }
   graph_ = std::make_unique<Graph>(*this, options_.workers, ticket_bound(options_.workers));
@@ -115,7 +120,8 @@ StreamState::Array queued_array(std::string name, const std::deque<Batch>& batch
   StreamState::Array array{.name = std::move(name), .element_bytes = 4, .shape = {}, .bytes = {}};
   uint64_t count = 0;
   for (const Batch& batch : batches) {
-    const auto bytes = inputs ? std::as_bytes(std::span(batch.inputs)) : std::as_bytes(std::span(batch.targets));
+    const auto bytes =
+        inputs ? std::as_bytes(std::span(batch.inputs)) : std::as_bytes(std::span(batch.targets));
     array.bytes.insert(array.bytes.end(), bytes.begin(), bytes.end());
     count += batch.inputs.size();
   }
@@ -137,7 +143,8 @@ void Loader::resume_from(const StreamState& state) {
   try {
     restore_queue(state);
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData, "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
+    fail(ErrorKind::kData,
+         "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
          error.what());
   }
 }
@@ -156,8 +163,10 @@ void Loader::restore_queue(const StreamState& state) {
                 .context = context,
                 .inputs = std::vector<uint32_t>(elements),
                 .targets = std::vector<int32_t>(elements)};
-    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size() || !queue_.has_room()) {
-      fail(ErrorKind::kUsage, "the checkpoint holds {} batches in its queue; --queue {} is too small or the batch differs",
+    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size() ||
+        !queue_.has_room()) {
+      fail(ErrorKind::kUsage,
+           "the checkpoint holds {} batches in its queue; --queue {} is too small or the batch differs",
            state.scalars.at("queued").size(), options_.queue_batches);
     }
     std::memcpy(batch.inputs.data(), inputs.bytes.data() + at, elements * 4);
@@ -181,7 +190,8 @@ StreamState Loader::state(const std::stop_token& stop) {
   assembler_.save(state);
   const std::deque<Batch> queued = queue_.contents();
   state.scalars["queued"] = nlohmann::json::array();
-  for (const Batch& batch : queued) state.scalars["queued"].push_back({{"number", batch.number}, {"epoch", batch.epoch}});
+  for (const Batch& batch : queued)
+    state.scalars["queued"].push_back({{"number", batch.number}, {"epoch", batch.epoch}});
   state.arrays.push_back(queued_array("queued_inputs", queued, true));
   state.arrays.push_back(queued_array("queued_targets", queued, false));
   return state;

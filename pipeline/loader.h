@@ -5,8 +5,9 @@
 //                 ^                                                 |
 //                 +------------- a ticket is absorbed --------------+
 //
-// It runs in an arena of its own with low priority. The stream of batches does not depend on the number of workers
-// nor on timing: tickets are absorbed in their order, and everything that decides is in BatchAssembler.
+// It runs in an arena of its own with low priority. The stream of batches does not depend on the number of
+// workers nor on timing: tickets are absorbed in their order, and everything that decides is in
+// BatchAssembler.
 
 #include <atomic>
 #include <cstdint>
@@ -47,9 +48,10 @@ struct LoaderHighWater {
 
 class Loader : public BatchSource {
  public:
-  /// Starts at the beginning of a stream with this catalog, or goes on from a saved state (whose catalog counts).
-  /// Errors: kData, kUsage when the state does not fit.
-  Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog, const StreamState* state = nullptr);
+  /// Starts at the beginning of a stream with this catalog, or goes on from a saved state (whose catalog
+  /// counts). Errors: kData, kUsage when the state does not fit.
+  Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog,
+         const StreamState* state = nullptr);
   /// Stops reading and waits for the work in flight (milliseconds).
   ~Loader() override;
   Loader(const Loader&) = delete;
@@ -80,8 +82,8 @@ class Loader : public BatchSource {
   BatchQueue queue_;
   std::unique_ptr<CorpusReader> reader_;  // used by the input node only
   uint64_t first_ticket_ = 0;
-  uint64_t next_ticket_ = 0;              // input node only
-  bool reading_ended_ = false;            // input node only
+  uint64_t next_ticket_ = 0;    // input node only
+  bool reading_ended_ = false;  // input node only
 
   mutable std::mutex mutex_;  // guards the assembler and what waits for it
   BatchAssembler assembler_;

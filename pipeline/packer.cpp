@@ -12,7 +12,9 @@ Packing parse_packing(std::string_view name) {
   fail(ErrorKind::kUsage, "packing '{}' is not known; use concat or chunk", name);
 }
 
-std::string_view to_string(Packing packing) { return packing == Packing::kConcat ? "concat" : "chunk"; }
+std::string_view to_string(Packing packing) {
+  return packing == Packing::kConcat ? "concat" : "chunk";
+}
 
 Packer::Packer(Packing packing, uint32_t context, uint32_t end_of_text)
     : packing_(packing), context_(context), end_of_text_(end_of_text) {}
@@ -59,7 +61,9 @@ bool Packer::next(SequenceView& sequence) {
   return false;
 }
 
-void Packer::flush() { flushed_ = true; }
+void Packer::flush() {
+  flushed_ = true;
+}
 
 std::vector<uint64_t> Packer::document_ends() const {
   std::vector<uint64_t> ends = ends_;

@@ -11,15 +11,18 @@
 namespace pretrain {
 
 enum class Packing {
-  kConcat,  ///< documents one after the other; windows of T pairs with stride T, each token a target exactly once
-  kChunk,   ///< each document alone, in pieces of at most T pairs; the rest of a piece is padding that does not count
+  kConcat,  ///< documents one after the other; windows of T pairs with stride T, each token a target exactly
+            ///< once
+  kChunk,   ///< each document alone, in pieces of at most T pairs; the rest of a piece is padding that does
+            ///< not count
 };
 
 /// "concat", "chunk". Errors: kUsage.
 Packing parse_packing(std::string_view name);
 std::string_view to_string(Packing packing);
 
-/// One sequence: T + 1 tokens, of which the first `pairs` + 1 are text. A view; valid until the packer changes.
+/// One sequence: T + 1 tokens, of which the first `pairs` + 1 are text. A view; valid until the packer
+/// changes.
 struct SequenceView {
   std::span<const uint32_t> tokens;
   uint32_t pairs = 0;
@@ -39,8 +42,8 @@ class Packer {
   /// Makes what is left a sequence of its own, padded. For the end of a bounded stream.
   void flush();
 
-  /// Tokens not yet in a sequence, and where the documents among them end (chunk packing: positions behind the
-  /// end-of-text tokens).
+  /// Tokens not yet in a sequence, and where the documents among them end (chunk packing: positions behind
+  /// the end-of-text tokens).
   std::span<const uint32_t> carry() const { return std::span(tokens_).subspan(begin_); }
   std::vector<uint64_t> document_ends() const;
   void restore(std::vector<uint32_t> carry, const std::vector<uint64_t>& document_ends);
@@ -52,10 +55,10 @@ class Packer {
   uint32_t context_;
   uint32_t end_of_text_;
   std::vector<uint32_t> tokens_;
-  size_t begin_ = 0;                // tokens before it are used up
-  std::vector<uint64_t> ends_;      // chunk packing: ends of documents, as positions in tokens_, ascending
+  size_t begin_ = 0;            // tokens before it are used up
+  std::vector<uint64_t> ends_;  // chunk packing: ends of documents, as positions in tokens_, ascending
   bool flushed_ = false;
-  std::vector<uint32_t> padded_;    // the sequence last returned, when it needed padding
+  std::vector<uint32_t> padded_;  // the sequence last returned, when it needed padding
 };
 
 }  // namespace pretrain

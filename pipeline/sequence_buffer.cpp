@@ -8,7 +8,8 @@
 namespace pretrain {
 namespace {
 
-/// Sequences that come in for each one that leaves while the buffer fills: more would starve the trainer's cores.
+/// Sequences that come in for each one that leaves while the buffer fills: more would starve the trainer's
+/// cores.
 constexpr uint64_t kAbsorbedPerEmission = 2;
 constexpr uint32_t kSmallVocabulary = 65'536;
 
@@ -32,8 +33,8 @@ bool SequenceBuffer::must_emit() const {
 }
 
 void SequenceBuffer::insert(const SequenceView& sequence) {
-  PRETRAIN_CHECK(size_ < options_.capacity && sequence.tokens.size() == options_.context + 1, "{} of {}", size_,
-                 options_.capacity);
+  PRETRAIN_CHECK(size_ < options_.capacity && sequence.tokens.size() == options_.context + 1, "{} of {}",
+                 size_, options_.capacity);
   std::byte* to = slot(size_);
   if (token_bytes_ == 4) {
     std::memcpy(to, sequence.tokens.data(), slot_bytes_);
@@ -81,8 +82,8 @@ SequenceBuffer::State SequenceBuffer::state() const {
 
 void SequenceBuffer::restore(const State& state) {
   size_ = state.pairs.size();
-  PRETRAIN_CHECK(size_ <= options_.capacity && state.tokens.size() == size_ * slot_bytes_, "{} sequences, {} bytes",
-                 size_, state.tokens.size());
+  PRETRAIN_CHECK(size_ <= options_.capacity && state.tokens.size() == size_ * slot_bytes_,
+                 "{} sequences, {} bytes", size_, state.tokens.size());
   std::copy(state.tokens.begin(), state.tokens.end(), tokens_.get());
   pairs_ = state.pairs;
   pairs_.reserve(options_.capacity);

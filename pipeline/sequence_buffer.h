@@ -13,9 +13,9 @@
 namespace pretrain {
 
 struct SequenceBufferOptions {
-  uint64_t capacity = 50'000;  ///< sequences
-  uint64_t minimum = 1'000;    ///< sequences that must be there before the first leaves
-  uint32_t context = 256;      ///< T; a sequence has T + 1 tokens
+  uint64_t capacity = 50'000;    ///< sequences
+  uint64_t minimum = 1'000;      ///< sequences that must be there before the first leaves
+  uint32_t context = 256;        ///< T; a sequence has T + 1 tokens
   uint32_t vocabulary = 16'000;  ///< up to 65,536 ids are kept in 16 bits
   uint64_t seed = 0;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// STATE/skipped.jsonl: what was passed over, with its place and reason. Bounded: a corpus that is damaged all over
-// is counted in full, but only so many places are written down.
+// STATE/skipped.jsonl: what was passed over, with its place and reason. Bounded: a corpus that is damaged all
+// over is counted in full, but only so many places are written down.
 
 #include <memory>
 #include <mutex>

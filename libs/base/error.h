@@ -1,12 +1,13 @@
 #pragma once
 // Errors that end what the program was asked to do. Thrown where the fault is found, caught around the flow
-// graph and in main, nowhere else. Expected outcomes (end of corpus, damaged record) are return values instead.
-
-#include <fmt/format.h>
+// graph and in main, nowhere else. Expected outcomes (end of corpus, damaged record) are return values
+// instead.
 
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace pretrain {
 

@@ -11,9 +11,13 @@ uint64_t hash64(std::span<const std::byte> data, uint64_t seed) {
   return XXH3_64bits_withSeed(data.data(), data.size(), seed);
 }
 
-uint64_t hash64(std::string_view data, uint64_t seed) { return hash64(std::as_bytes(std::span(data)), seed); }
+uint64_t hash64(std::string_view data, uint64_t seed) {
+  return hash64(std::as_bytes(std::span(data)), seed);
+}
 
-std::string hex64(uint64_t value) { return fmt::format("{:016x}", value); }
+std::string hex64(uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 struct Hasher128::State {
   XXH3_state_t* xxh = XXH3_createState();
@@ -45,6 +49,8 @@ std::string hash128_hex(std::span<const std::byte> data) {
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
-std::string hash128_hex(std::string_view data) { return hash128_hex(std::as_bytes(std::span(data))); }
+std::string hash128_hex(std::string_view data) {
+  return hash128_hex(std::as_bytes(std::span(data)));
+}
 
 }  // namespace pretrain

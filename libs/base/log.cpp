@@ -1,10 +1,10 @@
 #include "libs/base/log.h"
 
-#include <spdlog/sinks/base_sink.h>
-
 #include <cstdio>
 #include <memory>
 #include <mutex>
+
+#include <spdlog/sinks/base_sink.h>
 
 namespace pretrain {
 namespace {
@@ -37,10 +37,14 @@ std::shared_ptr<HookedSink> sink() {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -55,6 +59,8 @@ void initialize_log(LogLevel level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void set_log_line_hook(std::function<void()> before_line) { sink()->set_hook(std::move(before_line)); }
+void set_log_line_hook(std::function<void()> before_line) {
+  sink()->set_hook(std::move(before_line));
+}
 
 }  // namespace pretrain

@@ -2,10 +2,10 @@
 // The log: lines for a person on standard error, through spdlog. A live status line on a terminal is erased
 // before a log line is written and drawn again by its owner.
 
-#include <spdlog/spdlog.h>
-
 #include <functional>
 #include <string>
+
+#include <spdlog/spdlog.h>
 
 namespace pretrain {
 

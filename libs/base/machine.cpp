@@ -1,13 +1,13 @@
 #include "libs/base/machine.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "libs/base/file.h"
 
@@ -34,7 +34,9 @@ std::optional<uint64_t> number_after(std::string_view text, std::string_view key
   return value;
 }
 
-uint64_t kilobytes(std::string_view text, std::string_view key) { return number_after(text, key).value_or(0) * 1024; }
+uint64_t kilobytes(std::string_view text, std::string_view key) {
+  return number_after(text, key).value_or(0) * 1024;
+}
 
 struct GroupMemory {
   uint64_t limit_bytes = UINT64_MAX;
@@ -85,7 +87,8 @@ Machine inspect_machine() {
   const std::string memory = text_of("/proc/meminfo");
   machine.memory_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * page;
   machine.available_bytes = kilobytes(memory, "MemAvailable:");
-  if (machine.available_bytes == 0) machine.available_bytes = static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)) * page;
+  if (machine.available_bytes == 0)
+    machine.available_bytes = static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)) * page;
   const GroupMemory group = control_group_memory();
   if (group.limit_bytes < machine.memory_bytes) {
     machine.memory_bytes = group.limit_bytes;
@@ -95,7 +98,9 @@ Machine inspect_machine() {
   return machine;
 }
 
-uint64_t resident_bytes() { return kilobytes(text_of("/proc/self/status"), "VmRSS:"); }
+uint64_t resident_bytes() {
+  return kilobytes(text_of("/proc/self/status"), "VmRSS:");
+}
 
 uint64_t peak_resident_bytes() {
   rusage usage{};

@@ -7,10 +7,10 @@
 namespace pretrain {
 
 struct Machine {
-  std::string processor;          ///< model name as the kernel prints it
-  int cores = 1;                  ///< logical processors that this process may run on
-  uint64_t memory_bytes = 0;      ///< smaller of physical memory and control-group limit
-  uint64_t available_bytes = 0;   ///< what a new process can take without swapping
+  std::string processor;         ///< model name as the kernel prints it
+  int cores = 1;                 ///< logical processors that this process may run on
+  uint64_t memory_bytes = 0;     ///< smaller of physical memory and control-group limit
+  uint64_t available_bytes = 0;  ///< what a new process can take without swapping
 };
 
 Machine inspect_machine();

@@ -1,16 +1,16 @@
 #include "libs/base/process.h"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <utility>
 
 #include "libs/base/error.h"
 
@@ -37,7 +37,8 @@ class Descriptor {
 
 std::pair<Descriptor, Descriptor> make_pipe() {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) fail(ErrorKind::kRuntime, "cannot create a pipe: {}", std::strerror(errno));
+  if (pipe2(ends.data(), O_CLOEXEC) != 0)
+    fail(ErrorKind::kRuntime, "cannot create a pipe: {}", std::strerror(errno));
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
@@ -81,7 +82,8 @@ void deliver_lines(std::string& text, const std::function<void(std::string_view)
 }  // namespace
 
 std::string run_in_child(const std::function<std::string()>& work,
-                         const std::function<void(std::string_view line)>& on_output, const std::stop_token& stop) {
+                         const std::function<void(std::string_view line)>& on_output,
+                         const std::stop_token& stop) {
   auto [result_read, result_write] = make_pipe();
   auto [output_read, output_write] = make_pipe();
   const pid_t child = fork();

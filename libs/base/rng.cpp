@@ -36,7 +36,9 @@ uint64_t Rng::below(uint64_t bound) {
   }
 }
 
-double Rng::uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Rng::uniform() {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
 double Rng::normal() {
   const double u = 1.0 - uniform();  // in (0, 1]: the logarithm stays finite

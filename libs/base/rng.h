@@ -43,8 +43,8 @@ class Rng {
 };
 
 /// A pseudorandom permutation of [0, size) as a function of (index, key): no table, any size.
-/// Source: four-round Feistel network with cycle walking (Black and Rogaway, "Ciphers with arbitrary domains").
-/// Requires: index < size.
+/// Source: four-round Feistel network with cycle walking (Black and Rogaway, "Ciphers with arbitrary
+/// domains"). Requires: index < size.
 uint64_t permute_index(uint64_t index, uint64_t size, uint64_t key);
 
 }  // namespace pretrain

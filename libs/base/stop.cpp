@@ -1,9 +1,9 @@
 #include "libs/base/stop.h"
 
+#include <cstdlib>
+
 #include <pthread.h>
 #include <unistd.h>
-
-#include <cstdlib>
 
 namespace pretrain {
 namespace {
@@ -36,7 +36,9 @@ StopSignal::~StopSignal() {
   pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
 
-bool StopSignal::take_save_request() { return save_requested_.exchange(false); }
+bool StopSignal::take_save_request() {
+  return save_requested_.exchange(false);
+}
 
 void StopSignal::watch() {
   const sigset_t set = watched_signals();

@@ -1,6 +1,6 @@
 #pragma once
-// How the program is asked to stop or to save. SIGTERM and SIGINT request a stop (everything that waits watches
-// the token), a second one leaves at once; SIGUSR1 asks for a checkpoint now.
+// How the program is asked to stop or to save. SIGTERM and SIGINT request a stop (everything that waits
+// watches the token), a second one leaves at once; SIGUSR1 asks for a checkpoint now.
 
 #include <atomic>
 #include <csignal>
@@ -9,8 +9,9 @@
 
 namespace pretrain {
 
-/// Turns signals into a stop token. Create one first thing in main, before any other thread starts: it blocks the
-/// signals in the calling thread, which all later threads inherit, and handles them on a thread of its own.
+/// Turns signals into a stop token. Create one first thing in main, before any other thread starts: it blocks
+/// the signals in the calling thread, which all later threads inherit, and handles them on a thread of its
+/// own.
 class StopSignal {
  public:
   StopSignal();

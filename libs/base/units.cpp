@@ -34,14 +34,14 @@ void skip_blanks(std::string_view& text) {
 
 std::chrono::milliseconds parse_duration(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, double>, 9> kUnits{{{"ms", 1},
-                                                                             {"s", 1e3},
-                                                                             {"sec", 1e3},
-                                                                             {"m", 6e4},
-                                                                             {"min", 6e4},
-                                                                             {"h", 3.6e6},
-                                                                             {"d", 8.64e7},
-                                                                             {"w", 6.048e8},
-                                                                             {"", 1e3}}};
+                                                                              {"s", 1e3},
+                                                                              {"sec", 1e3},
+                                                                              {"m", 6e4},
+                                                                              {"min", 6e4},
+                                                                              {"h", 3.6e6},
+                                                                              {"d", 8.64e7},
+                                                                              {"w", 6.048e8},
+                                                                              {"", 1e3}}};
   std::string_view rest = text;
   double total_ms = 0;
   bool any = false;
@@ -106,13 +106,14 @@ std::string format_duration(std::chrono::nanoseconds duration) {
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{:.{}f} s", seconds, seconds < 9.95 ? 1 : 0);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  if (whole < 48 * 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+  if (whole < int64_t{48} * 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
   return fmt::format("{} d {:02} h", whole / 86400, whole % 86400 / 3600);
 }
 
 std::string format_count(uint64_t count) {
   std::string digits = std::to_string(count);
-  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), 1, ',');
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
 }
 

@@ -8,9 +8,15 @@
 
 namespace pretrain {
 
-constexpr uint64_t operator""_KiB(unsigned long long n) { return n << 10; }
-constexpr uint64_t operator""_MiB(unsigned long long n) { return n << 20; }
-constexpr uint64_t operator""_GiB(unsigned long long n) { return n << 30; }
+constexpr uint64_t operator""_KiB(unsigned long long n) {
+  return n << 10;
+}
+constexpr uint64_t operator""_MiB(unsigned long long n) {
+  return n << 20;
+}
+constexpr uint64_t operator""_GiB(unsigned long long n) {
+  return n << 30;
+}
 
 /// "90", "90s", "10min", "2h", "1d12h", "500ms". Errors: kUsage, naming the text.
 std::chrono::milliseconds parse_duration(std::string_view text);

@@ -8,10 +8,10 @@ namespace pretrain {
 
 /// A batch as the model takes it.
 struct Batch {
-  uint64_t number = 0;  ///< position in the stream, from 0
-  uint32_t epoch = 0;   ///< epoch of the newest sequence in it, from 0
-  int64_t rows = 0;     ///< B
-  int64_t context = 0;  ///< T
+  uint64_t number = 0;           ///< position in the stream, from 0
+  uint32_t epoch = 0;            ///< epoch of the newest sequence in it, from 0
+  int64_t rows = 0;              ///< B
+  int64_t context = 0;           ///< T
   std::vector<uint32_t> inputs;  ///< [B, T] token ids
   std::vector<int32_t> targets;  ///< [B, T] token ids, -1 where the position does not count
   uint64_t target_count = 0;     ///< targets that count

@@ -1,14 +1,14 @@
 #pragma once
 // Where the trainer's batches come from, and what a checkpoint keeps of it.
 
-#include <nlohmann/json.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <stop_token>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "libs/data/batch.h"
 
@@ -34,8 +34,8 @@ struct SourceStatus {
   uint64_t buffer_capacity = 0;
   uint64_t queued_batches = 0;
   uint64_t queue_capacity = 0;
-  uint64_t documents = 0;       ///< training documents read so far
-  uint64_t invalid_utf8 = 0;    ///< malformed byte runs that were replaced
+  uint64_t documents = 0;                 ///< training documents read so far
+  uint64_t invalid_utf8 = 0;              ///< malformed byte runs that were replaced
   std::map<std::string, uint64_t> skips;  ///< what was passed over, by reason
 };
 

@@ -1,8 +1,8 @@
 #include "libs/metrics/step_log.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace pretrain {
 
@@ -17,13 +17,17 @@ StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position
   }
 }
 
-Path StepLog::closed(uint64_t segment) const { return folder_ / fmt::format("metrics-{:06}.jsonl", segment); }
+Path StepLog::closed(uint64_t segment) const {
+  return folder_ / fmt::format("metrics-{:06}.jsonl", segment);
+}
 
-/// When the log went on to later segments after the checkpoint, the one it points into becomes the current again.
+/// When the log went on to later segments after the checkpoint, the one it points into becomes the current
+/// again.
 void StepLog::restore_segment() {
   if (!file_exists(closed(position_.segment))) return;
   files_.rename(closed(position_.segment), current());
-  for (uint64_t later = position_.segment + 1; file_exists(closed(later)); ++later) files_.remove_file(closed(later));
+  for (uint64_t later = position_.segment + 1; file_exists(closed(later)); ++later)
+    files_.remove_file(closed(later));
 }
 
 void StepLog::open(uint64_t keep_bytes) {
@@ -47,8 +51,8 @@ void StepLog::write(const nlohmann::json& record) {
 void StepLog::rotate() {
   file_->close();
   files_.rename(current(), closed(position_.segment));
-  // From here on the next segment is the current one, also when what follows fails: renamed once more under the old
-  // number, a new file would replace the full one.
+  // From here on the next segment is the current one, also when what follows fails: renamed once more under
+  // the old number, a new file would replace the full one.
   ++position_.segment;
   position_.offset_bytes = 0;
   open(0);

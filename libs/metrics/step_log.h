@@ -1,11 +1,11 @@
 #pragma once
-// STATE/metrics.jsonl: one JSON object a line. A full segment is renamed to metrics-000007.jsonl and the oldest
-// segments go, so that the log is bounded however long the run is.
-
-#include <nlohmann/json.hpp>
+// STATE/metrics.jsonl: one JSON object a line. A full segment is renamed to metrics-000007.jsonl and the
+// oldest segments go, so that the log is bounded however long the run is.
 
 #include <cstdint>
 #include <memory>
+
+#include <nlohmann/json.hpp>
 
 #include "libs/base/file.h"
 
@@ -27,8 +27,8 @@ class StepLog {
  public:
   using Options = StepLogOptions;
 
-  /// Continues at `position`: what stands behind it is cut off, without a scan. A log that is shorter (it was moved
-  /// or lost) is continued at its end.
+  /// Continues at `position`: what stands behind it is cut off, without a scan. A log that is shorter (it was
+  /// moved or lost) is continued at its end.
   StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options = {});
 
   void write(const nlohmann::json& record);

@@ -48,10 +48,13 @@ void validate(const ModelConfig& c) {
   require(c.context >= 2 && c.context <= 65536, "context", c.context, "use 2 to 65536");
 }
 
-std::span<const Preset> presets() { return kPresets; }
+std::span<const Preset> presets() {
+  return kPresets;
+}
 
 std::optional<Preset> find_preset(std::string_view name) {
-  const auto found = std::find_if(kPresets.begin(), kPresets.end(), [&](const Preset& p) { return p.name == name; });
+  const auto found =
+      std::find_if(kPresets.begin(), kPresets.end(), [&](const Preset& p) { return p.name == name; });
   return found == kPresets.end() ? std::nullopt : std::optional(*found);
 }
 
@@ -89,7 +92,8 @@ nlohmann::json hugging_face_config(const ModelConfig& c, uint32_t end_of_text) {
 
 ModelConfig config_from_hugging_face(const nlohmann::json& json) {
   const std::string type = json.value("model_type", "");
-  if (type != "gpt2") fail(ErrorKind::kData, "config.json: model_type '{}' is not supported; expected gpt2", type);
+  if (type != "gpt2")
+    fail(ErrorKind::kData, "config.json: model_type '{}' is not supported; expected gpt2", type);
   ModelConfig c;
   c.layers = integer_field(json, "n_layer");
   c.d_model = integer_field(json, "n_embd");

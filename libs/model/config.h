@@ -1,13 +1,13 @@
 #pragma once
 // What a model is: its sizes, and the presets that name them.
 
-#include <nlohmann/json.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
 
 namespace pretrain {
 

@@ -34,7 +34,8 @@ uint32_t sample_token(std::span<const float> logits, const SamplingOptions& opti
   if (options.temperature <= 0) return static_cast<uint32_t>(best - logits.begin());
   std::vector<Candidate> candidates(logits.size());
   for (size_t v = 0; v < logits.size(); ++v) {
-    candidates[v] = {static_cast<uint32_t>(v), std::exp(static_cast<double>(logits[v] - *best) / options.temperature)};
+    candidates[v] = {static_cast<uint32_t>(v),
+                     std::exp(static_cast<double>(logits[v] - *best) / options.temperature)};
   }
   if (options.top_k > 0 || options.top_p < 1) {
     std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -71,7 +72,9 @@ Generator::Generator(Compute& compute, const ModelConfig& config, const Paramete
   logits_ = Buffer<float>(static_cast<size_t>(config.vocabulary));
 }
 
-void Generator::reset() { tokens_.clear(); }
+void Generator::reset() {
+  tokens_.clear();
+}
 
 std::span<const float> Generator::feed(uint32_t token) {
   PRETRAIN_CHECK(token < config_.vocabulary, "token {} of {}", token, config_.vocabulary);
@@ -103,8 +106,8 @@ void Generator::step(uint32_t token) {
 void Generator::norm(size_t gain, size_t bias) {
   float mean = 0;
   float rstd = 0;
-  layer_norm_forward(compute_, x_.data(), parameter(gain), parameter(bias), 1, config_.d_model, normed_.data(), &mean,
-                     &rstd);
+  layer_norm_forward(compute_, x_.data(), parameter(gain), parameter(bias), 1, config_.d_model,
+                     normed_.data(), &mean, &rstd);
 }
 
 void Generator::attention_layer(size_t layer) {
@@ -119,11 +122,11 @@ void Generator::attention_layer(size_t layer) {
   std::copy_n(qkv_.data() + 2 * C, C, values_[layer].data() + (count - 1) * C);
   compute_.parallel_for(static_cast<size_t>(config_.heads), [&](size_t head) {
     const auto h = static_cast<int64_t>(head);
-    attend_cached(qkv_.data() + h * D, keys_[layer].data() + h * D, values_[layer].data() + h * D, C, count, D,
-                  scores_.data() + h * config_.context, mixed_.data() + h * D);
+    attend_cached(qkv_.data() + h * D, keys_[layer].data() + h * D, values_[layer].data() + h * D, C, count,
+                  D, scores_.data() + h * config_.context, mixed_.data() + h * D);
   });
-  vector_times_matrix(compute_, mixed_.data(), parameter(at.attention_weight), parameter(at.attention_bias), C, C,
-                      normed_.data());
+  vector_times_matrix(compute_, mixed_.data(), parameter(at.attention_weight), parameter(at.attention_bias),
+                      C, C, normed_.data());
   for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
 }
 
@@ -131,11 +134,11 @@ void Generator::mlp_layer(size_t layer) {
   const BlockOffsets& at = layout_.blocks()[layer];
   const int64_t C = config_.d_model;
   norm(at.norm2_gain, at.norm2_bias);
-  vector_times_matrix(compute_, normed_.data(), parameter(at.up_weight), parameter(at.up_bias), C, config_.d_ff,
-                      wide_.data());
+  vector_times_matrix(compute_, normed_.data(), parameter(at.up_weight), parameter(at.up_bias), C,
+                      config_.d_ff, wide_.data());
   gelu_forward(compute_, wide_.data(), wide_.size(), wide_.data());
-  vector_times_matrix(compute_, wide_.data(), parameter(at.down_weight), parameter(at.down_bias), config_.d_ff, C,
-                      normed_.data());
+  vector_times_matrix(compute_, wide_.data(), parameter(at.down_weight), parameter(at.down_bias),
+                      config_.d_ff, C, normed_.data());
   for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
 }
 

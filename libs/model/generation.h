@@ -27,10 +27,11 @@ uint32_t sample_token(std::span<const float> logits, const SamplingOptions& opti
 /// One sequence. Single-owner. The parameters must outlive it and not change while it is used.
 class Generator {
  public:
-  Generator(Compute& compute, const ModelConfig& config, const ParameterLayout& layout, const float* parameters);
+  Generator(Compute& compute, const ModelConfig& config, const ParameterLayout& layout,
+            const float* parameters);
 
-  /// Appends a token and returns the logits [V] for the one after it. When the context is full, the older half is
-  /// forgotten and the rest is read again, since positions are learned. Requires: token < V.
+  /// Appends a token and returns the logits [V] for the one after it. When the context is full, the older
+  /// half is forgotten and the rest is read again, since positions are learned. Requires: token < V.
   std::span<const float> feed(uint32_t token);
 
   /// Forgets everything.
@@ -47,8 +48,8 @@ class Generator {
   ModelConfig config_;
   const ParameterLayout& layout_;
   const float* parameters_;
-  std::vector<uint32_t> tokens_;      // those in the cache
-  std::vector<Buffer<float>> keys_;   // a layer each, [T, C]
+  std::vector<uint32_t> tokens_;     // those in the cache
+  std::vector<Buffer<float>> keys_;  // a layer each, [T, C]
   std::vector<Buffer<float>> values_;
   Buffer<float> x_, normed_, qkv_, mixed_, wide_, scores_, logits_;
 };

@@ -7,7 +7,8 @@
 
 namespace pretrain {
 
-void initialize_parameters(Compute& compute, const ParameterLayout& layout, uint64_t seed, float* parameters) {
+void initialize_parameters(Compute& compute, const ParameterLayout& layout, uint64_t seed,
+                           float* parameters) {
   constexpr size_t kElementsPerSeed = 16384;
   std::fill(parameters, parameters + layout.flat_size(), 0.0F);
   for (const ParameterInfo& tensor : layout.tensors()) {
@@ -15,8 +16,9 @@ void initialize_parameters(Compute& compute, const ParameterLayout& layout, uint
     compute.parallel_ranges(tensor.size, kElementsPerSeed, [&](size_t begin, size_t end) {
       Rng rng(derive_seed(tensor_seed, begin));
       for (size_t i = begin; i < end; ++i) {
-        parameters[tensor.offset + i] =
-            tensor.initial_std > 0 ? tensor.initial_std * static_cast<float>(rng.normal()) : tensor.initial_value;
+        parameters[tensor.offset + i] = tensor.initial_std > 0
+                                            ? tensor.initial_std * static_cast<float>(rng.normal())
+                                            : tensor.initial_value;
       }
     });
   }

@@ -10,7 +10,8 @@ namespace pretrain {
 /// Scratch that all layers of a model share; sized for the largest of them. Single-owner.
 struct LinearScratch {
   LinearScratch(int64_t rows, int64_t widest_input, int64_t widest_output)
-      : transposed(static_cast<size_t>(rows * widest_input)), packed(PackedMatrix::size_floats(rows, widest_output)) {}
+      : transposed(static_cast<size_t>(rows * widest_input)),
+        packed(PackedMatrix::size_floats(rows, widest_output)) {}
   Buffer<float> transposed;  // [in, M]
   PackedMatrix packed;       // [M, out]
 };

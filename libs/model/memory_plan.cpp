@@ -9,21 +9,24 @@
 namespace pretrain {
 namespace {
 
-uint64_t floats(int64_t count) { return static_cast<uint64_t>(count) * sizeof(float); }
+uint64_t floats(int64_t count) {
+  return static_cast<uint64_t>(count) * sizeof(float);
+}
 
 uint64_t packed_bytes(const ModelConfig& c) {
   const auto both = [](int64_t in, int64_t out) {
     return sizeof(float) * (PackedMatrix::size_floats(in, out) + PackedMatrix::size_floats(out, in));
   };
-  const uint64_t layer = both(c.d_model, 3 * c.d_model) + both(c.d_model, c.d_model) + 2 * both(c.d_model, c.d_ff);
+  const uint64_t layer =
+      both(c.d_model, 3 * c.d_model) + both(c.d_model, c.d_model) + 2 * both(c.d_model, c.d_ff);
   return static_cast<uint64_t>(c.layers) * layer + both(c.d_model, c.vocabulary);
 }
 
 uint64_t activation_bytes(const ModelConfig& c, int64_t M) {
-  const int64_t layer = M * (5 * c.d_model + c.d_ff + 4 + c.heads);    // qkv, attention, middle, up, statistics
+  const int64_t layer = M * (5 * c.d_model + c.d_ff + 4 + c.heads);  // qkv, attention, middle, up, statistics
   const int64_t residual = (c.layers + 1) * M * c.d_model;
-  const int64_t forward = M * (2 * c.d_model + c.d_ff + 3);            // normed, final normed, activated
-  const int64_t backward = M * (5 * c.d_model + c.d_ff);               // dx, dnarrow, dqkv, dwide
+  const int64_t forward = M * (2 * c.d_model + c.d_ff + 3);  // normed, final normed, activated
+  const int64_t backward = M * (5 * c.d_model + c.d_ff);     // dx, dnarrow, dqkv, dwide
   const int64_t scratch = M * (std::max(c.d_ff, c.d_model) + std::max(3 * c.d_model, c.d_ff));
   return floats(c.layers * layer + residual + forward + backward + scratch);
 }
@@ -42,7 +45,8 @@ MemoryPlan plan_memory(const ModelConfig& c, int64_t micro_rows, int threads) {
   plan.packed = packed_bytes(c);
   plan.activations = activation_bytes(c, M);
   plan.logits = 2 * floats(head_chunk_rows(M, c.vocabulary) * c.vocabulary);
-  plan.scratch = static_cast<uint64_t>(threads) * 2 * floats(CausalAttention::kQueryBlock * c.context);
+  plan.scratch = static_cast<uint64_t>(threads) * sizeof(float) *
+                 CausalAttention::scratch_floats(c.context, c.head_size());
   return plan;
 }
 

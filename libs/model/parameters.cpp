@@ -1,11 +1,11 @@
 #include "libs/model/parameters.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
+
+#include <fmt/format.h>
 
 namespace pretrain {
 namespace {
@@ -49,8 +49,8 @@ BlockOffsets ParameterLayout::add_block(const ModelConfig& config, int64_t layer
 
 size_t ParameterLayout::add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value,
                             float initial_std) {
-  const auto size =
-      static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>()));
+  const auto size = static_cast<size_t>(
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>()));
   const size_t offset = flat_size_;
   tensors_.push_back({std::move(name), std::move(shape), offset, size, decays, initial_value, initial_std});
   flat_size_ += (size + kAlignmentFloats - 1) / kAlignmentFloats * kAlignmentFloats;
@@ -59,7 +59,8 @@ size_t ParameterLayout::add(std::string name, std::vector<int64_t> shape, bool d
 }
 
 const ParameterInfo* ParameterLayout::find(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const ParameterInfo& t) { return t.name == name; });
+  const auto found =
+      std::find_if(tensors_.begin(), tensors_.end(), [&](const ParameterInfo& t) { return t.name == name; });
   return found == tensors_.end() ? nullptr : &*found;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// The parameters of a model as one flat float32 array with named tensors in it. Gradients and optimizer moments
-// have the same layout. Names and shapes are those of GPT2LMHeadModel, so that a checkpoint opens elsewhere as it is.
+// The parameters of a model as one flat float32 array with named tensors in it. Gradients and optimizer
+// moments have the same layout. Names and shapes are those of GPT2LMHeadModel, so that a checkpoint opens
+// elsewhere as it is.
 
 #include <cstdint>
 #include <string>
@@ -15,8 +16,8 @@ namespace pretrain {
 struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
-  size_t offset = 0;  ///< first element in the flat array, a multiple of 16
-  size_t size = 0;    ///< elements
+  size_t offset = 0;    ///< first element in the flat array, a multiple of 16
+  size_t size = 0;      ///< elements
   bool decays = false;  ///< weight decay applies: matrices only, not biases, norms or embeddings of positions
   float initial_value = 0;  ///< constant start (norm gains 1, biases 0) ...
   float initial_std = 0;    ///< ... or, when positive, normal with this standard deviation
@@ -24,12 +25,12 @@ struct ParameterInfo {
 
 /// Offsets of one layer's tensors. Linear weights are stored [in, out].
 struct BlockOffsets {
-  size_t norm1_gain, norm1_bias;          // [C]
-  size_t qkv_weight, qkv_bias;            // [C, 3C], [3C]
+  size_t norm1_gain, norm1_bias;            // [C]
+  size_t qkv_weight, qkv_bias;              // [C, 3C], [3C]
   size_t attention_weight, attention_bias;  // [C, C], [C]
-  size_t norm2_gain, norm2_bias;          // [C]
-  size_t up_weight, up_bias;              // [C, F], [F]
-  size_t down_weight, down_bias;          // [F, C], [C]
+  size_t norm2_gain, norm2_bias;            // [C]
+  size_t up_weight, up_bias;                // [C, F], [F]
+  size_t down_weight, down_bias;            // [F, C], [C]
 };
 
 /// Where everything is. Immutable.
@@ -52,7 +53,8 @@ class ParameterLayout {
   const ParameterInfo* find(std::string_view name) const;
 
  private:
-  size_t add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value, float initial_std);
+  size_t add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value,
+             float initial_std);
   BlockOffsets add_block(const ModelConfig& config, int64_t layer);
 
   std::vector<ParameterInfo> tensors_;

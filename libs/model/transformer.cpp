@@ -15,7 +15,9 @@
 namespace pretrain {
 namespace {
 
-size_t elements(int64_t rows, int64_t columns = 1) { return static_cast<size_t>(rows * columns); }
+size_t elements(int64_t rows, int64_t columns = 1) {
+  return static_cast<size_t>(rows * columns);
+}
 
 /// Adds the time of its scope to a counter, and optionally to a second one.
 class ScopedSeconds {
@@ -38,8 +40,8 @@ class ScopedSeconds {
 
 }  // namespace
 
-/// One layer: its products and what its forward pass keeps for the backward pass. What is cheap to compute again
-/// (norm outputs, GELU outputs) is not kept.
+/// One layer: its products and what its forward pass keeps for the backward pass. What is cheap to compute
+/// again (norm outputs, GELU outputs) is not kept.
 struct Transformer::Layer {
   Layer(ProductCache& products, const ModelConfig& c, int64_t rows, int64_t M)
       : qkv(products, M, c.d_model, 3 * c.d_model),
@@ -141,8 +143,8 @@ void Transformer::use_parameters(const float* parameters) {
 
 void Transformer::forward(const uint32_t* inputs) {
   PRETRAIN_CHECK(parameters_ != nullptr, "no parameters in use");
-  embed_forward(compute_, inputs, parameter(layout_.token_embedding()), parameter(layout_.position_embedding()), M_, T_,
-                C_, residual(0));
+  embed_forward(compute_, inputs, parameter(layout_.token_embedding()),
+                parameter(layout_.position_embedding()), M_, T_, C_, residual(0));
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const auto index = static_cast<size_t>(layer);
     forward_layer(*layers_[index], layout_.blocks()[index], residual(layer), residual(layer + 1));
@@ -160,15 +162,15 @@ void Transformer::forward_layer(Layer& layer, const BlockOffsets& at, const floa
   attention_.forward(layer.qkv_out.data(), layer.attention_out.data(), layer.log_sum_exp.data());
   layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(), x);
 
-  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
-                     normed_.data(), layer.mean2.data(), layer.rstd2.data());
+  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
+                     C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
   layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data());
   gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
   layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, layer.middle.data());
 }
 
-// logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is made in
-// place and used up before the next chunk.
+// logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is
+// made in place and used up before the next chunk.
 double Transformer::head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients) {
   for (int64_t first = 0; first < M_; first += head_rows_) {
     const int64_t rows = std::min(head_rows_, M_ - first);
@@ -222,18 +224,18 @@ double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targ
 void Transformer::backward(const uint32_t* inputs, bool accumulate, float* gradients) {
   BackwardMemory& memory = *backward_;
   const float* x = residual(config_.layers);
-  layer_norm_parameter_gradients(compute_, memory.dnarrow.data(), x, final_mean_.data(), final_rstd_.data(), M_, C_,
-                                 accumulate, gradients + layout_.final_norm_gain(),
+  layer_norm_parameter_gradients(compute_, memory.dnarrow.data(), x, final_mean_.data(), final_rstd_.data(),
+                                 M_, C_, accumulate, gradients + layout_.final_norm_gain(),
                                  gradients + layout_.final_norm_bias());
   std::fill_n(memory.dx.data(), memory.dx.size(), 0.0F);
-  layer_norm_backward(compute_, memory.dnarrow.data(), x, parameter(layout_.final_norm_gain()), final_mean_.data(),
-                      final_rstd_.data(), M_, C_, memory.dx.data());
+  layer_norm_backward(compute_, memory.dnarrow.data(), x, parameter(layout_.final_norm_gain()),
+                      final_mean_.data(), final_rstd_.data(), M_, C_, memory.dx.data());
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     const auto index = static_cast<size_t>(layer);
     backward_layer(*layers_[index], layout_.blocks()[index], residual(layer), accumulate, gradients);
   }
-  embed_backward(compute_, inputs, memory.dx.data(), M_, T_, C_, accumulate, gradients + layout_.token_embedding(),
-                 gradients + layout_.position_embedding());
+  embed_backward(compute_, inputs, memory.dx.data(), M_, T_, C_, accumulate,
+                 gradients + layout_.token_embedding(), gradients + layout_.position_embedding());
 }
 
 // Forward was: middle = x + attention(norm1(x));  x_out = middle + down(gelu(up(norm2(middle)))).
@@ -250,18 +252,20 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
                                  gradients + at.down_bias, memory.scratch);
   layer.down.backward_input(dx, dwide);
   gelu_backward(compute_, layer.up_out.data(), dwide, elements(M_, F_), dwide);
-  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
-                     normed_.data(), layer.mean2.data(), layer.rstd2.data());
-  layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight, gradients + at.up_bias,
-                               memory.scratch);
+  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
+                     C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
+  layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight,
+                               gradients + at.up_bias, memory.scratch);
   layer.up.backward_input(dwide, dnarrow);
-  layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(), layer.rstd2.data(), M_,
-                                 C_, accumulate, gradients + at.norm2_gain, gradients + at.norm2_bias);
+  layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(),
+                                 layer.rstd2.data(), M_, C_, accumulate, gradients + at.norm2_gain,
+                                 gradients + at.norm2_bias);
   layer_norm_backward(compute_, dnarrow, layer.middle.data(), parameter(at.norm2_gain), layer.mean2.data(),
                       layer.rstd2.data(), M_, C_, dx);
 
-  layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate, gradients + at.attention_weight,
-                                      gradients + at.attention_bias, memory.scratch);
+  layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate,
+                                      gradients + at.attention_weight, gradients + at.attention_bias,
+                                      memory.scratch);
   layer.attention.backward_input(dx, dnarrow);
   attention_.backward(layer.qkv_out.data(), layer.attention_out.data(), dnarrow, layer.log_sum_exp.data(),
                       memory.dqkv.data());
@@ -270,13 +274,15 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
   layer.qkv.backward_parameters(normed_.data(), memory.dqkv.data(), accumulate, gradients + at.qkv_weight,
                                 gradients + at.qkv_bias, memory.scratch);
   layer.qkv.backward_input(memory.dqkv.data(), dnarrow);
-  layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_, accumulate,
-                                 gradients + at.norm1_gain, gradients + at.norm1_bias);
-  layer_norm_backward(compute_, dnarrow, x, parameter(at.norm1_gain), layer.mean1.data(), layer.rstd1.data(), M_, C_,
-                      dx);
+  layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_,
+                                 accumulate, gradients + at.norm1_gain, gradients + at.norm1_bias);
+  layer_norm_backward(compute_, dnarrow, x, parameter(at.norm1_gain), layer.mean1.data(), layer.rstd1.data(),
+                      M_, C_, dx);
 }
 
-PassSeconds Transformer::take_seconds() { return std::exchange(seconds_, {}); }
+PassSeconds Transformer::take_seconds() {
+  return std::exchange(seconds_, {});
+}
 
 void Transformer::logits(float* logits) {
   for (int64_t first = 0; first < M_; first += head_rows_) {

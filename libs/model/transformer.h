@@ -1,6 +1,6 @@
 #pragma once
-// The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed shape.
-// Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
+// The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed
+// shape. Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
 
 #include <cstdint>
 #include <memory>
@@ -40,14 +40,16 @@ class Transformer {
   double evaluate(const uint32_t* inputs, const int32_t* targets);
 
   /// Loss as evaluate(), and gradients of (gradient_scale * sum of losses).
-  /// Overwrites the gradients, or adds to them when `accumulate` is set. Shapes: gradients [layout().flat_size()].
-  double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale, bool accumulate,
-                          float* gradients);
+  /// Overwrites the gradients, or adds to them when `accumulate` is set. Shapes: gradients
+  /// [layout().flat_size()].
+  double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
+                          bool accumulate, float* gradients);
 
   /// Time spent in passes since the last call.
   PassSeconds take_seconds();
 
-  /// Logits of every position after evaluate() on the same inputs. Shapes: logits [B*T, V]. For checks and exports.
+  /// Logits of every position after evaluate() on the same inputs. Shapes: logits [B*T, V]. For checks and
+  /// exports.
   void logits(float* logits);
 
  private:
@@ -59,7 +61,8 @@ class Transformer {
   double head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients);
   void head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients);
   void backward(const uint32_t* inputs, bool accumulate, float* gradients);
-  void backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate, float* gradients);
+  void backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate,
+                      float* gradients);
 
   const float* parameter(size_t offset) const { return parameters_ + offset; }
   int64_t residual_buffers() const { return config_.layers + 1; }
@@ -74,16 +77,16 @@ class Transformer {
   ProductCache products_;
   CausalAttention attention_;
   std::vector<std::unique_ptr<Layer>> layers_;
-  int64_t head_rows_;            // rows of one chunk of logits
-  PackedMatrix head_weight_;     // [C, V]
+  int64_t head_rows_;             // rows of one chunk of logits
+  PackedMatrix head_weight_;      // [C, V]
   PackedMatrix head_transposed_;  // [V, C], training only
 
-  Buffer<float> residual_;    // [L + 1, M, C]: the input of each layer and the last output
-  Buffer<float> normed_;      // [M, C]
-  Buffer<float> activated_;   // [M, F]
+  Buffer<float> residual_;   // [L + 1, M, C]: the input of each layer and the last output
+  Buffer<float> normed_;     // [M, C]
+  Buffer<float> activated_;  // [M, F]
   Buffer<float> final_normed_, final_mean_, final_rstd_;  // [M, C], [M], [M]
-  Buffer<float> logits_;      // [head_rows, V]
-  Buffer<float> losses_;      // [M]
+  Buffer<float> logits_;                                  // [head_rows, V]
+  Buffer<float> losses_;                                  // [M]
   std::unique_ptr<BackwardMemory> backward_;
   PassSeconds seconds_;
 };

@@ -16,14 +16,17 @@ AdamW::AdamW(Compute& compute, const ParameterLayout& layout, const AdamWOptions
   constexpr size_t kElementsPerPiece = 65536;
   for (const ParameterInfo& tensor : layout.tensors()) {
     for (size_t done = 0; done < tensor.size; done += kElementsPerPiece) {
-      pieces_.push_back({tensor.offset + done, std::min(kElementsPerPiece, tensor.size - done), tensor.decays});
+      pieces_.push_back(
+          {tensor.offset + done, std::min(kElementsPerPiece, tensor.size - done), tensor.decays});
     }
   }
   std::fill_n(m_.data(), m_.size(), 0.0F);
   std::fill_n(v_.data(), v_.size(), 0.0F);
 }
 
-double AdamW::gradient_norm(const float* gradients) { return std::sqrt(sum_of_squares_(compute_, gradients)); }
+double AdamW::gradient_norm(const float* gradients) {
+  return std::sqrt(sum_of_squares_(compute_, gradients));
+}
 
 void AdamW::update(double learning_rate, double gradient_norm, const float* gradients, float* parameters) {
   ++updates_;

@@ -1,5 +1,6 @@
 #pragma once
-// AdamW over the flat parameter array. Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization".
+// AdamW over the flat parameter array. Source: Loshchilov and Hutter, "Decoupled Weight Decay
+// Regularization".
 
 #include <cstdint>
 #include <vector>
@@ -15,7 +16,7 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.99;  ///< small batches want a longer memory than the 0.95 of large-batch recipes
   double epsilon = 1e-8;
-  double weight_decay = 0.1;  ///< on matrices only
+  double weight_decay = 0.1;   ///< on matrices only
   double gradient_clip = 1.0;  ///< largest global norm; 0: no clipping
 };
 

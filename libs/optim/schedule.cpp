@@ -23,6 +23,8 @@ ScheduleKind parse_schedule(std::string_view name) {
   fail(ErrorKind::kUsage, "schedule '{}' is not known; use constant or cosine", name);
 }
 
-std::string_view to_string(ScheduleKind kind) { return kind == ScheduleKind::kCosine ? "cosine" : "constant"; }
+std::string_view to_string(ScheduleKind kind) {
+  return kind == ScheduleKind::kCosine ? "cosine" : "constant";
+}
 
 }  // namespace pretrain

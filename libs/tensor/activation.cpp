@@ -19,9 +19,10 @@ constexpr float kCubic = 0.044715F;
 template <class D, class V>
 V Sigmoid2u(D d, V x) {
   const V square = hn::Mul(x, x);
-  const V u = hn::Mul(hn::Mul(hn::Set(d, kSqrtTwoOverPi), x), hn::MulAdd(hn::Set(d, kCubic), square, hn::Set(d, 1.0F)));
-  // exp(87) can't overflow and makes the quotient the smallest normal float, which stays nothing even when the
-  // derivative multiplies it by x^3 (with exp(40) the derivative at -1e6 was -0.9).
+  const V u = hn::Mul(hn::Mul(hn::Set(d, kSqrtTwoOverPi), x),
+                      hn::MulAdd(hn::Set(d, kCubic), square, hn::Set(d, 1.0F)));
+  // exp(87) can't overflow and makes the quotient the smallest normal float, which stays nothing even when
+  // the derivative multiplies it by x^3 (with exp(40) the derivative at -1e6 was -0.9).
   const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 87.0F));
   return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, exponent)));
 }
@@ -83,8 +84,9 @@ void gelu_forward(Compute& compute, const float* x, size_t count, float* out) {
 
 void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx) {
   const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
-  compute.parallel_ranges(count, kElementsPerTask,
-                          [&](size_t begin, size_t end) { range(x + begin, dy + begin, end - begin, dx + begin); });
+  compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
+    range(x + begin, dy + begin, end - begin, dx + begin);
+  });
 }
 
 }  // namespace pretrain

@@ -13,8 +13,8 @@ namespace pretrain::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D>
-void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* gradient, float* parameter, float* m,
-                  float* v) {
+void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* gradient, float* parameter,
+                  float* m, float* v) {
   const auto g = hn::Mul(hn::LoadU(d, gradient), hn::Set(d, s.gradient_scale));
   const auto m_new = hn::MulAdd(hn::Set(d, s.beta1), hn::LoadU(d, m), hn::Mul(hn::Set(d, 1.0F - s.beta1), g));
   const auto v_new =
@@ -29,13 +29,14 @@ void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* grad
   hn::StoreU(hn::NegMulAdd(hn::Set(d, s.learning_rate), change, p), d, parameter);
 }
 
-void UpdateRange(const AdamWStep& step, float weight_decay, size_t count, const float* gradient, float* parameter,
-                 float* m, float* v) {
+void UpdateRange(const AdamWStep& step, float weight_decay, size_t count, const float* gradient,
+                 float* parameter, float* m, float* v) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
   const size_t N = hn::Lanes(d);
   size_t i = 0;
-  for (; i + N <= count; i += N) UpdateVector(d, step, weight_decay, gradient + i, parameter + i, m + i, v + i);
+  for (; i + N <= count; i += N)
+    UpdateVector(d, step, weight_decay, gradient + i, parameter + i, m + i, v + i);
   for (; i < count; ++i) UpdateVector(d1, step, weight_decay, gradient + i, parameter + i, m + i, v + i);
 }
 
@@ -47,8 +48,8 @@ namespace pretrain {
 
 HWY_EXPORT(UpdateRange);
 
-void adamw_update(const AdamWStep& step, float weight_decay, size_t count, const float* gradient, float* parameter,
-                  float* m, float* v) {
+void adamw_update(const AdamWStep& step, float weight_decay, size_t count, const float* gradient,
+                  float* parameter, float* m, float* v) {
   HWY_DYNAMIC_DISPATCH(UpdateRange)(step, weight_decay, count, gradient, parameter, m, v);
 }
 

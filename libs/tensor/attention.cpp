@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "libs/tensor/small_product.h"
+#include "libs/tensor/transpose.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "libs/tensor/attention.cpp"
 #include <hwy/foreach_target.h>
@@ -48,8 +51,8 @@ float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
 }
 
 /// scores -> P and dP -> dS, both zero beyond `valid`.
-void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t columns, float scale, float log_sum_exp,
-                        float delta) {
+void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t columns, float scale,
+                        float log_sum_exp, float delta) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
@@ -92,27 +95,38 @@ HWY_EXPORT(SoftmaxBackwardRow);
 HWY_EXPORT(DotProduct);
 
 /// The products of one block of queries [first, first + rows) with the keys it may see [0, keys).
+/// Scores and their gradient come from small_product(): the library needs several times longer for a narrow
+/// head.
 struct CausalAttention::BlockKernels {
-  BlockKernels(const Shape& s, int64_t first_row, int slots)
+  BlockKernels(const Shape& s, int64_t stride, int64_t first_row, int slots)
       : first(first_row),
         rows(std::min(kQueryBlock, s.T - first_row)),
         keys(first + rows),
-        scores({.M = rows, .N = keys, .K = s.D, .lda = 3 * s.H * s.D, .ldb = 3 * s.H * s.D, .ldc = s.T, .transpose_b = true},
+        output({.M = rows, .N = s.D, .K = keys, .lda = stride, .ldb = 3 * s.H * s.D, .ldc = s.H * s.D},
                slots),
-        output({.M = rows, .N = s.D, .K = keys, .lda = s.T, .ldb = 3 * s.H * s.D, .ldc = s.H * s.D}, slots),
-        dprobabilities(
-            {.M = rows, .N = keys, .K = s.D, .lda = s.H * s.D, .ldb = 3 * s.H * s.D, .ldc = s.T, .transpose_b = true},
-            slots),
-        dq({.M = rows, .N = s.D, .K = keys, .lda = s.T, .ldb = 3 * s.H * s.D, .ldc = 3 * s.H * s.D}, slots),
-        dk({.M = keys, .N = s.D, .K = rows, .lda = s.T, .ldb = 3 * s.H * s.D, .ldc = 3 * s.H * s.D, .transpose_a = true,
+        dq({.M = rows, .N = s.D, .K = keys, .lda = stride, .ldb = 3 * s.H * s.D, .ldc = 3 * s.H * s.D},
+           slots),
+        dk({.M = keys,
+            .N = s.D,
+            .K = rows,
+            .lda = stride,
+            .ldb = 3 * s.H * s.D,
+            .ldc = 3 * s.H * s.D,
+            .transpose_a = true,
             .accumulate = true},
            slots),
-        dv({.M = keys, .N = s.D, .K = rows, .lda = s.T, .ldb = s.H * s.D, .ldc = 3 * s.H * s.D, .transpose_a = true,
+        dv({.M = keys,
+            .N = s.D,
+            .K = rows,
+            .lda = stride,
+            .ldb = s.H * s.D,
+            .ldc = 3 * s.H * s.D,
+            .transpose_a = true,
             .accumulate = true},
            slots) {}
 
   int64_t first, rows, keys;
-  TileGemm scores, output, dprobabilities, dq, dk, dv;
+  TileGemm output, dq, dk, dv;
 };
 
 /// Where one head of one sequence stands in the matrices.
@@ -125,9 +139,11 @@ struct CausalAttention::Head {
 CausalAttention::CausalAttention(Compute& compute, const Shape& shape)
     : compute_(compute),
       shape_(shape),
-      scores_(static_cast<size_t>(compute.threads()) * 2 * static_cast<size_t>(kQueryBlock * shape.T)) {
+      stride_((shape.T + kSmallProductColumns - 1) / kSmallProductColumns * kSmallProductColumns),
+      scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {
+  std::fill_n(scratch_.data(), scratch_.size(), 0.0F);  // columns of padding stay finite
   for (int64_t first = 0; first < shape.T; first += kQueryBlock) {
-    blocks_.push_back(std::make_unique<BlockKernels>(shape, first, compute.threads()));
+    blocks_.push_back(std::make_unique<BlockKernels>(shape, stride_, first, compute.threads()));
   }
 }
 
@@ -142,42 +158,61 @@ CausalAttention::Head CausalAttention::head_at(size_t index) const {
           .log_sum_exp = static_cast<int64_t>(index) * shape_.T};
 }
 
-float* CausalAttention::slot_scores() {
-  return scores_.data() + static_cast<size_t>(Compute::slot()) * 2 * static_cast<size_t>(kQueryBlock * shape_.T);
+/// What one thread works in.
+struct CausalAttention::Scratch {
+  float* scores;             ///< [kQueryBlock, stride]
+  float* dscores;            ///< [kQueryBlock, stride]
+  float* keys_transposed;    ///< [D, stride]
+  float* values_transposed;  ///< [D, stride]
+};
+
+size_t CausalAttention::scratch_floats(int64_t T, int64_t D) {
+  const int64_t stride = (T + kSmallProductColumns - 1) / kSmallProductColumns * kSmallProductColumns;
+  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * stride);
+}
+
+CausalAttention::Scratch CausalAttention::slot_scratch() {
+  float* start = scratch_.data() + static_cast<size_t>(Compute::slot()) * scratch_floats(shape_.T, shape_.D);
+  float* transposed = start + 2 * kQueryBlock * stride_;
+  return {start, start + kQueryBlock * stride_, transposed, transposed + shape_.D * stride_};
 }
 
 void CausalAttention::forward(const float* qkv, float* out, float* log_sum_exp) {
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
-    forward_head(head_at(index), slot_scores(), qkv, out, log_sum_exp);
+    forward_head(head_at(index), slot_scratch(), qkv, out, log_sum_exp);
   });
 }
 
-void CausalAttention::forward_head(const Head& head, float* scores, const float* qkv, float* out,
+void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
                                    float* log_sum_exp) const {
   const int64_t C = shape_.H * shape_.D;
   const float scale = 1.0F / std::sqrt(static_cast<float>(shape_.D));
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
   const int slot = Compute::slot();
   const float* q = qkv + head.qkv;
+  transpose_block(q + C, 3 * C, shape_.T, shape_.D, scratch.keys_transposed, stride_);
   for (const auto& block : blocks_) {
-    block->scores.run(slot, q + block->first * 3 * C, q + C, scores);
+    small_product(block->rows, block->keys, shape_.D, q + block->first * 3 * C, 3 * C,
+                  scratch.keys_transposed, stride_, scratch.scores, stride_);
     for (int64_t r = 0; r < block->rows; ++r) {
       const int64_t t = block->first + r;
-      log_sum_exp[head.log_sum_exp + t] = softmax_row(scores + r * shape_.T, t + 1, block->keys, scale);
+      log_sum_exp[head.log_sum_exp + t] =
+          softmax_row(scratch.scores + r * stride_, t + 1, block->keys, scale);
     }
-    block->output.run(slot, scores, q + 2 * C, out + head.out + block->first * C);
+    block->output.run(slot, scratch.scores, q + 2 * C, out + head.out + block->first * C);
   }
 }
 
-void CausalAttention::backward(const float* qkv, const float* out, const float* dout, const float* log_sum_exp,
-                               float* dqkv) {
+void CausalAttention::backward(const float* qkv, const float* out, const float* dout,
+                               const float* log_sum_exp, float* dqkv) {
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
-    backward_head(head_at(index), slot_scores(), qkv, out, dout, log_sum_exp, dqkv);
+    backward_head(head_at(index), slot_scratch(), qkv, out, dout, log_sum_exp, dqkv);
   });
 }
 
-void CausalAttention::backward_head(const Head& head, float* scores, const float* qkv, const float* out,
-                                    const float* dout, const float* log_sum_exp, float* dqkv) const {
+void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const float* qkv,
+                                    const float* out, const float* dout, const float* log_sum_exp,
+                                    float* dqkv) const {
   const int64_t C = shape_.H * shape_.D;
   const float scale = 1.0F / std::sqrt(static_cast<float>(shape_.D));
   const auto softmax_backward_row = HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow);
@@ -185,7 +220,8 @@ void CausalAttention::backward_head(const Head& head, float* scores, const float
   const int slot = Compute::slot();
   const float* q = qkv + head.qkv;
   float* dq = dqkv + head.qkv;
-  float* dscores = scores + kQueryBlock * shape_.T;
+  transpose_block(q + C, 3 * C, shape_.T, shape_.D, scratch.keys_transposed, stride_);
+  transpose_block(q + 2 * C, 3 * C, shape_.T, shape_.D, scratch.values_transposed, stride_);
   for (int64_t t = 0; t < shape_.T; ++t) {  // dk and dv are sums over blocks of queries
     std::fill_n(dq + t * 3 * C + C, shape_.D, 0.0F);
     std::fill_n(dq + t * 3 * C + 2 * C, shape_.D, 0.0F);
@@ -193,17 +229,19 @@ void CausalAttention::backward_head(const Head& head, float* scores, const float
   for (const auto& block : blocks_) {
     const float* dout_block = dout + head.out + block->first * C;
     const float* q_block = q + block->first * 3 * C;
-    block->scores.run(slot, q_block, q + C, scores);
-    block->dprobabilities.run(slot, dout_block, q + 2 * C, dscores);
+    small_product(block->rows, block->keys, shape_.D, q_block, 3 * C, scratch.keys_transposed, stride_,
+                  scratch.scores, stride_);
+    small_product(block->rows, block->keys, shape_.D, dout_block, C, scratch.values_transposed, stride_,
+                  scratch.dscores, stride_);
     for (int64_t r = 0; r < block->rows; ++r) {
       const int64_t t = block->first + r;
       const float delta = dot(dout_block + r * C, out + head.out + t * C, shape_.D);
-      softmax_backward_row(scores + r * shape_.T, dscores + r * shape_.T, t + 1, block->keys, scale,
-                           log_sum_exp[head.log_sum_exp + t], delta);
+      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, block->keys,
+                           scale, log_sum_exp[head.log_sum_exp + t], delta);
     }
-    block->dq.run(slot, dscores, q + C, dq + block->first * 3 * C);
-    block->dk.run(slot, dscores, q_block, dq + C);
-    block->dv.run(slot, scores, dout_block, dq + 2 * C);
+    block->dq.run(slot, scratch.dscores, q + C, dq + block->first * 3 * C);
+    block->dk.run(slot, scratch.dscores, q_block, dq + C);
+    block->dv.run(slot, scratch.scores, dout_block, dq + 2 * C);
   }
 }
 

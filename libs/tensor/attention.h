@@ -1,7 +1,7 @@
 #pragma once
-// Causal multi-head self-attention, tiled over blocks of queries: the scores of one block of one head exist at a
-// time, the columns above the diagonal are never computed, and the backward pass recomputes the probabilities from
-// the saved log-sum-exp. Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
+// Causal multi-head self-attention, tiled over blocks of queries: the scores of one block of one head exist
+// at a time, the columns above the diagonal are never computed, and the backward pass recomputes the
+// probabilities from the saved log-sum-exp. Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
 
 #include <cstdint>
 #include <memory>
@@ -31,22 +31,28 @@ class CausalAttention {
   /// Shapes: as in forward; dout [B*T, C], dqkv [B*T, 3*C].
   void backward(const float* qkv, const float* out, const float* dout, const float* log_sum_exp, float* dqkv);
 
+  /// Floats of scratch that each thread takes.
+  static size_t scratch_floats(int64_t T, int64_t D);
+
   /// Rows of queries whose scores are computed at once.
   static constexpr int64_t kQueryBlock = 64;
 
  private:
   struct BlockKernels;
   struct Head;
-  void forward_head(const Head& head, float* scores, const float* qkv, float* out, float* log_sum_exp) const;
-  void backward_head(const Head& head, float* scores, const float* qkv, const float* out, const float* dout,
-                     const float* log_sum_exp, float* dqkv) const;
+  struct Scratch;
+  void forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
+                    float* log_sum_exp) const;
+  void backward_head(const Head& head, const Scratch& scratch, const float* qkv, const float* out,
+                     const float* dout, const float* log_sum_exp, float* dqkv) const;
   Head head_at(size_t index) const;
-  float* slot_scores();
+  Scratch slot_scratch();
 
   Compute& compute_;
   Shape shape_;
+  int64_t stride_;                                     // T, padded: distance of rows in the scratch
+  Buffer<float> scratch_;                              // of all threads
   std::vector<std::unique_ptr<BlockKernels>> blocks_;  // one a block of queries
-  Buffer<float> scores_;                               // [threads, 2, kQueryBlock, T]
 };
 
 }  // namespace pretrain

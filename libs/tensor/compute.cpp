@@ -14,7 +14,8 @@ void prepare_compute_thread() {
 #if defined(__SSE__)
   constexpr unsigned kFlushToZero = 0x8000;
   constexpr unsigned kDenormalsAreZero = 0x0040;
-  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);  // a denormal costs a hundred cycles and carries nothing
+  _mm_setcsr(_mm_getcsr() | kFlushToZero |
+             kDenormalsAreZero);  // a denormal costs a hundred cycles and carries nothing
 #endif
 }
 

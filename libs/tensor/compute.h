@@ -1,13 +1,14 @@
 #pragma once
-// Where training computes: a task arena of its own with a fixed number of slots, so that a training loop never
-// picks up loader work. Work is cut by shape, never by thread count: results do not depend on `threads`.
+// Where training computes: a task arena of its own with a fixed number of slots, so that a training loop
+// never picks up loader work. Work is cut by shape, never by thread count: results do not depend on
+// `threads`.
+
+#include <cstddef>
+#include <memory>
 
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
-
-#include <cstddef>
-#include <memory>
 
 namespace pretrain {
 

@@ -12,8 +12,8 @@ void add_columns(const float* from, float* to, size_t begin, size_t end) {
 
 }  // namespace
 
-void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens_table, const float* positions_table,
-                   int64_t M, int64_t T, int64_t C, float* out) {
+void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens_table,
+                   const float* positions_table, int64_t M, int64_t T, int64_t C, float* out) {
   compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
       const float* token = tokens_table + static_cast<int64_t>(tokens[m]) * C;
@@ -24,8 +24,8 @@ void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens
   });
 }
 
-void embed_backward(Compute& compute, const uint32_t* tokens, const float* dx, int64_t M, int64_t T, int64_t C,
-                    bool accumulate_positions, float* dtokens_table, float* dpositions_table) {
+void embed_backward(Compute& compute, const uint32_t* tokens, const float* dx, int64_t M, int64_t T,
+                    int64_t C, bool accumulate_positions, float* dtokens_table, float* dpositions_table) {
   compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {
     for (int64_t m = 0; m < M; ++m) {
       float* position = dpositions_table + m % T * C;

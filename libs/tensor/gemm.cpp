@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <dnnl.hpp>
 #include <vector>
+
+#include <dnnl.hpp>
 
 #include "libs/base/check.h"
 #include "libs/tensor/transpose.h"
@@ -15,11 +16,14 @@ namespace {
 using DataType = dnnl::memory::data_type;
 using Tag = dnnl::memory::format_tag;
 
-/// Columns that lie together in oneDNN's blocked layout of B for AVX-512 (BA16a64b): [N/64][K padded to 16][64].
+/// Columns that lie together in oneDNN's blocked layout of B for AVX-512 (BA16a64b): [N/64][K padded to
+/// 16][64].
 constexpr int64_t kPanelColumns = 64;
 constexpr int64_t kPanelRowMultiple = 16;
 
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+int64_t round_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -89,7 +93,8 @@ void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
     float* out = data_.data() + place.offset;
     for (int64_t k = 0; k < K_; ++k) {
       float* row = out + k * place.row_stride;
-      std::memcpy(row, b + k * ld + panel * kPanelColumns, static_cast<size_t>(place.columns) * sizeof(float));
+      std::memcpy(row, b + k * ld + panel * kPanelColumns,
+                  static_cast<size_t>(place.columns) * sizeof(float));
       std::fill(row + place.columns, row + place.padded_columns, 0.0F);
     }
     zero_padding_rows(out, K_);
@@ -104,7 +109,8 @@ void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld)
     float* out = data_.data() + place.offset;
     transpose_block(b + panel * kPanelColumns * ld, ld, place.columns, K_, out, place.row_stride);
     for (int64_t k = 0; place.columns < place.padded_columns && k < K_; ++k) {
-      std::fill(out + k * place.row_stride + place.columns, out + k * place.row_stride + place.padded_columns, 0.0F);
+      std::fill(out + k * place.row_stride + place.columns, out + k * place.row_stride + place.padded_columns,
+                0.0F);
     }
     zero_padding_rows(out, K_);
   });
@@ -153,7 +159,9 @@ TileGemm::TileGemm(const Shape& shape, int slots) : primitive_(std::make_unique<
   const auto description = describe(shape);
   primitive_->matmul = dnnl::matmul(description);
   primitive_->slots = std::vector<Slot>(static_cast<size_t>(slots));
-  const auto memory = [](const dnnl::memory::desc& d) { return dnnl::memory(d, cpu_engine(), DNNL_MEMORY_NONE); };
+  const auto memory = [](const dnnl::memory::desc& d) {
+    return dnnl::memory(d, cpu_engine(), DNNL_MEMORY_NONE);
+  };
   for (Slot& slot : primitive_->slots) {
     slot.a = memory(description.src_desc());
     slot.b = memory(description.weights_desc());
@@ -180,8 +188,8 @@ void TileGemm::run(int slot_index, const float* a, const float* b, float* c, con
   dnnl_memory_set_data_handle(slot.b.get(), const_cast<float*>(b));
   dnnl_memory_set_data_handle(slot.c.get(), c);
   if (bias != nullptr) dnnl_memory_set_data_handle(slot.bias.get(), const_cast<float*>(bias));
-  const dnnl_status_t status = dnnl_primitive_execute(primitive_->matmul.get(), slot.stream.get(), slot.argument_count,
-                                                      slot.arguments.data());
+  const dnnl_status_t status = dnnl_primitive_execute(primitive_->matmul.get(), slot.stream.get(),
+                                                      slot.argument_count, slot.arguments.data());
   PRETRAIN_CHECK(status == dnnl_success, "oneDNN product failed with status {}", static_cast<int>(status));
 }
 
@@ -190,7 +198,9 @@ namespace {
 /// Rows of C in one tile. Each tile streams the whole of B once, so that tall tiles are faster (on two cores,
 /// products of the 512-wide model reach 0.58-0.74 of the peak with 128 rows and 0.74-0.80 with 256), but each
 /// product needs a few tiles for the cores to share.
-int64_t rows_per_tile(int64_t M) { return std::min<int64_t>(M, M >= 512 ? 256 : 64); }
+int64_t rows_per_tile(int64_t M) {
+  return std::min<int64_t>(M, M >= 512 ? 256 : 64);
+}
 
 }  // namespace
 
@@ -212,10 +222,12 @@ Product::Product(Compute& compute, const Shape& shape)
   last_tile_ = std::make_unique<TileGemm>(tile, compute.threads());
 }
 
-void Product::run(const float* a, const PackedMatrix& b, float* c, const float* bias, const float* initial) const {
-  PRETRAIN_CHECK(b.K() == shape_.K && b.N() == shape_.N, "packed [{}, {}], product needs [{}, {}]", b.K(), b.N(),
-                 shape_.K, shape_.N);
-  PRETRAIN_CHECK((bias != nullptr) == shape_.bias && (initial == nullptr || shape_.accumulate), "operands differ");
+void Product::run(const float* a, const PackedMatrix& b, float* c, const float* bias,
+                  const float* initial) const {
+  PRETRAIN_CHECK(b.K() == shape_.K && b.N() == shape_.N, "packed [{}, {}], product needs [{}, {}]", b.K(),
+                 b.N(), shape_.K, shape_.N);
+  PRETRAIN_CHECK((bias != nullptr) == shape_.bias && (initial == nullptr || shape_.accumulate),
+                 "operands differ");
   compute_.parallel_for(static_cast<size_t>(tile_count_), [&](size_t index) {
     const auto tile = static_cast<int64_t>(index);
     const int64_t row = tile * tile_rows_;

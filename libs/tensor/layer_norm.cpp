@@ -25,13 +25,14 @@ float sum_over(int64_t C, const F& vector_at, const G& scalar_at) {
   return sum;
 }
 
-void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t C, float* out, float* mean_out,
-                  float* rstd_out) {
+void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t C, float* out,
+                  float* mean_out, float* rstd_out) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const float inverse = 1.0F / static_cast<float>(C);
-  const float mean = inverse * sum_over(
-                                   C, [&](int64_t i) { return hn::LoadU(d, x + i); }, [&](int64_t i) { return x[i]; });
+  const float mean =
+      inverse * sum_over(
+                    C, [&](int64_t i) { return hn::LoadU(d, x + i); }, [&](int64_t i) { return x[i]; });
   const auto vmean = hn::Set(d, mean);
   const float variance = inverse * sum_over(
                                        C,
@@ -52,7 +53,8 @@ void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t
   *rstd_out = rstd;
 }
 
-void BackwardRow(const float* dy, const float* x, const float* gamma, float mean, float rstd, int64_t C, float* dx) {
+void BackwardRow(const float* dy, const float* x, const float* gamma, float mean, float rstd, int64_t C,
+                 float* dx) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const auto vmean = hn::Set(d, mean);
@@ -76,8 +78,9 @@ void BackwardRow(const float* dy, const float* x, const float* gamma, float mean
 }
 
 /// Columns [begin, end) of the parameter gradients, all rows in order.
-void ParameterGradientColumns(const float* dy, const float* x, const float* mean, const float* rstd, int64_t M,
-                              int64_t C, int64_t begin, int64_t end, bool accumulate, float* dgamma, float* dbeta) {
+void ParameterGradientColumns(const float* dy, const float* x, const float* mean, const float* rstd,
+                              int64_t M, int64_t C, int64_t begin, int64_t end, bool accumulate,
+                              float* dgamma, float* dbeta) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = begin;
@@ -106,7 +109,8 @@ void ParameterGradientColumns(const float* dy, const float* x, const float* mean
     auto beta_sum = accumulate ? hn::LoadU(d, dbeta + c) : hn::Zero(d);
     for (int64_t m = 0; m < M; ++m) {
       const auto g = hn::LoadU(d, dy + m * C + c);
-      const auto xhat = hn::Mul(hn::Sub(hn::LoadU(d, x + m * C + c), hn::Set(d, mean[m])), hn::Set(d, rstd[m]));
+      const auto xhat =
+          hn::Mul(hn::Sub(hn::LoadU(d, x + m * C + c), hn::Set(d, mean[m])), hn::Set(d, rstd[m]));
       gamma_sum = hn::MulAdd(g, xhat, gamma_sum);
       beta_sum = hn::Add(beta_sum, g);
     }
@@ -140,8 +144,8 @@ constexpr size_t kRowsPerTask = 32;
 constexpr size_t kColumnsPerTask = 64;
 }  // namespace
 
-void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M, int64_t C,
-                        float* out, float* mean, float* rstd) {
+void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
+                        int64_t C, float* out, float* mean, float* rstd) {
   const auto normalize_row = HWY_DYNAMIC_DISPATCH(NormalizeRow);
   compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
@@ -151,8 +155,8 @@ void layer_norm_forward(Compute& compute, const float* x, const float* gamma, co
   });
 }
 
-void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma, const float* mean,
-                         const float* rstd, int64_t M, int64_t C, float* dx) {
+void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma,
+                         const float* mean, const float* rstd, int64_t M, int64_t C, float* dx) {
   const auto backward_row = HWY_DYNAMIC_DISPATCH(BackwardRow);
   compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
@@ -167,7 +171,8 @@ void layer_norm_parameter_gradients(Compute& compute, const float* dy, const flo
                                     float* dbeta) {
   const auto columns = HWY_DYNAMIC_DISPATCH(ParameterGradientColumns);
   compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {
-    columns(dy, x, mean, rstd, M, C, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate, dgamma, dbeta);
+    columns(dy, x, mean, rstd, M, C, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate,
+            dgamma, dbeta);
   });
 }
 

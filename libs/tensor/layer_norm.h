@@ -14,14 +14,14 @@ constexpr float kLayerNormEpsilon = 1e-5F;
 /// out = (x - mean) * rstd * gamma + beta, row by row; keeps mean and rstd for the backward pass.
 /// Shapes: x, out [M, C]; gamma, beta [C]; mean, rstd [M].
 /// Aliasing: out may be x.
-void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M, int64_t C,
-                        float* out, float* mean, float* rstd);
+void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
+                        int64_t C, float* out, float* mean, float* rstd);
 
 /// dx += the gradient of the input, from y = xhat * gamma + beta with xhat = (x - mean) * rstd:
 ///   g = dy * gamma;  dx += rstd * (g - mean_c(g) - xhat * mean_c(g * xhat))
 /// Shapes: dy, x, dx [M, C].
-void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma, const float* mean,
-                         const float* rstd, int64_t M, int64_t C, float* dx);
+void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma,
+                         const float* mean, const float* rstd, int64_t M, int64_t C, float* dx);
 
 /// dgamma (+)= sum over rows of dy * xhat;  dbeta (+)= sum over rows of dy.
 /// Repeatability: rows are summed in order, whatever the number of threads.

@@ -14,8 +14,8 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Twelve independent chains hide the latency of a fused multiply-add (4 cycles, 2 a cycle) and leave registers
-/// for the operands on AVX2. Returns floating-point operations done; `sink` keeps the work alive.
+/// Twelve independent chains hide the latency of a fused multiply-add (4 cycles, 2 a cycle) and leave
+/// registers for the operands on AVX2. Returns floating-point operations done; `sink` keeps the work alive.
 double MultiplyAddLoop(long iterations, float* sink) {
   const hn::ScalableTag<float> d;
   const auto x = hn::Set(d, 0.999F);
@@ -29,7 +29,8 @@ double MultiplyAddLoop(long iterations, float* sink) {
     a6 = hn::MulAdd(a6, x, y), a7 = hn::MulAdd(a7, x, y), a8 = hn::MulAdd(a8, x, y);
     a9 = hn::MulAdd(a9, x, y), a10 = hn::MulAdd(a10, x, y), a11 = hn::MulAdd(a11, x, y);
   }
-  const auto sum = hn::Add(hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)), hn::Add(hn::Add(a4, a5), hn::Add(a6, a7)));
+  const auto sum =
+      hn::Add(hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)), hn::Add(hn::Add(a4, a5), hn::Add(a6, a7)));
   const auto rest = hn::Add(hn::Add(a8, a9), hn::Add(a10, a11));
   *sink = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, rest)));
   return static_cast<double>(iterations) * 12 * 2 * static_cast<double>(hn::Lanes(d));

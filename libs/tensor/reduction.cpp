@@ -13,12 +13,15 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-void ColumnSumRange(const float* x, int64_t M, int64_t N, int64_t begin, int64_t end, bool accumulate, float* sums) {
+void ColumnSumRange(const float* x, int64_t M, int64_t N, int64_t begin, int64_t end, bool accumulate,
+                    float* sums) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t n = begin;
   for (; n + 4 * lanes <= end; n += 4 * lanes) {  // four vectors of each row while its cache lines are near
-    const auto start = [&](int64_t i) { return accumulate ? hn::LoadU(d, sums + n + i * lanes) : hn::Zero(d); };
+    const auto start = [&](int64_t i) {
+      return accumulate ? hn::LoadU(d, sums + n + i * lanes) : hn::Zero(d);
+    };
     auto total0 = start(0), total1 = start(1), total2 = start(2), total3 = start(3);
     for (int64_t m = 0; m < M; ++m) {
       const float* row = x + m * N + n;

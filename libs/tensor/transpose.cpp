@@ -14,7 +14,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kTile = 16;  // 16 floats are one cache line: a tile reads and writes whole lines
 
-void TransposeEdge(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out, int64_t ld_out) {
+void TransposeEdge(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
+                   int64_t ld_out) {
   for (int64_t c = 0; c < columns; ++c) {
     for (int64_t r = 0; r < rows; ++r) out[c * ld_out + r] = in[r * ld_in + c];
   }
@@ -26,8 +27,10 @@ void TransposeTile(const float* in, int64_t ld_in, float* out, int64_t ld_out) {
   TransposeEdge(in, ld_in, kTile, kTile, out, ld_out);
 #else
   const hn::FixedTag<float, 4> d;
-  for (int64_t r = 0; r < kTile; r += 4) {
-    for (int64_t c = 0; c < kTile; c += 4) {
+  // Rows inside: four lines of the output are finished before the next four. Their distance is often a power
+  // of two, so that more of them would push each other out of the cache.
+  for (int64_t c = 0; c < kTile; c += 4) {
+    for (int64_t r = 0; r < kTile; r += 4) {
       const float* from = in + r * ld_in + c;
       const auto row0 = hn::LoadU(d, from);
       const auto row1 = hn::LoadU(d, from + ld_in);
@@ -47,7 +50,8 @@ void TransposeTile(const float* in, int64_t ld_in, float* out, int64_t ld_out) {
 #endif
 }
 
-void TransposeBlock(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out, int64_t ld_out) {
+void TransposeBlock(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
+                    int64_t ld_out) {
   for (int64_t c = 0; c < columns; c += kTile) {
     for (int64_t r = 0; r < rows; r += kTile) {
       const int64_t height = std::min(kTile, rows - r);
@@ -69,7 +73,8 @@ namespace pretrain {
 
 HWY_EXPORT(TransposeBlock);
 
-void transpose_block(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out, int64_t ld_out) {
+void transpose_block(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
+                     int64_t ld_out) {
   HWY_DYNAMIC_DISPATCH(TransposeBlock)(in, ld_in, rows, columns, out, ld_out);
 }
 

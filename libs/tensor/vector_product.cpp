@@ -21,7 +21,8 @@ void AddColumns(const float* x, const float* W, int64_t K, int64_t N, int64_t be
     const float* row = W + k * N;
     const auto xk = hn::Set(d, x[k]);
     int64_t n = begin;
-    for (; n + lanes <= end; n += lanes) hn::StoreU(hn::MulAdd(xk, hn::LoadU(d, row + n), hn::LoadU(d, y + n)), d, y + n);
+    for (; n + lanes <= end; n += lanes)
+      hn::StoreU(hn::MulAdd(xk, hn::LoadU(d, row + n), hn::LoadU(d, y + n)), d, y + n);
     for (; n < end; ++n) y[n] += x[k] * row[n];
   }
 }
@@ -50,8 +51,8 @@ namespace pretrain {
 HWY_EXPORT(AddColumns);
 HWY_EXPORT(Dot);
 
-void vector_times_matrix(Compute& compute, const float* x, const float* W, const float* bias, int64_t K, int64_t N,
-                         float* y) {
+void vector_times_matrix(Compute& compute, const float* x, const float* W, const float* bias, int64_t K,
+                         int64_t N, float* y) {
   const auto add_columns = HWY_DYNAMIC_DISPATCH(AddColumns);
   constexpr size_t kColumnsPerTask = 256;
   compute.parallel_ranges(static_cast<size_t>(N), kColumnsPerTask, [&](size_t begin, size_t end) {
@@ -72,8 +73,8 @@ void matrix_times_vector(Compute& compute, const float* W, const float* x, int64
   });
 }
 
-void attend_cached(const float* q, const float* keys, const float* values, int64_t ld, int64_t count, int64_t D,
-                   float* scores, float* out) {
+void attend_cached(const float* q, const float* keys, const float* values, int64_t ld, int64_t count,
+                   int64_t D, float* scores, float* out) {
   const auto dot = HWY_DYNAMIC_DISPATCH(Dot);
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   float maximum = -INFINITY;

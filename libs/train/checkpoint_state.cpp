@@ -8,9 +8,12 @@
 namespace pretrain {
 namespace {
 
-std::vector<uint64_t> shape_of(const ParameterInfo& tensor) { return {tensor.shape.begin(), tensor.shape.end()}; }
+std::vector<uint64_t> shape_of(const ParameterInfo& tensor) {
+  return {tensor.shape.begin(), tensor.shape.end()};
+}
 
-std::vector<TensorSource> tensor_views(const ParameterLayout& layout, std::string_view prefix, const float* values) {
+std::vector<TensorSource> tensor_views(const ParameterLayout& layout, std::string_view prefix,
+                                       const float* values) {
   std::vector<TensorSource> views;
   for (const ParameterInfo& tensor : layout.tensors()) {
     views.push_back({.name = std::string(prefix) + tensor.name,
@@ -21,7 +24,8 @@ std::vector<TensorSource> tensor_views(const ParameterLayout& layout, std::strin
   return views;
 }
 
-void read_tensors(const SafetensorsFile& file, const ParameterLayout& layout, std::string_view prefix, float* values) {
+void read_tensors(const SafetensorsFile& file, const ParameterLayout& layout, std::string_view prefix,
+                  float* values) {
   std::fill_n(values, layout.flat_size(), 0.0F);  // the padding between tensors too
   for (const ParameterInfo& tensor : layout.tensors()) {
     file.read(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
@@ -42,7 +46,8 @@ std::vector<TensorSource> stream_views(const StreamState& stream) {
 
 nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const StreamState& stream) {
   nlohmann::json in_a_row = nlohmann::json::array();
-  for (const GuardedStep& step : run.guard.in_a_row) in_a_row.push_back({{"step", step.step}, {"batch", step.batch}});
+  for (const GuardedStep& step : run.guard.in_a_row)
+    in_a_row.push_back({{"step", step.step}, {"batch", step.batch}});
   return {{"step", run.step},
           {"tokens", run.tokens},
           {"updates", optimizer.updates()},
@@ -81,10 +86,12 @@ void read_stream(const Path& path, StreamState& stream) {
 
 }  // namespace
 
-std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout, const float* parameters,
-                                          AdamW& optimizer, const StreamState& stream) {
+std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
+                                          const float* parameters, AdamW& optimizer,
+                                          const StreamState& stream) {
   std::vector<TensorSource> moments = tensor_views(layout, "m.", optimizer.m().data());
-  for (TensorSource& view : tensor_views(layout, "v.", optimizer.v().data())) moments.push_back(std::move(view));
+  for (TensorSource& view : tensor_views(layout, "v.", optimizer.v().data()))
+    moments.push_back(std::move(view));
   std::vector<FileContent> files;
   files.push_back({.name = "model.safetensors",
                    .data = tensor_views(layout, "", parameters),
@@ -100,8 +107,8 @@ void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layou
   read_tensors(SafetensorsFile::open(checkpoint_folder / "model.safetensors"), layout, "", parameters);
 }
 
-void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters, AdamW& optimizer,
-                     RunState& run, StreamState& stream) {
+void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                     AdamW& optimizer, RunState& run, StreamState& stream) {
   load_parameters(checkpoint.folder, layout, parameters);
   const SafetensorsFile moments = SafetensorsFile::open(checkpoint.folder / "optimizer.safetensors");
   read_tensors(moments, layout, "m.", optimizer.m().data());

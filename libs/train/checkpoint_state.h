@@ -1,10 +1,11 @@
 #pragma once
-// What a checkpoint holds of a training run, and how it comes back. Files: model.safetensors (with config.json and
-// the tokenizer a Hugging Face model folder), optimizer.safetensors, stream.safetensors, state.json.
-
-#include <nlohmann/json.hpp>
+// What a checkpoint holds of a training run, and how it comes back. Files: model.safetensors (with
+// config.json and the tokenizer a Hugging Face model folder), optimizer.safetensors, stream.safetensors,
+// state.json.
 
 #include <cstdint>
+
+#include <nlohmann/json.hpp>
 
 #include "libs/checkpoint/folder_writer.h"
 #include "libs/checkpoint/verify.h"
@@ -26,13 +27,14 @@ struct RunState {
 };
 
 /// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
-std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout, const float* parameters,
-                                          AdamW& optimizer, const StreamState& stream);
+std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
+                                          const float* parameters, AdamW& optimizer,
+                                          const StreamState& stream);
 
 /// Reads parameters, moments, numbers and stream back.
 /// Errors: kData when something is missing or has another shape.
-void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters, AdamW& optimizer,
-                     RunState& run, StreamState& stream);
+void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                     AdamW& optimizer, RunState& run, StreamState& stream);
 
 /// Reads the parameters alone. Errors: as above.
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters);

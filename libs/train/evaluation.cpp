@@ -30,7 +30,8 @@ EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const 
   EvaluationResult result;
   result.loss = total / static_cast<double>(data.target_count);
   result.perplexity = std::exp(result.loss);
-  if (data.target_bytes > 0) result.bits_per_byte = total / std::numbers::ln2 / static_cast<double>(data.target_bytes);
+  if (data.target_bytes > 0)
+    result.bits_per_byte = total / std::numbers::ln2 / static_cast<double>(data.target_bytes);
   return result;
 }
 

@@ -9,7 +9,7 @@
 namespace pretrain {
 
 struct EvaluationResult {
-  double loss = 0;           ///< nats per target
+  double loss = 0;  ///< nats per target
   double perplexity = 0;
   double bits_per_byte = 0;  ///< of the text that the targets stand for
 };

@@ -1,9 +1,9 @@
 #pragma once
 // What has to be equal for a resume to be bit for bit: processor, binary, libraries.
 
-#include <nlohmann/json.hpp>
-
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 namespace pretrain {
 

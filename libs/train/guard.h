@@ -15,7 +15,7 @@ struct GuardedStep {
 
 /// Single-owner. Its state is part of a checkpoint.
 struct NonFiniteGuard {
-  uint64_t total = 0;                ///< steps passed over in the whole run
+  uint64_t total = 0;                 ///< steps passed over in the whole run
   std::vector<GuardedStep> in_a_row;  ///< those since the last clean step
 
   /// Several in a row are no accident of one batch: the run must not go on.

@@ -31,7 +31,8 @@ StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
 }
 
 double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate, float* gradients) {
-  PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context, model_.context());
+  PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
+                 model_.context());
   double total = 0;
   const size_t positions = inputs_.size();
   for (size_t at = 0; at < batch.inputs.size(); at += positions) {

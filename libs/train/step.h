@@ -22,7 +22,8 @@ class GradientPass {
   /// `rows` of a batch are worked through in micro-batches of model.rows(), the last padded if need be.
   GradientPass(Transformer& model, AdamW& optimizer);
 
-  /// The loss is the sum over the targets that count, divided by their number over all batches; so are gradients.
+  /// The loss is the sum over the targets that count, divided by their number over all batches; so are
+  /// gradients.
   StepResult run(std::span<const Batch> batches, float* gradients);
 
  private:

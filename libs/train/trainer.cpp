@@ -122,13 +122,15 @@ bool Trainer::limit_reached() const {
          (options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time);
 }
 
-/// What has been taken from the source is trained, or the checkpoint's stream would go on behind it. So a stop waits
-/// until a begun step has its batches, and at an error or the end the step is made of those there are.
+/// What has been taken from the source is trained, or the checkpoint's stream would go on behind it. So a
+/// stop waits until a begun step has its batches, and at an error or the end the step is made of those there
+/// are.
 bool Trainer::fetch(BatchSource& source) {
   batches_.resize(options_.accumulate);
   size_t got = 0;
   try {
-    while (got < batches_.size() && source.next(batches_[got], got == 0 ? parts_.stop : std::stop_token())) ++got;
+    while (got < batches_.size() && source.next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
+      ++got;
   } catch (const Error&) {
     if (got == 0) throw;  // else the source throws it again at the next step
   }
@@ -191,7 +193,9 @@ void Trainer::note_step(const StepRecord& record, const SourceStatus& source) {
 
 namespace {
 
-bool due(uint64_t every, uint64_t step) { return every > 0 && step % every == 0; }
+bool due(uint64_t every, uint64_t step) {
+  return every > 0 && step % every == 0;
+}
 
 }  // namespace
 
@@ -237,11 +241,11 @@ void Trainer::save(BatchSource& source) {
   if (last_good_step_ == state_.step) return;
   saved_stream_ = source.state({});
   state_.log = log_->position();
-  CheckpointContent content{.step = state_.step,
-                            .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_,
-                                                      saved_stream_),
-                            .fingerprint = parts_.fingerprint,
-                            .configuration = parts_.configuration};
+  CheckpointContent content{
+      .step = state_.step,
+      .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, saved_stream_),
+      .fingerprint = parts_.fingerprint,
+      .configuration = parts_.configuration};
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
   parts_.observer.on_save_started(state_.step);
   writer_.start(std::move(content));
@@ -266,8 +270,8 @@ void Trainer::collect_save_results() {
 void Trainer::report(const SaveResult& result) {
   if (result.ok) last_good_step_ = result.step;
   if (!result.ok) {
-    log_error("checkpoint of step {} failed: {}; training goes on, the next attempt starts afresh", result.step,
-              result.error);
+    log_error("checkpoint of step {} failed: {}; training goes on, the next attempt starts afresh",
+              result.step, result.error);
     log_->write({{"step", result.step}, {"checkpoint_error", result.error}});
   }
   parts_.observer.on_saved(result);

@@ -1,6 +1,7 @@
 #pragma once
-// The training loop: fetch, step, update, record; evaluation, samples and checkpoints when they are due; limits and
-// stop requests. Everything a resume needs is in RunState, the parameters, the optimizer and the batch source.
+// The training loop: fetch, step, update, record; evaluation, samples and checkpoints when they are due;
+// limits and stop requests. Everything a resume needs is in RunState, the parameters, the optimizer and the
+// batch source.
 
 #include <chrono>
 #include <functional>
@@ -25,17 +26,17 @@
 namespace pretrain {
 
 struct TrainerOptions {
-  uint64_t max_steps = 0;   ///< of the whole run; 0: no limit
-  uint64_t max_tokens = 0;  ///< of the whole run; 0: no limit
+  uint64_t max_steps = 0;                 ///< of the whole run; 0: no limit
+  uint64_t max_tokens = 0;                ///< of the whole run; 0: no limit
   std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
-  uint32_t accumulate = 1;  ///< batches of one step
+  uint32_t accumulate = 1;                ///< batches of one step
   Schedule schedule;
   AdamWOptions optimizer;
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time
-  uint64_t checkpoint_every = 0;  ///< steps; 0: not by steps
-  uint64_t evaluate_every = 500;  ///< steps; 0: only at both ends
-  uint64_t sample_every = 0;      ///< steps; 0: only at both ends
-  uint64_t log_every = 1;         ///< steps
+  uint64_t checkpoint_every = 0;                                            ///< steps; 0: not by steps
+  uint64_t evaluate_every = 500;                                            ///< steps; 0: only at both ends
+  uint64_t sample_every = 0;                                                ///< steps; 0: only at both ends
+  uint64_t log_every = 1;                                                   ///< steps
   int64_t micro_rows = 8;
 };
 
@@ -56,7 +57,8 @@ struct StepRecord {
 
 /// Seconds by what they were spent on, over a session.
 struct TimeSplit {
-  double forward = 0, backward = 0, loss = 0, optimizer = 0, data_wait = 0, checkpoint = 0, evaluation = 0, samples = 0;
+  double forward = 0, backward = 0, loss = 0, optimizer = 0, data_wait = 0, checkpoint = 0, evaluation = 0,
+         samples = 0;
 };
 
 enum class EndReason { kLimit, kStopped, kStreamEnd };
@@ -89,8 +91,8 @@ struct TrainerParts {
   FileSystem& files;
   Path state_folder;
   CheckpointStore& store;
-  const EvaluationData& evaluation;       ///< may be empty
-  std::vector<FileContent> fixed_files;   ///< config.json, tokenizer
+  const EvaluationData& evaluation;           ///< may be empty
+  std::vector<FileContent> fixed_files;       ///< config.json, tokenizer
   nlohmann::json configuration, fingerprint;  ///< for the manifest
   double peak_flops = 0;
   TrainObserver& observer;
@@ -110,8 +112,8 @@ class Trainer {
   StreamState load(const Checkpoint& checkpoint);
 
   /// Trains until a limit, a stop request or the end of the stream, and saves.
-  /// Errors: what ended the source (after a save); kRuntime when the final save fails (naming the last good step)
-  /// or the guard gives up.
+  /// Errors: what ended the source (after a save); kRuntime when the final save fails (naming the last good
+  /// step) or the guard gives up.
   RunSummary run(BatchSource& source);
 
   const ParameterLayout& layout() const { return model_.layout(); }
