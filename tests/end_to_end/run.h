@@ -16,9 +16,8 @@
 
 namespace pretrain::test {
 
-inline std::filesystem::path binary() {
-  return PRETRAIN_BINARY;
-}
+/// The program that was built with the tests.
+std::filesystem::path binary();
 
 inline std::string sample_corpus() {
   return (source_folder() / "deploy/sample-corpus/shards").string();

@@ -1,5 +1,7 @@
 // A run that was interrupted is the run that was not: bit for bit.
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "libs/train/trainer.h"
@@ -85,8 +87,10 @@ TEST(TrainerResume, ARunThatLostItsLastCheckpointsTrainsThoseStepsAgain) {
   TestRun killed;
   // Nothing reaches the disk after step 6, as if the process had been killed there.
   killed.observer.after_step = [&](uint64_t step) {
-    if (step == 6)
-      killed.files.set_fault({.code = 5, .first_call = killed.files.call_count() + 1, .lasting = true});
+    if (step != 6) return;
+    while (killed.checkpoint_steps().front() != 4)
+      std::this_thread::yield();  // it is saved in the background
+    killed.files.set_fault({.code = 5, .first_call = killed.files.call_count() + 1, .lasting = true});
   };
   EXPECT_TRUE(test::error_of([&] { killed.train(options); }).has_value());
   EXPECT_EQ(killed.checkpoint_steps().front(), 4U);
