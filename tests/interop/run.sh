@@ -3,8 +3,8 @@
 #   tests/interop/run.sh [--pretrain BINARY] [--checkpoint DIR]
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-source_folder=$(CDPATH= cd -- "$here/../.." && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+source_folder=$(CDPATH='' cd -- "$here/../.." && pwd)
 pretrain=$source_folder/build/release/apps/pretrain/pretrain
 checkpoint=
 data=${PRETRAIN_TEST_DATA:-$source_folder/../shared/data}
