@@ -8,7 +8,8 @@
 namespace pretrain {
 namespace {
 
-// Learning rates: measured on real text at each preset's own batch (sweeps over 3e-4 ... 6e-3).
+// Learning rates are starting points, higher for narrower models; they have not been swept. That of
+// `shakespeare` reaches a validation loss of 1.72 nats a character in 1,000 steps on tiny Shakespeare.
 constexpr std::array<Preset, 10> kPresets{{
     {"base", 6, 512, 8, 2048, 16000, 256, 16, 1e-3, 0.005, "the reference configuration"},
     {"large", 6, 512, 8, 2048, 32000, 128, 64, 1e-3, 0.005, "production vocabulary and batch"},

@@ -196,7 +196,7 @@ void TileGemm::run(int slot_index, const float* a, const float* b, float* c, con
 namespace {
 
 /// Rows of C in one tile. Each tile streams the whole of B once, so that tall tiles are faster (on two cores,
-/// products of the 512-wide model reach 0.58-0.74 of the peak with 128 rows and 0.74-0.80 with 256), but each
+/// products of the 512-wide model reach 0.58-0.78 of the peak with 128 rows and 0.74-0.80 with 256), but each
 /// product needs a few tiles for the cores to share.
 int64_t rows_per_tile(int64_t M) {
   return std::min<int64_t>(M, M >= 512 ? 256 : 64);
