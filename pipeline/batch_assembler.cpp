@@ -18,16 +18,8 @@ StreamState::Array to_array(std::string name, std::span<const uint32_t> values) 
           .bytes = {bytes.begin(), bytes.end()}};
 }
 
-const StreamState::Array& find_array(const StreamState& state, std::string_view name) {
-  for (const auto& array : state.arrays) {
-    if (array.name == name) return array;
-  }
-  fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'; use an older checkpoint (resume --from STEP)",
-       name);
-}
-
 std::vector<uint32_t> values_of(const StreamState& state, std::string_view name) {
-  const auto& array = find_array(state, name);
+  const auto& array = state.array(name);
   std::vector<uint32_t> values(array.bytes.size() / 4);
   std::memcpy(values.data(), array.bytes.data(), values.size() * 4);
   return values;
@@ -176,7 +168,7 @@ void BatchAssembler::restore(const StreamState& state) {
 
 void BatchAssembler::restore_buffer(const StreamState& state) {
   const nlohmann::json& s = state.scalars;
-  SequenceBuffer::State buffer{.tokens = find_array(state, "buffer_tokens").bytes,
+  SequenceBuffer::State buffer{.tokens = state.array("buffer_tokens").bytes,
                                .pairs = values_of(state, "buffer_pairs")};
   buffer.limit = s.at("buffer_limit").get<uint64_t>();
   const uint64_t needed = std::max<uint64_t>(buffer.pairs.size(), buffer.limit);

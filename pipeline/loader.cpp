@@ -129,13 +129,6 @@ StreamState::Array queued_array(std::string name, const std::deque<Batch>& batch
   return array;
 }
 
-const StreamState::Array& array_named(const StreamState& state, std::string_view name) {
-  const auto found = std::find_if(state.arrays.begin(), state.arrays.end(),
-                                  [&](const StreamState::Array& array) { return array.name == name; });
-  if (found == state.arrays.end()) fail(ErrorKind::kData, "checkpoint: loader state lacks '{}'", name);
-  return *found;
-}
-
 }  // namespace
 
 void Loader::resume_from(const StreamState& state) {
@@ -150,8 +143,8 @@ void Loader::resume_from(const StreamState& state) {
 }
 
 void Loader::restore_queue(const StreamState& state) {
-  const auto& inputs = array_named(state, "queued_inputs");
-  const auto& targets = array_named(state, "queued_targets");
+  const auto& inputs = state.array("queued_inputs");
+  const auto& targets = state.array("queued_targets");
   const auto rows = options_.assembler.rows;
   const auto context = static_cast<int64_t>(options_.assembler.buffer.context);
   const auto elements = static_cast<size_t>(rows * context);

@@ -6,6 +6,7 @@
 #include <map>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -26,6 +27,9 @@ struct StreamState {
     std::vector<std::byte> bytes;
   };
   std::vector<Array> arrays;
+
+  /// Errors: kData, naming the array that is missing.
+  const Array& array(std::string_view name) const;
 };
 
 /// How full the loader is and what it has seen, for the status line and the metrics.
