@@ -95,8 +95,7 @@ void apply_preset(KeyValues& values, const Preset& preset) {
 CorpusOptions corpus_options(const KeyValues& v, const std::string& key) {
   CorpusOptions options;
   options.inputs = paths_of(value_of(v, key));
-  options.documents = choice<DocumentMode>(
-      v, "documents", {{"files", DocumentMode::kFiles}, {"paragraphs", DocumentMode::kParagraphs}});
+  options.documents = parse_document_mode(value_of(v, "documents"));
   options.on_changed =
       choice<OnChanged>(v, "on-changed", {{"fail", OnChanged::kFail}, {"skip", OnChanged::kSkip}});
   options.seed = integer(v, "seed", 0, std::numeric_limits<uint64_t>::max());

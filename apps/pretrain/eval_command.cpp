@@ -32,8 +32,7 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
     if (id >= model.config.vocabulary)
       fail(ErrorKind::kUsage, "{}: id {} is not in the vocabulary", ids_file.string(), id);
   }
-  ModelConfig shaped = model.config;
-  Transformer transformer(compute, shaped, 1, false);
+  Transformer transformer(compute, model.config, 1, false);
   transformer.use_parameters(model.parameters.data());
   std::vector<uint32_t> inputs = ids;
   inputs.resize(static_cast<size_t>(model.config.context), 0);
@@ -84,18 +83,15 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   if (!parse_command_line(arguments, options, usage)) return 0;
   if (corpus.empty() && ids_file.empty())
     fail(ErrorKind::kUsage, "--corpus is missing; usage: {}", usage.substr(0, usage.find('\n')));
-  if (documents != "files" && documents != "paragraphs")
-    fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", documents);
   ModelFolder model = open_model(checkpoint);
   Compute compute(threads > 0 ? threads : inspect_machine().cores);
   if (!ids_file.empty()) {
     fmt::print("{}\n", logits_of(model, compute, ids_file).dump());
     return 0;
   }
-  CorpusOptions corpus_options{
-      .inputs = {corpus.begin(), corpus.end()},
-      .documents = documents == "files" ? DocumentMode::kFiles : DocumentMode::kParagraphs,
-      .validation_fraction = 1};
+  CorpusOptions corpus_options{.inputs = {corpus.begin(), corpus.end()},
+                               .documents = parse_document_mode(documents),
+                               .validation_fraction = 1};
   const auto context = static_cast<uint32_t>(model.config.context);
   const uint64_t sequences =
       tokens > 0 ? (tokens + context - 1) / context : std::numeric_limits<uint64_t>::max();

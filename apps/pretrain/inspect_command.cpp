@@ -79,7 +79,7 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
     describe_state_folder(first);
   } else {
     describe_text({.inputs = {paths.begin(), paths.end()},
-                   .documents = documents == "paragraphs" ? DocumentMode::kParagraphs : DocumentMode::kFiles,
+                   .documents = parse_document_mode(documents),
                    .validation_fraction = 1},
                   stop);
   }

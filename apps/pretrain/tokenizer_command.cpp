@@ -49,15 +49,12 @@ int train(const Arguments& arguments, StopSignal& stop) {
   const std::string usage =
       "pretrain tokenizer train --corpus PATH... --output FILE\nTrains a SentencePiece vocabulary.";
   if (!parse_command_line(arguments, options, usage)) return 0;
-  if (documents != "files" && documents != "paragraphs")
-    fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", documents);
   vocabulary.type = parse_type(type);
   if (file_exists(output)) fail(ErrorKind::kUsage, "{} exists; remove it or name another --output", output);
-  const CorpusOptions corpus_options{
-      .inputs = {corpus.begin(), corpus.end()},
-      .documents = documents == "files" ? DocumentMode::kFiles : DocumentMode::kParagraphs,
-      .seed = seed,
-      .validation_fraction = 0};
+  const CorpusOptions corpus_options{.inputs = {corpus.begin(), corpus.end()},
+                                     .documents = parse_document_mode(documents),
+                                     .seed = seed,
+                                     .validation_fraction = 0};
   const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
   const auto sample = sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token());
   const auto progress = [](const std::string& line) { log_info("{}", line); };

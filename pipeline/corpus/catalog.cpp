@@ -187,4 +187,10 @@ void from_json(const nlohmann::json& json, Catalog& catalog) {
   }
 }
 
+DocumentMode parse_document_mode(std::string_view name) {
+  if (name == "files") return DocumentMode::kFiles;
+  if (name == "paragraphs") return DocumentMode::kParagraphs;
+  fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", name);
+}
+
 }  // namespace pretrain

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -18,6 +19,9 @@ namespace pretrain {
 
 /// What a document is in a plain text file.
 enum class DocumentMode { kFiles, kParagraphs };
+/// "files", "paragraphs". Errors: kUsage.
+DocumentMode parse_document_mode(std::string_view name);
+
 /// What happens when a shard changes or vanishes while it is being read.
 enum class OnChanged { kFail, kSkip };
 

@@ -31,6 +31,7 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
                  "'soon' is not a duration");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--keep", "1"}, 2, "--keep 1");
   expect_refusal({"train", "--state", state}, 2, "--corpus is missing");
+  expect_refusal({"inspect", sample_corpus(), "--documents", "pages"}, 2, "--documents pages");
   EXPECT_FALSE(folder_exists(state)) << "a refused command leaves nothing behind";
 }
 
