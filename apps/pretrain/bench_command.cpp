@@ -32,30 +32,34 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+/// A product of the training step. A weight's gradient multiplies the transposed input with the output's
+/// gradient.
 struct ProductCase {
   const char* name;
-  Product::Shape shape;
+  int64_t M, N, K;
+  bool weight_gradient = false;
 };
 
 std::vector<ProductCase> product_cases(const ModelConfig& c, int64_t M) {
   const int64_t C = c.d_model;
   const int64_t F = c.d_ff;
   const int64_t rows = head_chunk_rows(M, c.vocabulary);
-  return {{"qkv forward", {.M = M, .N = 3 * C, .K = C}},
-          {"attention output", {.M = M, .N = C, .K = C}},
-          {"mlp up", {.M = M, .N = F, .K = C}},
-          {"mlp down", {.M = M, .N = C, .K = F}},
-          {"qkv input gradient", {.M = M, .N = C, .K = 3 * C}},
-          {"qkv weight gradient", {.M = C, .N = 3 * C, .K = M}},
-          {"mlp up weight gradient", {.M = C, .N = F, .K = M}},
-          {"mlp down weight gradient", {.M = F, .N = C, .K = M}},
-          {"head forward", {.M = rows, .N = c.vocabulary, .K = C}},
-          {"head input gradient", {.M = rows, .N = C, .K = c.vocabulary}},
-          {"head weight gradient", {.M = c.vocabulary, .N = C, .K = rows}}};
+  return {{"qkv forward", M, 3 * C, C},
+          {"qkv input gradient", M, C, 3 * C},
+          {"qkv weight gradient", C, 3 * C, M, true},
+          {"attention output", M, C, C},
+          {"attention weight gradient", C, C, M, true},
+          {"mlp up", M, F, C},
+          {"mlp up weight gradient", C, F, M, true},
+          {"mlp down", M, C, F},
+          {"mlp down weight gradient", F, C, M, true},
+          {"head forward", rows, c.vocabulary, C},
+          {"head input gradient", rows, C, c.vocabulary},
+          {"head weight gradient", c.vocabulary, C, rows, true}};
 }
 
 /// Median rate of a product over several runs, after its answer was checked against plain sums.
-double product_rate(Compute& compute, const Product::Shape& s) {
+double product_rate(Compute& compute, const ProductCase& s) {
   Buffer<float> a(static_cast<size_t>(s.M * s.K));
   Buffer<float> b(static_cast<size_t>(s.K * s.N));
   Buffer<float> c(static_cast<size_t>(s.M * s.N));
@@ -63,14 +67,19 @@ double product_rate(Compute& compute, const Product::Shape& s) {
   for (float& value : a.span()) value = static_cast<float>(rng.uniform() - 0.5);
   for (float& value : b.span()) value = static_cast<float>(rng.uniform() - 0.5);
   PackedMatrix packed(s.K, s.N);
-  packed.pack(compute, b.data(), s.N);
-  const Product product(compute, s);
-  product.run(a.data(), packed, c.data());
+  packed.pack(compute, b.data(), s.N);  // a weight is packed once a step; a gradient, for each product
+  const MatrixView view =
+      s.weight_gradient ? MatrixView(a.data(), s.M).transposed() : MatrixView(a.data(), s.K);
+  const auto run = [&] {
+    if (s.weight_gradient) packed.pack(compute, b.data(), s.N);
+    product(compute, s.M, view, packed, c.data());
+  };
+  run();
   const int64_t row = s.M / 2;
   const int64_t column = s.N / 3;
   double expected = 0;
   for (int64_t k = 0; k < s.K; ++k) {
-    expected += static_cast<double>(a[static_cast<size_t>(row * s.K + k)]) *
+    expected += static_cast<double>(view.data[row * view.row_stride + k * view.column_stride]) *
                 static_cast<double>(b[static_cast<size_t>(k * s.N + column)]);
   }
   const double actual = static_cast<double>(c[static_cast<size_t>(row * s.N + column)]);
@@ -79,9 +88,8 @@ double product_rate(Compute& compute, const Product::Shape& s) {
   }
   std::vector<double> rates;
   for (int i = 0; i < 7; ++i) {
-    const double seconds = seconds_of([&] { product.run(a.data(), packed, c.data()); });
     rates.push_back(2.0 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K) /
-                    seconds);
+                    seconds_of(run));
   }
   return median(rates);
 }
@@ -142,11 +150,10 @@ nlohmann::json measure_step(Compute& compute, const ModelConfig& c, int64_t batc
 
 void print_report(const nlohmann::json& report) {
   fmt::print(
-      "{}\n{} threads, {} kernels, {}\npeak: {:.1f} GFLOP/s float32 (register-only multiply-add, all "
+      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s float32 (register-only multiply-add, all "
       "threads)\n\n",
       report["processor"].get<std::string>(), report["threads"].get<int>(),
-      report["vector_target"].get<std::string>(), report["product_library"].get<std::string>(),
-      report["peak_flops"].get<double>() / 1e9);
+      report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9);
   fmt::print("{:26} {:>6} {:>6} {:>6} {:>10} {:>7}\n", "product", "M", "N", "K", "GFLOP/s", "of peak");
   for (const auto& p : report["products"]) {
     fmt::print("{:26} {:>6} {:>6} {:>6} {:>10.1f} {:>6.0f}%\n", p["name"].get<std::string>(),
@@ -205,19 +212,14 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
                            {"threads", threads},
                            {"processor", inspect_machine().processor},
                            {"vector_target", vector_target()},
-                           {"product_library", product_library_version()},
                            {"peak_flops", measure_fma_peak(compute, std::chrono::milliseconds(300))},
                            {"products", nlohmann::json::array()}};
   for (const ProductCase& p : product_cases(config, M)) {
     if (stop.requested()) throw Stopped();
     const double peak = measure_fma_peak(compute, std::chrono::milliseconds(60));
-    const double rate = product_rate(compute, p.shape);
-    report["products"].push_back({{"name", p.name},
-                                  {"M", p.shape.M},
-                                  {"N", p.shape.N},
-                                  {"K", p.shape.K},
-                                  {"flops", rate},
-                                  {"of_peak", rate / peak}});
+    const double rate = product_rate(compute, p);
+    report["products"].push_back(
+        {{"name", p.name}, {"M", p.M}, {"N", p.N}, {"K", p.K}, {"flops", rate}, {"of_peak", rate / peak}});
   }
   report["step"] = measure_step(compute, config, preset->batch, steps);
   if (json)

@@ -7,43 +7,29 @@
 
 namespace pretrain {
 
-/// Scratch that all layers of a model share; sized for the largest of them. Single-owner.
-struct LinearScratch {
-  LinearScratch(int64_t rows, int64_t widest_input, int64_t widest_output)
-      : transposed(static_cast<size_t>(rows * widest_input)),
-        packed(PackedMatrix::size_floats(rows, widest_output)) {}
-  Buffer<float> transposed;  // [in, M]
-  PackedMatrix packed;       // [M, out]
-};
-
 /// Shapes: x [M, in], W [in, out], b [out], y [M, out]. Single-owner.
 class Linear {
  public:
-  Linear(ProductCache& products, int64_t M, int64_t in, int64_t out);
+  Linear(Compute& compute, int64_t M, int64_t in, int64_t out);
 
   /// Packs W for the forward and, if asked, for the backward pass. To be called after each change of W.
   void pack(const float* W, bool for_backward);
 
-  /// y = x W + b, or y = residual + x W + b when a residual is given. Aliasing: y is neither x nor residual.
-  void forward(const float* x, const float* b, float* y, const float* residual = nullptr);
+  /// y = x W + b, then what `then` asks for besides the bias. Aliasing: y is neither x nor then.added.
+  void forward(const float* x, const float* b, float* y, Epilogue then = {});
 
-  /// dx = dy W^T.
-  void backward_input(const float* dy, float* dx);
+  /// dx = dy W^T, then what `then` asks for.
+  void backward_input(const float* dy, float* dx, const Epilogue& then = {});
 
-  /// dW (+)= x^T dy;  db (+)= column sums of dy.
+  /// dW (+)= x^T dy;  db (+)= column sums of dy. `packed` is scratch with room for [M, out].
   void backward_parameters(const float* x, const float* dy, bool accumulate, float* dW, float* db,
-                           LinearScratch& scratch);
+                           PackedMatrix& packed);
 
  private:
   Compute& compute_;
   int64_t M_, in_, out_;
   PackedMatrix weight_;             // [in, out]
   PackedMatrix weight_transposed_;  // [out, in]
-  const Product& forward_;
-  const Product& forward_residual_;
-  const Product& input_gradient_;
-  const Product& weight_gradient_;
-  const Product& weight_gradient_accumulated_;
 };
 
 }  // namespace pretrain

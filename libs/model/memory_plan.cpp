@@ -27,8 +27,8 @@ uint64_t activation_bytes(const ModelConfig& c, int64_t M) {
   const int64_t residual = (c.layers + 1) * M * c.d_model;
   const int64_t forward = M * (2 * c.d_model + c.d_ff + 3);  // normed, final normed, activated
   const int64_t backward = M * (5 * c.d_model + c.d_ff);     // dx, dnarrow, dqkv, dwide
-  const int64_t scratch = M * (std::max(c.d_ff, c.d_model) + std::max(3 * c.d_model, c.d_ff));
-  return floats(c.layers * layer + residual + forward + backward + scratch);
+  const int64_t packed = M * std::max(3 * c.d_model, c.d_ff);
+  return floats(c.layers * layer + residual + forward + backward + packed);
 }
 
 }  // namespace
@@ -44,9 +44,9 @@ MemoryPlan plan_memory(const ModelConfig& c, int64_t micro_rows, int threads) {
   plan.parameters = 4 * sizeof(float) * ParameterLayout(c).flat_size();
   plan.packed = packed_bytes(c);
   plan.activations = activation_bytes(c, M);
-  plan.logits = 2 * floats(head_chunk_rows(M, c.vocabulary) * c.vocabulary);
+  plan.logits = floats(head_chunk_rows(M, c.vocabulary) * c.vocabulary);
   plan.scratch = static_cast<uint64_t>(threads) * sizeof(float) *
-                 CausalAttention::scratch_floats(c.context, c.head_size());
+                 (Compute::kScratchFloats + CausalAttention::scratch_floats(c.context, c.head_size()));
   return plan;
 }
 

@@ -10,7 +10,6 @@
 #include "libs/tensor/layer_norm.h"
 #include "libs/tensor/loss.h"
 #include "libs/tensor/reduction.h"
-#include "libs/tensor/transpose.h"
 
 namespace pretrain {
 namespace {
@@ -43,11 +42,11 @@ class ScopedSeconds {
 /// One layer: its products and what its forward pass keeps for the backward pass. What is cheap to compute
 /// again (norm outputs, GELU outputs) is not kept.
 struct Transformer::Layer {
-  Layer(ProductCache& products, const ModelConfig& c, int64_t rows, int64_t M)
-      : qkv(products, M, c.d_model, 3 * c.d_model),
-        attention(products, M, c.d_model, c.d_model),
-        up(products, M, c.d_model, c.d_ff),
-        down(products, M, c.d_ff, c.d_model),
+  Layer(Compute& compute, const ModelConfig& c, int64_t rows, int64_t M)
+      : qkv(compute, M, c.d_model, 3 * c.d_model),
+        attention(compute, M, c.d_model, c.d_model),
+        up(compute, M, c.d_model, c.d_ff),
+        down(compute, M, c.d_ff, c.d_model),
         mean1(elements(M)),
         rstd1(elements(M)),
         qkv_out(elements(M, 3 * c.d_model)),
@@ -70,20 +69,18 @@ struct Transformer::Layer {
 
 /// Gradients on their way down, shared by all layers.
 struct Transformer::BackwardMemory {
-  BackwardMemory(const ModelConfig& c, int64_t M, int64_t head_rows)
+  BackwardMemory(const ModelConfig& c, int64_t M)
       : dx(elements(M, c.d_model)),
         dnarrow(elements(M, c.d_model)),
         dwide(elements(M, c.d_ff)),
         dqkv(elements(M, 3 * c.d_model)),
-        scratch(M, std::max(c.d_ff, c.d_model), std::max(3 * c.d_model, c.d_ff)),
-        dlogits_transposed(elements(c.vocabulary, head_rows)) {}
+        packed(PackedMatrix::size_floats(M, std::max(3 * c.d_model, c.d_ff))) {}
 
   Buffer<float> dx;       // [M, C], the gradient of the residual stream
   Buffer<float> dnarrow;  // [M, C]
   Buffer<float> dwide;    // [M, F]
   Buffer<float> dqkv;     // [M, 3C]
-  LinearScratch scratch;
-  Buffer<float> dlogits_transposed;  // [V, head_rows]
+  PackedMatrix packed;    // the gradient of a layer's output, for the product with its input
 };
 
 int64_t head_chunk_rows(int64_t M, int64_t V) {
@@ -103,7 +100,6 @@ Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t ro
       C_(config.d_model),
       F_(config.d_ff),
       V_(config.vocabulary),
-      products_(compute),
       attention_(compute, {.B = B_, .T = T_, .H = config.heads, .D = config.head_size()}),
       head_rows_(head_chunk_rows(M_, V_)),
       head_weight_(C_, V_),
@@ -116,11 +112,11 @@ Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t ro
       logits_(elements(head_rows_, V_)),
       losses_(elements(M_)) {
   for (int64_t layer = 0; layer < config.layers; ++layer) {
-    layers_.push_back(std::make_unique<Layer>(products_, config, rows, M_));
+    layers_.push_back(std::make_unique<Layer>(compute, config, rows, M_));
   }
   if (training) {
     head_transposed_ = PackedMatrix(V_, C_);
-    backward_ = std::make_unique<BackwardMemory>(config, M_, head_rows_);
+    backward_ = std::make_unique<BackwardMemory>(config, M_);
   }
 }
 
@@ -160,13 +156,13 @@ void Transformer::forward_layer(Layer& layer, const BlockOffsets& at, const floa
                      layer.mean1.data(), layer.rstd1.data());
   layer.qkv.forward(normed_.data(), parameter(at.qkv_bias), layer.qkv_out.data());
   attention_.forward(layer.qkv_out.data(), layer.attention_out.data(), layer.log_sum_exp.data());
-  layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(), x);
+  layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(),
+                          {.added = x});
 
   layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
                      C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
-  layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data());
-  gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
-  layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, layer.middle.data());
+  layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data(), {.gelu = activated_.data()});
+  layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, {.added = layer.middle.data()});
 }
 
 // logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is
@@ -176,8 +172,7 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
     const int64_t rows = std::min(head_rows_, M_ - first);
     {
       const ScopedSeconds timed(seconds_.forward, &seconds_.loss);
-      products_.get({.M = rows, .N = V_, .K = C_})
-          .run(final_normed_.data() + first * C_, head_weight_, logits_.data());
+      product(compute_, rows, {final_normed_.data() + first * C_, C_}, head_weight_, logits_.data());
       softmax_cross_entropy(compute_, logits_.data(), targets + first, rows, V_, gradient_scale,
                             losses_.data() + first);
     }
@@ -189,14 +184,13 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
 // dh = dlogits E;  dE (+)= dlogits^T h
 void Transformer::head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients) {
   const ScopedSeconds timed(seconds_.backward, &seconds_.loss);
-  BackwardMemory& memory = *backward_;
-  products_.get({.M = rows, .N = C_, .K = V_})
-      .run(logits_.data(), head_transposed_, memory.dnarrow.data() + first * C_);
-  transpose(compute_, logits_.data(), V_, rows, V_, memory.dlogits_transposed.data(), rows);
-  memory.scratch.packed.reshape(rows, C_);
-  memory.scratch.packed.pack(compute_, final_normed_.data() + first * C_, C_);
-  products_.get({.M = V_, .N = C_, .K = rows, .accumulate = accumulate})
-      .run(memory.dlogits_transposed.data(), memory.scratch.packed, gradients + layout_.token_embedding());
+  product(compute_, rows, {logits_.data(), V_}, head_transposed_, backward_->dnarrow.data() + first * C_);
+  PackedMatrix& hidden = backward_->packed;
+  hidden.reshape(rows, C_);
+  hidden.pack(compute_, final_normed_.data() + first * C_, C_);
+  float* dembedding = gradients + layout_.token_embedding();
+  product(compute_, V_, MatrixView(logits_.data(), V_).transposed(), hidden, dembedding,
+          {.added = accumulate ? dembedding : nullptr});
 }
 
 double Transformer::evaluate(const uint32_t* inputs, const int32_t* targets) {
@@ -249,13 +243,12 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
 
   gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
   layer.down.backward_parameters(activated_.data(), dx, accumulate, gradients + at.down_weight,
-                                 gradients + at.down_bias, memory.scratch);
-  layer.down.backward_input(dx, dwide);
-  gelu_backward(compute_, layer.up_out.data(), dwide, elements(M_, F_), dwide);
+                                 gradients + at.down_bias, memory.packed);
+  layer.down.backward_input(dx, dwide, {.gelu_input = layer.up_out.data()});
   layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
                      C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
   layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight,
-                               gradients + at.up_bias, memory.scratch);
+                               gradients + at.up_bias, memory.packed);
   layer.up.backward_input(dwide, dnarrow);
   layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(),
                                  layer.rstd2.data(), M_, C_, accumulate, gradients + at.norm2_gain,
@@ -265,14 +258,14 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
 
   layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate,
                                       gradients + at.attention_weight, gradients + at.attention_bias,
-                                      memory.scratch);
+                                      memory.packed);
   layer.attention.backward_input(dx, dnarrow);
   attention_.backward(layer.qkv_out.data(), layer.attention_out.data(), dnarrow, layer.log_sum_exp.data(),
                       memory.dqkv.data());
   layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
                      layer.mean1.data(), layer.rstd1.data());
   layer.qkv.backward_parameters(normed_.data(), memory.dqkv.data(), accumulate, gradients + at.qkv_weight,
-                                gradients + at.qkv_bias, memory.scratch);
+                                gradients + at.qkv_bias, memory.packed);
   layer.qkv.backward_input(memory.dqkv.data(), dnarrow);
   layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_,
                                  accumulate, gradients + at.norm1_gain, gradients + at.norm1_bias);
@@ -287,8 +280,7 @@ PassSeconds Transformer::take_seconds() {
 void Transformer::logits(float* logits) {
   for (int64_t first = 0; first < M_; first += head_rows_) {
     const int64_t rows = std::min(head_rows_, M_ - first);
-    products_.get({.M = rows, .N = V_, .K = C_})
-        .run(final_normed_.data() + first * C_, head_weight_, logits + first * V_);
+    product(compute_, rows, {final_normed_.data() + first * C_, C_}, head_weight_, logits + first * V_);
   }
 }
 

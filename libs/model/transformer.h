@@ -74,7 +74,6 @@ class Transformer {
   int64_t B_, T_, M_, C_, F_, V_;
   const float* parameters_ = nullptr;
 
-  ProductCache products_;
   CausalAttention attention_;
   std::vector<std::unique_ptr<Layer>> layers_;
   int64_t head_rows_;             // rows of one chunk of logits

@@ -89,5 +89,17 @@ void gelu_backward(Compute& compute, const float* x, const float* dy, size_t cou
   });
 }
 
+void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, float* out) {
+  const auto range = HWY_DYNAMIC_DISPATCH(GeluForwardRange);
+  for (int64_t r = 0; r < rows; ++r) range(x + r * ld, static_cast<size_t>(columns), out + r * ld);
+}
+
+void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
+                         float* dx) {
+  const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
+  for (int64_t r = 0; r < rows; ++r)
+    range(x + r * ld, dy + r * ld, static_cast<size_t>(columns), dx + r * ld);
+}
+
 }  // namespace pretrain
 #endif  // HWY_ONCE

@@ -3,6 +3,7 @@
 // Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", section 2.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "libs/tensor/compute.h"
 
@@ -15,5 +16,10 @@ void gelu_forward(Compute& compute, const float* x, size_t count, float* out);
 /// dx = dy * (0.5 (1 + tanh u) + 0.5 x (1 - tanh^2 u) u'), u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
 /// Aliasing: dx may be dy.
 void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx);
+
+/// The same for a block of rows `ld` apart, on the calling thread.
+void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, float* out);
+void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
+                         float* dx);
 
 }  // namespace pretrain

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "libs/tensor/small_product.h"
+#include "libs/tensor/product_kernel.h"
 #include "libs/tensor/transpose.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -94,40 +94,29 @@ HWY_EXPORT(SoftmaxRow);
 HWY_EXPORT(SoftmaxBackwardRow);
 HWY_EXPORT(DotProduct);
 
-/// The products of one block of queries [first, first + rows) with the keys it may see [0, keys).
-/// Scores and their gradient come from small_product(): the library needs several times longer for a narrow
-/// head.
-struct CausalAttention::BlockKernels {
-  BlockKernels(const Shape& s, int64_t stride, int64_t first_row, int slots)
-      : first(first_row),
-        rows(std::min(kQueryBlock, s.T - first_row)),
-        keys(first + rows),
-        output({.M = rows, .N = s.D, .K = keys, .lda = stride, .ldb = 3 * s.H * s.D, .ldc = s.H * s.D},
-               slots),
-        dq({.M = rows, .N = s.D, .K = keys, .lda = stride, .ldb = 3 * s.H * s.D, .ldc = 3 * s.H * s.D},
-           slots),
-        dk({.M = keys,
-            .N = s.D,
-            .K = rows,
-            .lda = stride,
-            .ldb = 3 * s.H * s.D,
-            .ldc = 3 * s.H * s.D,
-            .transpose_a = true,
-            .accumulate = true},
-           slots),
-        dv({.M = keys,
-            .N = s.D,
-            .K = rows,
-            .lda = stride,
-            .ldb = s.H * s.D,
-            .ldc = 3 * s.H * s.D,
-            .transpose_a = true,
-            .accumulate = true},
-           slots) {}
+namespace {
 
+/// Queries [first, first + rows) of one head see keys [0, keys).
+struct QueryBlock {
   int64_t first, rows, keys;
-  TileGemm output, dq, dk, dv;
 };
+
+QueryBlock query_block(int64_t T, int64_t index) {
+  const int64_t first = index * CausalAttention::kQueryBlock;
+  const int64_t rows = std::min(CausalAttention::kQueryBlock, T - first);
+  return {first, rows, first + rows};
+}
+
+int64_t query_blocks(int64_t T) {
+  return (T + CausalAttention::kQueryBlock - 1) / CausalAttention::kQueryBlock;
+}
+
+int64_t padded(int64_t T) {
+  constexpr int64_t kFloatsPerLine = 16;
+  return (T + kFloatsPerLine - 1) / kFloatsPerLine * kFloatsPerLine;
+}
+
+}  // namespace
 
 /// Where one head of one sequence stands in the matrices.
 struct CausalAttention::Head {
@@ -139,15 +128,8 @@ struct CausalAttention::Head {
 CausalAttention::CausalAttention(Compute& compute, const Shape& shape)
     : compute_(compute),
       shape_(shape),
-      stride_((shape.T + kSmallProductColumns - 1) / kSmallProductColumns * kSmallProductColumns),
-      scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {
-  std::fill_n(scratch_.data(), scratch_.size(), 0.0F);  // columns of padding stay finite
-  for (int64_t first = 0; first < shape.T; first += kQueryBlock) {
-    blocks_.push_back(std::make_unique<BlockKernels>(shape, stride_, first, compute.threads()));
-  }
-}
-
-CausalAttention::~CausalAttention() = default;
+      stride_(padded(shape.T)),
+      scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {}
 
 CausalAttention::Head CausalAttention::head_at(size_t index) const {
   const auto b = static_cast<int64_t>(index) / shape_.H;
@@ -167,8 +149,7 @@ struct CausalAttention::Scratch {
 };
 
 size_t CausalAttention::scratch_floats(int64_t T, int64_t D) {
-  const int64_t stride = (T + kSmallProductColumns - 1) / kSmallProductColumns * kSmallProductColumns;
-  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * stride);
+  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T));
 }
 
 CausalAttention::Scratch CausalAttention::slot_scratch() {
@@ -185,21 +166,21 @@ void CausalAttention::forward(const float* qkv, float* out, float* log_sum_exp) 
 
 void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
                                    float* log_sum_exp) const {
-  const int64_t C = shape_.H * shape_.D;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(shape_.D));
+  const int64_t D = shape_.D;
+  const int64_t C = shape_.H * D;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
-  const int slot = Compute::slot();
   const float* q = qkv + head.qkv;
-  transpose_block(q + C, 3 * C, shape_.T, shape_.D, scratch.keys_transposed, stride_);
-  for (const auto& block : blocks_) {
-    small_product(block->rows, block->keys, shape_.D, q + block->first * 3 * C, 3 * C,
-                  scratch.keys_transposed, stride_, scratch.scores, stride_);
-    for (int64_t r = 0; r < block->rows; ++r) {
-      const int64_t t = block->first + r;
-      log_sum_exp[head.log_sum_exp + t] =
-          softmax_row(scratch.scores + r * stride_, t + 1, block->keys, scale);
+  transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
+  for (int64_t index = 0; index < query_blocks(shape_.T); ++index) {
+    const auto [first, rows, keys] = query_block(shape_.T, index);
+    multiply(rows, keys, D, {q + first * 3 * C, 3 * C}, scratch.keys_transposed, stride_, scratch.scores,
+             stride_);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t t = first + r;
+      log_sum_exp[head.log_sum_exp + t] = softmax_row(scratch.scores + r * stride_, t + 1, keys, scale);
     }
-    block->output.run(slot, scratch.scores, q + 2 * C, out + head.out + block->first * C);
+    multiply(rows, D, keys, {scratch.scores, stride_}, q + 2 * C, 3 * C, out + head.out + first * C, C);
   }
 }
 
@@ -213,35 +194,35 @@ void CausalAttention::backward(const float* qkv, const float* out, const float* 
 void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const float* qkv,
                                     const float* out, const float* dout, const float* log_sum_exp,
                                     float* dqkv) const {
-  const int64_t C = shape_.H * shape_.D;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(shape_.D));
+  const int64_t D = shape_.D;
+  const int64_t C = shape_.H * D;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_backward_row = HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow);
   const auto dot = HWY_DYNAMIC_DISPATCH(DotProduct);
-  const int slot = Compute::slot();
   const float* q = qkv + head.qkv;
   float* dq = dqkv + head.qkv;
-  transpose_block(q + C, 3 * C, shape_.T, shape_.D, scratch.keys_transposed, stride_);
-  transpose_block(q + 2 * C, 3 * C, shape_.T, shape_.D, scratch.values_transposed, stride_);
-  for (int64_t t = 0; t < shape_.T; ++t) {  // dk and dv are sums over blocks of queries
-    std::fill_n(dq + t * 3 * C + C, shape_.D, 0.0F);
-    std::fill_n(dq + t * 3 * C + 2 * C, shape_.D, 0.0F);
-  }
-  for (const auto& block : blocks_) {
-    const float* dout_block = dout + head.out + block->first * C;
-    const float* q_block = q + block->first * 3 * C;
-    small_product(block->rows, block->keys, shape_.D, q_block, 3 * C, scratch.keys_transposed, stride_,
-                  scratch.scores, stride_);
-    small_product(block->rows, block->keys, shape_.D, dout_block, C, scratch.values_transposed, stride_,
-                  scratch.dscores, stride_);
-    for (int64_t r = 0; r < block->rows; ++r) {
-      const int64_t t = block->first + r;
-      const float delta = dot(dout_block + r * C, out + head.out + t * C, shape_.D);
-      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, block->keys,
-                           scale, log_sum_exp[head.log_sum_exp + t], delta);
+  transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
+  transpose_block(q + 2 * C, 3 * C, shape_.T, D, scratch.values_transposed, stride_);
+  // The last block sees all keys: it writes dk and dv, the others add to them.
+  const int64_t last = query_blocks(shape_.T) - 1;
+  for (int64_t index = last; index >= 0; --index) {
+    const auto [first, rows, keys] = query_block(shape_.T, index);
+    const float* dout_block = dout + head.out + first * C;
+    const float* q_block = q + first * 3 * C;
+    multiply(rows, keys, D, {q_block, 3 * C}, scratch.keys_transposed, stride_, scratch.scores, stride_);
+    multiply(rows, keys, D, {dout_block, C}, scratch.values_transposed, stride_, scratch.dscores, stride_);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t t = first + r;
+      const float delta = dot(dout_block + r * C, out + head.out + t * C, D);
+      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, keys, scale,
+                           log_sum_exp[head.log_sum_exp + t], delta);
     }
-    block->dq.run(slot, scratch.dscores, q + C, dq + block->first * 3 * C);
-    block->dk.run(slot, scratch.dscores, q_block, dq + C);
-    block->dv.run(slot, scratch.scores, dout_block, dq + 2 * C);
+    const MatrixView probabilities(scratch.scores, stride_);
+    const MatrixView dscores(scratch.dscores, stride_);
+    const auto so_far = [&](const float* sum) { return Addends{index == last ? nullptr : sum, 3 * C}; };
+    multiply(rows, D, keys, dscores, q + C, 3 * C, dq + first * 3 * C, 3 * C);
+    multiply(keys, D, rows, dscores.transposed(), q_block, 3 * C, dq + C, 3 * C, so_far(dq + C));
+    multiply(keys, D, rows, probabilities.transposed(), dout_block, C, dq + 2 * C, 3 * C, so_far(dq + 2 * C));
   }
 }
 

@@ -4,10 +4,9 @@
 // probabilities from the saved log-sum-exp. Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
 
 #include <cstdint>
-#include <memory>
-#include <vector>
 
-#include "libs/tensor/gemm.h"
+#include "libs/tensor/buffer.h"
+#include "libs/tensor/compute.h"
 
 namespace pretrain {
 
@@ -20,7 +19,6 @@ class CausalAttention {
   };
 
   CausalAttention(Compute& compute, const Shape& shape);
-  ~CausalAttention();
 
   /// out = softmax(q k^T / sqrt(D) + causal mask) v, head by head.
   /// Shapes: qkv [B*T, 3*C]; out [B*T, C]; log_sum_exp [B, H, T].
@@ -38,7 +36,6 @@ class CausalAttention {
   static constexpr int64_t kQueryBlock = 64;
 
  private:
-  struct BlockKernels;
   struct Head;
   struct Scratch;
   void forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
@@ -50,9 +47,8 @@ class CausalAttention {
 
   Compute& compute_;
   Shape shape_;
-  int64_t stride_;                                     // T, padded: distance of rows in the scratch
-  Buffer<float> scratch_;                              // of all threads
-  std::vector<std::unique_ptr<BlockKernels>> blocks_;  // one a block of queries
+  int64_t stride_;         // T, padded: distance of rows in the scratch
+  Buffer<float> scratch_;  // of all threads
 };
 
 }  // namespace pretrain

@@ -7,6 +7,8 @@
 #include <new>
 #include <span>
 
+#include <sys/mman.h>
+
 namespace pretrain {
 
 /// An array of trivial elements, 64-byte aligned, not initialised. Single-owner.
@@ -16,9 +18,13 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(size_t size) : size_(size) {
     if (size == 0) return;
-    const size_t bytes = (size * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
+    const size_t wanted = size * sizeof(T);
+    const size_t alignment = wanted >= kHugePage ? kHugePage : kCacheLine;
+    const size_t bytes = (wanted + kCacheLine - 1) / kCacheLine * kCacheLine;
+    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
     if (data_ == nullptr) throw std::bad_alloc();
+    // A wish, which the system may not grant: fewer address translations to look up.
+    if (wanted >= kHugePage) madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
   }
 
   T* data() { return data_.get(); }
@@ -30,7 +36,8 @@ class Buffer {
   std::span<const T> span() const { return {data(), size_}; }
 
  private:
-  static constexpr size_t kAlignment = 64;
+  static constexpr size_t kCacheLine = 64;
+  static constexpr size_t kHugePage = size_t{2} << 20;
   struct Free {
     void operator()(T* p) const { std::free(p); }
   };

@@ -1,6 +1,5 @@
 #include "libs/tensor/compute.h"
 
-#include <omp.h>
 #include <tbb/task_scheduler_observer.h>
 
 #if defined(__SSE__)
@@ -10,7 +9,6 @@
 namespace pretrain {
 
 void prepare_compute_thread() {
-  omp_set_num_threads(1);  // oneDNN would start a team of its own inside every product
 #if defined(__SSE__)
   constexpr unsigned kFlushToZero = 0x8000;
   constexpr unsigned kDenormalsAreZero = 0x0040;
@@ -30,6 +28,7 @@ class Compute::Observer : public tbb::task_scheduler_observer {
 
 Compute::Compute(int threads)
     : threads_(threads),
+      scratch_(static_cast<size_t>(threads) * kScratchFloats),
       arena_(threads, /*reserved_for_masters=*/1, tbb::task_arena::priority::high),
       observer_(std::make_unique<Observer>(arena_)) {
   prepare_compute_thread();

@@ -10,6 +10,8 @@
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
+#include "libs/tensor/buffer.h"
+
 namespace pretrain {
 
 /// The arena that all kernels run in. Used from one thread at a time (the trainer's); not thread-safe.
@@ -49,15 +51,20 @@ class Compute {
   /// The calling thread's slot in [0, threads()). Requires: called inside parallel_for.
   static int slot() { return tbb::this_task_arena::current_thread_index(); }
 
+  /// kScratchFloats floats that the calling thread may use until its piece of work ends; not initialised.
+  /// Requires: called inside parallel_for.
+  float* scratch() { return scratch_.data() + static_cast<size_t>(slot()) * kScratchFloats; }
+  static constexpr int64_t kScratchFloats = 192 * 1024;
+
  private:
   class Observer;
   int threads_;
+  Buffer<float> scratch_;
   tbb::task_arena arena_;
   std::unique_ptr<Observer> observer_;
 };
 
-/// Prepares the calling thread for kernels: one OpenMP thread inside oneDNN, denormals flushed to zero.
-/// The arena does it for its own threads; others that create kernels call it themselves.
+/// Prepares the calling thread for kernels: denormals flushed to zero. The arena does it for its own threads.
 void prepare_compute_thread();
 
 }  // namespace pretrain

@@ -1,19 +1,16 @@
 #pragma once
-// Matrix products: tiles cut by shape, each one single-threaded oneDNN primitive created once for its shape.
-// All matrices are row-major float32; `ld` is the distance between rows in elements.
+// Matrix products over all threads. All matrices are float32; `ld` is the distance between rows in elements.
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <string>
 
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
+#include "libs/tensor/product_kernel.h"
 
 namespace pretrain {
 
-/// The right-hand operand of many products, laid out as the product kernel likes it.
+/// The right-hand operand of many products, laid out as the kernel reads it: panels of kPanelColumns columns.
 /// Filled once (weights: once an optimizer step), read by all threads.
 class PackedMatrix {
  public:
@@ -35,7 +32,8 @@ class PackedMatrix {
   /// Packs the transpose of what is stored. Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);
 
-  const float* data() const { return data_.data(); }
+  /// Columns from `column` on, rows kPanelColumns apart. Requires: a multiple of kPanelColumns.
+  const float* panel(int64_t column) const { return data_.data() + column * K_; }
 
  private:
   int64_t K_ = 0;
@@ -43,72 +41,18 @@ class PackedMatrix {
   Buffer<float> data_;
 };
 
-/// One product of fixed shape and strides on one thread. Thread-safe for different slots.
-class TileGemm {
- public:
-  struct Shape {
-    int64_t M = 0, N = 0, K = 0;
-    int64_t lda = 0, ldb = 0, ldc = 0;
-    bool transpose_a = false;  ///< A is stored as [K, M]
-    bool transpose_b = false;  ///< B is stored as [N, K]
-    bool packed_b = false;     ///< B is a PackedMatrix; ldb is ignored
-    bool accumulate = false;   ///< C += instead of C =
-    bool bias = false;         ///< adds bias[N] to each row
-    auto operator<=>(const Shape&) const = default;
-  };
-
-  TileGemm(const Shape& shape, int slots);
-  ~TileGemm();
-  TileGemm(const TileGemm&) = delete;
-  TileGemm& operator=(const TileGemm&) = delete;
-
-  void run(int slot, const float* a, const float* b, float* c, const float* bias = nullptr) const;
-
- private:
-  struct Slot;
-  struct Primitive;
-  std::unique_ptr<Primitive> primitive_;
+/// What happens to C = A B while its elements are in cache, in this order. Null: nothing.
+struct Epilogue {
+  const float* bias = nullptr;        ///< [N], added to each row
+  const float* added = nullptr;       ///< [M, N], added; may be C itself
+  float* gelu = nullptr;              ///< [M, N], becomes gelu(C)
+  const float* gelu_input = nullptr;  ///< [M, N]: C is multiplied by the derivative of gelu there
 };
 
-/// C[M,N] (+)= A[M,K] * B[K,N] (+ bias[N]) (+ initial[M,N]) over all threads, B packed, A and C dense.
-/// A tile is a range of rows of C and all its columns: oneDNN's best kernel wants a dense destination.
-class Product {
- public:
-  struct Shape {
-    int64_t M = 0, N = 0, K = 0;
-    bool accumulate = false;
-    bool bias = false;
-    auto operator<=>(const Shape&) const = default;
-  };
-
-  Product(Compute& compute, const Shape& shape);
-
-  /// Aliasing: c overlaps neither a nor b. `initial` is copied into C first; needs accumulate.
-  /// Repeatability: bit-identical for any number of threads.
-  void run(const float* a, const PackedMatrix& b, float* c, const float* bias = nullptr,
-           const float* initial = nullptr) const;
-
- private:
-  Compute& compute_;
-  Shape shape_;
-  int64_t tile_rows_ = 0;
-  int64_t tile_count_ = 0;
-  std::unique_ptr<TileGemm> tile_, last_tile_;  // the last one may have fewer rows
-};
-
-/// Name and version of the library that multiplies.
-std::string product_library_version();
-
-/// Products by shape, shared by all layers of a model. Single-owner.
-class ProductCache {
- public:
-  explicit ProductCache(Compute& compute) : compute_(compute) {}
-  const Product& get(const Product::Shape& shape);
-  Compute& compute() { return compute_; }
-
- private:
-  Compute& compute_;
-  std::map<Product::Shape, std::unique_ptr<Product>> products_;
-};
+/// C[M, N] = A[M, K] B[K, N] and the epilogue. Requires: one of A's strides is 1.
+/// Aliasing: c overlaps neither a nor b.
+/// Repeatability: bit-identical for any number of threads.
+void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,
+             const Epilogue& epilogue = {});
 
 }  // namespace pretrain

@@ -78,14 +78,5 @@ void transpose_block(const float* in, int64_t ld_in, int64_t rows, int64_t colum
   HWY_DYNAMIC_DISPATCH(TransposeBlock)(in, ld_in, rows, columns, out, ld_out);
 }
 
-void transpose(Compute& compute, const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
-               int64_t ld_out) {
-  constexpr size_t kColumnsPerTask = 64;
-  compute.parallel_ranges(static_cast<size_t>(columns), kColumnsPerTask, [&](size_t begin, size_t end) {
-    const auto c = static_cast<int64_t>(begin);
-    transpose_block(in + c, ld_in, rows, static_cast<int64_t>(end - begin), out + c * ld_out, ld_out);
-  });
-}
-
 }  // namespace pretrain
 #endif  // HWY_ONCE

@@ -3,16 +3,10 @@
 
 #include <cstdint>
 
-#include "libs/tensor/compute.h"
-
 namespace pretrain {
 
 /// out[c, r] = in[r, c] on the calling thread. Shapes: in [rows, columns], out [columns, rows].
 void transpose_block(const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
                      int64_t ld_out);
-
-/// The same over all threads.
-void transpose(Compute& compute, const float* in, int64_t ld_in, int64_t rows, int64_t columns, float* out,
-               int64_t ld_out);
 
 }  // namespace pretrain

@@ -3,15 +3,13 @@
 #include "libs/base/file.h"
 #include "libs/base/machine.h"
 #include "libs/checkpoint/verify.h"
-#include "libs/tensor/gemm.h"
 #include "libs/tensor/peak.h"
 
 namespace pretrain {
 
 nlohmann::json machine_fingerprint() {
   nlohmann::json fingerprint = {{"processor", inspect_machine().processor},
-                                {"vector_target", vector_target()},
-                                {"product_library", product_library_version()}};
+                                {"vector_target", vector_target()}};
   try {
     fingerprint["program"] = hash_file(std::filesystem::read_symlink("/proc/self/exe")).hash;
   } catch (const std::exception&) {

@@ -49,9 +49,8 @@ const std::vector<Home>& homes() {
   static const std::vector<Home> kHomes{
       {{"tbb/flow_graph", "oneapi/tbb/flow_graph"}, "pipeline", "", "flow graphs live in pipeline/"},
       {{"sentencepiece"}, "tokenizer", ".cpp", "SentencePiece lives in tokenizer/*.cpp"},
-      {{"dnnl", "oneapi/dnnl"}, "libs/tensor", "", "oneDNN lives in libs/tensor/"},
       {{"hwy/"}, "libs/tensor", "", "Highway lives in libs/tensor/"},
-      {{"immintrin.h", "x86intrin.h", "arm_neon.h", "arm_sve.h", "cpuid.h", "omp.h"},
+      {{"immintrin.h", "x86intrin.h", "arm_neon.h", "arm_sve.h", "cpuid.h"},
        "libs/tensor",
        "",
        "processor features live in libs/tensor/"},

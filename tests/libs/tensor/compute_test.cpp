@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "libs/tensor/buffer.h"
 #include "tests/libs/tensor/kernel_testing.h"
@@ -37,12 +36,18 @@ TEST(Compute, RunsOnAsManyThreadsAsItHasSlots) {
   EXPECT_EQ(slots, (std::set<int>{0, 1, 2}));
 }
 
-TEST(Compute, GivesOneOpenMpThreadToEachOfItsThreads) {
+TEST(Compute, GivesEachThreadScratchOfItsOwn) {
   const test::MoreThreads more_threads;
   Compute compute(3);
-  std::atomic<int> others{0};
-  compute.parallel_for(64, [&](size_t) { others += omp_get_max_threads() != 1; });
-  EXPECT_EQ(others, 0);
+  std::atomic<int> disturbed{0};
+  compute.parallel_for(64, [&](size_t i) {
+    float* scratch = compute.scratch();
+    std::fill_n(scratch, Compute::kScratchFloats, static_cast<float>(i));
+    std::this_thread::yield();
+    for (int64_t k = 0; k < Compute::kScratchFloats; k += 997)
+      disturbed += scratch[k] != static_cast<float>(i);
+  });
+  EXPECT_EQ(disturbed, 0);
 }
 
 TEST(Compute, CallsEachIndexOnce) {

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/tensor/gemm.h"
 #include "tests/libs/tensor/kernel_testing.h"
 
 namespace pretrain {
@@ -30,10 +29,9 @@ TEST(Peak, CountsTheWorkOfAllThreads) {
   EXPECT_LT(ratio, 6);
 }
 
-TEST(Peak, NamesItsInstructionSetAndProductLibrary) {
+TEST(Peak, NamesItsInstructionSet) {
   EXPECT_FALSE(vector_target().empty());
   EXPECT_NE(vector_target(), "Unknown");
-  EXPECT_EQ(product_library_version().substr(0, 7), "oneDNN ");
 }
 
 }  // namespace
