@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "libs/base/check.h"
-#include "libs/tensor/activation.h"
 #include "libs/tensor/embedding.h"
 #include "libs/tensor/layer_norm.h"
 #include "libs/tensor/loss.h"
@@ -241,10 +240,9 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
   float* dnarrow = memory.dnarrow.data();
   float* dwide = memory.dwide.data();
 
-  gelu_forward(compute_, layer.up_out.data(), elements(M_, F_), activated_.data());
+  layer.down.backward_input(dx, dwide, {.gelu_input = layer.up_out.data(), .gelu = activated_.data()});
   layer.down.backward_parameters(activated_.data(), dx, accumulate, gradients + at.down_weight,
                                  gradients + at.down_bias, memory.packed);
-  layer.down.backward_input(dx, dwide, {.gelu_input = layer.up_out.data()});
   layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
                      C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
   layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight,

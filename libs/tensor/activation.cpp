@@ -32,13 +32,20 @@ V Gelu(D d, V x) {
   return hn::Mul(x, Sigmoid2u(d, x));
 }
 
-/// s = sigmoid(2u): gelu = x s, s' = 2 s (1 - s) u', so gelu' = s + 2 x s (1 - s) u'.
+/// From s = sigmoid(2u): gelu = x s, s' = 2 s (1 - s) u', so gelu' = s + 2 x s (1 - s) u'.
 template <class D, class V>
-V GeluDerivative(D d, V x) {
+V GeluDerivative(D d, V x, V s) {
   const V one = hn::Set(d, 1.0F);
-  const V s = Sigmoid2u(d, x);
   const V slope = hn::Mul(hn::Set(d, kSqrtTwoOverPi), hn::MulAdd(hn::Set(d, 3 * kCubic), hn::Mul(x, x), one));
   return hn::MulAdd(hn::Mul(hn::Mul(hn::Set(d, 2.0F), x), hn::Mul(s, hn::Sub(one, s))), slope, s);
+}
+
+template <class D>
+void GeluBackward(D d, const float* x, const float* dy, float* dx, float* out) {
+  const auto value = hn::LoadU(d, x);
+  const auto s = Sigmoid2u(d, value);
+  hn::StoreU(hn::Mul(hn::LoadU(d, dy), GeluDerivative(d, value, s)), d, dx);
+  if (out != nullptr) hn::StoreU(hn::Mul(value, s), d, out);
 }
 
 void GeluForwardRange(const float* x, size_t count, float* out) {
@@ -50,17 +57,14 @@ void GeluForwardRange(const float* x, size_t count, float* out) {
   for (; i < count; ++i) hn::StoreU(Gelu(d1, hn::LoadU(d1, x + i)), d1, out + i);
 }
 
-void GeluBackwardRange(const float* x, const float* dy, size_t count, float* dx) {
+void GeluBackwardRange(const float* x, const float* dy, size_t count, float* dx, float* out) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
   const size_t N = hn::Lanes(d);
+  const auto at = [out](size_t i) { return out == nullptr ? nullptr : out + i; };
   size_t i = 0;
-  for (; i + N <= count; i += N) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, dy + i), GeluDerivative(d, hn::LoadU(d, x + i))), d, dx + i);
-  }
-  for (; i < count; ++i) {
-    hn::StoreU(hn::Mul(hn::LoadU(d1, dy + i), GeluDerivative(d1, hn::LoadU(d1, x + i))), d1, dx + i);
-  }
+  for (; i + N <= count; i += N) GeluBackward(d, x + i, dy + i, dx + i, at(i));
+  for (; i < count; ++i) GeluBackward(d1, x + i, dy + i, dx + i, at(i));
 }
 
 }  // namespace pretrain::HWY_NAMESPACE
@@ -85,7 +89,7 @@ void gelu_forward(Compute& compute, const float* x, size_t count, float* out) {
 void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx) {
   const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
   compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
-    range(x + begin, dy + begin, end - begin, dx + begin);
+    range(x + begin, dy + begin, end - begin, dx + begin, nullptr);
   });
 }
 
@@ -95,10 +99,12 @@ void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* 
 }
 
 void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
-                         float* dx) {
+                         float* dx, float* out) {
   const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
-  for (int64_t r = 0; r < rows; ++r)
-    range(x + r * ld, dy + r * ld, static_cast<size_t>(columns), dx + r * ld);
+  for (int64_t r = 0; r < rows; ++r) {
+    range(x + r * ld, dy + r * ld, static_cast<size_t>(columns), dx + r * ld,
+          out == nullptr ? nullptr : out + r * ld);
+  }
 }
 
 }  // namespace pretrain

@@ -17,9 +17,10 @@ void gelu_forward(Compute& compute, const float* x, size_t count, float* out);
 /// Aliasing: dx may be dy.
 void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx);
 
-/// The same for a block of rows `ld` apart, on the calling thread.
+/// The same for a block of rows `ld` apart, on the calling thread. The backward one also writes gelu(x) to
+/// `out`, if given: it costs no second exponential.
 void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, float* out);
 void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
-                         float* dx);
+                         float* dx, float* out = nullptr);
 
 }  // namespace pretrain

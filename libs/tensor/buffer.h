@@ -7,7 +7,7 @@
 #include <new>
 #include <span>
 
-#include <sys/mman.h>
+#include "libs/base/huge_pages.h"
 
 namespace pretrain {
 
@@ -23,8 +23,7 @@ class Buffer {
     const size_t bytes = (wanted + kCacheLine - 1) / kCacheLine * kCacheLine;
     data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
     if (data_ == nullptr) throw std::bad_alloc();
-    // A wish, which the system may not grant: fewer address translations to look up.
-    if (wanted >= kHugePage) madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+    if (wanted >= kHugePage) prefer_huge_pages(data_.get(), bytes);
   }
 
   T* data() { return data_.get(); }
@@ -37,7 +36,6 @@ class Buffer {
 
  private:
   static constexpr size_t kCacheLine = 64;
-  static constexpr size_t kHugePage = size_t{2} << 20;
   struct Free {
     void operator()(T* p) const { std::free(p); }
   };

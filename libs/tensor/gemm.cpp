@@ -15,10 +15,10 @@ namespace {
 /// result's bits.
 constexpr int64_t kInnerPiece = 512;
 
-/// Rows of a tile: many, since each tile reads all of B; fewer where A is packed first, so that a tile can
-/// have all columns and packs its rows once.
+/// Rows of a tile: many, since each tile reads all of B, and few, so that no thread waits long for another's
+/// last one.
 constexpr int64_t kTileRows = 256;
-constexpr int64_t kPackedTileRows = 128;
+constexpr int64_t kPackedTileRows = 64;
 static_assert(packed_floats(kPackedTileRows, kInnerPiece) <= Compute::kScratchFloats);
 
 int64_t round_up(int64_t n, int64_t multiple) {
@@ -64,9 +64,12 @@ struct Destination {
   /// To be called once all terms of a part have been summed.
   void finish(const Part& part) const {
     const int64_t o = offset(part);
-    if (epilogue.gelu != nullptr) gelu_forward_block(part.rows, part.columns, N, c + o, epilogue.gelu + o);
-    if (epilogue.gelu_input != nullptr)
-      gelu_backward_block(part.rows, part.columns, N, epilogue.gelu_input + o, c + o, c + o);
+    if (epilogue.gelu_input != nullptr) {
+      gelu_backward_block(part.rows, part.columns, N, epilogue.gelu_input + o, c + o, c + o,
+                          epilogue.gelu == nullptr ? nullptr : epilogue.gelu + o);
+    } else if (epilogue.gelu != nullptr) {
+      gelu_forward_block(part.rows, part.columns, N, c + o, epilogue.gelu + o);
+    }
   }
 };
 
@@ -97,13 +100,12 @@ void run_tile(const Part& tile, const MatrixView& a, const PackedMatrix& b, cons
   }
 }
 
-/// Columns of a tile: all, if that makes enough tiles to share among threads.
-int64_t tile_columns(int64_t down, int64_t N) {
+/// Columns of a tile: all, if that makes enough tiles to share among threads, but no fewer than `narrowest`.
+int64_t tile_columns(int64_t down, int64_t N, int64_t narrowest) {
   constexpr int64_t kTiles = 16;
-  constexpr int64_t kNarrowest = 256;
   constexpr int64_t kWidest = 2048;
   const int64_t across = (kTiles + down - 1) / down;
-  return std::clamp(round_up((N + across - 1) / across, kPanelColumns), kNarrowest, kWidest);
+  return std::clamp(round_up((N + across - 1) / across, kPanelColumns), narrowest, kWidest);
 }
 
 }  // namespace
@@ -138,9 +140,11 @@ void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld)
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,
              const Epilogue& epilogue) {
   const Destination destination{c, b.N(), epilogue};
-  const int64_t height = a.column_stride == 1 ? kTileRows : kPackedTileRows;
+  const bool packs =
+      a.column_stride != 1;  // a tile's rows of A once for all its columns: the wider the better
+  const int64_t height = packs ? kPackedTileRows : kTileRows;
   const int64_t down = (M + height - 1) / height;
-  const int64_t width = tile_columns(down, b.N());
+  const int64_t width = tile_columns(down, b.N(), packs ? 1024 : 256);
   const int64_t across = (b.N() + width - 1) / width;
   compute.parallel_for(static_cast<size_t>(across * down), [&](size_t index) {
     const int64_t row = static_cast<int64_t>(index) / across * height;

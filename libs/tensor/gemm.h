@@ -45,8 +45,8 @@ class PackedMatrix {
 struct Epilogue {
   const float* bias = nullptr;        ///< [N], added to each row
   const float* added = nullptr;       ///< [M, N], added; may be C itself
-  float* gelu = nullptr;              ///< [M, N], becomes gelu(C)
   const float* gelu_input = nullptr;  ///< [M, N]: C is multiplied by the derivative of gelu there
+  float* gelu = nullptr;              ///< [M, N], becomes gelu(gelu_input), or gelu(C) without an input
 };
 
 /// C[M, N] = A[M, K] B[K, N] and the epilogue. Requires: one of A's strides is 1.

@@ -34,7 +34,8 @@ const std::vector<Extras> kExtras{{},
                                   {.added = true, .in_place = true},
                                   {.bias = true, .added = true},
                                   {.bias = true, .gelu = true},
-                                  {.gelu_input = true}};
+                                  {.gelu_input = true},
+                                  {.gelu = true, .gelu_input = true}};
 
 Matrix plus(Matrix a, const std::vector<float>& b) {
   for (size_t i = 0; i < a.size(); ++i) a[i] += static_cast<double>(b[i]);
@@ -68,15 +69,16 @@ void check_product(Compute& compute, int64_t M, int64_t N, int64_t K, bool trans
           c.data(),
           {.bias = extras.bias ? bias.data() : nullptr,
            .added = extras.added ? added : nullptr,
-           .gelu = extras.gelu ? activated.data() : nullptr,
-           .gelu_input = extras.gelu_input ? gelu_input.data() : nullptr});
+           .gelu_input = extras.gelu_input ? gelu_input.data() : nullptr,
+           .gelu = extras.gelu ? activated.data() : nullptr});
 
   const Matrix dense = transpose_a ? transposed(as_double(a.copy()), K, M) : as_double(a.copy());
   Matrix expected =
       reference::linear(dense, as_double(b), extras.bias ? as_double(bias.copy()) : Matrix(), M, N, K);
   if (extras.added) expected = plus(std::move(expected), before);
   if (extras.gelu) {
-    EXPECT_TRUE(all_close(activated.copy(), reference::gelu(expected), test::sum_bound(K)));
+    const Matrix before_gelu = extras.gelu_input ? as_double(gelu_input) : expected;
+    EXPECT_TRUE(all_close(activated.copy(), reference::gelu(before_gelu), test::sum_bound(K)));
     EXPECT_TRUE(activated.intact());
   }
   if (extras.gelu_input) expected = reference::gelu_backward(expected, as_double(gelu_input));
