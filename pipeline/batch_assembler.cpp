@@ -25,6 +25,16 @@ std::vector<uint32_t> values_of(const StreamState& state, std::string_view name)
   return values;
 }
 
+/// Earlier versions did not keep them.
+std::vector<Packer::DocumentStart> document_starts_of(const nlohmann::json& scalars) {
+  std::vector<Packer::DocumentStart> starts;
+  for (const auto& entry : scalars.value("document_starts", nlohmann::json::array())) {
+    starts.push_back(
+        {entry.at(0).get<uint64_t>(), {entry.at(1).get<uint32_t>(), entry.at(2).get<uint64_t>()}});
+  }
+  return starts;
+}
+
 }  // namespace
 
 BatchAssembler::BatchAssembler(const AssemblerOptions& options)
@@ -36,9 +46,8 @@ bool BatchAssembler::produce(Batch& batch) {
   while (!finished_) {
     SequenceView sequence;
     if (buffer_.must_emit()) {
-      uint32_t pairs = 0;
-      buffer_.emit(sequence_, pairs);
-      append_row(sequence_, pairs);
+      buffer_.emit(sequence_);
+      append_row(sequence_);
       if (partial_.rows == options_.rows) {
         finish(batch);
         return true;
@@ -51,8 +60,8 @@ bool BatchAssembler::produce(Batch& batch) {
     } else if (draining_) {
       finished_ = true;
       if (partial_.rows > 0) {
-        while (partial_.rows < options_.rows)
-          append_row(std::vector<uint32_t>(options_.buffer.context + 1), 0);
+        const SequenceBuffer::Sequence padding{.tokens = std::vector<uint32_t>(options_.buffer.context + 1)};
+        while (partial_.rows < options_.rows) append_row(padding);
         finish(batch);
         return true;
       }
@@ -63,12 +72,14 @@ bool BatchAssembler::produce(Batch& batch) {
   return false;
 }
 
-void BatchAssembler::append_row(const std::vector<uint32_t>& tokens, uint32_t pairs) {
+void BatchAssembler::append_row(const SequenceBuffer::Sequence& sequence) {
   const uint32_t T = options_.buffer.context;
+  const std::vector<uint32_t>& tokens = sequence.tokens;
   partial_.inputs.insert(partial_.inputs.end(), tokens.begin(), tokens.begin() + T);
   for (uint32_t t = 0; t < T; ++t) {
-    partial_.targets.push_back(t < pairs ? static_cast<int32_t>(tokens[t + 1]) : -1);
+    partial_.targets.push_back(t < sequence.pairs ? static_cast<int32_t>(tokens[t + 1]) : -1);
   }
+  partial_.origins.push_back(sequence.origin);
   ++partial_.rows;
 }
 
@@ -103,7 +114,7 @@ void BatchAssembler::end_epoch() {
 void BatchAssembler::absorb(const Chunk& chunk) {
   PRETRAIN_CHECK(!epoch_ends_ && !draining_, "absorbing beyond the end");
   for (const EncodedPiece& piece : chunk.pieces) {
-    packer_.add(piece);
+    packer_.add(piece, origin_names_.origin_of(piece.place, chunk.catalog));
     if (piece.ends_document) ++documents_;
   }
   for (const Skip& skip : chunk.skips) ++skips_[skip.reason];
@@ -112,6 +123,15 @@ void BatchAssembler::absorb(const Chunk& chunk) {
   epoch_ends_ = chunk.ends_epoch;
   cursor_ = chunk.after;
   catalog_ = chunk.catalog;
+}
+
+std::vector<std::string> BatchAssembler::documents_of(const Batch& batch) const {
+  std::vector<std::string> documents;
+  for (const SequenceOrigin& origin : batch.origins) {
+    std::string document = origin_names_.describe(origin);
+    if (!document.empty()) documents.push_back(std::move(document));
+  }
+  return documents;
 }
 
 void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog) {
@@ -137,6 +157,13 @@ void BatchAssembler::save(StreamState& state) const {
   state.scalars["buffer_limit"] = buffer.limit;
   state.scalars["buffer_absorbed"] = buffer.absorbed_since_emission;
   state.scalars["partial_rows"] = partial_.rows;
+  nlohmann::json starts = nlohmann::json::array();
+  for (const Packer::DocumentStart& start : packer_.document_starts())
+    starts.push_back({start.position, start.origin.shard, start.origin.offset});
+  state.scalars["document_starts"] = starts;
+  state.scalars["origin_names"] = origin_names_.names();
+  state.arrays.push_back(to_array("buffer_origins", buffer.origins));
+  state.arrays.push_back(to_array("partial_origins", partial_.origins));
   state.arrays.push_back(to_array("carry", packer_.carry()));
   state.arrays.push_back(to_array("partial_inputs", partial_.inputs));
   const std::vector<uint32_t> targets(partial_.targets.begin(), partial_.targets.end());
@@ -153,8 +180,9 @@ void BatchAssembler::restore(const StreamState& state) {
     restore_buffer(state);
     restore_position(state.scalars);
     restore_partial(state);
-    packer_.restore(values_of(state, "carry"),
-                    state.scalars.at("document_ends").get<std::vector<uint64_t>>());
+    packer_.restore(values_of(state, "carry"), state.scalars.at("document_ends").get<std::vector<uint64_t>>(),
+                    document_starts_of(state.scalars));
+    origin_names_ = OriginNames(state.scalars.value("origin_names", std::vector<std::string>()));
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::kData,
          "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
@@ -182,6 +210,7 @@ void BatchAssembler::restore_buffer(const StreamState& state) {
     fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(),
          expected);
   }
+  buffer.origins = origins_of(state, "buffer_origins", buffer.pairs.size());
   buffer.rng = s.at("buffer_rng").get<Rng::State>();
   buffer.absorbed_since_emission = s.at("buffer_absorbed").get<uint64_t>();
   buffer_.restore(buffer);
@@ -212,6 +241,7 @@ void BatchAssembler::restore_partial(const StreamState& state) {
     fail(ErrorKind::kData, "checkpoint: {} rows of a begun batch do not fit batches of {} x {}",
          partial_.rows, options_.rows, options_.buffer.context);
   }
+  partial_.origins = origins_of(state, "partial_origins", static_cast<size_t>(partial_.rows));
 }
 
 }  // namespace pretrain

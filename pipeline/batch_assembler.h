@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/data/batch_source.h"
+#include "pipeline/origins.h"
 #include "pipeline/packer.h"
 #include "pipeline/sequence_buffer.h"
 
@@ -40,6 +41,9 @@ class BatchAssembler {
   const Cursor& cursor() const { return cursor_; }
   const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
 
+  /// "wiki_07 at byte 12345" for each row whose text has a known beginning.
+  std::vector<std::string> documents_of(const Batch& batch) const;
+
   uint64_t buffered() const { return buffer_.size(); }
   uint64_t documents() const { return documents_; }
   uint64_t invalid_utf8() const { return invalid_utf8_; }
@@ -55,7 +59,7 @@ class BatchAssembler {
   void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);
 
  private:
-  void append_row(const std::vector<uint32_t>& tokens, uint32_t pairs);
+  void append_row(const SequenceBuffer::Sequence& sequence);
   void finish(Batch& batch);
   void end_epoch();
   void restore_buffer(const StreamState& state);
@@ -77,7 +81,8 @@ class BatchAssembler {
   uint64_t documents_ = 0;
   uint64_t invalid_utf8_ = 0;
   std::map<std::string, uint64_t> skips_;
-  std::vector<uint32_t> sequence_;  // scratch
+  OriginNames origin_names_;
+  SequenceBuffer::Sequence sequence_;  // scratch
 };
 
 }  // namespace pretrain

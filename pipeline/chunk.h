@@ -13,6 +13,7 @@ namespace pretrain {
 /// The tokens of one piece of a document.
 struct EncodedPiece {
   std::vector<uint32_t> ids;
+  Place place;  ///< of the document, in the chunk's catalog
   bool begins_document = false;
   bool ends_document = false;
 };

@@ -148,6 +148,8 @@ void Loader::restore_queue(const StreamState& state) {
   const auto rows = options_.assembler.rows;
   const auto context = static_cast<int64_t>(options_.assembler.buffer.context);
   const auto elements = static_cast<size_t>(rows * context);
+  const std::vector<SequenceOrigin> origins =
+      origins_of(state, "queued_origins", state.scalars.at("queued").size() * static_cast<size_t>(rows));
   size_t at = 0;
   for (const auto& entry : state.scalars.at("queued")) {
     Batch batch{.number = entry.at("number").get<uint64_t>(),
@@ -155,7 +157,8 @@ void Loader::restore_queue(const StreamState& state) {
                 .rows = rows,
                 .context = context,
                 .inputs = std::vector<uint32_t>(elements),
-                .targets = std::vector<int32_t>(elements)};
+                .targets = std::vector<int32_t>(elements),
+                .origins = std::vector<SequenceOrigin>(static_cast<size_t>(rows))};
     if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size() ||
         !queue_.has_room()) {
       fail(ErrorKind::kUsage,
@@ -164,6 +167,8 @@ void Loader::restore_queue(const StreamState& state) {
     }
     std::memcpy(batch.inputs.data(), inputs.bytes.data() + at, elements * 4);
     std::memcpy(batch.targets.data(), targets.bytes.data() + at, elements * 4);
+    std::copy_n(origins.begin() + static_cast<int64_t>(at / (elements * 4)) * rows, rows,
+                batch.origins.begin());
     finish_batch(batch);
     queue_.push(std::move(batch));
     at += elements * 4;
@@ -183,11 +188,20 @@ StreamState Loader::state(const std::stop_token& stop) {
   assembler_.save(state);
   const std::deque<Batch> queued = queue_.contents();
   state.scalars["queued"] = nlohmann::json::array();
-  for (const Batch& batch : queued)
+  std::vector<SequenceOrigin> origins;
+  for (const Batch& batch : queued) {
     state.scalars["queued"].push_back({{"number", batch.number}, {"epoch", batch.epoch}});
+    origins.insert(origins.end(), batch.origins.begin(), batch.origins.end());
+  }
+  state.arrays.push_back(to_array("queued_origins", origins));
   state.arrays.push_back(queued_array("queued_inputs", queued, true));
   state.arrays.push_back(queued_array("queued_targets", queued, false));
   return state;
+}
+
+std::vector<std::string> Loader::documents_of(const Batch& batch) const {
+  const std::lock_guard lock(mutex_);
+  return assembler_.documents_of(batch);
 }
 
 SourceStatus Loader::status() const {

@@ -59,6 +59,7 @@ class Loader : public BatchSource {
 
   bool next(Batch& batch, const std::stop_token& stop) override;
   StreamState state(const std::stop_token& stop) override;
+  std::vector<std::string> documents_of(const Batch& batch) const override;
   SourceStatus status() const override;
 
   LoaderHighWater high_water() const;

@@ -19,22 +19,28 @@ std::string_view to_string(Packing packing) {
 Packer::Packer(Packing packing, uint32_t context, uint32_t end_of_text)
     : packing_(packing), context_(context), end_of_text_(end_of_text) {}
 
-void Packer::add(const EncodedPiece& piece) {
-  if (begin_ > 0) {  // the carry moves to the front, so that memory stays bounded by one chunk
-    tokens_.erase(tokens_.begin(), tokens_.begin() + static_cast<int64_t>(begin_));
-    for (uint64_t& end : ends_) end -= begin_;
-    begin_ = 0;
-  }
+void Packer::add(const EncodedPiece& piece, const SequenceOrigin& origin) {
+  if (begin_ > 0) move_to_front();
+  if (piece.begins_document) starts_.push_back({tokens_.size(), origin});
   tokens_.insert(tokens_.end(), piece.ids.begin(), piece.ids.end());
   if (!piece.ends_document) return;
   tokens_.push_back(end_of_text_);
   if (packing_ == Packing::kChunk) ends_.push_back(tokens_.size());
 }
 
+/// So that memory stays bounded by one chunk.
+void Packer::move_to_front() {
+  starts_ = document_starts();
+  ends_ = document_ends();
+  tokens_.erase(tokens_.begin(), tokens_.begin() + static_cast<int64_t>(begin_));
+  begin_ = 0;
+}
+
 /// Returns tokens [begin, begin + pairs], padded to T + 1, and moves on.
 bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
   const auto first = tokens_.begin() + static_cast<int64_t>(begin_);
   sequence.pairs = static_cast<uint32_t>(pairs);
+  sequence.origin = origin_here();
   if (pairs == context_) {
     sequence.tokens = {first, context_ + 1};
   } else {
@@ -44,6 +50,13 @@ bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
   }
   begin_ += advance;
   return true;
+}
+
+SequenceOrigin Packer::origin_here() {
+  size_t passed = 0;
+  while (passed + 1 < starts_.size() && starts_[passed + 1].position <= begin_) ++passed;
+  starts_.erase(starts_.begin(), starts_.begin() + static_cast<int64_t>(passed));
+  return starts_.empty() || starts_.front().position > begin_ ? SequenceOrigin{} : starts_.front().origin;
 }
 
 bool Packer::next(SequenceView& sequence) {
@@ -71,9 +84,17 @@ std::vector<uint64_t> Packer::document_ends() const {
   return ends;
 }
 
-void Packer::restore(std::vector<uint32_t> carry, const std::vector<uint64_t>& document_ends) {
+std::vector<Packer::DocumentStart> Packer::document_starts() const {
+  std::vector<DocumentStart> starts = starts_;
+  for (DocumentStart& start : starts) start.position -= std::min<uint64_t>(start.position, begin_);
+  return starts;
+}
+
+void Packer::restore(std::vector<uint32_t> carry, const std::vector<uint64_t>& document_ends,
+                     const std::vector<DocumentStart>& document_starts) {
   tokens_ = std::move(carry);
   ends_ = document_ends;
+  starts_ = document_starts;
   begin_ = 0;
   flushed_ = false;
 }

@@ -23,6 +23,7 @@ SequenceBuffer::SequenceBuffer(const SequenceBufferOptions& options)
       rng_(options.seed),
       limit_(options.capacity) {
   pairs_.reserve(options.capacity);
+  origins_.reserve(options.capacity);
 }
 
 bool SequenceBuffer::must_emit() const {
@@ -44,27 +45,30 @@ void SequenceBuffer::insert(const SequenceView& sequence) {
       std::memcpy(to + 2 * i, &token, 2);
     }
   }
-  pairs_.resize(size_);
   pairs_.push_back(sequence.pairs);
+  origins_.push_back(sequence.origin);
   ++size_;
   ++absorbed_since_emission_;
 }
 
-void SequenceBuffer::emit(std::vector<uint32_t>& tokens, uint32_t& pairs) {
+void SequenceBuffer::emit(Sequence& sequence) {
   const uint64_t index = rng_.below(size_);
-  tokens.resize(options_.context + 1);
+  sequence.tokens.resize(options_.context + 1);
   const std::byte* from = slot(index);
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    tokens[i] = 0;
-    std::memcpy(&tokens[i], from + token_bytes_ * i, token_bytes_);  // little-endian
+  for (size_t i = 0; i < sequence.tokens.size(); ++i) {
+    sequence.tokens[i] = 0;
+    std::memcpy(&sequence.tokens[i], from + token_bytes_ * i, token_bytes_);  // little-endian
   }
-  pairs = pairs_[index];
+  sequence.pairs = pairs_[index];
+  sequence.origin = origins_[index];
   --size_;
   if (index != size_) {
     std::memcpy(slot(index), slot(size_), slot_bytes_);
     pairs_[index] = pairs_[size_];
+    origins_[index] = origins_[size_];
   }
-  pairs_.resize(size_);
+  pairs_.pop_back();
+  origins_.pop_back();
   absorbed_since_emission_ = 0;
 }
 
@@ -75,6 +79,7 @@ void SequenceBuffer::stop_growing() {
 SequenceBuffer::State SequenceBuffer::state() const {
   return {.tokens = {tokens_.get(), tokens_.get() + size_ * slot_bytes_},
           .pairs = pairs_,
+          .origins = origins_,
           .rng = rng_.state(),
           .limit = limit_,
           .absorbed_since_emission = absorbed_since_emission_};
@@ -82,11 +87,14 @@ SequenceBuffer::State SequenceBuffer::state() const {
 
 void SequenceBuffer::restore(const State& state) {
   size_ = state.pairs.size();
-  PRETRAIN_CHECK(size_ <= options_.capacity && state.tokens.size() == size_ * slot_bytes_,
-                 "{} sequences, {} bytes", size_, state.tokens.size());
+  PRETRAIN_CHECK(size_ <= options_.capacity && state.tokens.size() == size_ * slot_bytes_ &&
+                     state.origins.size() == size_,
+                 "{} sequences, {} origins, {} bytes", size_, state.origins.size(), state.tokens.size());
   std::copy(state.tokens.begin(), state.tokens.end(), tokens_.get());
   pairs_ = state.pairs;
   pairs_.reserve(options_.capacity);
+  origins_ = state.origins;
+  origins_.reserve(options_.capacity);
   rng_ = Rng(state.rng);
   limit_ = state.limit;
   absorbed_since_emission_ = state.absorbed_since_emission;

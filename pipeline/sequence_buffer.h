@@ -32,8 +32,13 @@ class SequenceBuffer {
   /// Requires: !must_emit().
   void insert(const SequenceView& sequence);
 
-  /// Takes a random sequence out. Shapes: tokens [T + 1]. Requires: not empty.
-  void emit(std::vector<uint32_t>& tokens, uint32_t& pairs);
+  struct Sequence {
+    std::vector<uint32_t> tokens;  ///< [T + 1]
+    uint32_t pairs = 0;
+    SequenceOrigin origin;
+  };
+  /// Takes a random sequence out. Requires: not empty.
+  void emit(Sequence& sequence);
 
   /// The end of an epoch: it does not grow any more.
   void stop_growing();
@@ -45,8 +50,9 @@ class SequenceBuffer {
 
   /// All state, for checkpoints. Tokens are kept with `token_bytes` bytes each.
   struct State {
-    std::vector<std::byte> tokens;  ///< [size, T + 1]
-    std::vector<uint32_t> pairs;    ///< [size]
+    std::vector<std::byte> tokens;        ///< [size, T + 1]
+    std::vector<uint32_t> pairs;          ///< [size]
+    std::vector<SequenceOrigin> origins;  ///< [size]
     Rng::State rng{};
     uint64_t limit = 0;
     uint64_t absorbed_since_emission = 0;
@@ -64,6 +70,7 @@ class SequenceBuffer {
   uint64_t slot_bytes_;
   std::unique_ptr<std::byte[]> tokens_;  // not touched before it is used, so that it costs what it holds
   std::vector<uint32_t> pairs_;
+  std::vector<SequenceOrigin> origins_;
   Rng rng_;
   uint64_t size_ = 0;
   uint64_t limit_;  // size at which each one that comes pushes one out

@@ -111,12 +111,10 @@ void Console::on_evaluation(uint64_t step, const EvaluationResult& result) {
 void Console::on_sample(uint64_t step, const float* parameters) {
   if (options_.sample_tokens == 0) return;
   last_sample_ = write_sample(compute_, model_, layout_, parameters, tokenizer_, options_.sample_tokens,
-                              options_.seed + step);
+                              options_.seed + step, options_.stop);
   if (first_sample_.empty()) first_sample_ = last_sample_;
   log_info("sample at step {}:\n{}", format_count(step), last_sample_);
 }
-
-void Console::on_save_started(uint64_t) {}
 
 void Console::on_saved(const SaveResult& result) {
   if (!result.ok) return;  // the trainer has told
@@ -130,14 +128,14 @@ void Console::on_saved(const SaveResult& result) {
 }
 
 std::string write_sample(Compute& compute, const ModelConfig& model, const ParameterLayout& layout,
-                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens,
-                         uint64_t seed) {
+                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens, uint64_t seed,
+                         const std::stop_token& stop) {
   Generator generator(compute, model, layout, parameters);
   StreamDecoder decoder(tokenizer);
   Rng rng(seed);
   std::string text;
   std::span<const float> logits = generator.feed(tokenizer.end_of_text());
-  for (uint64_t i = 0; i < tokens; ++i) {
+  for (uint64_t i = 0; i < tokens && !stop.stop_requested(); ++i) {
     const uint32_t token = sample_token(logits, {.temperature = 0.8, .top_k = 200}, rng);
     if (token == tokenizer.end_of_text()) break;
     text += decoder.push(token);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "libs/base/file.h"
@@ -18,6 +19,7 @@ struct ConsoleOptions {
   std::chrono::milliseconds max_time{0};
   uint64_t sample_tokens = 120;
   uint64_t seed = 1;
+  std::stop_token stop = {};  ///< ends a sample early
 };
 
 /// Single-owner; lives on the trainer's thread.
@@ -30,7 +32,6 @@ class Console : public TrainObserver {
   void on_step(const StepRecord& record, const SourceStatus& source) override;
   void on_evaluation(uint64_t step, const EvaluationResult& result) override;
   void on_sample(uint64_t step, const float* parameters) override;
-  void on_save_started(uint64_t step) override;
   void on_saved(const SaveResult& result) override;
 
   /// The first and the last sample, for the summary.
@@ -62,8 +63,9 @@ class Console : public TrainObserver {
   std::string first_sample_, last_sample_;
 };
 
-/// Text that a model writes after an end-of-text token. Errors: none.
+/// Text that a model writes after an end-of-text token, cut short by a stop. Errors: none.
 std::string write_sample(Compute& compute, const ModelConfig& model, const ParameterLayout& layout,
-                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens, uint64_t seed);
+                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens, uint64_t seed,
+                         const std::stop_token& stop);
 
 }  // namespace pretrain

@@ -129,8 +129,8 @@ void report_skips(const SourceStatus& source) {
 
 }  // namespace
 
-void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c, double peak_flops,
-                    const SourceStatus& source) {
+void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c,
+                    double peak_flops) {
   const char* reason = s.reason == EndReason::kStopped     ? "stopped on request"
                        : s.reason == EndReason::kStreamEnd ? "all epochs done"
                                                            : "limit reached";
@@ -145,7 +145,7 @@ void report_summary(const RunSummary& s, const Console& console, const RunConfig
         rate, 100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
         format_bytes(peak_resident_bytes()));
     report_time(s);
-    report_skips(source);
+    report_skips(s.source);
   }
   if (s.first_evaluation && s.last_evaluation && s.tokens > 0) {
     log_info("validation loss: {:.4f} at the start, {:.4f} at the last evaluation", s.first_evaluation->loss,

@@ -34,6 +34,6 @@ void check_resources(const RunConfiguration& config, const ParameterLayout& layo
 
 /// The end: how far, how fast, where the time went, validation and samples side by side.
 void report_summary(const RunSummary& summary, const Console& console, const RunConfiguration& config,
-                    double peak_flops, const SourceStatus& source);
+                    double peak_flops);
 
 }  // namespace pretrain

@@ -230,7 +230,13 @@ void train(Session& s, StopSignal& stop) {
                    .max_tokens = c.trainer.max_tokens,
                    .max_time = c.trainer.max_time,
                    .sample_tokens = c.sample_tokens,
-                   .seed = c.seed});
+                   .seed = c.seed,
+                   .stop = stop.token()});
+  SkipLog skips(s.files, c.state_folder / "skipped.jsonl");
+  const auto open_source = [&](const StreamState* state) {
+    return std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, state ? Catalog{} : s.catalog,
+                                    state);
+  };
   Trainer trainer({.compute = compute,
                    .model = c.model,
                    .files = s.files,
@@ -241,22 +247,19 @@ void train(Session& s, StopSignal& stop) {
                    .configuration = to_json(s.values),
                    .fingerprint = machine_fingerprint(),
                    .peak_flops = peak,
+                   .open_source = open_source,
                    .observer = console,
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
                   c.trainer);
-  SkipLog skips(s.files, c.state_folder / "skipped.jsonl");
-  std::unique_ptr<Loader> loader;
   if (s.checkpoint) {
-    const StreamState stream = trainer.load(*s.checkpoint);
-    loader = std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, Catalog{}, &stream);
+    trainer.load(*s.checkpoint);
   } else {
     trainer.initialize(c.seed);
-    loader = std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, s.catalog);
   }
-  const RunSummary summary = trainer.run(*loader);
+  const RunSummary summary = trainer.run();
   const double peak_now = measure_fma_peak(compute, std::chrono::milliseconds(200));
-  report_summary(summary, console, c, std::max(peak, peak_now), loader->status());
+  report_summary(summary, console, c, std::max(peak, peak_now));
 }
 
 }  // namespace

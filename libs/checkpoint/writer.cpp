@@ -29,9 +29,18 @@ void CheckpointWriter::start(CheckpointContent content) {
   changed_.notify_all();
 }
 
-void CheckpointWriter::wait_until_sources_read() {
+void CheckpointWriter::wait_until_sources_read(const std::function<void()>& while_waiting) {
+  wait_for([this] { return sources_read_; }, while_waiting);
+}
+
+void CheckpointWriter::wait_for(const std::function<bool()>& condition,
+                                const std::function<void()>& while_waiting) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return sources_read_; });
+  while (!changed_.wait_for(lock, std::chrono::seconds(1), condition)) {
+    lock.unlock();
+    if (while_waiting) while_waiting();
+    lock.lock();
+  }
 }
 
 bool CheckpointWriter::busy() const {
@@ -47,11 +56,8 @@ std::optional<SaveResult> CheckpointWriter::poll() {
   return result;
 }
 
-std::optional<SaveResult> CheckpointWriter::wait() {
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !busy_; });
-  }
+std::optional<SaveResult> CheckpointWriter::wait(const std::function<void()>& while_waiting) {
+  wait_for([this] { return !busy_; }, while_waiting);
   return poll();
 }
 

@@ -56,6 +56,9 @@ class BatchSource {
   /// Waits until the queue is full, so that the state does not depend on timing.
   virtual StreamState state(const std::stop_token& stop) = 0;
 
+  /// Where the text of each row begins, for a person; rows of padding have none.
+  virtual std::vector<std::string> documents_of(const Batch& batch) const = 0;
+
   virtual SourceStatus status() const = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "libs/train/checkpoint_state.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "libs/base/error.h"
 #include "libs/checkpoint/safetensors.h"
@@ -44,30 +45,66 @@ std::vector<TensorSource> stream_views(const StreamState& stream) {
   return views;
 }
 
+nlohmann::json to_json(const std::vector<GuardedStep>& steps) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const GuardedStep& step : steps) json.push_back({{"step", step.step}, {"batch", step.batch}});
+  return json;
+}
+
+std::vector<GuardedStep> to_guarded_steps(const nlohmann::json& json) {
+  std::vector<GuardedStep> steps;
+  for (const auto& entry : json)
+    steps.push_back({entry.at("step").get<uint64_t>(), entry.at("batch").get<uint64_t>()});
+  return steps;
+}
+
+nlohmann::json to_json(const std::optional<StepEvaluation>& evaluation) {
+  if (!evaluation) return nullptr;
+  return {{"step", evaluation->step},
+          {"loss", evaluation->result.loss},
+          {"perplexity", evaluation->result.perplexity},
+          {"bits_per_byte", evaluation->result.bits_per_byte}};
+}
+
+/// JSON has no NaN: such a number was written as null.
+double number_of(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+std::optional<StepEvaluation> to_evaluation(const nlohmann::json& json) {
+  if (json.is_null()) return std::nullopt;
+  return StepEvaluation{.step = json.at("step").get<uint64_t>(),
+                        .result = {.loss = number_of(json.at("loss")),
+                                   .perplexity = number_of(json.at("perplexity")),
+                                   .bits_per_byte = number_of(json.at("bits_per_byte"))}};
+}
+
 nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const StreamState& stream) {
-  nlohmann::json in_a_row = nlohmann::json::array();
-  for (const GuardedStep& step : run.guard.in_a_row)
-    in_a_row.push_back({{"step", step.step}, {"batch", step.batch}});
   return {{"step", run.step},
           {"tokens", run.tokens},
           {"updates", optimizer.updates()},
-          {"guard", {{"total", run.guard.total}, {"in_a_row", in_a_row}}},
+          {"guard",
+           {{"total", run.guard.total},
+            {"in_a_row", to_json(run.guard.in_a_row)},
+            {"recorded", to_json(run.guard.recorded)}}},
           {"log", {{"segment", run.log.segment}, {"offset_bytes", run.log.offset_bytes}}},
           {"trained_seconds", run.trained_seconds},
+          {"evaluation", to_json(run.evaluation)},
           {"stream", stream.scalars}};
 }
 
+/// Fields that earlier versions did not write have a default.
 void from_json(const nlohmann::json& json, RunState& run, AdamW& optimizer, StreamState& stream) {
   run.step = json.at("step").get<uint64_t>();
   run.tokens = json.at("tokens").get<uint64_t>();
   optimizer.set_updates(json.at("updates").get<uint64_t>());
-  run.guard.total = json.at("guard").at("total").get<uint64_t>();
-  run.guard.in_a_row.clear();
-  for (const auto& entry : json.at("guard").at("in_a_row")) {
-    run.guard.in_a_row.push_back({entry.at("step").get<uint64_t>(), entry.at("batch").get<uint64_t>()});
-  }
+  const nlohmann::json& guard = json.at("guard");
+  run.guard = {.total = guard.at("total").get<uint64_t>(),
+               .in_a_row = to_guarded_steps(guard.at("in_a_row")),
+               .recorded = to_guarded_steps(guard.value("recorded", nlohmann::json::array()))};
   run.log = {json.at("log").at("segment").get<uint64_t>(), json.at("log").at("offset_bytes").get<uint64_t>()};
   run.trained_seconds = json.at("trained_seconds").get<double>();
+  run.evaluation = to_evaluation(json.value("evaluation", nlohmann::json()));
   stream.scalars = json.at("stream");
 }
 

@@ -4,6 +4,7 @@
 // state.json.
 
 #include <cstdint>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -13,9 +14,16 @@
 #include "libs/metrics/step_log.h"
 #include "libs/model/parameters.h"
 #include "libs/optim/adamw.h"
+#include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
 
 namespace pretrain {
+
+/// An evaluation, and after which step it was made.
+struct StepEvaluation {
+  uint64_t step = 0;
+  EvaluationResult result;
+};
 
 /// The plain numbers of a run.
 struct RunState {
@@ -23,7 +31,8 @@ struct RunState {
   uint64_t tokens = 0;  ///< targets trained on
   NonFiniteGuard guard;
   StepLogPosition log;
-  double trained_seconds = 0;  ///< over all sessions
+  double trained_seconds = 0;                ///< in steps, over all sessions
+  std::optional<StepEvaluation> evaluation;  ///< the newest
 };
 
 /// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.

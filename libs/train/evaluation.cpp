@@ -11,7 +11,8 @@
 
 namespace pretrain {
 
-EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop) {
+EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop,
+                          const std::function<void()>& on_progress) {
   PRETRAIN_CHECK(data.target_count > 0 && data.context == model.context(), "{} targets, context {}",
                  data.target_count, data.context);
   const auto positions = static_cast<size_t>(model.rows() * model.context());
@@ -26,6 +27,7 @@ EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const 
     std::fill(inputs.begin() + static_cast<int64_t>(count), inputs.end(), 0);
     std::fill(targets.begin() + static_cast<int64_t>(count), targets.end(), kMaskedTarget);
     total += model.evaluate(inputs.data(), targets.data());
+    if (on_progress) on_progress();
   }
   EvaluationResult result;
   result.loss = total / static_cast<double>(data.target_count);

@@ -1,6 +1,7 @@
 #pragma once
 // Loss on sequences that are never trained on.
 
+#include <functional>
 #include <stop_token>
 
 #include "libs/data/evaluation_data.h"
@@ -15,7 +16,9 @@ struct EvaluationResult {
 };
 
 /// Evaluates all sequences; the last micro-batch is padded with positions that don't count.
+/// `on_progress` is called after each micro-batch.
 /// Requires: at least one target; the model's context is the data's. Errors: Stopped.
-EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop);
+EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop,
+                          const std::function<void()>& on_progress = {});
 
 }  // namespace pretrain

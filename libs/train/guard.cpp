@@ -1,15 +1,55 @@
 #include "libs/train/guard.h"
 
+#include <algorithm>
+
 namespace pretrain {
 
-bool NonFiniteGuard::record(bool finite, uint64_t step, uint64_t batch) {
+GuardVerdict NonFiniteGuard::record(bool finite, uint64_t step, uint64_t batch) {
   if (finite) {
     in_a_row.clear();
-    return false;
+    return GuardVerdict::kGoOn;
   }
   ++total;
   in_a_row.push_back({step, batch});
-  return in_a_row.size() >= kMaximumInARow;
+  if (in_a_row.size() < kMaximumInARow || has_recorded(step)) return GuardVerdict::kGoOn;
+  return has_recorded(in_a_row.front().step) ? GuardVerdict::kStop : GuardVerdict::kReturn;
+}
+
+void NonFiniteGuard::remember(const NonFiniteGuard& newer) {
+  recorded = newer.recorded;
+  recorded.insert(recorded.end(), newer.in_a_row.begin(), newer.in_a_row.end());
+}
+
+void NonFiniteGuard::forget_up_to(uint64_t step) {
+  std::erase_if(recorded, [&](const GuardedStep& guarded) { return guarded.step <= step; });
+}
+
+bool NonFiniteGuard::has_recorded(uint64_t step) const {
+  return std::ranges::find(recorded, step, &GuardedStep::step) != recorded.end();
+}
+
+bool StepHistory::agrees(uint64_t step, uint64_t digest) {
+  constexpr size_t kMost = 1'000'000;
+  if (const auto index = index_of(step)) return digests_[*index] == digest;
+  if (digests_.empty() || step != first_step_ + digests_.size()) {
+    digests_.clear();
+    first_step_ = step;
+  }
+  digests_.push_back(digest);
+  if (digests_.size() > kMost) forget_up_to(first_step_);
+  return true;
+}
+
+void StepHistory::forget_up_to(uint64_t step) {
+  while (!digests_.empty() && first_step_ <= step) {
+    digests_.pop_front();
+    ++first_step_;
+  }
+}
+
+std::optional<size_t> StepHistory::index_of(uint64_t step) const {
+  if (step < first_step_ || step >= first_step_ + digests_.size()) return std::nullopt;
+  return step - first_step_;
 }
 
 }  // namespace pretrain

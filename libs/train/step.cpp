@@ -14,7 +14,8 @@ GradientPass::GradientPass(Transformer& model, AdamW& optimizer)
       inputs_(static_cast<size_t>(model.rows() * model.context())),
       targets_(inputs_.size()) {}
 
-StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
+StepResult GradientPass::run(std::span<const Batch> batches, float* gradients,
+                             const std::function<void()>& on_progress) {
   StepResult result;
   for (const Batch& batch : batches) result.targets += batch.target_count;
   // Never 0: it would ask for no gradient, and leave the logits where the gradient is read.
@@ -22,7 +23,7 @@ StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
   double total = 0;
   for (const Batch& batch : batches) {
     const bool first = &batch == &batches.front();
-    total += run_batch(batch, scale, !first, gradients);
+    total += run_batch(batch, scale, !first, gradients, on_progress);
   }
   result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
   result.gradient_norm = optimizer_.gradient_norm(gradients);
@@ -30,7 +31,8 @@ StepResult GradientPass::run(std::span<const Batch> batches, float* gradients) {
   return result;
 }
 
-double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate, float* gradients) {
+double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate, float* gradients,
+                               const std::function<void()>& on_progress) {
   PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
                  model_.context());
   double total = 0;
@@ -46,6 +48,7 @@ double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate,
       targets = targets_.data();
     }
     total += model_.forward_backward(inputs, targets, scale, accumulate || at > 0, gradients);
+    if (on_progress) on_progress();
   }
   return total;
 }

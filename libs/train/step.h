@@ -1,6 +1,7 @@
 #pragma once
 // One optimizer step: gradients over all micro-batches of the accumulated batches, then the update.
 
+#include <functional>
 #include <span>
 
 #include "libs/data/batch.h"
@@ -23,11 +24,13 @@ class GradientPass {
   GradientPass(Transformer& model, AdamW& optimizer);
 
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are
-  /// gradients.
-  StepResult run(std::span<const Batch> batches, float* gradients);
+  /// gradients. `on_progress` is called after each micro-batch.
+  StepResult run(std::span<const Batch> batches, float* gradients,
+                 const std::function<void()>& on_progress = {});
 
  private:
-  double run_batch(const Batch& batch, float scale, bool accumulate, float* gradients);
+  double run_batch(const Batch& batch, float scale, bool accumulate, float* gradients,
+                   const std::function<void()>& on_progress);
 
   Transformer& model_;
   AdamW& optimizer_;

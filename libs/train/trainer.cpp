@@ -1,5 +1,6 @@
 #include "libs/train/trainer.h"
 
+#include <array>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -20,6 +21,17 @@ uint64_t combined_hash(const std::vector<Batch>& batches) {
   std::vector<uint64_t> hashes;
   for (const Batch& batch : batches) hashes.push_back(batch.hash);
   return hash64(std::as_bytes(std::span(hashes)));
+}
+
+/// What a replay of the step must come to as well. Steps that are not finite are alike.
+uint64_t digest_of(const StepRecord& record) {
+  const std::array<double, 2> numbers =
+      record.applied ? std::array{record.loss, record.gradient_norm} : std::array{0.0, -1.0};
+  return hash64(std::as_bytes(std::span(numbers)), record.batch_hash);
+}
+
+nlohmann::json to_json(const GuardedStep& step) {
+  return {{"step", step.step}, {"batch", step.batch}};
 }
 
 nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
@@ -66,52 +78,52 @@ void Trainer::initialize(uint64_t seed) {
   model_.use_parameters(parameters_.data());
 }
 
-StreamState Trainer::load(const Checkpoint& checkpoint) {
-  StreamState stream;
-  load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, stream);
+void Trainer::load(const Checkpoint& checkpoint) {
+  loaded_stream_.emplace();
+  load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, *loaded_stream_);
   model_.use_parameters(parameters_.data());
   last_good_step_ = state_.step;
   fresh_ = state_.step == 0;
-  return stream;
 }
 
-RunSummary Trainer::run(BatchSource& source) {
+RunSummary Trainer::run() {
   log_ = std::make_unique<StepLog>(parts_.files, parts_.state_folder, state_.log);
   session_start_ = last_save_start_ = Clock::now();
   summary_ = {.first_step = state_.step};
+  source_ = parts_.open_source(loaded_stream_ ? &*loaded_stream_ : nullptr);
+  loaded_stream_.reset();
   try {
-    train(source);
+    train();
   } catch (const Stopped&) {
     summary_.reason = EndReason::kStopped;
   } catch (const Error&) {
-    save_after_error(source);
+    save_after_error();
     throw;
   }
-  finish(source);
+  finish();
   summary_.last_step = state_.step;
   summary_.seconds = seconds_since(session_start_);
+  summary_.source = source_->status();
   return summary_;
 }
 
-void Trainer::train(BatchSource& source) {
-  if (fresh_) save(source);
-  evaluate_now();
-  sample_now();
+void Trainer::train() {
+  if (fresh_) save();
+  catch_up();
   while (!limit_reached()) {
     if (parts_.stop.stop_requested()) throw Stopped();
     const auto start = Clock::now();
-    if (!fetch(source)) {
+    if (!fetch()) {
       summary_.reason = EndReason::kStreamEnd;
       return;
     }
+    if (!std::exchange(ready_, true)) parts_.observer.on_ready();
     const double data_wait = seconds_since(start);
     StepRecord record = train_step();
-    record.data_wait_seconds = data_wait;
-    record.step_seconds = seconds_since(start);
-    record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;
-    record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak_flops;
-    note_step(record, source.status());
-    do_what_is_due(source);
+    finish_record(record, start, data_wait);
+    note_step(record);
+    judge(record);
+    do_what_is_due();
   }
   summary_.reason = EndReason::kLimit;
 }
@@ -125,11 +137,11 @@ bool Trainer::limit_reached() const {
 /// What has been taken from the source is trained, or the checkpoint's stream would go on behind it. So a
 /// stop waits until a begun step has its batches, and at an error or the end the step is made of those there
 /// are.
-bool Trainer::fetch(BatchSource& source) {
+bool Trainer::fetch() {
   batches_.resize(options_.accumulate);
   size_t got = 0;
   try {
-    while (got < batches_.size() && source.next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
+    while (got < batches_.size() && source_->next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
       ++got;
   } catch (const Error&) {
     if (got == 0) throw;  // else the source throws it again at the next step
@@ -139,7 +151,7 @@ bool Trainer::fetch(BatchSource& source) {
 }
 
 StepRecord Trainer::train_step() {
-  const StepResult result = pass_.run(batches_, gradients_.data());
+  const StepResult result = pass_.run(batches_, gradients_.data(), [this] { parts_.observer.on_progress(); });
   StepRecord record{.step = state_.step + 1,
                     .epoch = batches_.back().epoch,
                     .loss = result.loss,
@@ -153,23 +165,13 @@ StepRecord Trainer::train_step() {
   state_.tokens += result.targets;
   record.tokens = state_.tokens;
   record.step_tokens = result.targets;
-  if (!result.finite) {
-    log_warning("step {}: loss or gradient is not finite; the step was passed over (batch {})", state_.step,
-                batches_.front().number);
-  }
-  if (state_.guard.record(result.finite, state_.step, batches_.front().number)) {
-    fail(ErrorKind::kRuntime,
-         "training stopped: {} steps in a row were not finite (steps {} to {}, batches {} to {}); lower "
-         "--learning-rate, or go back with resume --from STEP",
-         state_.guard.in_a_row.size(), state_.guard.in_a_row.front().step, state_.step,
-         state_.guard.in_a_row.front().batch, state_.guard.in_a_row.back().batch);
-  }
   return record;
 }
 
 void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   const auto start = Clock::now();
-  writer_.wait_until_sources_read();  // a save in progress reads parameters and moments in place
+  // A save in progress reads parameters and moments in place.
+  writer_.wait_until_sources_read([this] { parts_.observer.on_progress(); });
   record.checkpoint_wait_seconds = seconds_since(start);
   const auto update_start = Clock::now();
   optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
@@ -177,7 +179,15 @@ void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   record.optimizer_seconds = seconds_since(update_start);
 }
 
-void Trainer::note_step(const StepRecord& record, const SourceStatus& source) {
+void Trainer::finish_record(StepRecord& record, Clock::time_point start, double data_wait) const {
+  record.data_wait_seconds = data_wait;
+  record.step_seconds = seconds_since(start);
+  record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;
+  record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak_flops;
+}
+
+void Trainer::note_step(const StepRecord& record) {
+  state_.trained_seconds += record.step_seconds;
   summary_.tokens += record.step_tokens;
   summary_.step_seconds += record.step_seconds;
   TimeSplit& split = summary_.split;
@@ -187,8 +197,80 @@ void Trainer::note_step(const StepRecord& record, const SourceStatus& source) {
   split.optimizer += record.optimizer_seconds;
   split.data_wait += record.data_wait_seconds;
   split.checkpoint += record.checkpoint_wait_seconds;
+  const SourceStatus source = source_->status();
   if (options_.log_every > 0 && record.step % options_.log_every == 0) log_->write(to_json(record, source));
   parts_.observer.on_step(record, source);
+}
+
+/// What a step that was not finite means, after it was recorded.
+void Trainer::judge(const StepRecord& record) {
+  if (!record.applied) note_passed_over(record);
+  audit_replay(record);
+  switch (state_.guard.record(record.applied, record.step, batches_.front().number)) {
+    case GuardVerdict::kGoOn:
+      break;
+    case GuardVerdict::kReturn:
+      return_to_checkpoint();
+      break;
+    case GuardVerdict::kStop:
+      give_up("also when they were repeated from a checkpoint");
+  }
+}
+
+void Trainer::note_passed_over(const StepRecord& record) {
+  nlohmann::json batches = nlohmann::json::array();
+  nlohmann::json documents = nlohmann::json::array();
+  for (const Batch& batch : batches_) {
+    batches.push_back(batch.number);
+    for (const std::string& document : source_->documents_of(batch)) documents.push_back(document);
+  }
+  log_warning(
+      "step {}: loss or gradient is not finite; the step was passed over (batch {}, documents in "
+      "metrics.jsonl)",
+      record.step, batches_.front().number);
+  log_->write({{"step", record.step}, {"passed_over_batches", batches}, {"documents", documents}});
+}
+
+/// The same step from the same state has to come to the same numbers.
+void Trainer::audit_replay(const StepRecord& record) {
+  if (history_.agrees(record.step, digest_of(record))) return;
+  log_error(
+      "step {} came out differently when it was repeated: this machine computed wrongly once (memory, "
+      "processor, "
+      "overclocking); training goes on with the second result",
+      record.step);
+  log_->write({{"step", record.step}, {"hardware_fault", "a repeated step came out differently"}});
+}
+
+void Trainer::return_to_checkpoint() {
+  wait_for_writer();
+  const std::optional<Checkpoint> checkpoint = parts_.store.newest_verified();
+  if (!checkpoint) give_up("and there is no checkpoint to return to");
+  const NonFiniteGuard guard = state_.guard;
+  const uint64_t from = state_.step;
+  source_.reset();
+  load(*checkpoint);
+  state_.guard.remember(guard);
+  log_ = std::make_unique<StepLog>(parts_.files, parts_.state_folder, state_.log);
+  nlohmann::json passed_over = nlohmann::json::array();
+  for (const GuardedStep& step : guard.in_a_row) passed_over.push_back(to_json(step));
+  log_->write({{"step", state_.step}, {"returned_from", from}, {"passed_over", passed_over}});
+  log_warning("{} steps in a row were not finite: back from step {} to the checkpoint of step {}",
+              guard.in_a_row.size(), from, state_.step);
+  source_ = parts_.open_source(&*loaded_stream_);
+  loaded_stream_.reset();
+  ++summary_.returns;
+}
+
+void Trainer::give_up(const std::string& why) {
+  const std::vector<GuardedStep>& steps = state_.guard.in_a_row;
+  fail(ErrorKind::kRuntime,
+       "training stopped: {} steps in a row were not finite, {} (steps {} to {}, batches {} to {}, the last "
+       "with "
+       "text from {}; all documents are in {}); lower --learning-rate, or go back with resume --from STEP",
+       steps.size(), why, steps.front().step, steps.back().step, steps.front().batch, steps.back().batch,
+       fmt::join(source_->documents_of(batches_.back()), ", "),
+       (parts_.state_folder / "metrics.jsonl").native());
 }
 
 namespace {
@@ -199,23 +281,37 @@ bool due(uint64_t every, uint64_t step) {
 
 }  // namespace
 
-void Trainer::do_what_is_due(BatchSource& source) {
+/// At the beginning of a session: what an uninterrupted run would have done after this step.
+void Trainer::catch_up() {
+  if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_now();
+  if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
+}
+
+void Trainer::do_what_is_due() {
   collect_save_results();
-  const bool by_time = options_.checkpoint_interval.count() > 0 &&
-                       Clock::now() - last_save_start_ >= options_.checkpoint_interval;
-  const bool asked = parts_.take_save_request && parts_.take_save_request();
-  if (by_time || asked || due(options_.checkpoint_every, state_.step)) save(source);
+  if (checkpoint_is_due()) save();
   if (due(options_.evaluate_every, state_.step)) evaluate_now();
   if (due(options_.sample_every, state_.step)) sample_now();
 }
 
+/// Not in the middle of a row of bad steps: what made them may have changed the parameters too.
+bool Trainer::checkpoint_is_due() {
+  if (parts_.take_save_request && parts_.take_save_request()) save_requested_ = true;
+  if (!state_.guard.in_a_row.empty()) return false;
+  const bool by_time = options_.checkpoint_interval.count() > 0 &&
+                       Clock::now() - last_save_start_ >= options_.checkpoint_interval;
+  return std::exchange(save_requested_, false) || by_time || due(options_.checkpoint_every, state_.step);
+}
+
 void Trainer::evaluate_now() {
-  if (parts_.evaluation.target_count == 0 || last_evaluated_ == state_.step) return;
+  if (parts_.evaluation.target_count == 0) return;
+  if (state_.evaluation && state_.evaluation->step == state_.step) return;
   const auto start = Clock::now();
-  const EvaluationResult result = evaluate(model_, parts_.evaluation, parts_.stop);
+  const EvaluationResult result =
+      evaluate(model_, parts_.evaluation, parts_.stop, [this] { parts_.observer.on_progress(); });
   model_.take_seconds();
   summary_.split.evaluation += seconds_since(start);
-  last_evaluated_ = state_.step;
+  state_.evaluation = {.step = state_.step, .result = result};
   if (!summary_.first_evaluation) summary_.first_evaluation = result;
   summary_.last_evaluation = result;
   log_->write({{"step", state_.step},
@@ -227,7 +323,7 @@ void Trainer::evaluate_now() {
 }
 
 void Trainer::sample_now() {
-  if (last_sampled_ == state_.step) return;
+  if (last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
   const auto start = Clock::now();
   parts_.observer.on_sample(state_.step, parameters_.data());
   summary_.split.samples += seconds_since(start);
@@ -235,11 +331,11 @@ void Trainer::sample_now() {
 }
 
 /// Starts a save in the background; the one before it, if still under way, is waited for.
-void Trainer::save(BatchSource& source) {
+void Trainer::save() {
   const auto start = Clock::now();
-  if (const auto earlier = writer_.wait()) report(*earlier);
+  wait_for_writer();
   if (last_good_step_ == state_.step) return;
-  saved_stream_ = source.state({});
+  saved_stream_ = source_->state({});
   state_.log = log_->position();
   CheckpointContent content{
       .step = state_.step,
@@ -254,13 +350,17 @@ void Trainer::save(BatchSource& source) {
 }
 
 /// What was trained is not lost. The error that ended the run counts, not how this save went.
-void Trainer::save_after_error(BatchSource& source) {
+void Trainer::save_after_error() {
   try {
-    save(source);
-    if (const auto result = writer_.wait()) report(*result);
+    save();
+    wait_for_writer();
   } catch (const std::exception& error) {
     log_error("checkpoint of step {} failed: {}", state_.step, error.what());
   }
+}
+
+void Trainer::wait_for_writer() {
+  if (const auto result = writer_.wait([this] { parts_.observer.on_progress(); })) report(*result);
 }
 
 void Trainer::collect_save_results() {
@@ -268,8 +368,11 @@ void Trainer::collect_save_results() {
 }
 
 void Trainer::report(const SaveResult& result) {
-  if (result.ok) last_good_step_ = result.step;
-  if (!result.ok) {
+  if (result.ok) {
+    last_good_step_ = result.step;
+    state_.guard.forget_up_to(result.step);
+    history_.forget_up_to(result.step);
+  } else {
     log_error("checkpoint of step {} failed: {}; training goes on, the next attempt starts afresh",
               result.step, result.error);
     log_->write({{"step", result.step}, {"checkpoint_error", result.error}});
@@ -278,14 +381,19 @@ void Trainer::report(const SaveResult& result) {
 }
 
 /// The last save. Everything trained is on disk when this returns.
-void Trainer::finish(BatchSource& source) {
-  if (summary_.reason != EndReason::kStopped) {
-    evaluate_now();
-    sample_now();
+void Trainer::finish() {
+  parts_.observer.on_finishing(state_.step);
+  try {
+    if (summary_.reason != EndReason::kStopped) {
+      evaluate_now();
+      sample_now();
+    }
+  } catch (const Stopped&) {
+    summary_.reason = EndReason::kStopped;
   }
   const auto start = Clock::now();
-  save(source);
-  if (const auto result = writer_.wait()) report(*result);
+  save();
+  wait_for_writer();
   summary_.split.checkpoint += seconds_since(start);
   if (last_good_step_ == state_.step) return;
   if (!last_good_step_) fail(ErrorKind::kRuntime, "the final checkpoint failed, and there is none before it");

@@ -21,6 +21,7 @@
 #include "libs/optim/schedule.h"
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/evaluation.h"
+#include "libs/train/guard.h"
 #include "libs/train/step.h"
 
 namespace pretrain {
@@ -66,23 +67,35 @@ enum class EndReason { kLimit, kStopped, kStreamEnd };
 struct RunSummary {
   EndReason reason = EndReason::kLimit;
   uint64_t first_step = 0, last_step = 0, tokens = 0;  ///< tokens of this session
+  uint64_t returns = 0;  ///< times that the run went back to a checkpoint because of non-finite steps
   double seconds = 0;
   double step_seconds = 0;  ///< in steps alone
   TimeSplit split;
   std::optional<EvaluationResult> first_evaluation, last_evaluation;
+  SourceStatus source;  ///< at the end
 };
 
-/// What a person sees of a run. Called from the trainer's thread.
+/// What a person or a service manager sees of a run. Called from the trainer's thread.
 class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
-  virtual void on_step(const StepRecord& record, const SourceStatus& source) = 0;
-  virtual void on_evaluation(uint64_t step, const EvaluationResult& result) = 0;
-  /// Writes a sample with these parameters.
-  virtual void on_sample(uint64_t step, const float* parameters) = 0;
-  virtual void on_save_started(uint64_t step) = 0;
-  virtual void on_saved(const SaveResult& result) = 0;
+  /// The first batch is there: from here on the run trains.
+  virtual void on_ready() {}
+  /// A part of the work is done: a micro-batch, or a second of waiting for the disk. While the trainer waits
+  /// for batches, or does not come back from a computation, nobody calls this.
+  virtual void on_progress() {}
+  virtual void on_step(const StepRecord& /*record*/, const SourceStatus& /*source*/) {}
+  virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
+  /// Writes a sample with these parameters; ends early when a stop is requested.
+  virtual void on_sample(uint64_t /*step*/, const float* /*parameters*/) {}
+  virtual void on_save_started(uint64_t /*step*/) {}
+  virtual void on_saved(const SaveResult& /*result*/) {}
+  /// Training is over; what follows is the last evaluation and the last save.
+  virtual void on_finishing(uint64_t /*step*/) {}
 };
+
+/// Opens the stream of batches at its beginning, or where a saved state stands.
+using SourceOpener = std::function<std::unique_ptr<BatchSource>(const StreamState* state)>;
 
 /// What the trainer is given. References must outlive it.
 struct TrainerParts {
@@ -95,6 +108,7 @@ struct TrainerParts {
   std::vector<FileContent> fixed_files;       ///< config.json, tokenizer
   nlohmann::json configuration, fingerprint;  ///< for the manifest
   double peak_flops = 0;
+  SourceOpener open_source;
   TrainObserver& observer;
   std::stop_token stop;
   std::function<bool()> take_save_request;  ///< true once after each request to save now
@@ -108,13 +122,13 @@ class Trainer {
 
   /// A fresh run with seeded parameters.
   void initialize(uint64_t seed);
-  /// A run from a checkpoint; returns the state of its stream.
-  StreamState load(const Checkpoint& checkpoint);
+  /// A run from a checkpoint. Errors: kData.
+  void load(const Checkpoint& checkpoint);
 
-  /// Trains until a limit, a stop request or the end of the stream, and saves.
-  /// Errors: what ended the source (after a save); kRuntime when the final save fails (naming the last good
-  /// step) or the guard gives up.
-  RunSummary run(BatchSource& source);
+  /// Trains until a limit, a stop request or the end of the stream, and saves. Requires: initialize() or
+  /// load(). Errors: what ended the source (after a save); kRuntime when the final save fails (naming the
+  /// last good step) or the guard gives up.
+  RunSummary run();
 
   const ParameterLayout& layout() const { return model_.layout(); }
   const float* parameters() const { return parameters_.data(); }
@@ -123,20 +137,32 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void train();
   bool limit_reached() const;
-  bool fetch(BatchSource& source);
+  bool fetch();
   StepRecord train_step();
   void apply_update(const StepResult& result, StepRecord& record);
-  void note_step(const StepRecord& record, const SourceStatus& source);
-  void do_what_is_due(BatchSource& source);
+  void finish_record(StepRecord& record, Clock::time_point start, double data_wait) const;
+  void note_step(const StepRecord& record);
+
+  void judge(const StepRecord& record);
+  void note_passed_over(const StepRecord& record);
+  void audit_replay(const StepRecord& record);
+  void return_to_checkpoint();
+  [[noreturn]] void give_up(const std::string& why);
+
+  void catch_up();
+  void do_what_is_due();
+  bool checkpoint_is_due();
   void evaluate_now();
   void sample_now();
-  void save(BatchSource& source);
-  void save_after_error(BatchSource& source);
+
+  void save();
+  void save_after_error();
+  void wait_for_writer();
   void collect_save_results();
   void report(const SaveResult& result);
-  void finish(BatchSource& source);
-  void train(BatchSource& source);
+  void finish();
 
   TrainerParts parts_;
   TrainerOptions options_;
@@ -145,15 +171,20 @@ class Trainer {
   AdamW optimizer_;
   GradientPass pass_;
   RunState state_;
+  StepHistory history_;
   bool fresh_ = true;
+  bool ready_ = false;
+  bool save_requested_ = false;
   std::unique_ptr<StepLog> log_;
-  StreamState saved_stream_;  // the writer reads it in place
+  std::optional<StreamState> loaded_stream_;  // where the source is to be opened
+  StreamState saved_stream_;                  // the writer reads it in place
   CheckpointWriter writer_;
+  std::unique_ptr<BatchSource> source_;
   std::optional<uint64_t> last_good_step_;
   std::vector<Batch> batches_;
   RunSummary summary_;
   Clock::time_point session_start_, last_save_start_;
-  uint64_t last_evaluated_ = UINT64_MAX, last_sampled_ = UINT64_MAX;
+  uint64_t last_sampled_ = UINT64_MAX;
 };
 
 }  // namespace pretrain

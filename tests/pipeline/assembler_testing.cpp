@@ -32,11 +32,15 @@ std::vector<EncodedPiece> pieces_of(const Document& document, size_t piece_token
 }
 
 NumberedCorpus::NumberedCorpus(std::vector<Document> documents, uint64_t seed)
-    : documents_(std::move(documents)), catalog_(std::make_shared<Catalog>()) {
+    : documents_(std::move(documents)) {
+  Catalog catalog;
+  catalog.shards.push_back({.name = "numbers"});
+  catalog_ = std::make_shared<const Catalog>(std::move(catalog));
   Rng rng(seed);
   chunks_.emplace_back();
   for (const Document& document : documents_) {
     for (EncodedPiece& piece : pieces_of(document, 1 + rng.below(20))) {
+      piece.place.offset = document.empty() ? 0 : document.front();
       chunks_.back().push_back(std::move(piece));
       while (rng.below(4) == 0) chunks_.emplace_back();
     }

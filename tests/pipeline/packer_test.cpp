@@ -19,13 +19,24 @@ using testing::ElementsAreArray;
 struct Sequence {
   std::vector<uint32_t> tokens;
   uint32_t pairs = 0;
+  SequenceOrigin origin = {};
 
   bool operator==(const Sequence&) const = default;
 };
 
+std::vector<Sequence> without_origins(std::vector<Sequence> sequences) {
+  for (Sequence& sequence : sequences) sequence.origin = {};
+  return sequences;
+}
+
 void take_all(Packer& packer, std::vector<Sequence>& sequences) {
   SequenceView view;
-  while (packer.next(view)) sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs});
+  while (packer.next(view))
+    sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs, view.origin});
+}
+
+SequenceOrigin origin_of(const test::Document& document) {
+  return {.shard = 3, .offset = document.empty() ? 0 : document.front()};
 }
 
 /// Packs documents that are delivered in pieces of `piece_tokens`.
@@ -35,7 +46,7 @@ std::vector<Sequence> pack(Packing packing, uint32_t context, const std::vector<
   std::vector<Sequence> sequences;
   for (const test::Document& document : documents) {
     for (const EncodedPiece& piece : test::pieces_of(document, piece_tokens)) {
-      packer.add(piece);
+      packer.add(piece, origin_of(document));
       take_all(packer, sequences);
     }
   }
@@ -104,7 +115,8 @@ TEST(Packer, ChunksADocumentOf659PairsIntoFiveFullPiecesAndOneOfNineteen) {
 }
 
 TEST(Packer, ChunkKeepsEachDocumentAlone) {
-  const auto sequences = pack(Packing::kChunk, 4, {numbers(10, 6), numbers(20, 2), numbers(30, 4)});
+  const auto sequences =
+      without_origins(pack(Packing::kChunk, 4, {numbers(10, 6), numbers(20, 2), numbers(30, 4)}));
   ASSERT_EQ(sequences.size(), 4u);
   EXPECT_EQ(sequences[0], (Sequence{{10, 11, 12, 13, 14}, 4}));
   EXPECT_EQ(sequences[1], (Sequence{{14, 15, kEndOfText, kEndOfText, kEndOfText}, 2}));
@@ -142,7 +154,7 @@ TEST(Packer, GivesTheSameWhenTheLastPieceIsEmpty) {
       take_all(packer, sequences);
       packer.flush();
       take_all(packer, sequences);
-      EXPECT_EQ(sequences, pack(packing, 4, {numbers(10, tokens)})) << tokens;
+      EXPECT_EQ(sequences, without_origins(pack(packing, 4, {numbers(10, tokens)}))) << tokens;
     }
   }
 }
@@ -183,20 +195,20 @@ std::vector<Sequence> pack_with_restores(Packing packing, uint32_t context,
   const auto restart = [&] {
     const auto carry = packer.carry();
     Packer next(packing, context, kEndOfText);
-    next.restore({carry.begin(), carry.end()}, packer.document_ends());
+    next.restore({carry.begin(), carry.end()}, packer.document_ends(), packer.document_starts());
     packer = std::move(next);
   };
   const auto take = [&] {
     SequenceView view;
     for (restart(); packer.next(view); restart()) {
-      sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs});
+      sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs, view.origin});
     }
   };
   for (const test::Document& document : documents) {
     // Two pieces at a time, so that whole documents wait in the carry.
     const auto pieces = test::pieces_of(document, piece_tokens);
     for (size_t i = 0; i < pieces.size(); ++i) {
-      packer.add(pieces[i]);
+      packer.add(pieces[i], origin_of(document));
       if (i % 2 == 1) take();
     }
     restart();
@@ -205,6 +217,17 @@ std::vector<Sequence> pack_with_restores(Packing packing, uint32_t context,
   packer.flush();
   take_all(packer, sequences);
   return sequences;
+}
+
+TEST(Packer, ASequenceComesFromTheDocumentOfItsFirstToken) {
+  // 6 tokens and their end, 3 and theirs, 9 and theirs: windows of 4 begin at 0, 4, 8, 12, 16.
+  const std::vector<test::Document> documents{numbers(100, 6), numbers(200, 3), numbers(300, 9)};
+  const auto sequences = pack(Packing::kConcat, 4, documents);
+  ASSERT_GE(sequences.size(), 5U);
+  const std::vector<uint64_t> expected{100, 100, 200, 300, 300};
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(sequences[i].origin.offset, expected[i]) << i;
+  for (const Sequence& sequence : pack(Packing::kChunk, 4, documents))
+    EXPECT_EQ(sequence.origin.offset / 100, sequence.tokens.front() / 100);
 }
 
 TEST(Packer, GoesOnFromItsStateAtEveryPoint) {

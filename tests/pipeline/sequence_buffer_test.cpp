@@ -26,13 +26,16 @@ Sequence numbered(uint32_t i) {
 }
 
 void insert(SequenceBuffer& buffer, const Sequence& sequence) {
-  buffer.insert({.tokens = sequence.first, .pairs = sequence.second});
+  buffer.insert({.tokens = sequence.first,
+                 .pairs = sequence.second,
+                 .origin = {.shard = 1, .offset = sequence.first.front()}});
 }
 
 Sequence emit(SequenceBuffer& buffer) {
-  Sequence sequence;
-  buffer.emit(sequence.first, sequence.second);
-  return sequence;
+  SequenceBuffer::Sequence sequence;
+  buffer.emit(sequence);
+  EXPECT_EQ(sequence.origin, (SequenceOrigin{.shard = 1, .offset = sequence.tokens.front()}));
+  return {sequence.tokens, sequence.pairs};
 }
 
 /// Inserts `count` sequences, emitting whenever the buffer says so. Records events: 'i' and 'e'.

@@ -72,32 +72,33 @@ RunSummary TestRun::train(TrainerOptions options) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
   Compute compute(threads);
   CheckpointStore store(files, folder_.path(), {.keep = 100});
-  Trainer trainer({.compute = compute,
-                   .model = model,
-                   .files = files,
-                   .state_folder = folder_.path(),
-                   .store = store,
-                   .evaluation = evaluation,
-                   .fixed_files = {{.name = "config.json", .data = std::string("{}")}},
-                   .configuration = {{"seed", 1}},
-                   .fingerprint = {{"processor", "any"}},
-                   .peak_flops = 1e9,
-                   .observer = observer,
-                   .stop = stop.get_token(),
-                   .take_save_request = take_save_request},
-                  options);
-  std::optional<StreamState> state;
+  Trainer trainer(
+      {.compute = compute,
+       .model = model,
+       .files = files,
+       .state_folder = folder_.path(),
+       .store = store,
+       .evaluation = evaluation,
+       .fixed_files = {{.name = "config.json", .data = std::string("{}")}},
+       .configuration = {{"seed", 1}},
+       .fingerprint = {{"processor", "any"}},
+       .peak_flops = 1e9,
+       .open_source =
+           [this](const StreamState* state) { return std::make_unique<FakeSource>(model, source, state); },
+       .observer = observer,
+       .stop = stop.get_token(),
+       .take_save_request = take_save_request},
+      options);
   if (const auto checkpoint = store.newest_verified()) {
-    state = trainer.load(*checkpoint);
+    trainer.load(*checkpoint);
   } else {
     trainer.initialize(1);
   }
-  FakeSource batches(model, source, state ? &*state : nullptr);
   const auto keep_parameters = [&] {
     parameters_.assign(trainer.parameters(), trainer.parameters() + trainer.layout().flat_size());
   };
   try {
-    const RunSummary summary = trainer.run(batches);
+    const RunSummary summary = trainer.run();
     keep_parameters();
     return summary;
   } catch (...) {

@@ -46,6 +46,9 @@ class FakeSource : public BatchSource {
 
   bool next(Batch& batch, const std::stop_token& stop) override;
   StreamState state(const std::stop_token& stop) override;
+  std::vector<std::string> documents_of(const Batch& batch) const override {
+    return {fmt::format("document {}", batch.number)};
+  }
   SourceStatus status() const override { return {.buffered_sequences = 5, .queued_batches = 2}; }
 
  private:
@@ -57,12 +60,15 @@ class FakeSource : public BatchSource {
 /// Keeps what it is told, and can be given something to do.
 class RecordingObserver : public TrainObserver {
  public:
+  void on_ready() override { ++ready; }
+  void on_progress() override { ++progress; }
   void on_step(const StepRecord& record, const SourceStatus&) override {
     steps.push_back(record);
     if (after_step) after_step(record.step);
   }
   void on_evaluation(uint64_t step, const EvaluationResult&) override { evaluations.push_back(step); }
   void on_sample(uint64_t step, const float*) override { samples.push_back(step); }
+  void on_finishing(uint64_t) override { ++finishing; }
   void on_save_started(uint64_t step) override {
     if (before_save) before_save(step);
   }
@@ -74,6 +80,7 @@ class RecordingObserver : public TrainObserver {
   std::vector<StepRecord> steps;
   std::vector<uint64_t> evaluations, samples;
   std::vector<SaveResult> saves;
+  uint64_t ready = 0, progress = 0, finishing = 0;
   std::function<void(uint64_t)> after_step, before_save;
   std::function<void(const SaveResult&)> after_save;
 };

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/train/trainer.h"
@@ -47,24 +48,102 @@ TEST(TrainerFaults, APassedOverStepChangesNothing) {
   EXPECT_NE(run.parameters(), before);
 }
 
-TEST(TrainerFaults, FiveNanBatchesInARowStopTheRun) {
+TEST(TrainerFaults, FiveNanBatchesInARowAreReplayedOnceAndPassedOver) {
   TestRun run;
   run.poison();
   run.source.poisoned = {2, 3, 4, 5, 6};
+  TrainerOptions options = steps_only(12);
+  options.checkpoint_every = 2;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.returns, 1U);
+  EXPECT_EQ(summary.last_step, 12U);
+  std::vector<uint64_t> steps;
+  for (const StepRecord& record : run.observer.steps) steps.push_back(record.step);
+  EXPECT_THAT(steps, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12));
+  EXPECT_TRUE(test::all_finite(run.parameters()));
+  uint64_t faults = 0;
+  for (const auto& record : run.log()) faults += record.contains("hardware_fault");
+  EXPECT_EQ(faults, 0U) << "the machine is sound";
+}
+
+TEST(TrainerFaults, AReplayLeavesTheSameRunAsNone) {
+  TestRun replayed;
+  replayed.poison();
+  replayed.source.poisoned = {2, 3, 4, 5, 6};
+  EXPECT_EQ(replayed.train(steps_only(12)).returns, 1U);
+  TestRun stopped;  // no row is long enough within a session to be returned from before it is saved
+  stopped.poison();
+  stopped.source.poisoned = {2, 3, 4, 5, 6};
+  stopped.train(steps_only(6));
+  stopped.train(steps_only(12));
+  EXPECT_EQ(replayed.parameters(), stopped.parameters());
+  EXPECT_EQ(replayed.newest_hashes(), stopped.newest_hashes());
+}
+
+TEST(TrainerFaults, ARowThatGoesOnAfterTheReplayStopsTheRunAndNamesBatchesAndDocuments) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {2, 3, 4, 5, 6, 7};
   const auto error = error_of([&] { run.train(steps_only(20)); });
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->kind(), ErrorKind::kRuntime);
-  EXPECT_TRUE(contains(error, "steps 3 to 7, batches 2 to 6")) << error->what();
+  EXPECT_TRUE(contains(error, "steps 3 to 8, batches 2 to 7")) << error->what();
+  EXPECT_TRUE(contains(error, "document 7")) << error->what();
   EXPECT_TRUE(test::all_finite(run.parameters()));
-  EXPECT_EQ(run.checkpoint_steps().front(), 7U);
+  EXPECT_EQ(run.checkpoint_steps().front(), 8U);
+}
+
+TEST(TrainerFaults, PassedOverBatchesAreInTheLogWithTheirDocuments) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {3};
+  run.train(steps_only(6));
+  std::vector<nlohmann::json> found;
+  for (const auto& record : run.log()) {
+    if (record.contains("passed_over_batches")) found.push_back(record);
+  }
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["step"], 4);
+  EXPECT_EQ(found[0]["passed_over_batches"], nlohmann::json({3}));
+  EXPECT_EQ(found[0]["documents"], nlohmann::json({"document 3"}));
+}
+
+/// The machine computes wrongly for a while: batches are poisoned until the run has returned once.
+TEST(TrainerFaults, AFaultThatTheReplayDoesNotRepeatIsReportedAndLeavesNoTrace) {
+  TestRun sound;
+  sound.poison();
+  sound.train(steps_only(12));
+  TestRun faulty;
+  faulty.poison();
+  faulty.source.poisoned = {2, 3, 4, 5, 6};
+  faulty.observer.after_step = [&](uint64_t step) {
+    if (step == 7) faulty.source.poisoned.clear();
+  };
+  const RunSummary summary = faulty.train(steps_only(12));
+  EXPECT_EQ(summary.returns, 1U);
+  uint64_t faults = 0;
+  for (const auto& record : faulty.log()) faults += record.contains("hardware_fault");
+  EXPECT_EQ(faults, 5U);
+  EXPECT_EQ(faulty.parameters(), sound.parameters());
+  EXPECT_EQ(faulty.newest_hashes(), sound.newest_hashes());
 }
 
 TEST(TrainerFaults, TheGuardCountsAcrossSessions) {
   TestRun run;
   run.poison();
-  run.source.poisoned = {2, 3, 4, 5, 6};
+  run.source.poisoned = {2, 3, 4, 5, 6, 7};
   run.train(steps_only(5));
-  EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "steps 3 to 7"));
+  EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "steps 3 to 8"));
+}
+
+TEST(TrainerFaults, NoCheckpointIsTakenInTheMiddleOfARow) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {3, 4, 5};
+  TrainerOptions options = steps_only(9);
+  options.checkpoint_every = 2;
+  run.train(options);
+  EXPECT_THAT(run.checkpoint_steps(), testing::ElementsAre(9, 8, 2, 0));
 }
 
 TEST(TrainerFaults, AFailedSaveDoesNotStopTheTraining) {

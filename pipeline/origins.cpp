@@ -1,0 +1,70 @@
+#include "pipeline/origins.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "libs/base/error.h"
+
+namespace pretrain {
+namespace {
+
+constexpr uint32_t kUnknown = UINT32_MAX;
+constexpr size_t kWords = 3;
+
+}  // namespace
+
+OriginNames::OriginNames(std::vector<std::string> names) : names_(std::move(names)) {
+  for (size_t i = 0; i < names_.size(); ++i) numbers_.emplace(names_[i], static_cast<uint32_t>(i));
+}
+
+SequenceOrigin OriginNames::origin_of(const Place& place, const std::shared_ptr<const Catalog>& catalog) {
+  if (catalog == nullptr || place.shard >= catalog->shards.size()) return {};
+  if (catalog_ != catalog) {
+    catalog_ = catalog;
+    numbers_of_shards_.assign(catalog->shards.size(), kUnknown);
+  }
+  uint32_t& number = numbers_of_shards_[place.shard];
+  if (number == kUnknown) number = number_of(catalog->shards[place.shard].name);
+  return {.shard = number, .offset = place.offset};
+}
+
+uint32_t OriginNames::number_of(const std::string& name) {
+  const auto [entry, is_new] = numbers_.emplace(name, static_cast<uint32_t>(names_.size()));
+  if (is_new) names_.push_back(name);
+  return entry->second;
+}
+
+std::string OriginNames::describe(const SequenceOrigin& origin) const {
+  if (origin.shard >= names_.size()) return "";
+  return fmt::format("{} at byte {}", names_[origin.shard], origin.offset);
+}
+
+StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins) {
+  std::vector<uint32_t> words;
+  for (const SequenceOrigin& origin : origins) {
+    words.insert(words.end(), {origin.shard, static_cast<uint32_t>(origin.offset),
+                               static_cast<uint32_t>(origin.offset >> 32)});
+  }
+  const auto bytes = std::as_bytes(std::span(words));
+  return {.name = std::move(name),
+          .element_bytes = 4,
+          .shape = {origins.size(), kWords},
+          .bytes = {bytes.begin(), bytes.end()}};
+}
+
+std::vector<SequenceOrigin> origins_of(const StreamState& state, std::string_view name, size_t count) {
+  std::vector<SequenceOrigin> origins(count);
+  if (std::ranges::find(state.arrays, name, &StreamState::Array::name) == state.arrays.end()) return origins;
+  const std::vector<std::byte>& bytes = state.array(name).bytes;
+  if (bytes.size() != count * kWords * 4)
+    fail(ErrorKind::kData, "checkpoint: '{}' has {} bytes, expected {}", name, bytes.size(),
+         count * kWords * 4);
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t words[kWords];
+    std::memcpy(words, bytes.data() + i * sizeof(words), sizeof(words));
+    origins[i] = {.shard = words[0], .offset = words[1] | uint64_t{words[2]} << 32};
+  }
+  return origins;
+}
+
+}  // namespace pretrain
