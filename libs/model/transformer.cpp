@@ -140,6 +140,7 @@ void Transformer::forward(const uint32_t* inputs) {
   PRETRAIN_CHECK(parameters_ != nullptr, "no parameters in use");
   embed_forward(compute_, inputs, parameter(layout_.token_embedding()),
                 parameter(layout_.position_embedding()), M_, T_, C_, residual(0));
+  show("embedded", residual(0), M_, C_);
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const auto index = static_cast<size_t>(layer);
     forward_layer(*layers_[index], layout_.blocks()[index], residual(layer), residual(layer + 1));
@@ -147,21 +148,31 @@ void Transformer::forward(const uint32_t* inputs) {
   layer_norm_forward(compute_, residual(config_.layers), parameter(layout_.final_norm_gain()),
                      parameter(layout_.final_norm_bias()), M_, C_, final_normed_.data(), final_mean_.data(),
                      final_rstd_.data());
+  show("final_normed", final_normed_.data(), M_, C_);
 }
 
 // middle = x + attention(norm1(x));  x_out = middle + mlp(norm2(middle))
 void Transformer::forward_layer(Layer& layer, const BlockOffsets& at, const float* x, float* x_out) {
   layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
                      layer.mean1.data(), layer.rstd1.data());
+  show("normed1", normed_.data(), M_, C_);
   layer.qkv.forward(normed_.data(), parameter(at.qkv_bias), layer.qkv_out.data());
+  show("qkv_out", layer.qkv_out.data(), M_, 3 * C_);
   attention_.forward(layer.qkv_out.data(), layer.attention_out.data(), layer.log_sum_exp.data());
+  show("attention_out", layer.attention_out.data(), M_, C_);
+  show("log_sum_exp", layer.log_sum_exp.data(), M_, config_.heads);
   layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(),
                           {.added = x});
+  show("middle", layer.middle.data(), M_, C_);
 
   layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
                      C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
+  show("normed2", normed_.data(), M_, C_);
   layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data(), {.gelu = activated_.data()});
+  show("up_out", layer.up_out.data(), M_, F_);
+  show("activated", activated_.data(), M_, F_);
   layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, {.added = layer.middle.data()});
+  show("layer_out", x_out, M_, C_);
 }
 
 // logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is
@@ -172,8 +183,10 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
     {
       const ScopedSeconds timed(seconds_.forward, &seconds_.loss);
       product(compute_, rows, {final_normed_.data() + first * C_, C_}, head_weight_, logits_.data());
+      show("logits", logits_.data(), rows, V_);
       softmax_cross_entropy(compute_, logits_.data(), targets + first, rows, V_, gradient_scale,
                             losses_.data() + first);
+      show("losses", losses_.data() + first, rows);
     }
     if (gradients != nullptr) head_chunk_backward(first, rows, accumulate || first > 0, gradients);
   }
@@ -183,7 +196,9 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
 // dh = dlogits E;  dE (+)= dlogits^T h
 void Transformer::head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients) {
   const ScopedSeconds timed(seconds_.backward, &seconds_.loss);
+  show("dlogits", logits_.data(), rows, V_);
   product(compute_, rows, {logits_.data(), V_}, head_transposed_, backward_->dnarrow.data() + first * C_);
+  show("dhidden", backward_->dnarrow.data() + first * C_, rows, C_);
   PackedMatrix& hidden = backward_->packed;
   hidden.reshape(rows, C_);
   hidden.pack(compute_, final_normed_.data() + first * C_, C_);
@@ -223,12 +238,14 @@ void Transformer::backward(const uint32_t* inputs, bool accumulate, float* gradi
   std::fill_n(memory.dx.data(), memory.dx.size(), 0.0F);
   layer_norm_backward(compute_, memory.dnarrow.data(), x, parameter(layout_.final_norm_gain()),
                       final_mean_.data(), final_rstd_.data(), M_, C_, memory.dx.data());
+  show("dx", memory.dx.data(), M_, C_);
   for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
     const auto index = static_cast<size_t>(layer);
     backward_layer(*layers_[index], layout_.blocks()[index], residual(layer), accumulate, gradients);
   }
   embed_backward(compute_, inputs, memory.dx.data(), M_, T_, C_, accumulate,
                  gradients + layout_.token_embedding(), gradients + layout_.position_embedding());
+  show("gradients", gradients, static_cast<int64_t>(layout_.flat_size()));
 }
 
 // Forward was: middle = x + attention(norm1(x));  x_out = middle + down(gelu(up(norm2(middle)))).
@@ -241,6 +258,7 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
   float* dwide = memory.dwide.data();
 
   layer.down.backward_input(dx, dwide, {.gelu_input = layer.up_out.data(), .gelu = activated_.data()});
+  show("dup_out", dwide, M_, F_);
   layer.down.backward_parameters(activated_.data(), dx, accumulate, gradients + at.down_weight,
                                  gradients + at.down_bias, memory.packed);
   layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
@@ -248,27 +266,33 @@ void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const flo
   layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight,
                                gradients + at.up_bias, memory.packed);
   layer.up.backward_input(dwide, dnarrow);
+  show("dnormed2", dnarrow, M_, C_);
   layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(),
                                  layer.rstd2.data(), M_, C_, accumulate, gradients + at.norm2_gain,
                                  gradients + at.norm2_bias);
   layer_norm_backward(compute_, dnarrow, layer.middle.data(), parameter(at.norm2_gain), layer.mean2.data(),
                       layer.rstd2.data(), M_, C_, dx);
+  show("dmiddle", dx, M_, C_);
 
   layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate,
                                       gradients + at.attention_weight, gradients + at.attention_bias,
                                       memory.packed);
   layer.attention.backward_input(dx, dnarrow);
+  show("dattention_out", dnarrow, M_, C_);
   attention_.backward(layer.qkv_out.data(), layer.attention_out.data(), dnarrow, layer.log_sum_exp.data(),
                       memory.dqkv.data());
+  show("dqkv", memory.dqkv.data(), M_, 3 * C_);
   layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
                      layer.mean1.data(), layer.rstd1.data());
   layer.qkv.backward_parameters(normed_.data(), memory.dqkv.data(), accumulate, gradients + at.qkv_weight,
                                 gradients + at.qkv_bias, memory.packed);
   layer.qkv.backward_input(memory.dqkv.data(), dnarrow);
+  show("dnormed1", dnarrow, M_, C_);
   layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_,
                                  accumulate, gradients + at.norm1_gain, gradients + at.norm1_bias);
   layer_norm_backward(compute_, dnarrow, x, parameter(at.norm1_gain), layer.mean1.data(), layer.rstd1.data(),
                       M_, C_, dx);
+  show("dlayer_in", dx, M_, C_);
 }
 
 PassSeconds Transformer::take_seconds() {

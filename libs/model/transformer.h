@@ -3,7 +3,10 @@
 // shape. Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "libs/model/config.h"
@@ -19,6 +22,10 @@ struct PassSeconds {
   double backward = 0;
   double loss = 0;
 };
+
+/// Is shown each tensor of a pass as soon as it is made, under a name such as "attention_out", and may change
+/// it. For checks: it finds where numbers go wrong, and tests inject faults with it.
+using TensorProbe = std::function<void(std::string_view name, std::span<float> values)>;
 
 /// One model with its activations for micro-batches of B rows. All memory is allocated in the constructor.
 /// Single-owner. Repeatability: results do not depend on the number of threads.
@@ -45,6 +52,8 @@ class Transformer {
   double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
                           bool accumulate, float* gradients);
 
+  void set_probe(TensorProbe probe) { probe_ = std::move(probe); }
+
   /// Time spent in passes since the last call.
   PassSeconds take_seconds();
 
@@ -63,6 +72,10 @@ class Transformer {
   void backward(const uint32_t* inputs, bool accumulate, float* gradients);
   void backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate,
                       float* gradients);
+
+  void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1) {
+    if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
+  }
 
   const float* parameter(size_t offset) const { return parameters_ + offset; }
   int64_t residual_buffers() const { return config_.layers + 1; }
@@ -88,6 +101,7 @@ class Transformer {
   Buffer<float> losses_;                                  // [M]
   std::unique_ptr<BackwardMemory> backward_;
   PassSeconds seconds_;
+  TensorProbe probe_;
 };
 
 /// Rows of logits that exist at once for a micro-batch of M positions.

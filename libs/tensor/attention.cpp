@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "libs/tensor/product_kernel.h"
 #include "libs/tensor/transpose.h"
@@ -17,6 +18,12 @@ HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+/// exp(x), and NaN for NaN: Highway's own gives 0 there, which would hide a fault.
+template <class D, class V>
+V ExpOrNan(D d, V x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+}
 
 /// Scores -> probabilities for the first `valid` columns, zero for the rest; returns the row's log-sum-exp.
 float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
@@ -34,13 +41,13 @@ float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
   const auto vscale = hn::Set(d, scale);
   auto total = hn::Zero(d);
   for (i = 0; i + N <= valid; i += N) {
-    const auto e = hn::Exp(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vmaximum));
+    const auto e = ExpOrNan(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vmaximum));
     hn::StoreU(e, d, scores + i);
     total = hn::Add(total, e);
   }
   float sum = hn::GetLane(hn::SumOfLanes(d, total));
   for (; i < valid; ++i) {
-    scores[i] = hn::GetLane(hn::Exp(d1, hn::Set(d1, scores[i] * scale - maximum)));
+    scores[i] = hn::GetLane(ExpOrNan(d1, hn::Set(d1, scores[i] * scale - maximum)));
     sum += scores[i];
   }
   const auto vinverse = hn::Set(d, 1.0F / sum);
@@ -57,16 +64,18 @@ void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t co
   const hn::CappedTag<float, 1> d1;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const auto vscale = hn::Set(d, scale);
+  if (std::isinf(log_sum_exp))
+    log_sum_exp = std::numeric_limits<float>::quiet_NaN();  // else P is 0 throughout
   const auto vlse = hn::Set(d, log_sum_exp);
   const auto vdelta = hn::Set(d, delta);
   int64_t i = 0;
   for (; i + N <= valid; i += N) {
-    const auto p = hn::Exp(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vlse));
+    const auto p = ExpOrNan(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vlse));
     hn::StoreU(p, d, scores + i);
     hn::StoreU(hn::Mul(hn::Mul(p, vscale), hn::Sub(hn::LoadU(d, dscores + i), vdelta)), d, dscores + i);
   }
   for (; i < valid; ++i) {
-    scores[i] = hn::GetLane(hn::Exp(d1, hn::Set(d1, scores[i] * scale - log_sum_exp)));
+    scores[i] = hn::GetLane(ExpOrNan(d1, hn::Set(d1, scores[i] * scale - log_sum_exp)));
     dscores[i] = scores[i] * scale * (dscores[i] - delta);
   }
   std::fill(scores + valid, scores + columns, 0.0F);

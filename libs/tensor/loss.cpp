@@ -29,6 +29,12 @@ float MaximumOf(const float* x, int64_t V) {
   return maximum;
 }
 
+/// exp(x), and NaN for NaN: Highway's own gives 0 there, which would hide a fault.
+template <class D, class V>
+V ExpOrNan(D d, V x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+}
+
 /// Sum of exp(x - maximum); stores the terms back when `keep` is set.
 float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
   const hn::ScalableTag<float> d;
@@ -38,13 +44,13 @@ float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
   auto total = hn::Zero(d);
   int64_t v = 0;
   for (; v + N <= V; v += N) {
-    const auto e = hn::Exp(d, hn::Sub(hn::LoadU(d, x + v), vmaximum));
+    const auto e = ExpOrNan(d, hn::Sub(hn::LoadU(d, x + v), vmaximum));
     if (keep) hn::StoreU(e, d, x + v);
     total = hn::Add(total, e);
   }
   float sum = hn::GetLane(hn::SumOfLanes(d, total));
   for (; v < V; ++v) {
-    const float e = hn::GetLane(hn::Exp(d1, hn::Set(d1, x[v] - maximum)));
+    const float e = hn::GetLane(ExpOrNan(d1, hn::Set(d1, x[v] - maximum)));
     if (keep) x[v] = e;
     sum += e;
   }

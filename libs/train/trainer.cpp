@@ -69,6 +69,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
       pass_(model_, optimizer_),
       writer_(parts_.store) {
   std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
+  model_.set_probe(parts_.probe);
 }
 
 Trainer::~Trainer() = default;

@@ -112,6 +112,7 @@ struct TrainerParts {
   TrainObserver& observer;
   std::stop_token stop;
   std::function<bool()> take_save_request;  ///< true once after each request to save now
+  TensorProbe probe = {};                   ///< sees the tensors of each training pass
 };
 
 /// One training run in this process. Single-owner.

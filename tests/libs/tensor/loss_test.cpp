@@ -1,5 +1,6 @@
 #include "libs/tensor/loss.h"
 
+#include <limits>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -80,6 +81,21 @@ TEST(CrossEntropy, MaskedRowsHaveNoLossAndNoGradient) {
   softmax_cross_entropy(compute, c.logits.data(), c.targets.data(), 8, 33, kScale, losses.data());
   EXPECT_EQ(losses, std::vector<float>(8));
   EXPECT_EQ(c.logits, std::vector<float>(c.logits.size()));
+}
+
+TEST(CrossEntropy, ANanAnywhereInARowMakesItsLossAndGradientNan) {
+  Compute compute(1);
+  test::for_each_target([&] {
+    for (int64_t at = 0; at < 37; ++at) {
+      Case c(1, 37);
+      c.targets[0] = 5;
+      c.logits[static_cast<size_t>(at)] = std::numeric_limits<float>::quiet_NaN();
+      float loss = 0;
+      softmax_cross_entropy(compute, c.logits.data(), c.targets.data(), 1, 37, 1.0F, &loss);
+      EXPECT_TRUE(std::isnan(loss)) << at;
+      EXPECT_TRUE(std::isnan(c.logits[0])) << at;
+    }
+  });
 }
 
 TEST(CrossEntropy, TheGradientOfARowSumsToZero) {

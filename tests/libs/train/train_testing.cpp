@@ -87,7 +87,8 @@ RunSummary TestRun::train(TrainerOptions options) {
            [this](const StreamState* state) { return std::make_unique<FakeSource>(model, source, state); },
        .observer = observer,
        .stop = stop.get_token(),
-       .take_save_request = take_save_request},
+       .take_save_request = take_save_request,
+       .probe = probe},
       options);
   if (const auto checkpoint = store.newest_verified()) {
     trainer.load(*checkpoint);

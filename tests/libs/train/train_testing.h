@@ -111,6 +111,7 @@ class TestRun {
   RecordingObserver observer;
   std::stop_source stop;
   std::function<bool()> take_save_request;
+  TensorProbe probe;
   int threads = 1;
 
  private:
