@@ -110,8 +110,7 @@ void Console::on_evaluation(uint64_t step, const EvaluationResult& result) {
 
 void Console::on_sample(uint64_t step, const float* parameters) {
   if (options_.sample_tokens == 0) return;
-  last_sample_ = write_sample(compute_, model_, layout_, parameters, tokenizer_, options_.sample_tokens,
-                              options_.seed + step, options_.stop);
+  last_sample_ = write_sample(step, parameters);
   if (first_sample_.empty()) first_sample_ = last_sample_;
   log_info("sample at step {}:\n{}", format_count(step), last_sample_);
 }
@@ -127,19 +126,19 @@ void Console::on_saved(const SaveResult& result) {
     log_warning("an older checkpoint could not be removed: {}", result.cleanup_error);
 }
 
-std::string write_sample(Compute& compute, const ModelConfig& model, const ParameterLayout& layout,
-                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens, uint64_t seed,
-                         const std::stop_token& stop) {
-  Generator generator(compute, model, layout, parameters);
-  StreamDecoder decoder(tokenizer);
-  Rng rng(seed);
+/// Text that the model writes after an end-of-text token, cut short by a stop.
+std::string Console::write_sample(uint64_t step, const float* parameters) {
+  Generator generator(compute_, model_, layout_, parameters);
+  StreamDecoder decoder(tokenizer_);
+  Rng rng(options_.seed + step);
   std::string text;
-  std::span<const float> logits = generator.feed(tokenizer.end_of_text());
-  for (uint64_t i = 0; i < tokens && !stop.stop_requested(); ++i) {
+  std::span<const float> logits = generator.feed(tokenizer_.end_of_text());
+  for (uint64_t i = 0; i < options_.sample_tokens && !options_.stop.stop_requested(); ++i) {
     const uint32_t token = sample_token(logits, {.temperature = 0.8, .top_k = 200}, rng);
-    if (token == tokenizer.end_of_text()) break;
+    if (token == tokenizer_.end_of_text()) break;
     text += decoder.push(token);
     logits = generator.feed(token);
+    if (options_.on_progress) options_.on_progress();
   }
   return text + decoder.flush();
 }

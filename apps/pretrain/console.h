@@ -3,6 +3,7 @@
 // samples, and what became of checkpoints.
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -19,7 +20,8 @@ struct ConsoleOptions {
   std::chrono::milliseconds max_time{0};
   uint64_t sample_tokens = 120;
   uint64_t seed = 1;
-  std::stop_token stop = {};  ///< ends a sample early
+  std::stop_token stop = {};               ///< ends a sample early
+  std::function<void()> on_progress = {};  ///< called after each token of a sample
 };
 
 /// Single-owner; lives on the trainer's thread.
@@ -41,6 +43,7 @@ class Console : public TrainObserver {
  private:
   using Clock = std::chrono::steady_clock;
 
+  std::string write_sample(uint64_t step, const float* parameters);
   std::string status_line(const StepRecord& record, const SourceStatus& source);
   std::string time_left(const StepRecord& record) const;
   void show(const std::string& line);
@@ -62,10 +65,5 @@ class Console : public TrainObserver {
   uint64_t steps_seen_ = 0;
   std::string first_sample_, last_sample_;
 };
-
-/// Text that a model writes after an end-of-text token, cut short by a stop. Errors: none.
-std::string write_sample(Compute& compute, const ModelConfig& model, const ParameterLayout& layout,
-                         const float* parameters, const Tokenizer& tokenizer, uint64_t tokens, uint64_t seed,
-                         const std::stop_token& stop);
 
 }  // namespace pretrain

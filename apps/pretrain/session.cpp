@@ -8,6 +8,7 @@
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/service_reporter.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
@@ -30,6 +31,7 @@ constexpr uint64_t kSampleSeedPurpose = 0x766f636162;  // "vocab"
 /// Everything that is decided before the first step.
 struct Session {
   FileSystem& files = real_file_system();
+  ServiceReporter service;
   KeyValues values;
   RunConfiguration config;
   std::optional<Checkpoint> checkpoint;
@@ -85,7 +87,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
              for (const std::string& document : sample) bytes += document.size();
              return bytes;
            }()));
-  const auto progress = [](const std::string& line) { log_info("{}", line); };
+  s.service.status("training the vocabulary");
+  const auto progress = [&s](const std::string& line) {
+    s.service.note_start_work();
+    log_info("{}", line);
+  };
   return std::make_unique<Tokenizer>(
       Tokenizer::from_serialized(train_vocabulary(sample, s.config.vocabulary, progress, stop)));
 }
@@ -184,7 +190,7 @@ std::vector<FileContent> fixed_files(const Session& s) {
   return files;
 }
 
-LoaderOptions loader_options(const Session& s, SkipLog& skips) {
+LoaderOptions loader_options(Session& s, SkipLog& skips) {
   const RunConfiguration& c = s.config;
   LoaderOptions options{.corpus = c.corpus, .workers = c.workers, .queue_batches = c.queue};
   options.assembler.rows = c.batch;
@@ -201,7 +207,8 @@ LoaderOptions loader_options(const Session& s, SkipLog& skips) {
       .vocabulary = s.tokenizer->vocabulary_size(),
       .seed = derive_seed(c.seed, 1)};
   options.on_skip = [&skips](const Skip& skip) { skips.add(skip); };
-  options.on_seek = [](uint64_t done, uint64_t total) {
+  options.on_seek = [&s](uint64_t done, uint64_t total) {
+    s.service.note_start_work();
     log_info("passing over what was read before: {} of {}", format_bytes(done), format_bytes(total));
   };
   return options;
@@ -231,7 +238,8 @@ void train(Session& s, StopSignal& stop) {
                    .max_time = c.trainer.max_time,
                    .sample_tokens = c.sample_tokens,
                    .seed = c.seed,
-                   .stop = stop.token()});
+                   .stop = stop.token(),
+                   .on_progress = [&s] { s.service.on_progress(); }});
   SkipLog skips(s.files, c.state_folder / "skipped.jsonl");
   const auto open_source = [&](const StreamState* state) {
     return std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, state ? Catalog{} : s.catalog,
@@ -248,7 +256,7 @@ void train(Session& s, StopSignal& stop) {
                    .fingerprint = machine_fingerprint(),
                    .peak_flops = peak,
                    .open_source = open_source,
-                   .observer = console,
+                   .observers = {&console, &s.service},
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
                   c.trainer);

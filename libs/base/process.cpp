@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -9,10 +10,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "libs/base/error.h"
+#include "libs/base/file.h"
 
 namespace pretrain {
 namespace {
@@ -114,6 +117,34 @@ std::string run_in_child(const std::function<std::string()>& work,
   if (!result.empty()) fail(ErrorKind::kRuntime, "{}", result.substr(1));
   if (WIFSIGNALED(status)) fail(ErrorKind::kRuntime, "child process ended by signal {}", WTERMSIG(status));
   fail(ErrorKind::kRuntime, "child process ended without a result");
+}
+
+namespace {
+
+std::chrono::microseconds cpu_time_of(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/// The number behind `key` in a text of "key: number" lines; 0 when it is not there.
+uint64_t number_behind(std::string_view text, std::string_view key) {
+  const size_t at = text.find(key);
+  if (at == std::string_view::npos) return 0;
+  return std::strtoull(text.data() + at + key.size(), nullptr, 10);
+}
+
+}  // namespace
+
+ProcessEffort process_effort() {
+  ProcessEffort effort{.cpu_time = cpu_time_of(RUSAGE_SELF) + cpu_time_of(RUSAGE_CHILDREN)};
+  try {  // absent where the kernel does not count
+    const std::string io = read_file("/proc/self/io");
+    effort.bytes_moved = number_behind(io, "rchar: ") + number_behind(io, "wchar: ");
+  } catch (const IoError&) {
+  }
+  return effort;
 }
 
 }  // namespace pretrain

@@ -1,7 +1,9 @@
 #pragma once
-// Work done in a child process: it can be stopped at any instant whatever library it is in, and its memory
-// goes with it. Used for training the vocabulary.
+// Processes: work done in a child, which can be stopped at any instant whatever library it is in and whose
+// memory goes with it (training the vocabulary), and what this one has done so far.
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -18,5 +20,12 @@ namespace pretrain {
 std::string run_in_child(const std::function<std::string()>& work,
                          const std::function<void(std::string_view line)>& on_output,
                          const std::stop_token& stop);
+
+/// Work of this process since its start, children that are still running not included.
+struct ProcessEffort {
+  std::chrono::microseconds cpu_time{0};  ///< all threads, and children that have ended
+  uint64_t bytes_moved = 0;               ///< read and written, to any file or pipe
+};
+ProcessEffort process_effort();
 
 }  // namespace pretrain

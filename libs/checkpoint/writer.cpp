@@ -29,16 +29,18 @@ void CheckpointWriter::start(CheckpointContent content) {
   changed_.notify_all();
 }
 
-void CheckpointWriter::wait_until_sources_read(const std::function<void()>& while_waiting) {
+void CheckpointWriter::wait_until_sources_read(const WhileWaiting& while_waiting) {
   wait_for([this] { return sources_read_; }, while_waiting);
 }
 
-void CheckpointWriter::wait_for(const std::function<bool()>& condition,
-                                const std::function<void()>& while_waiting) {
+void CheckpointWriter::wait_for(const std::function<bool()>& condition, const WhileWaiting& while_waiting) {
+  constexpr std::chrono::seconds kTick{1};
+  std::chrono::seconds waited{0};
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, std::chrono::seconds(1), condition)) {
+  while (!changed_.wait_for(lock, kTick, condition)) {
+    waited += kTick;
     lock.unlock();
-    if (while_waiting) while_waiting();
+    if (while_waiting) while_waiting(waited);
     lock.lock();
   }
 }
@@ -56,7 +58,7 @@ std::optional<SaveResult> CheckpointWriter::poll() {
   return result;
 }
 
-std::optional<SaveResult> CheckpointWriter::wait(const std::function<void()>& while_waiting) {
+std::optional<SaveResult> CheckpointWriter::wait(const WhileWaiting& while_waiting) {
   wait_for([this] { return !busy_; }, while_waiting);
   return poll();
 }

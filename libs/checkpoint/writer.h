@@ -40,8 +40,11 @@ class CheckpointWriter {
   /// Requires: !busy().
   void start(CheckpointContent content);
 
-  /// Blocks while the running save still reads the tensors' memory. `while_waiting` is called once a second.
-  void wait_until_sources_read(const std::function<void()>& while_waiting = {});
+  /// Called once for each second of a wait, with its length so far.
+  using WhileWaiting = std::function<void(std::chrono::seconds waited)>;
+
+  /// Blocks while the running save still reads the tensors' memory.
+  void wait_until_sources_read(const WhileWaiting& while_waiting = {});
 
   /// True from start until the save ended, in whatever way.
   bool busy() const;
@@ -49,12 +52,12 @@ class CheckpointWriter {
   /// The oldest result not yet fetched. A failed save is a result, never an exception.
   std::optional<SaveResult> poll();
 
-  /// Waits for the running save, then as poll(). `while_waiting` is called once a second.
-  std::optional<SaveResult> wait(const std::function<void()>& while_waiting = {});
+  /// Waits for the running save, then as poll().
+  std::optional<SaveResult> wait(const WhileWaiting& while_waiting = {});
 
  private:
   void run();
-  void wait_for(const std::function<bool()>& condition, const std::function<void()>& while_waiting);
+  void wait_for(const std::function<bool()>& condition, const WhileWaiting& while_waiting);
   SaveResult save(const CheckpointContent& content);
   void mark_sources_read();
 

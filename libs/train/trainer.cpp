@@ -7,6 +7,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/units.h"
 #include "libs/model/initialization.h"
 
 namespace pretrain {
@@ -118,7 +119,7 @@ void Trainer::train() {
       summary_.reason = EndReason::kStreamEnd;
       return;
     }
-    if (!std::exchange(ready_, true)) parts_.observer.on_ready();
+    if (!std::exchange(ready_, true)) tell([](TrainObserver& observer) { observer.on_ready(); });
     const double data_wait = seconds_since(start);
     StepRecord record = train_step();
     finish_record(record, start, data_wait);
@@ -152,7 +153,7 @@ bool Trainer::fetch() {
 }
 
 StepRecord Trainer::train_step() {
-  const StepResult result = pass_.run(batches_, gradients_.data(), [this] { parts_.observer.on_progress(); });
+  const StepResult result = pass_.run(batches_, gradients_.data(), [this] { tell_progress(); });
   StepRecord record{.step = state_.step + 1,
                     .epoch = batches_.back().epoch,
                     .loss = result.loss,
@@ -172,7 +173,8 @@ StepRecord Trainer::train_step() {
 void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   const auto start = Clock::now();
   // A save in progress reads parameters and moments in place.
-  writer_.wait_until_sources_read([this] { parts_.observer.on_progress(); });
+  writer_.wait_until_sources_read(
+      [this](std::chrono::seconds waited) { wait_a_second_for_the_disk(waited); });
   record.checkpoint_wait_seconds = seconds_since(start);
   const auto update_start = Clock::now();
   optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
@@ -200,7 +202,7 @@ void Trainer::note_step(const StepRecord& record) {
   split.checkpoint += record.checkpoint_wait_seconds;
   const SourceStatus source = source_->status();
   if (options_.log_every > 0 && record.step % options_.log_every == 0) log_->write(to_json(record, source));
-  parts_.observer.on_step(record, source);
+  tell([&](TrainObserver& observer) { observer.on_step(record, source); });
 }
 
 /// What a step that was not finite means, after it was recorded.
@@ -309,7 +311,7 @@ void Trainer::evaluate_now() {
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
   const auto start = Clock::now();
   const EvaluationResult result =
-      evaluate(model_, parts_.evaluation, parts_.stop, [this] { parts_.observer.on_progress(); });
+      evaluate(model_, parts_.evaluation, parts_.stop, [this] { tell_progress(); });
   model_.take_seconds();
   summary_.split.evaluation += seconds_since(start);
   state_.evaluation = {.step = state_.step, .result = result};
@@ -320,13 +322,13 @@ void Trainer::evaluate_now() {
                {"validation_loss", result.loss},
                {"perplexity", result.perplexity},
                {"bits_per_byte", result.bits_per_byte}});
-  parts_.observer.on_evaluation(state_.step, result);
+  tell([&](TrainObserver& observer) { observer.on_evaluation(state_.step, result); });
 }
 
 void Trainer::sample_now() {
   if (last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
   const auto start = Clock::now();
-  parts_.observer.on_sample(state_.step, parameters_.data());
+  tell([&](TrainObserver& observer) { observer.on_sample(state_.step, parameters_.data()); });
   summary_.split.samples += seconds_since(start);
   last_sampled_ = state_.step;
 }
@@ -344,7 +346,7 @@ void Trainer::save() {
       .fingerprint = parts_.fingerprint,
       .configuration = parts_.configuration};
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
-  parts_.observer.on_save_started(state_.step);
+  tell([&](TrainObserver& observer) { observer.on_save_started(state_.step); });
   writer_.start(std::move(content));
   last_save_start_ = Clock::now();
   summary_.split.checkpoint += seconds_since(start);
@@ -361,7 +363,21 @@ void Trainer::save_after_error() {
 }
 
 void Trainer::wait_for_writer() {
-  if (const auto result = writer_.wait([this] { parts_.observer.on_progress(); })) report(*result);
+  const auto result =
+      writer_.wait([this](std::chrono::seconds waited) { wait_a_second_for_the_disk(waited); });
+  if (result) report(*result);
+}
+
+/// A slow disk is no fault of the run. One that has not moved for an hour is given up like a trainer that
+/// hangs.
+void Trainer::wait_a_second_for_the_disk(std::chrono::seconds waited) {
+  constexpr std::chrono::seconds kPatience = std::chrono::hours(1);
+  constexpr std::chrono::seconds kToldEvery = std::chrono::minutes(1);
+  if (waited % kToldEvery == std::chrono::seconds(0)) {
+    log_warning("waiting for the disk at {}: {} so far", parts_.state_folder.native(),
+                format_duration(waited));
+  }
+  if (waited < kPatience) tell_progress();
 }
 
 void Trainer::collect_save_results() {
@@ -378,12 +394,12 @@ void Trainer::report(const SaveResult& result) {
               result.step, result.error);
     log_->write({{"step", result.step}, {"checkpoint_error", result.error}});
   }
-  parts_.observer.on_saved(result);
+  tell([&](TrainObserver& observer) { observer.on_saved(result); });
 }
 
 /// The last save. Everything trained is on disk when this returns.
 void Trainer::finish() {
-  parts_.observer.on_finishing(state_.step);
+  tell([&](TrainObserver& observer) { observer.on_finishing(state_.step); });
   try {
     if (summary_.reason != EndReason::kStopped) {
       evaluate_now();

@@ -109,7 +109,7 @@ struct TrainerParts {
   nlohmann::json configuration, fingerprint;  ///< for the manifest
   double peak_flops = 0;
   SourceOpener open_source;
-  TrainObserver& observer;
+  std::vector<TrainObserver*> observers;
   std::stop_token stop;
   std::function<bool()> take_save_request;  ///< true once after each request to save now
   TensorProbe probe = {};                   ///< sees the tensors of each training pass
@@ -137,6 +137,15 @@ class Trainer {
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  template <typename Call>
+  void tell(Call call) {
+    for (TrainObserver* observer : parts_.observers) call(*observer);
+  }
+  void tell_progress() {
+    tell([](TrainObserver& observer) { observer.on_progress(); });
+  }
+  void wait_a_second_for_the_disk(std::chrono::seconds waited);
 
   void train();
   bool limit_reached() const;

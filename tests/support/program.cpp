@@ -12,7 +12,8 @@
 
 namespace pretrain::test {
 
-Program::Program(const std::filesystem::path& binary, const std::vector<std::string>& arguments) {
+Program::Program(const std::filesystem::path& binary, const std::vector<std::string>& arguments,
+                 const Surroundings& surroundings) {
   std::string pattern = (std::filesystem::temp_directory_path() / "pretrain-output-XXXXXX").string();
   const int output = mkstemp(pattern.data());
   if (output < 0) throw std::runtime_error("cannot create " + pattern);
@@ -26,6 +27,8 @@ Program::Program(const std::filesystem::path& binary, const std::vector<std::str
   if (pid_ == 0) {
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
+    for (const auto& [name, value] : surroundings.environment) setenv(name.c_str(), value.c_str(), 1);
+    if (surroundings.before_exec && !surroundings.before_exec()) _exit(126);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -68,8 +71,9 @@ ProgramResult Program::wait() {
           .output = text.str()};
 }
 
-ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments) {
-  return Program(binary, arguments).wait();
+ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments,
+                          const Surroundings& surroundings) {
+  return Program(binary, arguments, surroundings).wait();
 }
 
 }  // namespace pretrain::test

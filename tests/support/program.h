@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -16,15 +17,23 @@ struct ProgramResult {
   std::string output;  ///< standard output and error together
 };
 
+/// How a program is started besides its arguments.
+struct Surroundings {
+  std::vector<std::pair<std::string, std::string>> environment = {};  ///< added to the test's own
+  std::function<bool()> before_exec = {};  ///< runs in the new process; false ends it with exit code 126
+};
+
 /// A running program; killed when this goes.
 class Program {
  public:
-  Program(const std::filesystem::path& binary, const std::vector<std::string>& arguments);
+  Program(const std::filesystem::path& binary, const std::vector<std::string>& arguments,
+          const Surroundings& surroundings = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
   void signal(int number) const;
+  pid_t pid() const { return pid_; }
   /// Asks again and again until `condition` holds, the program ends or the time is over; true when it holds.
   bool wait_until(const std::function<bool()>& condition, std::chrono::seconds patience);
   /// Waits for the end.
@@ -40,6 +49,7 @@ class Program {
 };
 
 /// Runs to the end.
-ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments);
+ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments,
+                          const Surroundings& surroundings = {});
 
 }  // namespace pretrain::test

@@ -85,7 +85,7 @@ RunSummary TestRun::train(TrainerOptions options) {
        .peak_flops = 1e9,
        .open_source =
            [this](const StreamState* state) { return std::make_unique<FakeSource>(model, source, state); },
-       .observer = observer,
+       .observers = {&observer},
        .stop = stop.get_token(),
        .take_save_request = take_save_request,
        .probe = probe},

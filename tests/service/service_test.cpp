@@ -1,0 +1,162 @@
+// The program under a service manager: what it reports, and what it does when something hangs.
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include "tests/end_to_end/run.h"
+#include "tests/support/notify_socket.h"
+
+namespace pretrain::test {
+namespace {
+
+constexpr std::chrono::seconds kPatience{120};
+/// Pings come four times in it.
+constexpr const char* kWatchdogMicroseconds = "800000";
+
+/// The program as a service, with a file that makes system calls hang while it exists.
+class Service {
+ public:
+  explicit Service(const Words& more = {})
+      : program_(binary(), run(more),
+                 {.environment = {{"NOTIFY_SOCKET", manager.path()},
+                                  {"WATCHDOG_USEC", kWatchdogMicroseconds},
+                                  {"LD_PRELOAD", PRETRAIN_STALL_LIBRARY},
+                                  {"PRETRAIN_STALL", trigger().string()}}}) {}
+
+  Words run(const Words& more) const {
+    // Few batches wait, so that a loader that hangs is felt soon.
+    return tiny_run(state()) + Words{"--queue", "2", "--checkpoint-every", "50"} + more;
+  }
+  std::filesystem::path state() const { return folder_ / "state"; }
+  std::filesystem::path trigger() const { return folder_ / "stall"; }
+
+  bool wait_until(const std::function<bool()>& condition) {
+    return program_.wait_until(condition, kPatience);
+  }
+  bool wait_for(const std::string& message) {
+    return wait_until([&] { return manager.has(message); });
+  }
+  bool wait_for_step(uint64_t step) {
+    return wait_until([&] { return last_step(state()) >= step; });
+  }
+
+  /// Makes an operation on a path hang.
+  void stall(const std::string& order) const {
+    folder_.write("order", order);
+    std::filesystem::rename(folder_ / "order", trigger());
+  }
+  void release() const { std::filesystem::remove(trigger()); }
+
+  /// Watchdog pings during a time in which at least twelve would be due.
+  size_t pings_in_three_intervals() {
+    const size_t before = manager.count("WATCHDOG=1");
+    program_.wait_until(
+        [this] {
+          manager.messages();  // a full socket would hold up the program
+          return false;
+        },
+        std::chrono::seconds(3));
+    return manager.count("WATCHDOG=1") - before;
+  }
+
+  void signal(int number) const { program_.signal(number); }
+  ProgramResult wait() { return program_.wait(); }
+
+  NotifySocket manager;
+
+ private:
+  TempFolder folder_;
+  Program program_;
+};
+
+TEST(Service, IsReadyWithItsFirstBatchAndPingsWhileItTrains) {
+  Service service;
+  ASSERT_TRUE(service.wait_for("READY=1"));
+  EXPECT_FALSE(list_checkpoints(service.state()).empty()) << "the start was over before";
+  ASSERT_TRUE(service.wait_for("STATUS=step "));
+  EXPECT_GE(service.pings_in_three_intervals(), 6U);
+  service.signal(SIGTERM);
+  EXPECT_EQ(service.wait().exit_code, 0);
+  EXPECT_TRUE(service.manager.has("STOPPING=1"));
+  EXPECT_TRUE(service.manager.has("STATUS=saving step "));
+  EXPECT_EQ(service.manager.count("READY=1"), 1U);
+}
+
+TEST(Service, IsNotReadyWhileItTrainsTheVocabulary) {
+  Service service;
+  ASSERT_TRUE(service.wait_for("READY=1"));
+  const auto& messages = service.manager.messages();
+  const auto ready = std::ranges::find(messages, "READY=1");
+  EXPECT_NE(std::find(messages.begin(), ready, "STATUS=training the vocabulary"), ready);
+}
+
+TEST(Service, ALoaderThatHangsGetsNoPings) {
+  Service service;
+  ASSERT_TRUE(service.wait_for_step(10));
+  service.stall("pread sample-corpus");
+  // What is buffered is trained first.
+  ASSERT_TRUE(service.wait_until([&] { return service.pings_in_three_intervals() == 0; }));
+  service.release();
+  ASSERT_TRUE(service.wait_until([&] { return service.pings_in_three_intervals() > 0; }));
+  service.signal(SIGTERM);
+  EXPECT_EQ(service.wait().exit_code, 0);
+}
+
+TEST(Service, ATrainerThatHangsGetsNoPings) {
+  Service service;
+  ASSERT_TRUE(service.wait_for_step(10));
+  service.stall("write metrics.jsonl");
+  ASSERT_TRUE(service.wait_until([&] { return service.pings_in_three_intervals() == 0; }));
+  service.release();
+  ASSERT_TRUE(service.wait_until([&] { return service.pings_in_three_intervals() > 0; }));
+  service.signal(SIGTERM);
+  EXPECT_EQ(service.wait().exit_code, 0);
+}
+
+TEST(Service, ASlowDiskIsNoReasonToRestart) {
+  for (const char* order : {"write checkpoints", "fsync checkpoints"}) {
+    Service service;
+    ASSERT_TRUE(service.wait_for_step(10));
+    service.stall(order);
+    ASSERT_TRUE(service.wait_for_step(49)) << order;
+    EXPECT_GE(service.pings_in_three_intervals(), 2U) << order;
+    service.release();
+    ASSERT_TRUE(service.wait_until([&] { return last_step(service.state()) >= 100; })) << order;
+    service.signal(SIGTERM);
+    EXPECT_EQ(service.wait().exit_code, 0);
+  }
+}
+
+TEST(Service, ALastSaveOnASlowDiskAsksForMoreTime) {
+  Service service;
+  ASSERT_TRUE(service.wait_for_step(10));
+  service.stall("fsync checkpoints");
+  service.signal(SIGTERM);
+  ASSERT_TRUE(service.wait_for("STOPPING=1"));
+  const size_t before = service.manager.count("EXTEND_TIMEOUT_USEC=");
+  ASSERT_TRUE(service.wait_until([&] { return service.manager.count("EXTEND_TIMEOUT_USEC=") > before + 1; }));
+  service.release();
+  EXPECT_EQ(service.wait().exit_code, 0);
+}
+
+TEST(Service, AFailedSaveStandsInTheStatusLine) {
+  Service service({"--checkpoint-every", "20"});
+  ASSERT_TRUE(service.wait_for("READY=1"));
+  // A file where the folder of the next attempt would be made: no name, no checkpoint.
+  std::filesystem::permissions(checkpoints_folder(service.state()), std::filesystem::perms::none);
+  if (geteuid() == 0) {  // root may do all the same, but not in a folder that is none
+    std::filesystem::rename(checkpoints_folder(service.state()), service.state() / "moved");
+    std::ofstream(checkpoints_folder(service.state())) << "in the way";
+  }
+  EXPECT_TRUE(service.wait_until([&] {
+    return std::ranges::any_of(service.manager.messages(), [](const std::string& message) {
+      return message.starts_with("STATUS=step ") && message.find("failed:") != std::string::npos;
+    });
+  }));
+}
+
+}  // namespace
+}  // namespace pretrain::test
