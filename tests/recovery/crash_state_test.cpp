@@ -77,6 +77,13 @@ void abandon_newer_checkpoints(CrashStates& states) {
   EXPECT_TRUE(states.save(3));
 }
 
+void start_again_after_a_failed_start(CrashStates& states) {
+  states.calls().set_fault({.code = EIO, .first_call = 1, .only = Operation::kSyncFolder});
+  EXPECT_FALSE(states.open());
+  EXPECT_TRUE(states.open());
+  EXPECT_TRUE(states.save(1));
+}
+
 class CrashState : public testing::TestWithParam<Scenario> {};
 
 TEST_P(CrashState, HoldsTheLastAcknowledgedCheckpointOrTheOneInFlight) {
@@ -95,7 +102,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Scenario{"TheSameStep", {.keep = 2}, save_the_same_step_again},
                     Scenario{"ReplacedDamage", {.keep = 2}, replace_a_damaged_step},
                     Scenario{"PassedOverDamage", {.keep = 3}, pass_over_a_damaged_checkpoint},
-                    Scenario{"Abandoned", {.keep = 4}, abandon_newer_checkpoints}),
+                    Scenario{"Abandoned", {.keep = 4}, abandon_newer_checkpoints},
+                    Scenario{"FailedStart", {.keep = 2}, start_again_after_a_failed_start}),
     [](const auto& test) { return test.param.name; });
 
 struct NamedFault {

@@ -155,9 +155,33 @@ TEST(MakeFolders, CreatesAllParentsDurably) {
   make_folders(files, folder / "a/b/c");
   EXPECT_TRUE(folder_exists(folder / "a/b/c"));
   EXPECT_THAT(files.unsynced(), IsEmpty());
+  folder.write("a/b/c/file", "");  // so c was finished
   const uint64_t calls = files.call_count();
   make_folders(files, folder / "a/b/c");
   EXPECT_EQ(files.call_count(), calls);
+}
+
+TEST(MakeFolders, MakesDurableWhatAFailedAttemptLeft) {
+  const TempFolder folder;
+  for (uint64_t call = 1; call <= 4; ++call) {  // two folders, two syncs
+    const Path path = folder / std::to_string(call) / "b";
+    FaultyFileSystem files;
+    files.set_fault({.code = EIO, .first_call = call});
+    EXPECT_EQ(io_error_of([&] { make_folders(files, path); }).code(), EIO);
+    make_folders(files, path);
+    EXPECT_TRUE(folder_exists(path));
+    EXPECT_THAT(files.unsynced(), IsEmpty()) << call;
+  }
+}
+
+TEST(MakeFolders, AcceptsAFolderInAPlaceThatItMayNotSync) {
+  const TempFolder folder;
+  FaultyFileSystem files;
+  make_folders(files, folder / "a");
+  files.set_fault({.code = EACCES, .first_call = files.call_count() + 1});
+  EXPECT_NO_THROW(make_folders(files, folder / "a"));
+  files.set_fault({.code = EIO, .first_call = files.call_count() + 1});
+  EXPECT_EQ(io_error_of([&] { make_folders(files, folder / "a"); }).code(), EIO);
 }
 
 TEST(ReadableFile, ReadsAtAnyOffsetAndStopsAtTheEnd) {
