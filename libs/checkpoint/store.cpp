@@ -165,14 +165,19 @@ Checkpoint CheckpointStore::verified(uint64_t step) const {
 void CheckpointStore::abandon_newer_than(uint64_t step) {
   const Path abandoned = state_folder_ / "abandoned";
   make_folders(files_, abandoned);
+  sync_moves_to(abandoned);  // those of an attempt that failed or died midway
   for (const CheckpointEntry& entry : list()) {
     if (entry.step <= step) continue;
     files_.rename(entry.folder, unused(abandoned, "", entry.step));
-    // The new place first: a crash between the two may show it twice, but never nowhere.
-    files_.sync_folder(abandoned);
-    files_.sync_folder(folder_);
     verified_.erase(entry.step);
+    sync_moves_to(abandoned);
   }
+}
+
+void CheckpointStore::sync_moves_to(const Path& abandoned) {
+  // The new place first: a crash between the two may show a checkpoint twice, but never nowhere.
+  files_.sync_folder(abandoned);
+  files_.sync_folder(folder_);
 }
 
 void CheckpointStore::set_aside(const CheckpointEntry& entry, const std::string& reason) {

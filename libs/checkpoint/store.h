@@ -72,6 +72,7 @@ class CheckpointStore {
   bool holds_intact(uint64_t step);
   /// Gives the written folder its name and makes that durable, or takes the name back.
   void publish(const Path& temporary, uint64_t step);
+  void sync_moves_to(const Path& abandoned);
   void set_aside(const CheckpointEntry& entry, const std::string& reason);
   void limit_damaged();
   bool is_verified(const CheckpointEntry& entry);

@@ -84,6 +84,14 @@ void start_again_after_a_failed_start(CrashStates& states) {
   EXPECT_TRUE(states.save(1));
 }
 
+void abandon_again_after_a_failure(CrashStates& states) {
+  states.open();
+  for (const uint64_t step : {1, 2, 3}) EXPECT_TRUE(states.save(step));
+  states.calls().set_fault({.code = EIO, .first_call = 2, .only = Operation::kSyncFolder});
+  EXPECT_FALSE(states.abandon_newer_than(2));
+  EXPECT_TRUE(states.abandon_newer_than(2));
+}
+
 class CrashState : public testing::TestWithParam<Scenario> {};
 
 TEST_P(CrashState, HoldsTheLastAcknowledgedCheckpointOrTheOneInFlight) {
@@ -103,7 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Scenario{"ReplacedDamage", {.keep = 2}, replace_a_damaged_step},
                     Scenario{"PassedOverDamage", {.keep = 3}, pass_over_a_damaged_checkpoint},
                     Scenario{"Abandoned", {.keep = 4}, abandon_newer_checkpoints},
-                    Scenario{"FailedStart", {.keep = 2}, start_again_after_a_failed_start}),
+                    Scenario{"FailedStart", {.keep = 2}, start_again_after_a_failed_start},
+                    Scenario{"FailedAbandoning", {.keep = 4}, abandon_again_after_a_failure}),
     [](const auto& test) { return test.param.name; });
 
 struct NamedFault {
