@@ -80,6 +80,7 @@ class CheckpointStore {
   void remove_checkpoint(const CheckpointEntry& entry);
   /// Finishes what an earlier attempt left; errors are left to the operation that follows.
   void remove_leftovers();
+  void remove_hidden(const Path& folder);
   bool is_permanent(uint64_t step) const;
   /// A name in `parent` that is not taken: prefix, step name, and a number where needed.
   Path unused(const Path& parent, std::string_view prefix, uint64_t step) const;

@@ -133,7 +133,9 @@ std::vector<NamedFault> faults() {
           {"Close", at(Operation::kClose, 1, EIO)},
           {"Rename", at(Operation::kRename, 1, EIO)},
           {"SyncOfTheNewFolder", at(Operation::kSyncFolder, 1, EIO)},
+          {"SyncOfTheNewName", at(Operation::kSyncFolder, 2, EIO)},
           {"RetentionsRename", at(Operation::kRename, 2, EIO)},
+          {"RetentionsSync", at(Operation::kSyncFolder, 3, EIO)},
           {"RetentionsRemoval", at(Operation::kRemoveFile, 1, EIO)}};
 }
 
