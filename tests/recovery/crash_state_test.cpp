@@ -1,6 +1,7 @@
 // Each state in which a crash can leave the device during saves, retention, failures and repairs.
 
 #include <cerrno>
+#include <cstdlib>
 #include <iostream>
 
 #include <fmt/ranges.h>
@@ -153,6 +154,25 @@ TEST_P(CrashAroundAFailedSave, HoldsTheLastAcknowledgedCheckpointOrTheOneInFligh
 
 INSTANTIATE_TEST_SUITE_P(EachCall, CrashAroundAFailedSave, testing::ValuesIn(faults()),
                          [](const auto& test) { return test.param.name; });
+
+/// At the n-th call of all, whichever that is. In full with PRETRAIN_LONG_TESTS=1.
+TEST(CrashAroundAFailingCall, HoldsTheLastAcknowledgedCheckpointOrTheOneInFlight) {
+  const uint64_t stride = std::getenv("PRETRAIN_LONG_TESTS") != nullptr ? 1 : 13;
+  uint64_t checked = 0;
+  uint64_t nth = 1;
+  for (bool undisturbed = false; !undisturbed; nth += stride) {
+    CrashStates states({.keep = 2});
+    states.open();
+    for (const uint64_t step : {1, 2}) EXPECT_TRUE(states.save(step));
+    const uint64_t first_call = states.calls().call_count() + nth;
+    states.save_with_fault(3, {.kind = Fault::Kind::kShortWrite, .code = EIO, .first_call = first_call});
+    undisturbed = states.calls().call_count() < first_call;
+    EXPECT_TRUE(states.save(4));
+    EXPECT_THAT(states.violations(), IsEmpty()) << "call " << nth;
+    checked += states.states();
+  }
+  std::cout << fmt::format("{} crash states around faults at every {}. of {} calls\n", checked, stride, nth);
+}
 
 /// A file system with a planted fault; the rig must see what comes of it.
 class Passing : public FileSystem {
