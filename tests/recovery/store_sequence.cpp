@@ -185,11 +185,13 @@ void StoreSequence::stop(bool crash) {
 }
 
 void StoreSequence::start() {
-  const StoreOptions options{.keep = options_.keep,
-                             .keep_every = plant_ == Plant::kNone ? options_.keep_every : 0};
+  StoreOptions options = options_;
+  if (plant_ == Plant::kForgetsPermanents) options.keep_every = 0;
+  const bool careless = plant_ == Plant::kSkipsFolderSyncs;
+  FileSystem& files = careless ? static_cast<FileSystem&>(careless_device_) : device_;
   while (violation_.empty()) {
     try {
-      store_ = std::make_unique<CheckpointStore>(device_, state_, options);
+      store_ = std::make_unique<CheckpointStore>(files, state_, options);
       const auto newest = store_->newest_verified();
       expect(newest ? model_.may_load(newest->step) : model_.good().empty(),
              newest ? fmt::format("loads step {}", newest->step) : "finds nothing");

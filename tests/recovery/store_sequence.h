@@ -10,6 +10,7 @@
 
 #include "libs/base/rng.h"
 #include "libs/checkpoint/store.h"
+#include "tests/recovery/planted_faults.h"
 #include "tests/recovery/store_model.h"
 #include "tests/support/crash_file_system.h"
 #include "tests/support/faulty_file_system.h"
@@ -30,8 +31,8 @@ struct SequenceCounts {
 
 class StoreSequence {
  public:
-  /// A store that forgets keep_every, to see that the model notices.
-  enum class Plant { kNone, kForgetsPermanents };
+  /// A store with a mistake, to see that the model notices.
+  enum class Plant { kNone, kForgetsPermanents, kSkipsFolderSyncs };
 
   StoreSequence(uint64_t seed, SequenceCounts& counts, Plant plant = Plant::kNone);
 
@@ -62,6 +63,7 @@ class StoreSequence {
   Path state_;
   FaultyFileSystem calls_;
   CrashFileSystem device_;
+  WithoutFolderSync careless_device_{device_};
   std::unique_ptr<CheckpointStore> store_;
   StoreModel model_;
   uint64_t step_ = 0;
