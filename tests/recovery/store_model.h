@@ -4,8 +4,8 @@
 //   An acknowledged checkpoint is there and verifies until the model removes it. Only three things do:
 //   retention at an acknowledged save, for what is no multiple of `keep_every` and older than the `keep`
 //   newest good ones; abandoning; and damage from outside while no store is open. A save that failed or was
-//   interrupted has left its checkpoint whole or not at all. So n saves acknowledged since the last damage or
-//   abandoning mean at least min(n, 2) good checkpoints.
+//   interrupted has left its checkpoint whole or not at all, and so has a removal. So n saves acknowledged
+//   since the last damage or abandoning mean at least min(n, 2) good checkpoints.
 
 #include <algorithm>
 #include <cstddef>
@@ -24,7 +24,7 @@ class StoreModel {
 
   bool is_permanent(uint64_t step) const { return step > 0 && keep_every_ > 0 && step % keep_every_ == 0; }
 
-  /// A start may load this one: the newest good one, or a newer one that nobody acknowledged.
+  /// A start may load this one: the newest good one, or a newer one that was not acknowledged or not removed.
   bool may_load(uint64_t step) const {
     if (!good_.empty() && step <= *good_.rbegin()) return step == *good_.rbegin();
     return possible_.contains(step);
@@ -44,7 +44,9 @@ class StoreModel {
     size_t newer = 0;
     for (auto at = good_.end(); at != good_.begin();) {
       --at;
-      if (newer++ >= keep_ && !is_permanent(*at)) at = good_.erase(at);
+      if (newer++ < keep_ || is_permanent(*at)) continue;
+      possible_.insert(*at);  // its removal may have failed
+      at = good_.erase(at);
     }
   }
 
