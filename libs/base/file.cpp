@@ -196,6 +196,30 @@ void remove_quietly(FileSystem& files, const Path& path) {
   }
 }
 
+bool means_forbidden(int code) {
+  return code == EACCES || code == EPERM;
+}
+
+/// Whoever makes a folder syncs its name before anything is put into it. In an empty one, that may have
+/// failed.
+bool may_be_unsynced(const Path& folder) {
+  try {
+    return list_folder(folder).empty();
+  } catch (const IoError& error) {
+    if (!means_forbidden(error.code())) throw;
+    return false;  // not one of ours
+  }
+}
+
+/// For a folder that someone else may have made, in a place that is not ours to read.
+void sync_if_permitted(FileSystem& files, const Path& folder) {
+  try {
+    files.sync_folder(folder);
+  } catch (const IoError& error) {
+    if (!means_forbidden(error.code())) throw;
+  }
+}
+
 void write_new_file(FileSystem& files, const Path& path, std::string_view content) {
   const auto file = files.create(path);
   file->write(content);
@@ -331,8 +355,12 @@ std::vector<FolderEntry> list_folder(const Path& path) {
 }
 
 void make_folders(FileSystem& files, const Path& path) {
-  if (path.empty() || folder_exists(path)) return;
+  if (path.empty()) return;
   const Path parent = parent_of(path);
+  if (folder_exists(path)) {
+    if (may_be_unsynced(path)) sync_if_permitted(files, parent);
+    return;
+  }
   make_folders(files, parent);
   files.make_folder(path);
   files.sync_folder(parent);

@@ -119,7 +119,7 @@ bool file_exists(const Path& path);
 bool folder_exists(const Path& path);
 /// Sorted by name (bytewise), without "." and "..". Broken symbolic links have neither flag.
 std::vector<FolderEntry> list_folder(const Path& path);
-/// Creates the folder and its parents, durably.
+/// Creates the folder and its parents, durably, also when an earlier attempt failed or died midway.
 void make_folders(FileSystem& files, const Path& path);
 /// Bytes that an unprivileged writer may still use on the device of `path` (nearest existing ancestor).
 uint64_t free_disk_bytes(const Path& path);

@@ -112,7 +112,7 @@ SaveReport CheckpointStore::save_new(const CheckpointContent& content,
     for (const ManifestFile& file : manifest.files) report.bytes += file.size_bytes;
     return report;
   } catch (...) {
-    quietly([&] { remove_tree(files_, temporary); });
+    quietly([&] { remove_hidden(temporary); });
     throw;
   }
 }
@@ -165,14 +165,19 @@ Checkpoint CheckpointStore::verified(uint64_t step) const {
 void CheckpointStore::abandon_newer_than(uint64_t step) {
   const Path abandoned = state_folder_ / "abandoned";
   make_folders(files_, abandoned);
+  sync_moves_to(abandoned);  // those of an attempt that failed or died midway
   for (const CheckpointEntry& entry : list()) {
     if (entry.step <= step) continue;
     files_.rename(entry.folder, unused(abandoned, "", entry.step));
-    // The new place first: a crash between the two may show it twice, but never nowhere.
-    files_.sync_folder(abandoned);
-    files_.sync_folder(folder_);
     verified_.erase(entry.step);
+    sync_moves_to(abandoned);
   }
+}
+
+void CheckpointStore::sync_moves_to(const Path& abandoned) {
+  // The new place first: a crash between the two may show a checkpoint twice, but never nowhere.
+  files_.sync_folder(abandoned);
+  files_.sync_folder(folder_);
 }
 
 void CheckpointStore::set_aside(const CheckpointEntry& entry, const std::string& reason) {
@@ -223,17 +228,22 @@ void CheckpointStore::apply_retention() {
 void CheckpointStore::remove_checkpoint(const CheckpointEntry& entry) {
   const Path doomed = unused(folder_, kRemovalPrefix, entry.step);
   files_.rename(entry.folder, doomed);
-  files_.sync_folder(folder_);
   verified_.erase(entry.step);
-  remove_tree(files_, doomed);
+  remove_hidden(doomed);
 }
 
 void CheckpointStore::remove_leftovers() {
   for (const FolderEntry& entry : list_folder(folder_)) {
     if (parse_side_name(entry.name, kTemporaryPrefix) || parse_side_name(entry.name, kRemovalPrefix)) {
-      quietly([&] { remove_tree(files_, folder_ / entry.name); });
+      quietly([&] { remove_hidden(folder_ / entry.name); });
     }
   }
+}
+
+void CheckpointStore::remove_hidden(const Path& folder) {
+  // It may have had a checkpoint's name: a crash must not bring that back over half of the files.
+  files_.sync_folder(folder_);
+  remove_tree(files_, folder);
 }
 
 bool CheckpointStore::is_permanent(uint64_t step) const {

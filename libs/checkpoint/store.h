@@ -72,6 +72,7 @@ class CheckpointStore {
   bool holds_intact(uint64_t step);
   /// Gives the written folder its name and makes that durable, or takes the name back.
   void publish(const Path& temporary, uint64_t step);
+  void sync_moves_to(const Path& abandoned);
   void set_aside(const CheckpointEntry& entry, const std::string& reason);
   void limit_damaged();
   bool is_verified(const CheckpointEntry& entry);
@@ -79,6 +80,7 @@ class CheckpointStore {
   void remove_checkpoint(const CheckpointEntry& entry);
   /// Finishes what an earlier attempt left; errors are left to the operation that follows.
   void remove_leftovers();
+  void remove_hidden(const Path& folder);
   bool is_permanent(uint64_t step) const;
   /// A name in `parent` that is not taken: prefix, step name, and a number where needed.
   Path unused(const Path& parent, std::string_view prefix, uint64_t step) const;

@@ -15,9 +15,11 @@ namespace {
 constexpr std::string_view kStepPrefix = "step-";
 constexpr uint64_t kManifestLimitBytes = 16_MiB;
 
-/// Errors that say something about the file, and not about this process or its rights.
+/// Errors that say something about the file, and not about this process or its rights. The last four are how
+/// file systems and disks tell of a checksum that does not fit or of a sector that can't be read.
 bool means_damage(int code) {
-  static constexpr std::array kCodes{ENOENT, ENOTDIR, EISDIR, EINVAL, EIO, EFBIG, ELOOP, EUCLEAN};
+  static constexpr std::array kCodes{ENOENT, ENOTDIR, EISDIR,  EINVAL,  EIO,   EFBIG,
+                                     ELOOP,  EUCLEAN, EBADMSG, ENODATA, EILSEQ};
   return std::ranges::find(kCodes, code) != kCodes.end();
 }
 

@@ -71,6 +71,7 @@ class FaultyFileSystem::File : public WritableFile {
 void FaultyFileSystem::set_fault(const Fault& fault) {
   const std::lock_guard lock(mutex_);
   fault_ = fault;
+  matching_calls_ = 0;
 }
 
 void FaultyFileSystem::set_observer(std::function<void(const Call&)> observer) {
@@ -149,7 +150,8 @@ Fault FaultyFileSystem::begin(Operation operation, const Path& path, const Path&
   {
     const std::lock_guard lock(mutex_);
     call.number = calls_.size() + 1;
-    if (hits(fault_, call.number)) fault = fault_;
+    const bool matches = !fault_.only || *fault_.only == operation;
+    if (matches && hits(fault_, fault_.only ? ++matching_calls_ : call.number)) fault = fault_;
     call.failed = fails(fault);
     calls_.push_back(call);
     observer = observer_;

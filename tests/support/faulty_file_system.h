@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -44,8 +45,9 @@ struct Fault {
   };
   Kind kind = Kind::kFail;
   int code = 0;             ///< errno
-  uint64_t first_call = 0;  ///< counted as Call::number
-  bool lasting = false;     ///< also each later call: a disk that died, or a process that did
+  uint64_t first_call = 0;  ///< counted as Call::number, or among the calls of `only` since set_fault
+  std::optional<Operation> only = {};
+  bool lasting = false;  ///< also each later call: a disk that died, or a process that did
 };
 
 class FaultyFileSystem : public FileSystem {
@@ -84,6 +86,7 @@ class FaultyFileSystem : public FileSystem {
   FileSystem& under_;
   mutable std::mutex mutex_;  // guards all below
   Fault fault_;
+  uint64_t matching_calls_ = 0;  // of the kind that the fault is for, since it was set
   std::function<void(const Call&)> observer_;
   std::vector<Call> calls_;
   std::set<Path> unsynced_;

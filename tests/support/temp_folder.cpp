@@ -4,12 +4,16 @@
 #include <fstream>
 #include <stdexcept>
 
+#include <unistd.h>
+
 namespace pretrain::test {
 
 namespace fs = std::filesystem;
 
-TempFolder::TempFolder() {
-  std::string pattern = (fs::temp_directory_path() / "pretrain-test-XXXXXX").string();
+TempFolder::TempFolder() : TempFolder(fs::temp_directory_path()) {}
+
+TempFolder::TempFolder(const fs::path& parent) {
+  std::string pattern = (parent / "pretrain-test-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
   path_ = pattern;
 }
@@ -24,6 +28,15 @@ fs::path TempFolder::write(const std::string& name, const std::string& content) 
   fs::create_directories(target.parent_path());
   std::ofstream(target, std::ios::binary) << content;
   return target;
+}
+
+fs::path memory_folder() {
+  const fs::path shared_memory = "/dev/shm";
+  constexpr std::uintmax_t kRoomBytes = std::uintmax_t{32} << 20;
+  std::error_code failed;
+  const auto room = fs::space(shared_memory, failed);
+  const bool usable = !failed && room.available >= kRoomBytes && access(shared_memory.c_str(), W_OK) == 0;
+  return usable ? shared_memory : fs::temp_directory_path();
 }
 
 fs::path source_folder() {

@@ -10,6 +10,7 @@ namespace pretrain::test {
 class TempFolder {
  public:
   TempFolder();
+  explicit TempFolder(const std::filesystem::path& parent);
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
@@ -22,6 +23,10 @@ class TempFolder {
  private:
   std::filesystem::path path_;
 };
+
+/// Where files live in memory: /dev/shm with some room in it, else the usual folder for temporary files. For
+/// tests that write many small files.
+std::filesystem::path memory_folder();
 
 /// The folder with real Wikipedia text: $PRETRAIN_TEST_DATA, else ../shared/data beside the source tree.
 /// Nothing when it is absent; such a test calls GTEST_SKIP().

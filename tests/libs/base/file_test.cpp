@@ -1,12 +1,17 @@
 #include "libs/base/file.h"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <functional>
 #include <string>
+#include <thread>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +101,122 @@ TEST(RealFileSystem, RefusesToRenameOverAFilledFolder) {
             ENOTEMPTY);
 }
 
+std::atomic<int> signals_handled{0};
+
+/// A handler that interrupts system calls instead of restarting them.
+class InterruptingSignal {
+ public:
+  InterruptingSignal() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ++signals_handled; };
+    sigaction(SIGUSR2, &action, &before_);
+    signals_handled = 0;
+  }
+  ~InterruptingSignal() { sigaction(SIGUSR2, &before_, nullptr); }
+  InterruptingSignal(const InterruptingSignal&) = delete;
+  InterruptingSignal& operator=(const InterruptingSignal&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+/// A call that runs in a thread and is interrupted whenever it sleeps in the kernel.
+class InterruptedCall {
+ public:
+  explicit InterruptedCall(std::function<void()> call)
+      : thread_([this, call = std::move(call)] {
+          thread_id_ = gettid();
+          result_ = io_error_code(call);
+          done_ = true;
+        }) {}
+  ~InterruptedCall() { thread_.join(); }
+
+  /// False when the call ended instead.
+  bool interrupt() {
+    if (!wait_until_it_sleeps()) return false;
+    const int before = signals_handled;
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    while (signals_handled == before && !done_) std::this_thread::yield();
+    return true;
+  }
+  /// Its errno, or 0.
+  int result() {
+    while (!done_) std::this_thread::yield();
+    return result_;
+  }
+
+ private:
+  static int io_error_code(const std::function<void()>& call) {
+    try {
+      call();
+      return 0;
+    } catch (const IoError& error) {
+      return error.code();
+    }
+  }
+
+  bool wait_until_it_sleeps() const {
+    while (!done_) {
+      if (thread_id_ == 0) continue;
+      const auto status = read_file_if_exists(fmt::format("/proc/self/task/{}/stat", thread_id_.load()));
+      if (status && status->find(") S ") != std::string::npos) return true;
+    }
+    return false;
+  }
+
+  std::atomic<pid_t> thread_id_{0};
+  std::atomic<bool> done_{false};
+  int result_ = 0;
+  std::thread thread_;
+};
+
+/// A FIFO is the one file whose open and write sleep where a signal reaches them.
+TEST(RealFileSystem, GoesOnAfterInterruptedCallsAndShortWrites) {
+  const TempFolder folder;
+  const InterruptingSignal signal;
+  const Path path = folder / "fifo";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string content(1 << 20, '\0');  // many times what a pipe holds
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 3);
+
+  InterruptedCall call([&] {
+    const auto file = real_file_system().append(path, 0);
+    file->write(content);
+    file->close();
+  });
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(call.interrupt()) << "opening gave up";
+  const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  std::string read;
+  std::string piece(40'000, '\0');
+  while (read.size() < content.size()) {
+    call.interrupt();  // a part was taken: a short write
+    call.interrupt();  // nothing was taken since: EINTR
+    const ssize_t n = ::read(reader, piece.data(), piece.size());
+    if (n <= 0) break;
+    read.append(piece, 0, static_cast<size_t>(n));
+  }
+  ::close(reader);
+  EXPECT_EQ(call.result(), 0);
+  EXPECT_TRUE(read == content);
+  EXPECT_GT(signals_handled, 10);
+}
+
+TEST(RealFileSystem, WritesWhatFitsAndThenTellsWhyNotTheRest) {
+  const TempFolder folder;
+  const auto file = real_file_system().create(folder / "a");
+  struct rlimit before {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit limit { .rlim_cur = 5, .rlim_max = before.rlim_max };
+  setrlimit(RLIMIT_FSIZE, &limit);
+  const IoError error = io_error_of([&] { file->write(std::string_view("12345678")); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(error.code(), EFBIG);
+  EXPECT_EQ(read_file(folder / "a"), "12345");
+}
+
 TEST(WriteFileAtomically, ReplacesTheContentAndSyncsEverything) {
   const TempFolder folder;
   folder.write("a", "old");
@@ -155,9 +276,33 @@ TEST(MakeFolders, CreatesAllParentsDurably) {
   make_folders(files, folder / "a/b/c");
   EXPECT_TRUE(folder_exists(folder / "a/b/c"));
   EXPECT_THAT(files.unsynced(), IsEmpty());
+  folder.write("a/b/c/file", "");  // so c was finished
   const uint64_t calls = files.call_count();
   make_folders(files, folder / "a/b/c");
   EXPECT_EQ(files.call_count(), calls);
+}
+
+TEST(MakeFolders, MakesDurableWhatAFailedAttemptLeft) {
+  const TempFolder folder;
+  for (uint64_t call = 1; call <= 4; ++call) {  // two folders, two syncs
+    const Path path = folder / std::to_string(call) / "b";
+    FaultyFileSystem files;
+    files.set_fault({.code = EIO, .first_call = call});
+    EXPECT_EQ(io_error_of([&] { make_folders(files, path); }).code(), EIO);
+    make_folders(files, path);
+    EXPECT_TRUE(folder_exists(path));
+    EXPECT_THAT(files.unsynced(), IsEmpty()) << call;
+  }
+}
+
+TEST(MakeFolders, AcceptsAFolderInAPlaceThatItMayNotSync) {
+  const TempFolder folder;
+  FaultyFileSystem files;
+  make_folders(files, folder / "a");
+  files.set_fault({.code = EACCES, .first_call = files.call_count() + 1});
+  EXPECT_NO_THROW(make_folders(files, folder / "a"));
+  files.set_fault({.code = EIO, .first_call = files.call_count() + 1});
+  EXPECT_EQ(io_error_of([&] { make_folders(files, folder / "a"); }).code(), EIO);
 }
 
 TEST(ReadableFile, ReadsAtAnyOffsetAndStopsAtTheEnd) {

@@ -12,9 +12,11 @@
 
 namespace pretrain::test {
 
+constexpr size_t kSampleSize = 48;  // weights
+
 /// Owns the memory that the tensors of a checkpoint point into; different for each step.
 struct Sample {
-  explicit Sample(uint64_t at_step, size_t size = 48) : step(at_step), weights(size), tokens(33) {
+  explicit Sample(uint64_t at_step, size_t size = kSampleSize) : step(at_step), weights(size), tokens(33) {
     for (size_t i = 0; i < weights.size(); ++i)
       weights[i] = static_cast<float>(at_step) + static_cast<float>(i) / 64;
     for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<uint16_t>(at_step * 31 + i);
@@ -43,9 +45,9 @@ struct Sample {
   std::vector<uint16_t> tokens;
 };
 
-/// True when the checkpoint holds exactly the sample of its step.
-inline bool holds_sample(const Checkpoint& checkpoint) {
-  const Sample expected(checkpoint.step);
+/// True when the checkpoint holds exactly the sample of its step and this size.
+inline bool holds_sample(const Checkpoint& checkpoint, size_t size = kSampleSize) {
+  const Sample expected(checkpoint.step, size);
   std::vector<float> weights(expected.weights.size());
   SafetensorsFile::open(checkpoint.folder / "model.safetensors")
       .read("w", DType::kF32, std::vector<uint64_t>{weights.size()},

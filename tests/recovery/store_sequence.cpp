@@ -1,0 +1,275 @@
+#include "tests/recovery/store_sequence.h"
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include <fmt/ranges.h>
+
+#include "tests/libs/checkpoint/sample.h"
+
+namespace pretrain::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kCallsOfASave = 60;   // about: a fault beyond the end is none
+constexpr uint64_t kCallsOfAStart = 30;  // with leftovers and damage
+constexpr size_t kDamagedKept = 3;
+
+StoreOptions random_options(Rng& rng) {
+  const uint64_t keep = 2 + rng.below(2);
+  return {.keep = keep, .keep_every = rng.below(3) == 0 ? 5U : 0U};
+}
+
+Loss random_loss(Rng& rng) {
+  constexpr std::array kLosses{Loss::kNothing, Loss::kUnsynced, Loss::kRandomSubset,
+                               Loss::kTorn512, Loss::kTorn4096, Loss::kRenamedFirst};
+  return kLosses[rng.below(kLosses.size())];
+}
+
+/// Damages one file of the checkpoint, or takes it away, or puts another in its place, or empties the folder.
+std::string damage_folder(const Path& folder, const std::optional<Path>& other, Rng& rng) {
+  const std::vector<std::string> names = names_in(folder);
+  const std::string name = names[rng.below(names.size())];
+  const Path path = folder / name;
+  const uint64_t size = fs::file_size(path);
+  switch (rng.below(other ? 5 : 4)) {
+    case 0:
+      flip_bit(path, rng.below(size), static_cast<int>(rng.below(8)));
+      return "flipped a bit of " + name;
+    case 1:
+      fs::resize_file(path, rng.below(size));
+      return "cut " + name;
+    case 2:
+      fs::remove(path);
+      return "removed " + name;
+    case 3:
+      for (const std::string& each : names) fs::remove(folder / each);
+      return "emptied";
+    default:
+      fs::copy_file(*other / name, path, fs::copy_options::overwrite_existing);
+      return "got another's " + name;
+  }
+}
+
+uint64_t bytes_below(const Path& folder) {
+  uint64_t bytes = 0;
+  for (const FolderEntry& entry : list_folder(folder)) {
+    bytes += entry.is_folder ? bytes_below(folder / entry.name) : entry.size_bytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+StoreSequence::StoreSequence(uint64_t seed, SequenceCounts& counts, Plant plant)
+    : rng_(seed),
+      counts_(counts),
+      options_(random_options(rng_)),
+      plant_(plant),
+      state_(folder_ / "state"),
+      device_(calls_, folder_.path()),
+      model_(options_.keep, options_.keep_every) {
+  ++counts_.sequences;
+}
+
+std::string StoreSequence::run(int events) {
+  events_.emplace_back("start");
+  start();
+  for (int i = 0; i < events && violation_.empty(); ++i) act();
+  if (violation_.empty()) {
+    stop(false);
+    start();
+  }
+  if (violation_.empty()) return "";
+  return fmt::format("{} (keep {}, keep_every {}) after: {}", violation_, options_.keep, options_.keep_every,
+                     fmt::join(events_, "; "));
+}
+
+void StoreSequence::act() {
+  clean_ = false;
+  switch (rng_.below(12)) {
+    case 0:
+    case 1:
+      stop(true);
+      if (rng_.below(2) == 0) set_random_fault(kCallsOfAStart, rng_.below(2) == 0);
+      start();
+      break;
+    case 2:
+      if (rng_.below(2) == 0) damage();
+      break;
+    case 3:
+      if (rng_.below(2) == 0) set_random_fault(kCallsOfAStart / 2, rng_.below(2) == 0);
+      abandon();
+      break;
+    case 4:
+    case 5:
+    case 6:
+      save();
+      break;
+    default:
+      set_random_fault(kCallsOfASave, rng_.below(2) == 0);
+      save();
+  }
+  end_fault();
+  if (violation_.empty()) check();
+}
+
+void StoreSequence::save() {
+  const uint64_t step = ++step_;
+  const bool with_fault = events_.back().starts_with("fault");
+  events_.push_back(fmt::format("save {}", step));
+  model_.save_begins(step);
+  try {
+    const SaveReport report = store_->save(Sample(step).content());
+    checkpoint_bytes_ = std::max(checkpoint_bytes_, report.bytes);
+    model_.save_acknowledged(step, steps());
+    ++counts_.acknowledged;
+    clean_ = report.cleanup_error.empty() && !with_fault;
+  } catch (const IoError&) {
+    events_.back() += " (failed)";
+    ++counts_.failed;
+  }
+  disturbed_ = clean_ ? 0 : disturbed_ + 1;
+}
+
+void StoreSequence::abandon() {
+  if (model_.good().empty()) return;
+  auto target = model_.good().begin();
+  std::advance(target, static_cast<ptrdiff_t>(rng_.below(model_.good().size())));
+  const uint64_t step = *target;
+  events_.push_back(fmt::format("abandon newer than {}", step));
+  model_.abandoning_begins(step);
+  ++counts_.abandonings;
+  try {
+    store_->abandon_newer_than(step);
+    model_.abandoned(step);
+    step_ = step;
+  } catch (const IoError&) {
+    events_.back() += " (failed)";
+    ++counts_.failed;
+  }
+}
+
+void StoreSequence::damage() {
+  const std::set<uint64_t> there = steps();
+  if (there.empty()) return;
+  stop(false);
+  auto victim = there.begin();
+  std::advance(victim, static_cast<ptrdiff_t>(rng_.below(there.size())));
+  const Path checkpoints = checkpoints_folder(state_);
+  std::optional<Path> other;
+  if (*victim != *there.begin() && model_.good().contains(*there.begin())) {
+    other = checkpoints / checkpoint_name(*there.begin());
+  }
+  const Path folder = checkpoints / checkpoint_name(*victim);
+  if (!names_in(folder).empty()) {
+    const bool intact = model_.good().contains(*victim);
+    const std::string how = damage_folder(folder, intact ? other : std::nullopt, rng_);
+    events_.push_back(fmt::format("step {} {}", *victim, how));
+    ++counts_.damaged;
+  }
+  model_.damaged(*victim);
+  device_.adopt();
+  start();
+}
+
+void StoreSequence::stop(bool crash) {
+  store_.reset();
+  if (!crash) return;
+  const Loss loss = random_loss(rng_);
+  events_.push_back(fmt::format("crash with loss {}", static_cast<int>(loss)));
+  ++counts_.crashes;
+  device_.crash(loss, rng_.next());
+}
+
+void StoreSequence::start() {
+  StoreOptions options = options_;
+  if (plant_ == Plant::kForgetsPermanents) options.keep_every = 0;
+  const bool careless = plant_ == Plant::kSkipsFolderSyncs;
+  FileSystem& files = careless ? static_cast<FileSystem&>(careless_device_) : device_;
+  while (violation_.empty()) {
+    try {
+      store_ = std::make_unique<CheckpointStore>(files, state_, options);
+      const auto newest = store_->newest_verified();
+      expect(newest ? model_.may_load(newest->step) : model_.good().empty(),
+             newest ? fmt::format("loads step {}", newest->step) : "finds nothing");
+      expect(!newest || holds_sample(*newest), "loads wrong bytes");
+      break;
+    } catch (const IoError&) {  // only an injected one: it ends here
+      events_.push_back("start (failed)");
+      ++counts_.failed;
+      calls_.clear_fault();
+      stop(dying_);
+      dying_ = false;
+    }
+  }
+}
+
+void StoreSequence::set_random_fault(uint64_t calls, bool lasting) {
+  constexpr std::array kCodes{EIO, ENOSPC, EDQUOT, EINTR};
+  const Fault fault{.kind = rng_.below(2) == 0 ? Fault::Kind::kFail : Fault::Kind::kShortWrite,
+                    .code = kCodes[rng_.below(kCodes.size())],
+                    .first_call = calls_.call_count() + 1 + rng_.below(calls),
+                    .lasting = lasting};
+  events_.push_back(
+      fmt::format("fault at call {}{}", fault.first_call - calls_.call_count(), lasting ? " and later" : ""));
+  dying_ = lasting;
+  calls_.set_fault(fault);
+}
+
+void StoreSequence::end_fault() {
+  calls_.clear_fault();
+  if (!std::exchange(dying_, false)) return;
+  stop(true);
+  start();
+}
+
+void StoreSequence::check() {
+  const Path folder = checkpoints_folder(state_);
+  size_t good = 0;
+  for (const uint64_t step : model_.good()) {
+    const CheckpointVerdict verdict = judge_checkpoint(folder / checkpoint_name(step));
+    expect(verdict.checkpoint.has_value(), fmt::format("step {} is lost: {}", step, verdict.damage));
+    if (!verdict.checkpoint) return;
+    expect(holds_sample(*verdict.checkpoint), fmt::format("step {} has wrong bytes", step));
+    ++good;
+  }
+  expect(good >= model_.promised(), fmt::format("only {} good checkpoints", good));
+  check_disk();
+}
+
+void StoreSequence::check_disk() {
+  uint64_t permanent = 0;
+  for (const uint64_t step : steps()) permanent += static_cast<uint64_t>(model_.is_permanent(step));
+  size_t damaged = 0;
+  for (const std::string& name : names_in(checkpoints_folder(state_))) {
+    damaged += static_cast<size_t>(name.starts_with("damaged-"));
+  }
+  // Each save that failed, or that died before its retention, may have left one more.
+  const uint64_t folders = options_.keep + 1 + permanent + damaged + disturbed_;
+  const uint64_t used = bytes_below(checkpoints_folder(state_));
+  if (checkpoint_bytes_ > 0) {
+    const uint64_t bound = folders * (checkpoint_bytes_ + 16);  // later steps may have a few digits more
+    counts_.most_bytes_permille = std::max(counts_.most_bytes_permille, used * 1000 / bound);
+    expect(used <= bound, fmt::format("{} bytes on disk, the bound is {}", used, bound));
+  }
+  if (!clean_) return;
+  expect(steps().size() <= options_.keep + permanent, "retention leaves too many");
+  for (const std::string& name : names_in(checkpoints_folder(state_))) {
+    expect(!name.starts_with("."), name + " is left over");
+  }
+  expect(damaged <= kDamagedKept, fmt::format("{} damaged ones are kept", damaged));
+}
+
+void StoreSequence::expect(bool holds, const std::string& claim) {
+  if (!holds && violation_.empty()) violation_ = claim;
+}
+
+std::set<uint64_t> StoreSequence::steps() const {
+  const auto found = steps_in(state_);
+  return {found.begin(), found.end()};
+}
+
+}  // namespace pretrain::test
