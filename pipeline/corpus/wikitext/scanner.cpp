@@ -13,6 +13,16 @@ constexpr size_t npos = std::string_view::npos;
 /// Deeper than any page nests what carries text; each level may move its text once.
 constexpr size_t kDeepest = 24;
 
+/// A row or cell; a heading cell only where it shows attributes or several cells, for a line may begin with
+/// `!`.
+bool is_table_row(std::string_view line) {
+  if (line.front() != '!') return line.front() == '|';
+  constexpr size_t kMostAttributes = 200;
+  line = line.substr(0, kMostAttributes);
+  line = line.substr(0, line.find_first_of("\n["));
+  return line.find('|') != npos || line.find("!!") != npos;
+}
+
 }  // namespace
 
 void PageScanner::run() {
@@ -159,7 +169,7 @@ void PageScanner::start_block(char byte) {
   } else if (line.starts_with("{|")) {
     at_ = skipper_.table_end(at_);
     after_removal();
-  } else if (byte == '|' && frames_.empty()) {  // a row without its table
+  } else if (frames_.empty() && is_table_row(line)) {  // its table is not there
     at_ = skipper_.row_end(at_);
     writer_.removed();
   } else if (line.starts_with("----")) {

@@ -45,6 +45,13 @@ class PageScanner {
     LineWriter::Mark mark = {};
   };
 
+  struct Call {
+    const TemplateEntry* entry = nullptr;
+    std::string_view name;
+    size_t body = 0;
+    bool function = false;
+  };
+
   // scanner.cpp: the pass, lines, braces
   void scan();
   void markup(char byte);
@@ -62,6 +69,7 @@ class PageScanner {
 
   // scanner_braces.cpp
   void open_braces();
+  Call called();
   void open_template();
   void skip_braces();
   void open_variant();

@@ -57,8 +57,8 @@ void PageScanner::open_variant() {
   frames_.back().mark = writer_.mark();
 }
 
-/// Known by its name, a template is read as text; else it is passed over.
-void PageScanner::open_template() {
+/// What the name after the braces at at_ calls; no entry when the call is to be passed over.
+PageScanner::Call PageScanner::called() {
   static constexpr ByteSet kEnds("|{}<[");
   constexpr size_t kLongestName = 80;
   const std::string_view head = page_.substr(at_ + 2, kLongestName);
@@ -66,22 +66,25 @@ void PageScanner::open_template() {
   skipper_.add_work(end);
   const std::string_view written = head.substr(0, end);
   const size_t colon = written.find(':');
-  std::string name = fold_name(written);
-  name = words_.without_template_namespace(name);
-  const TemplateEntry* entry = nullptr;
-  size_t body = at_ + 2 + end;
   if (colon != npos) {  // a function: its argument begins after the colon
-    entry = find_template(fold_name(written.substr(0, colon + 1)), words_.language());
-    if (entry != nullptr) body = at_ + 2 + colon + 1;
+    const auto* entry = find_template(fold_name(written.substr(0, colon + 1)), words_.language());
+    if (entry != nullptr) return {entry, written, at_ + 2 + colon + 1, true};
   }
-  const bool ends = end < head.size() && (head[end] == '|' || head[end] == '}' || head[end] == '<');
-  if (entry == nullptr && ends) entry = find_template(name, words_.language());
-  if (entry == nullptr ||
-      !push({.kind = FrameKind::Template, .entry = entry, .name = trim(written), .body = body}))
-    return skip_braces();
-  at_ = body;
+  if (end == head.size() || head[end] == '{' || head[end] == '[') return {};
+  const std::string folded = fold_name(written);
+  const std::string_view name = words_.without_template_namespace(folded);
+  return {find_template(name, words_.language()), trim(written), at_ + 2 + end, false};
+}
+
+/// Known by its name, a template is read as text; else it is passed over.
+void PageScanner::open_template() {
+  const Call call = called();
+  Frame frame{.kind = FrameKind::Template, .entry = call.entry, .name = call.name, .body = call.body};
+  if (page_.substr(call.body).starts_with('|')) ++frame.body;
+  if (call.entry == nullptr || !push(frame)) return skip_braces();
+  at_ = call.body;
   frames_.back().mark = writer_.mark();
-  if (colon != npos && body == at_ && page_[body - 1] == ':') arguments_.push_back(writer_.position());
+  if (call.function) arguments_.push_back(writer_.position());
 }
 
 void PageScanner::bar() {

@@ -55,7 +55,7 @@ constexpr LanguageNames kLanguages[] = {
     {"hu", "fájl|kép", "kategória", "sablon", "átirányítás", "egyért|egyértelműsítő lap"},
     {"id", "berkas|gambar", "kategori", "templat", "alih", "disambig|disambiguasi"},
     {"bg", "файл|картинка", "категория", "шаблон", "пренасочване|виж", "пояснение|disambig"},
-    {"ltg", "fails|attāls", "kategoreja|kategorija", "taiss|veidne", "patreivuot",
+    {"ltg", "fails|attāls|attēls", "kategoreja|kategorija", "taiss|veidne", "patreivuot",
      "zeimeibu škiršona|zeimeibys"},
     {"so", "file|faylka|sawir", "category|qeybta", "template", "redirect", "disambig"},
     {"ca", "fitxer|imatge", "categoria", "plantilla", "redirecció", "desambiguació"},

@@ -66,6 +66,7 @@ size_t Skipper::braces_end(size_t position) {
   static constexpr ByteSet kStops("{}<\n");
   BraceStack open;
   size_t at = position;
+  size_t paragraph_end = position;  // the first of the line ends last seen
   size_t prose = npos;
   while ((at = kStops.find(page_, at)) < page_.size()) {
     const size_t run = page_[at] == '<' || page_[at] == '\n' ? 1 : run_length(page_, at);
@@ -84,8 +85,9 @@ size_t Skipper::braces_end(size_t position) {
         at = opaque_end(at);
         break;
       default:
+        if (page_[at - 1] != '\n') paragraph_end = at;
         ++at;
-        if (prose == npos && prose_goes_on(at)) prose = at - 1;
+        if (prose == npos && prose_goes_on(at)) prose = paragraph_end;
         if (prose != npos && !is_patient()) return work_ += at - position, prose;
     }
   }
@@ -98,6 +100,7 @@ size_t Skipper::table_end(size_t position) {
   static constexpr ByteSet kStops("{<\n");
   size_t depth = 1;
   size_t at = position + 2;
+  size_t paragraph_end = position;  // the first of the line ends last seen
   size_t prose = npos;
   while ((at = kStops.find(page_, at)) < page_.size()) {
     if (page_[at] == '<') {
@@ -105,13 +108,14 @@ size_t Skipper::table_end(size_t position) {
     } else if (page_[at] == '{') {
       at = page_.substr(at).starts_with("{{") ? braces_end(at) : at + 1;
     } else {
+      if (page_[at - 1] != '\n') paragraph_end = at;
       ++at;
       if (line_starts_with(page_, at, "{|")) ++depth;
       if (line_starts_with(page_, at, "|}") && --depth == 0) {
         work_ += at - position;
         return page_.find("|}", at) + 2;
       }
-      if (prose == npos && prose_goes_on(at)) prose = at - 1;
+      if (prose == npos && prose_goes_on(at)) prose = paragraph_end;
       if (prose != npos && !is_patient()) return work_ += at - position, prose;
     }
   }
@@ -124,6 +128,7 @@ size_t Skipper::table_end(size_t position) {
 size_t Skipper::file_end(size_t position) {
   static constexpr ByteSet kStops("[]{<\n");
   size_t depth = 0;
+  bool in_address = false;
   size_t at = position;
   size_t line_end = npos;
   while ((at = kStops.find(page_, at)) < page_.size()) {
@@ -135,7 +140,8 @@ size_t Skipper::file_end(size_t position) {
       ++at;
     } else if (byte == '<') {
       at = opaque_end(at);
-    } else if (!twice) {
+    } else if (!twice || (in_address && byte == ']' && run_length(page_, at) == 3)) {
+      in_address = byte == '[' || (in_address && byte != ']');
       ++at;
     } else if (byte == '{') {
       at = braces_end(at);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/corpus/wikitext/language_labels.h"
+#include "pipeline/corpus/wikitext/math_text.h"
 #include "pipeline/corpus/wikitext/quantities.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
 
@@ -181,6 +182,11 @@ std::string raised_or_plain(std::string_view before, std::string_view text) {
   return concat({before, raised.empty() ? text : raised});
 }
 
+std::string formula_text(std::string_view tex) {
+  std::string text;
+  return append_formula(tex, text) ? text : std::string(tex);
+}
+
 std::string century_text(const TemplateArguments& arguments, std::string_view language) {
   const std::string_view number = arguments.positional(1);
   return language == "en" ? concat({ordinal_text(number), " century"}) : std::string(number);
@@ -258,6 +264,8 @@ std::string expand_template(const TemplateEntry& entry, std::string_view name,
       return height_text(arguments);
     case TemplateKind::Ship:
       return ship_text(entry.detail, arguments);
+    case TemplateKind::Formula:
+      return formula_text(first);
     case TemplateKind::Raised:
       return raised_or_plain(entry.detail, first);
   }

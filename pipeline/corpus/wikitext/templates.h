@@ -24,6 +24,7 @@ enum class TemplateKind : uint8_t {
   LanguageText,  ///< {{lang-de|Wort}}, {{langx|de|Wort}}; the code is in the name or comes first
   Height,        ///< {{height|ft=6|in=1}}
   Ship,          ///< {{HMS|Victory|1765|6}}; detail is the prefix or ""
+  Formula,       ///< {{chem2|H2O}}
   Raised,        ///< superscript; detail stands before it
 };
 
