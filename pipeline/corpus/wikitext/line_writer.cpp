@@ -23,6 +23,18 @@ void skip_separators(std::string_view& text) {
   }
 }
 
+void replace_all(std::string& text, std::string_view from, char to) {
+  size_t at = text.find(from);
+  if (at == std::string::npos) return;
+  size_t end = at;
+  while (at < text.size()) {
+    const bool found = std::string_view(text).substr(at).starts_with(from);
+    text[end++] = found ? to : text[at];
+    at += found ? from.size() : 1;
+  }
+  text.resize(end);
+}
+
 bool is_conjunction(std::string_view word) {
   constexpr std::string_view kWords[] = {"or", "and", "also", "oder", "und", "ou", "et", "o",  "y",
                                          "e",  "или", "и",    "lub",  "i",   "of", "en", "або"};
@@ -168,6 +180,7 @@ void LineWriter::drop_last(char byte) {
 
 /// Trims the line and collapses its spaces.
 void LineWriter::tidy_line() {
+  for (const std::string_view wide : {"\u00A0", "\u202F"}) replace_all(line_, wide, ' ');
   size_t from = line_.find("  ");
   if (from != std::string::npos) {
     const auto twice = [](char a, char b) { return a == ' ' && b == ' '; };

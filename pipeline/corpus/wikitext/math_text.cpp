@@ -122,6 +122,7 @@ class FormulaWriter {
 
   void command() {
     if (at_ == tex_.size()) return;
+    if (static_cast<unsigned char>(tex_[at_]) >= 0x80) return;  // a whole character follows
     if (!is_letter(tex_[at_])) return escaped(tex_[at_++]);
     const size_t start = at_;
     while (at_ < tex_.size() && is_letter(tex_[at_])) ++at_;

@@ -101,7 +101,7 @@ void PageScanner::open_external() {
     ++at_;
     return;
   }
-  at_ = end;
+  at_ = std::min(page_.find_first_not_of(" \t", end), page_.size());
   push({.kind = FrameKind::External});
 }
 

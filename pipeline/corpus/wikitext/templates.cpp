@@ -196,9 +196,9 @@ std::string century_text(const TemplateArguments& arguments, std::string_view la
 
 const TemplateEntry* find_template(std::string_view name, std::string_view language) {
   for (const TemplateTable& table : {local_templates(), common_templates()}) {
-    const auto range = std::ranges::equal_range(table.begin, table.end, name, {}, &TemplateEntry::name);
-    for (const TemplateEntry& entry : range) {
-      if (lists(entry.languages, language)) return &entry;
+    const auto* entry = std::ranges::lower_bound(table.begin, table.end, name, {}, &TemplateEntry::name);
+    for (; entry != table.end && entry->name == name; ++entry) {
+      if (lists(entry->languages, language)) return entry;
     }
   }
   for (const TemplateEntry& family : kFamilies) {
