@@ -27,6 +27,7 @@ bool is_table_row(std::string_view line) {
 
 void PageScanner::run() {
   start_line();
+  skipper_.add_work(at_);
   do {
     scan();
   } while (give_up_braces());

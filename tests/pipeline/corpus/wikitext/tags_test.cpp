@@ -79,6 +79,10 @@ TEST(Formulas, BecomeALineOfText) {
   EXPECT_EQ(cleaned("<math>\\alpha \\in \\mathbb{R}^{n+1}</math>"), "α ∈ R^(n+1)");
 }
 
+TEST(Formulas, KeepCharactersWhole) {
+  EXPECT_EQ(cleaned("<math>a \\ü b</math>"), "a ü b");
+}
+
 TEST(Formulas, OfSeveralLinesGo) {
   EXPECT_EQ(cleaned("so <math>\\begin{pmatrix} a & b \\end{pmatrix}</math>, as"), "so, as");
 }
