@@ -1,0 +1,34 @@
+#include "pipeline/corpus/wikitext/cleaner.h"
+
+#include "pipeline/corpus/wikitext/scanner.h"
+#include "pipeline/corpus/wikitext/site_words.h"
+
+namespace pretrain {
+
+class WikitextCleaner::Tables {
+ public:
+  explicit Tables(const WikiSite& site) : words_(site) {}
+  const wikitext::SiteWords& words() const { return words_; }
+
+ private:
+  wikitext::SiteWords words_;
+};
+
+WikitextCleaner::WikitextCleaner(const WikiSite& site) : tables_(std::make_unique<Tables>(site)) {}
+WikitextCleaner::~WikitextCleaner() = default;
+
+void WikitextCleaner::clean(std::string_view wikitext, std::string& text) {
+  wikitext::PageScanner scanner(tables_->words(), wikitext, text);
+  scanner.run();
+  examined_bytes_ += scanner.work();
+}
+
+bool WikitextCleaner::is_redirect(std::string_view wikitext) const {
+  return tables_->words().is_redirect(wikitext);
+}
+
+bool WikitextCleaner::is_disambiguation(std::string_view wikitext) const {
+  return tables_->words().is_disambiguation(wikitext);
+}
+
+}  // namespace pretrain

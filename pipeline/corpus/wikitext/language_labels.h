@@ -1,0 +1,12 @@
+#pragma once
+// English names of languages, as they stand before a foreign word in running text. Thread-safe: a pure
+// function.
+
+#include <string_view>
+
+namespace pretrain::wikitext {
+
+/// "" when the code is not listed.
+std::string_view language_label(std::string_view code);
+
+}  // namespace pretrain::wikitext

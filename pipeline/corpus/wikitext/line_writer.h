@@ -1,0 +1,107 @@
+#pragma once
+// Puts cleaned text together: lines, paragraphs, headings. It mends the places where something was dropped (a
+// bracket left empty, a space before a comma), resolves runs of apostrophes, collapses spaces, leaves out
+// lines without a letter or digit, and headings over nothing. Single-owner; one writer serves one page.
+//
+// The current line is a buffer that the caller may cut back to a mark, which is how links lose their targets
+// and templates are replaced by what they stand for.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pretrain::wikitext {
+
+enum class LineKind : uint8_t {
+  Text,  ///< joins the line before it unless a blank line or a break stands between them
+  Own,   ///< a line of its own: list item, definition, verse
+  Heading,
+};
+
+class LineWriter {
+ public:
+  /// Everything is appended to `out`.
+  explicit LineWriter(std::string& out) : out_(out), start_(out.size()) {}
+
+  void text(std::string_view piece) {
+    if (gap_) piece = close_gap(piece);
+    line_.append(piece);
+  }
+  /// Like text(), but as it stands: no gap before it is mended.
+  void verbatim(std::string_view piece) { line_.append(piece); }
+  /// Something was dropped at the end of what has been written.
+  void removed() { gap_ = holed_ = true; }
+  /// A run of at least two apostrophes.
+  void apostrophes(size_t count);
+  /// The characters since `mark` were in superscript: digits become superscript digits.
+  void raise_since(size_t mark);
+
+  // Marks into the current line, for what is replaced when it ends.
+  struct Mark {
+    size_t position = 0;
+    size_t floor = 0;  ///< nothing before it is touched until the mark is released
+    bool gap = false;
+  };
+  Mark mark();
+  std::string_view since(const Mark& mark) const { return std::string_view(line_).substr(mark.position); }
+  size_t position() const { return line_.size(); }
+  std::string_view line() const { return line_; }
+  /// Takes the line and its state back to `mark`.
+  void cut(const Mark& mark);
+  /// Ends the protection of what stands before `mark`; what came after it stays.
+  void release(const Mark& mark) { floor_ = mark.floor; }
+  /// From here on nothing before is touched, until a mark is released or cut to.
+  void fence() {
+    floor_ = line_.size();
+    gap_ = false;
+  }
+  /// Cuts the last byte where it is `byte`.
+  void drop_last(char byte);
+
+  bool line_is_empty() const { return line_.size() == floor_; }
+  /// Ends the line; `level` is the number of `=` before a heading.
+  void end_line(LineKind kind, size_t level = 0);
+  void blank_line() { blank_ = true; }
+  /// What follows starts on a new line.
+  void break_line() { break_ = true; }
+
+ private:
+  struct Heading {
+    size_t level;
+    std::string text;
+  };
+  struct Apostrophes {
+    size_t position;
+    size_t count;  ///< 2 italic, 3 bold, 5 both
+  };
+
+  std::string_view close_gap(std::string_view piece);
+  bool close_after_opening(std::string_view& piece);
+  void close_before_closing(std::string_view& piece);
+  void close_before_stop(std::string_view& piece);
+  void trim_line_end(bool separators);
+  bool drop_bare_conjunction();
+
+  void balance_apostrophes();
+  void tidy_line();
+  void end_heading(size_t level);
+  void put_line(LineKind kind);
+  std::string_view separator_before(LineKind kind) const;
+  void put_headings();
+
+  std::string& out_;
+  size_t start_;
+  std::string line_;
+  size_t floor_ = 0;
+  bool gap_ = false;
+  bool holed_ = false;  ///< something was dropped from the line
+  bool blank_ = false;
+  bool break_ = false;
+  LineKind last_ = LineKind::Heading;
+  std::vector<Apostrophes> apostrophes_;
+  std::vector<Heading> headings_;  ///< over no text so far, outermost first
+};
+
+}  // namespace pretrain::wikitext

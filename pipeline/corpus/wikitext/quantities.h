@@ -1,0 +1,34 @@
+#pragma once
+// Numbers, units and dates as English text, or as plainly as other languages allow. Thread-safe: pure
+// functions.
+
+#include <string>
+#include <string_view>
+
+#include "pipeline/corpus/wikitext/templates.h"
+
+namespace pretrain::wikitext {
+
+/// A number with its digits in groups of three, as the language sets them; anything else as it stands.
+std::string group_digits(std::string_view number, std::string_view language);
+
+/// {{convert|...}}: the quantity as given, with its unit spelled out in English and as a symbol elsewhere or
+/// when `short_form`. The other unit is left out: it says the same.
+std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form);
+
+/// {{val|...}}: value, uncertainty, power of ten, unit.
+std::string value_text(const TemplateArguments& arguments, std::string_view language);
+
+std::string fraction_text(const TemplateArguments& arguments);
+
+/// Year, month and day from the first three arguments, which may be numbers or words; month and day may be
+/// absent. `day_first`: "2 January 1990", not "January 2, 1990".
+std::string date_text(const TemplateArguments& arguments, std::string_view language, bool day_first);
+
+/// 21 to "21st".
+std::string ordinal_text(std::string_view number);
+
+/// Digits and signs as superscripts; "" when there is anything else.
+std::string raised_text(std::string_view text);
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,225 @@
+#include "pipeline/corpus/wikitext/scanner.h"
+
+#include <algorithm>
+
+#include "pipeline/corpus/wikitext/entities.h"
+#include "pipeline/corpus/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+constexpr size_t npos = std::string_view::npos;
+
+/// Deeper than any page nests what carries text; each level may move its text once.
+constexpr size_t kDeepest = 24;
+
+/// A row or cell; a heading cell only where it shows attributes or several cells, for a line may begin with
+/// `!`.
+bool is_table_row(std::string_view line) {
+  if (line.front() != '!') return line.front() == '|';
+  constexpr size_t kMostAttributes = 200;
+  line = line.substr(0, kMostAttributes);
+  line = line.substr(0, line.find_first_of("\n["));
+  return line.find('|') != npos || line.find("!!") != npos;
+}
+
+}  // namespace
+
+void PageScanner::run() {
+  start_line();
+  skipper_.add_work(at_);
+  do {
+    scan();
+  } while (give_up_braces());
+  pop_to(0);
+  end_line();
+}
+
+void PageScanner::scan() {
+  static constexpr ByteSet kMarkup("\n[]{}'<&|_");
+  const size_t start = at_;
+  while (at_ < page_.size()) {
+    if (restart_) restart_line();
+    const size_t next = kMarkup.find(page_, at_);
+    if (next > at_) writer_.text(page_.substr(at_, next - at_));
+    at_ = next;
+    if (at_ < page_.size()) markup(page_[at_]);
+  }
+  skipper_.add_work(at_ - std::min(start, at_));
+}
+
+void PageScanner::markup(char byte) {
+  switch (byte) {
+    case '\n':
+      return newline();
+    case '[':
+      return open_bracket();
+    case ']':
+      return close_bracket();
+    case '{':
+      return open_braces();
+    case '}':
+      return close_braces();
+    case '\'':
+      return apostrophes();
+    case '<':
+      return angle();
+    case '&':
+      return entity();
+    case '|':
+      return bar();
+    default:
+      return underscore();
+  }
+}
+
+void PageScanner::literal(size_t count) {
+  writer_.text(page_.substr(at_, count));
+  at_ += count;
+}
+
+bool PageScanner::push(Frame frame) {
+  if (frames_.size() >= kDeepest) return false;
+  frame.first_argument = arguments_.size();
+  frames_.push_back(frame);
+  return true;
+}
+
+size_t PageScanner::innermost_brace() const {
+  for (size_t i = frames_.size(); i-- > 0;) {
+    if (frames_[i].kind <= FrameKind::Variant) return i;
+  }
+  return npos;
+}
+
+/// Leaves frames; their text stays.
+void PageScanner::pop_to(size_t size) {
+  while (frames_.size() > size) {
+    const Frame& frame = frames_.back();
+    if (frame.kind <= FrameKind::Target) writer_.release(frame.mark);
+    arguments_.resize(frame.first_argument);
+    frames_.pop_back();
+  }
+}
+
+// ---- lines
+
+void PageScanner::end_line() {
+  writer_.end_line(kind_, heading_level_);
+  superscript_ = npos;
+}
+
+/// Links in their label go on over one line end, as MediaWiki lets them, but not over the end of a paragraph.
+void PageScanner::newline() {
+  const size_t brace = innermost_brace();
+  if (brace != npos) return newline_in_braces(brace);
+  const std::string_view next = page_.substr(at_ + 1, 1);
+  const bool goes_on = !next.empty() && std::string_view("\n\r =*#:;{|").find(next[0]) == npos;
+  ++at_;
+  if (!frames_.empty() && frames_.back().kind == FrameKind::Link && goes_on && kind_ == LineKind::Text) {
+    writer_.text(" ");
+    return;
+  }
+  pop_to(0);
+  end_line();
+  start_line();
+}
+
+/// Only blocks hold paragraphs: elsewhere a blank line or a heading shows that the braces are never closed.
+void PageScanner::newline_in_braces(size_t brace) {
+  const Frame& frame = frames_[brace];
+  const bool block = frame.kind == FrameKind::Template && frame.entry->is_block();
+  const std::string_view next = page_.substr(at_ + 1, 2);
+  const bool over = next == "==" || (!block && next.starts_with('\n'));
+  if (!skipper_.is_patient()) {
+    pop_to(0);
+    return newline();
+  }
+  if (over && give_up_braces()) return;
+  while (at_ < page_.size() && is_space(page_[at_])) ++at_;
+  const size_t first = std::min(page_.find_first_not_of("*#:;", at_), page_.size());
+  const bool list = first > at_;
+  at_ = first;
+  writer_.verbatim(block || list ? "\n" : " ");
+}
+
+void PageScanner::start_line() {
+  kind_ = verse_ ? LineKind::Own : LineKind::Text;
+  heading_level_ = 0;
+  const size_t start = at_;
+  while (at_ < page_.size() && is_space(page_[at_]) && page_[at_] != '\n') ++at_;
+  if (at_ == page_.size()) return;
+  if (page_[at_] == '\n') return writer_.blank_line();
+  if (at_ > start && page_[start] == ' ') kind_ = LineKind::Own;
+  start_block(page_[at_]);
+}
+
+/// What the first byte of a line makes of it.
+void PageScanner::start_block(char byte) {
+  const std::string_view line = page_.substr(at_);
+  const size_t bullets = std::min(line.find_first_not_of("*#:; \t"), line.size());
+  const bool list = std::string_view("*#:;").find(byte) != npos;
+  if (list) {
+    kind_ = LineKind::Own;
+    at_ += bullets;
+    if (at_ < page_.size() && page_[at_] != '=') start_block(page_[at_]);
+  } else if (byte == '=') {
+    kind_ = LineKind::Heading;
+    heading_level_ = std::min<size_t>(run_length(page_, at_), 6);
+    at_ += heading_level_;
+  } else if (line.starts_with("{|")) {
+    at_ = skipper_.table_end(at_);
+    after_removal();
+  } else if (frames_.empty() && is_table_row(line)) {  // its table is not there
+    at_ = skipper_.row_end(at_);
+    writer_.removed();
+  } else if (line.starts_with("----")) {
+    at_ += run_length(page_, at_);
+  }
+}
+
+/// After something was dropped at the start of a line, what follows may still be a heading or a list.
+void PageScanner::after_removal() {
+  restart_ = frames_.empty() && writer_.line_is_empty() && kind_ == LineKind::Text;
+  writer_.removed();
+}
+
+void PageScanner::restart_line() {
+  restart_ = false;
+  const size_t next = std::min(page_.find_first_not_of(' ', at_), page_.size());
+  if (next == page_.size() || std::string_view("=*#{|").find(page_[next]) == npos) return;
+  at_ = next;
+  start_block(page_[at_]);
+}
+
+// ---- single marks
+
+void PageScanner::apostrophes() {
+  const size_t count = run_length(page_, at_);
+  if (count == 1) return literal(1);
+  writer_.apostrophes(count);
+  at_ += count;
+}
+
+void PageScanner::entity() {
+  std::string character;
+  const size_t length = decode_entity(page_, at_, character);
+  if (length == 0) return literal(1);
+  writer_.text(character);
+  at_ += length;
+}
+
+/// A behaviour switch, `__NOTOC__`, is dropped.
+void PageScanner::underscore() {
+  constexpr size_t kLongest = 80;
+  const size_t run = run_length(page_, at_);
+  if (run != 2) return literal(run);
+  const std::string_view head = page_.substr(at_, kLongest);
+  const size_t end = head.find("__", 2);
+  skipper_.add_work(head.size());
+  if (end == npos || !words_.is_switch(head.substr(0, end + 2))) return literal(2);
+  at_ += end + 2;
+  after_removal();
+}
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,132 @@
+// Links within the wiki and out of it.
+
+#include <algorithm>
+
+#include "pipeline/corpus/wikitext/entities.h"
+#include "pipeline/corpus/wikitext/scanner.h"
+#include "pipeline/corpus/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+constexpr size_t npos = std::string_view::npos;
+
+constexpr std::string_view kSchemes[] = {
+    "http://",   "https://", "//",     "ftp://", "mailto:", "news:", "irc://",
+    "gopher://", "ftps://",  "git://", "svn://", "ircs://", "tel:",  "magnet:"};
+
+bool starts_with_scheme(std::string_view text) {
+  return std::ranges::any_of(kSchemes, [&](std::string_view scheme) {
+    return text.size() > scheme.size() &&
+           std::ranges::equal(text.substr(0, scheme.size()), scheme, {}, lower);
+  });
+}
+
+/// What MediaWiki shows for an empty label: the target without namespace, brackets and what follows a comma.
+std::string_view short_name(std::string_view target) {
+  const size_t colon = target.find(':');
+  if (colon != npos) target.remove_prefix(colon + 1);
+  const size_t bracket = target.ends_with(')') ? target.rfind(" (") : npos;
+  if (bracket != npos) return target.substr(0, bracket);
+  return target.substr(0, target.find(", "));
+}
+
+}  // namespace
+
+bool PageScanner::is_url(size_t position) const {
+  return starts_with_scheme(page_.substr(std::min(position, page_.size())));
+}
+
+void PageScanner::open_bracket() {
+  const bool twice = page_.substr(at_ + 1).starts_with('[');
+  if (is_url(at_ + (twice ? 2 : 1))) {
+    at_ += twice ? 1 : 0;
+    return open_external();
+  }
+  if (twice) return open_link();
+  literal(1);
+}
+
+void PageScanner::open_link() {
+  static constexpr ByteSet kStops("|]\n[{<");
+  constexpr size_t kLongestTarget = 600;
+  const std::string_view head = page_.substr(at_ + 2, kLongestTarget);
+  const size_t stop = kStops.find(head, 0);
+  skipper_.add_work(stop);
+  const bool dropped = words_.link_kind(head.substr(0, stop)) != LinkKind::Article;
+  const size_t end = at_ + 2 + stop;
+  if (dropped) {
+    at_ = skipper_.file_end(at_);
+    return after_removal();
+  }
+  const char byte = stop < head.size() ? head[stop] : '\n';
+  if (byte == ']' && page_.substr(end).starts_with("]]")) return plain_link(end);
+  if (byte == '|') return labelled_link(end);
+  at_ += 2;
+  const bool open = byte == '{' || byte == '<';
+  if (open && push({.kind = FrameKind::Target})) frames_.back().mark = writer_.mark();
+}
+
+void PageScanner::plain_link(size_t end) {
+  std::string_view target = trim(page_.substr(at_ + 2, end - at_ - 2));
+  if (target.starts_with(':')) target.remove_prefix(1);
+  std::string label;
+  append_decoded(target, label);
+  at_ = end + 2;
+  if (label.empty()) return after_removal();
+  writer_.text(label);
+}
+
+void PageScanner::labelled_link(size_t bar) {
+  const std::string_view target = trim(page_.substr(at_ + 2, bar - at_ - 2));
+  at_ = bar + 1;
+  if (page_.substr(at_).starts_with("]]")) {
+    writer_.text(short_name(target));
+    at_ += 2;
+    return;
+  }
+  push({.kind = FrameKind::Link});  // too deep: the label is text and the closing brackets close nothing
+}
+
+void PageScanner::open_external() {
+  static constexpr ByteSet kStops(" ]\n\t<[");
+  const size_t end = kStops.find(page_, at_ + 1);
+  skipper_.add_work(end - at_);
+  const char byte = end < page_.size() ? page_[end] : '\n';
+  if (byte == ']') {
+    at_ = end + 1;
+    return after_removal();
+  }
+  if (byte == '\n' || byte == '[') {  // no link: the address is text
+    ++at_;
+    return;
+  }
+  at_ = std::min(page_.find_first_not_of(" \t", end), page_.size());
+  push({.kind = FrameKind::External});
+}
+
+void PageScanner::close_bracket() {
+  const bool twice = page_.substr(at_ + 1).starts_with(']');
+  if (!frames_.empty() && frames_.back().kind == FrameKind::External) {
+    pop_to(frames_.size() - 1);
+    ++at_;
+    return;
+  }
+  if (!twice) return literal(1);
+  at_ += 2;
+  if (!close_link()) writer_.removed();
+}
+
+/// Closes the innermost link inside the innermost braces.
+bool PageScanner::close_link() {
+  const size_t brace = innermost_brace();
+  const size_t first = brace == npos ? 0 : brace + 1;
+  for (size_t i = frames_.size(); i-- > first;) {
+    if (frames_[i].kind == FrameKind::External) continue;
+    pop_to(i);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace pretrain::wikitext

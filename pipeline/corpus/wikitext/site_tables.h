@@ -1,0 +1,27 @@
+#pragma once
+// What the largest wikis call things, as in the localisation files of MediaWiki. Lists are separated by `|`;
+// all names are folded (fold_name).
+
+#include <span>
+#include <string_view>
+
+namespace pretrain::wikitext {
+
+struct LanguageNames {
+  std::string_view language;
+  std::string_view file;
+  std::string_view category;
+  std::string_view templates;
+  std::string_view redirect;        ///< after the `#`
+  std::string_view disambiguation;  ///< templates on pages that list articles of one name
+};
+
+std::span<const LanguageNames> language_names();
+
+/// Codes of the wikis that links between languages name, sorted.
+std::span<const std::string_view> wiki_codes();
+
+/// Behaviour switches without their underscores, as they are written, sorted.
+std::span<const std::string_view> behaviour_switches();
+
+}  // namespace pretrain::wikitext

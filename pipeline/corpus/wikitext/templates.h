@@ -1,0 +1,75 @@
+#pragma once
+// The templates that carry running text, and what each stands for. All others are dropped by the scanner.
+// Thread-safe: pure functions.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace pretrain::wikitext {
+
+enum class TemplateKind : uint8_t {
+  Pattern,       ///< text with places for arguments, see TemplateEntry::detail
+  Convert,       ///< {{convert|5|km|mi}}: a quantity; the conversion itself is left out
+  ShortConvert,  ///< {{cvt}}: with the unit's symbol
+  Number,        ///< {{formatnum:1234567}}
+  Value,         ///< {{val|1.5|0.2|e=6|ul=m}}
+  Fraction,      ///< {{frac|3|1|2}}
+  Date,          ///< {{birth date|1990|1|2}}: year, month, day
+  AsOf,
+  Ordinal,
+  Century,
+  LanguageText,  ///< {{lang-de|Wort}}, {{langx|de|Wort}}; the code is in the name or comes first
+  Height,        ///< {{height|ft=6|in=1}}
+  Ship,          ///< {{HMS|Victory|1765|6}}; detail is the prefix or ""
+  Formula,       ///< {{chem2|H2O}}
+  Raised,        ///< superscript; detail stands before it
+};
+
+struct TemplateEntry {
+  std::string_view name;  ///< folded (fold_name)
+  TemplateKind kind;
+  /// In a pattern, `$1` is the first positional argument, `$L` the last, `$*`, `$_` and `$,` all of them
+  /// joined by nothing, a space, a comma; `$(a|2|b)` is the first of the named or numbered ones that is not
+  /// empty; what stands in `{}` is left out when one of its arguments is empty. A pattern that begins with a
+  /// line end is a block: it may hold paragraphs.
+  std::string_view detail;
+  std::string_view languages;  ///< wikis where the name means this, separated by spaces; "" for all
+
+  bool is_block() const { return kind == TemplateKind::Pattern && detail.starts_with('\n'); }
+};
+
+/// The entry of `name` (folded) on a wiki of `language` ("" when unknown); null when the template is dropped.
+const TemplateEntry* find_template(std::string_view name, std::string_view language);
+
+/// The arguments of one call. They are views: the text stays with the caller.
+class TemplateArguments {
+ public:
+  /// Takes the next argument as written, `name=value` or `value`.
+  void add(std::string_view argument);
+  /// The argument of number `index`, counted from 1, trimmed; "" when absent.
+  std::string_view positional(size_t index) const;
+  std::string_view named(std::string_view name) const;
+  size_t count() const { return positional_.size(); }
+  std::string_view last() const { return positional_.empty() ? "" : positional_.back(); }
+
+ private:
+  std::vector<std::string_view> positional_;
+  std::vector<std::pair<std::string_view, std::string_view>> named_;
+};
+
+/// What the call of the template `name`, as written, stands for; "" for nothing.
+std::string expand_template(const TemplateEntry& entry, std::string_view name,
+                            const TemplateArguments& arguments, std::string_view language);
+
+/// Entries sorted by name.
+struct TemplateTable {
+  const TemplateEntry* begin;
+  const TemplateEntry* end;
+};
+TemplateTable common_templates();
+TemplateTable local_templates();
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,55 @@
+#pragma once
+// Small helpers on bytes of wikitext. Thread-safe: pure functions.
+
+#include <array>
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace pretrain::wikitext {
+
+/// A set of bytes, for scans that stop at the first member.
+class ByteSet {
+ public:
+  constexpr explicit ByteSet(std::string_view members) {
+    for (const char member : members) holds_[static_cast<unsigned char>(member)] = true;
+  }
+  constexpr bool holds(char byte) const { return holds_[static_cast<unsigned char>(byte)]; }
+
+  /// The first position at or after `position` that holds a member, or the size of `text`.
+  size_t find(std::string_view text, size_t position) const {
+    while (position < text.size() && !holds(text[position])) ++position;
+    return position;
+  }
+
+ private:
+  std::array<bool, 256> holds_{};
+};
+
+constexpr bool is_space(char byte) {
+  return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+constexpr bool is_digit(char byte) {
+  return byte >= '0' && byte <= '9';
+}
+constexpr bool is_letter(char byte) {
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+constexpr char lower(char byte) {
+  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + ('a' - 'A')) : byte;
+}
+
+/// `text` without spaces and line ends at both ends.
+std::string_view trim(std::string_view text);
+
+/// The form in which names of templates and namespaces are compared: trimmed, `_` as a space, capitals of the
+/// Latin, Greek and Cyrillic scripts made small.
+std::string fold_name(std::string_view name);
+
+std::string concat(std::initializer_list<std::string_view> parts);
+
+/// How often `text[position]` stands there in a row.
+size_t run_length(std::string_view text, size_t position);
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,18 @@
+#pragma once
+// Units of measurement that {{convert}} knows.
+
+#include <string_view>
+
+namespace pretrain::wikitext {
+
+struct Unit {
+  std::string_view code;  ///< folded (fold_name)
+  std::string_view symbol;
+  std::string_view singular;
+  std::string_view plural;
+};
+
+/// Null when `code` is unknown.
+const Unit* find_unit(std::string_view code);
+
+}  // namespace pretrain::wikitext

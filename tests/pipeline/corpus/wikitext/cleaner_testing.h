@@ -1,0 +1,18 @@
+#pragma once
+// Cleans a page in one call.
+
+#include <string>
+#include <string_view>
+
+#include "pipeline/corpus/wikitext/cleaner.h"
+
+namespace pretrain::test {
+
+inline std::string cleaned(std::string_view wikitext, const std::string& language = "en") {
+  WikitextCleaner cleaner(WikiSite{.language = language, .namespaces = {}});
+  std::string text;
+  cleaner.clean(wikitext, text);
+  return text;
+}
+
+}  // namespace pretrain::test

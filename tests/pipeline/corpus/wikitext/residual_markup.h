@@ -1,0 +1,13 @@
+#pragma once
+// Markup that a cleaned text still holds.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pretrain::test {
+
+/// `{{`, `}}`, `[[`, `]]`, `{|`, `|}`, `<ref`, `'''` and HTML tags, each as often as it stands in `text`.
+std::vector<std::string> residual_markup(std::string_view text);
+
+}  // namespace pretrain::test
