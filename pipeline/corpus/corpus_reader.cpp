@@ -121,8 +121,8 @@ bool CorpusReader::open_region(Ticket& ticket) {
     return false;
   }
   region_ = std::make_unique<RegionReader>(std::move(*file), shard, region,
-                                           Selection{role_, options_.validation_fraction}, cursor_.position,
-                                           hooks_);
+                                           Selection{role_, options_.validation_fraction, options_.pages},
+                                           cursor_.position, hooks_);
   return true;
 }
 
@@ -165,6 +165,9 @@ void CorpusReader::step(Ticket& ticket, Fill& fill) {
       add_fault(ticket);
       break;
     case RegionReader::Step::kPassed:
+      if (region_->unwanted().empty()) break;
+      ++statistics_.skips[std::string(region_->unwanted())];
+      ++ticket.unwanted[std::string(region_->unwanted())];
       break;
     case RegionReader::Step::kEnd:
       leave_region();

@@ -34,6 +34,8 @@ struct Ticket {
   uint32_t epoch = 0;
   std::vector<TextPiece> pieces;  ///< about 32 KiB of text together; may be empty
   std::vector<Skip> skips;
+  /// Pages of dumps that are not wanted, by why; they are too many for a skip each.
+  std::map<std::string, uint64_t> unwanted;
   Cursor after;  ///< just behind this ticket
   /// What `after` and the pieces' places refer to.
   std::shared_ptr<const Catalog> catalog;
@@ -43,7 +45,7 @@ struct Ticket {
 struct ReadStatistics {
   uint64_t documents = 0;  ///< whose end was delivered
   uint64_t text_bytes = 0;
-  std::map<std::string, uint64_t> skips;  ///< by reason
+  std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
 };
 
 /// Single-owner.
