@@ -46,6 +46,7 @@ struct ReadStatistics {
   uint64_t documents = 0;  ///< whose end was delivered
   uint64_t text_bytes = 0;
   std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
+  std::map<int, uint64_t> pages;          ///< sound pages of dumps that were decided on, by namespace
 };
 
 /// Single-owner.
@@ -63,7 +64,7 @@ class CorpusReader {
 
   /// Of the epoch being read.
   const Catalog& catalog() const { return *catalog_; }
-  /// Of this reader, since it was made.
+  /// Of this reader, since it was made. Pages of the other role are not among `documents`.
   const ReadStatistics& statistics() const { return statistics_; }
 
  private:
@@ -78,6 +79,7 @@ class CorpusReader {
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
   void step(Ticket& ticket, Fill& fill);
   void add_piece(Ticket& ticket, Fill& fill);
+  void count_page();
   void add_fault(Ticket& ticket);
   void add_skip(Ticket& ticket, Skip skip);
   void leave_region();

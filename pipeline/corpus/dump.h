@@ -37,6 +37,7 @@ PageSelection parse_namespaces(std::string_view list);
 struct DumpOptions {
   DumpSite site;
   PageSelection pages;
+  bool keep_wikitext = false;  ///< for whoever compares it with what becomes of it
 };
 
 /// The prefix of the first tag if it is `<mediawiki` or `<page`, of any prefix, after an XML declaration and

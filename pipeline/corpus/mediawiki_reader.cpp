@@ -117,7 +117,10 @@ class MediaWikiReader : public RecordReader {
     record.text = page.title + "\n";
     const size_t heading = record.text.size();
     cleaner_.clean(page.text, record.text);
-    if (!is_blank(std::string_view(record.text).substr(heading))) return;
+    if (!is_blank(std::string_view(record.text).substr(heading))) {
+      if (options_.keep_wikitext) record.wikitext = page.text;
+      return;
+    }
     record.text.clear();
     record.fault = "empty";
   }

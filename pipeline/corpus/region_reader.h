@@ -59,6 +59,8 @@ class RegionReader {
   const Record& fault() const { return fault_; }
   /// Why the page that was passed is not wanted; empty for a document of the other role.
   std::string_view unwanted() const { return record_.unwanted; }
+  /// The namespace of the page that the last step was about, if it was a sound page of a dump.
+  std::optional<int> page_namespace() const { return record_.page_namespace; }
   /// Bytes of text that the last step read without delivering them.
   uint64_t passed_bytes() const { return passed_bytes_; }
   /// Whether the last step was the last one that says anything.
