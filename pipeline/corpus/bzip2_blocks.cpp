@@ -177,6 +177,10 @@ class Bzip2BlockSource : public ByteSource {
       end = marks_.next(end->bit + 1, limit);
       outcome = attempt(block, end);
     }
+    if (outcome != Outcome::kGood && marks_.shrunk()) {  // no damage; the reader is told how the stream ended
+      content_.clear();
+      return upcoming_.reset();
+    }
     if (outcome != Outcome::kGood) {
       const bool at_end = !first_end && limit >= marks_.file_bits();
       const uint64_t sound = outcome == Outcome::kBad ? 0 : decoder_.bits_taken();

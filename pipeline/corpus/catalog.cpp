@@ -133,6 +133,27 @@ Shard shard_from_json(const nlohmann::json& json) {
           .site = json.contains("site") ? site_from_json(json.at("site")) : DumpSite{}};
 }
 
+/// A shard whose size is another one than when the scan came to it is still being written; it waits for a
+/// later epoch.
+void set_growing_aside(Catalog& catalog) {
+  const auto is_growing = [](const Shard& shard) {
+    try {
+      return ReadableFile(shard.path).size() != shard.size_bytes;
+    } catch (const IoError&) {
+      return false;  // gone again: it is named when its turn comes
+    }
+  };
+  std::vector<Shard> settled;
+  for (Shard& shard : catalog.shards) {
+    if (is_growing(shard)) {
+      catalog.rejected.push_back({shard.name, "still being written; it joins at a later epoch"});
+    } else {
+      settled.push_back(std::move(shard));
+    }
+  }
+  catalog.shards = std::move(settled);
+}
+
 }  // namespace
 
 const Shard* Catalog::find(const std::string& name) const {
@@ -157,6 +178,7 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
       catalog.rejected.push_back({std::move(shard.name), std::move(reason)});
     }
   }
+  set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
   return catalog;
 }
