@@ -59,8 +59,9 @@ struct Catalog {
 };
 
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
-/// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device. `known` saves examining files that are
-/// unchanged in it. Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
+/// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
+/// `known` saves examining files that are unchanged in it. Errors: kData when an input doesn't exist or no
+/// readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const std::stop_token& stop = {});
 
