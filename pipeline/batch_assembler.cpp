@@ -118,6 +118,7 @@ void BatchAssembler::absorb(const Chunk& chunk) {
     if (piece.ends_document) ++documents_;
   }
   for (const Skip& skip : chunk.skips) ++skips_[skip.reason];
+  for (const auto& [reason, count] : chunk.unwanted) skips_[reason] += count;
   invalid_utf8_ += chunk.invalid_utf8;
   epoch_ = chunk.epoch;
   epoch_ends_ = chunk.ends_epoch;

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pipeline/corpus/corpus_reader.h"
@@ -24,9 +26,10 @@ struct Chunk {
   uint32_t epoch = 0;
   std::vector<EncodedPiece> pieces;
   std::vector<Skip> skips;
-  uint64_t invalid_utf8 = 0;               ///< malformed byte runs that were replaced
-  Cursor after;                            ///< position behind the ticket
-  std::shared_ptr<const Catalog> catalog;  ///< what `after` refers to
+  std::map<std::string, uint64_t> unwanted;  ///< pages that were not asked for, by why
+  uint64_t invalid_utf8 = 0;                 ///< malformed byte runs that were replaced
+  Cursor after;                              ///< position behind the ticket
+  std::shared_ptr<const Catalog> catalog;    ///< what `after` refers to
   bool ends_epoch = false;
   std::exception_ptr error;  ///< why the stream ends here
 };

@@ -10,12 +10,13 @@ Chunk encode_ticket(Ticket&& ticket, const Tokenizer& tokenizer) {
   Chunk chunk{.number = ticket.number,
               .epoch = ticket.epoch,
               .skips = std::move(ticket.skips),
+              .unwanted = std::move(ticket.unwanted),
               .after = ticket.after,
               .catalog = std::move(ticket.catalog),
               .ends_epoch = ticket.ends_epoch};
   chunk.pieces.reserve(ticket.pieces.size());
   for (TextPiece& piece : ticket.pieces) {
-    chunk.invalid_utf8 += repair_utf8(piece.text);
+    chunk.invalid_utf8 += piece.invalid_utf8 + repair_utf8(piece.text);
     EncodedPiece encoded{
         .place = piece.place, .begins_document = piece.begins_document, .ends_document = piece.ends_document};
     tokenizer.encode(piece.text, encoded.ids);

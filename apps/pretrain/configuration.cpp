@@ -96,6 +96,8 @@ CorpusOptions corpus_options(const KeyValues& v, const std::string& key) {
   CorpusOptions options;
   options.inputs = paths_of(value_of(v, key));
   options.documents = parse_document_mode(value_of(v, "documents"));
+  options.pages = parse_namespaces(value_of(v, "namespaces"));
+  options.pages.disambiguation = parse_disambiguation(value_of(v, "disambiguation"));
   options.on_changed =
       choice<OnChanged>(v, "on-changed", {{"fail", OnChanged::kFail}, {"skip", OnChanged::kSkip}});
   options.seed = integer(v, "seed", 0, std::numeric_limits<uint64_t>::max());

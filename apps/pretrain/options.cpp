@@ -21,6 +21,8 @@ constexpr KeyKind kChangeable = KeyKind::kChangeable;
 constexpr std::array kKeys{
     Key{"corpus", kChangeable, "", "files and folders to train on; may be given several times"},
     Key{"documents", kFixed, "files", "what a document is in plain text: files or paragraphs"},
+    Key{"namespaces", kFixed, "0", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"},
+    Key{"disambiguation", kFixed, "drop", "disambiguation pages of MediaWiki dumps: keep or drop"},
     Key{"on-changed", kChangeable, "fail", "when a shard changes while it is read: fail or skip"},
     Key{"state", kChangeable, "",
         "folder of the run [$STATE_DIRECTORY, $XDG_STATE_HOME/pretrain, ~/.local/state/pretrain]"},

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/codecs.h"
 #include "pipeline/corpus/listing.h"
 #include "pipeline/corpus/recognize.h"
@@ -42,15 +44,24 @@ std::string examine(const CorpusOptions& options, const Catalog* known, const Re
   if (before != nullptr && before->hash == shard.hash && before->size_bytes == shard.size_bytes) {
     shard.compression = before->compression;
     shard.format = before->format;
+    shard.site = before->site;
     return {};
   }
   std::array<char, 16> head;
   const size_t got = read_file_at(file, 0, std::as_writable_bytes(std::span(head)));
   shard.compression = recognize_compression({head.data(), got}, shard.name);
-  const auto source = open_source(std::move(file), shard.compression);
-  const Recognition recognition = recognize_format(*source, options.documents, hooks);
+  Recognition recognition;
+  if (shard.compression == Compression::kBzip2) {
+    recognition =
+        recognize_dump_blocks(*open_bzip2_blocks(ReadableFile(shard.path), 0, shard.size_bytes), hooks);
+  }
+  if (!recognition.format) {
+    const auto source = open_source(std::move(file), shard.compression);
+    recognition = recognize_format(*source, options.documents, hooks);
+  }
   if (recognition.format) shard.format = *recognition.format;
-  return recognition.reason;
+  shard.site = recognition.site;
+  return std::move(recognition.reason);
 }
 
 std::string examine_or_explain(const CorpusOptions& options, const Catalog* known, const ReadHooks& hooks,
@@ -77,8 +88,8 @@ std::string examine_or_explain(const CorpusOptions& options, const Catalog* know
     shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
   if (!shown.empty()) shown += ")";
   fail(ErrorKind::kData,
-       "no readable text in corpus {}{}; give --corpus files of WikiExtractor output, JSON lines or plain "
-       "text",
+       "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines or "
+       "plain text",
        inputs, shown);
 }
 
@@ -93,17 +104,54 @@ Value named(const std::array<Value, N>& values, std::string_view (*name_of)(Valu
        name);
 }
 
+nlohmann::json site_to_json(const DumpSite& site) {
+  nlohmann::json names = nlohmann::json::object();
+  for (const auto& [number, name] : site.wiki.namespaces) names[std::to_string(number)] = name;
+  return {{"prefix", site.prefix}, {"language", site.wiki.language}, {"namespaces", names}};
+}
+
+DumpSite site_from_json(const nlohmann::json& json) {
+  DumpSite site{.prefix = json.at("prefix").get<std::string>(),
+                .wiki = {.language = json.at("language").get<std::string>(), .namespaces = {}}};
+  for (const auto& [number, name] : json.at("namespaces").items()) {
+    site.wiki.namespaces[std::atoi(number.c_str())] = name.get<std::string>();
+  }
+  return site;
+}
+
 Shard shard_from_json(const nlohmann::json& json) {
   static constexpr std::array kCompressions{Compression::kNone, Compression::kGzip, Compression::kBzip2,
                                             Compression::kXz, Compression::kZstd};
   static constexpr std::array kFormats{TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText,
-                                       TextFormat::kParagraphs};
+                                       TextFormat::kParagraphs, TextFormat::kMediaWiki};
   return {.path = {},
           .name = json.at("name").get<std::string>(),
           .size_bytes = json.at("size_bytes").get<uint64_t>(),
           .hash = json.at("hash").get<std::string>(),
           .compression = named(kCompressions, compression_name, json.at("compression").get<std::string>()),
-          .format = named(kFormats, format_name, json.at("format").get<std::string>())};
+          .format = named(kFormats, format_name, json.at("format").get<std::string>()),
+          .site = json.contains("site") ? site_from_json(json.at("site")) : DumpSite{}};
+}
+
+/// A shard whose size is another one than when the scan came to it is still being written; it waits for a
+/// later epoch.
+void set_growing_aside(Catalog& catalog) {
+  const auto is_growing = [](const Shard& shard) {
+    try {
+      return ReadableFile(shard.path).size() != shard.size_bytes;
+    } catch (const IoError&) {
+      return false;  // gone again: it is named when its turn comes
+    }
+  };
+  std::vector<Shard> settled;
+  for (Shard& shard : catalog.shards) {
+    if (is_growing(shard)) {
+      catalog.rejected.push_back({shard.name, "still being written; it joins at a later epoch"});
+    } else {
+      settled.push_back(std::move(shard));
+    }
+  }
+  catalog.shards = std::move(settled);
 }
 
 }  // namespace
@@ -130,6 +178,7 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
       catalog.rejected.push_back({std::move(shard.name), std::move(reason)});
     }
   }
+  set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
   return catalog;
 }
@@ -168,6 +217,7 @@ void to_json(nlohmann::json& json, const Catalog& catalog) {
                               {"hash", shard.hash},
                               {"compression", compression_name(shard.compression)},
                               {"format", format_name(shard.format)}});
+    if (shard.format == TextFormat::kMediaWiki) json["shards"].back()["site"] = site_to_json(shard.site);
   }
   for (const RejectedFile& file : catalog.rejected) {
     json["rejected"].push_back({{"name", file.name}, {"reason", file.reason}});

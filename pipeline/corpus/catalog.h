@@ -13,6 +13,7 @@
 
 #include "libs/base/file.h"
 #include "pipeline/corpus/decompressor.h"
+#include "pipeline/corpus/dump.h"
 #include "pipeline/corpus/record_reader.h"
 
 namespace pretrain {
@@ -31,6 +32,7 @@ struct CorpusOptions {
   OnChanged on_changed = OnChanged::kFail;
   uint64_t seed = 0;                   ///< of the order in which an epoch visits the corpus
   double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
+  PageSelection pages;                 ///< of MediaWiki dumps
 };
 
 struct Shard {
@@ -41,6 +43,7 @@ struct Shard {
   std::string hash;  ///< see identify()
   Compression compression = Compression::kNone;
   TextFormat format = TextFormat::kText;
+  DumpSite site;  ///< of a MediaWiki dump
 };
 
 struct RejectedFile {
@@ -56,8 +59,9 @@ struct Catalog {
 };
 
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
-/// are rejected with a reason; nothing blocks on a FIFO or device. `known` saves examining files that are
-/// unchanged in it. Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
+/// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
+/// `known` saves examining files that are unchanged in it. Errors: kData when an input doesn't exist or no
+/// readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const std::stop_token& stop = {});
 

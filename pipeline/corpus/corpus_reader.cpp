@@ -121,8 +121,8 @@ bool CorpusReader::open_region(Ticket& ticket) {
     return false;
   }
   region_ = std::make_unique<RegionReader>(std::move(*file), shard, region,
-                                           Selection{role_, options_.validation_fraction}, cursor_.position,
-                                           hooks_);
+                                           Selection{role_, options_.validation_fraction, options_.pages},
+                                           cursor_.position, hooks_);
   return true;
 }
 
@@ -162,9 +162,14 @@ void CorpusReader::step(Ticket& ticket, Fill& fill) {
       add_piece(ticket, fill);
       break;
     case RegionReader::Step::kSkip:
+      count_page();
       add_fault(ticket);
       break;
     case RegionReader::Step::kPassed:
+      count_page();
+      if (region_->unwanted().empty()) break;
+      ++statistics_.skips[std::string(region_->unwanted())];
+      ++ticket.unwanted[std::string(region_->unwanted())];
       break;
     case RegionReader::Step::kEnd:
       leave_region();
@@ -182,7 +187,12 @@ void CorpusReader::add_piece(Ticket& ticket, Fill& fill) {
   statistics_.text_bytes += piece.text.size();
   statistics_.documents += piece.ends_document ? 1 : 0;
   ++cursor_.delivered_pieces;
+  if (piece.begins_document) count_page();
   ticket.pieces.push_back(std::move(piece));
+}
+
+void CorpusReader::count_page() {
+  if (const auto page_namespace = region_->page_namespace()) ++statistics_.pages[*page_namespace];
 }
 
 void CorpusReader::add_fault(Ticket& ticket) {

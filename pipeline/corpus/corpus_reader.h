@@ -34,6 +34,8 @@ struct Ticket {
   uint32_t epoch = 0;
   std::vector<TextPiece> pieces;  ///< about 32 KiB of text together; may be empty
   std::vector<Skip> skips;
+  /// Pages of dumps that are not wanted, by why; they are too many for a skip each.
+  std::map<std::string, uint64_t> unwanted;
   Cursor after;  ///< just behind this ticket
   /// What `after` and the pieces' places refer to.
   std::shared_ptr<const Catalog> catalog;
@@ -43,7 +45,8 @@ struct Ticket {
 struct ReadStatistics {
   uint64_t documents = 0;  ///< whose end was delivered
   uint64_t text_bytes = 0;
-  std::map<std::string, uint64_t> skips;  ///< by reason
+  std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
+  std::map<int, uint64_t> pages;          ///< sound pages of dumps that were decided on, by namespace
 };
 
 /// Single-owner.
@@ -61,7 +64,7 @@ class CorpusReader {
 
   /// Of the epoch being read.
   const Catalog& catalog() const { return *catalog_; }
-  /// Of this reader, since it was made.
+  /// Of this reader, since it was made. Pages of the other role are not among `documents`.
   const ReadStatistics& statistics() const { return statistics_; }
 
  private:
@@ -76,6 +79,7 @@ class CorpusReader {
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
   void step(Ticket& ticket, Fill& fill);
   void add_piece(Ticket& ticket, Fill& fill);
+  void count_page();
   void add_fault(Ticket& ticket);
   void add_skip(Ticket& ticket, Skip skip);
   void leave_region();

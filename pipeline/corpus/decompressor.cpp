@@ -25,7 +25,7 @@ class PlainSource : public ByteSource {
     if (position_ >= file_.size()) return 0;
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(out.size(), file_.size() - position_));
     const size_t got = read_file_at(file_, position_, std::as_writable_bytes(out.first(wanted)));
-    if (got == 0) end_with(StreamStatus::kTruncated, "file became shorter while it was read");
+    if (got == 0) end_with(StreamStatus::kShrunk, "file became shorter while it was read");
     return got;
   }
 
@@ -130,7 +130,11 @@ void CompressedSource::end_with_garbage() {
 
 void CompressedSource::end_truncated() {
   ended_ = true;
-  end_with(StreamStatus::kTruncated, "truncated " + name_ + " stream");
+  if (file_offset_ < file_.size()) {
+    end_with(StreamStatus::kShrunk, "file became shorter while it was read");
+  } else {
+    end_with(StreamStatus::kTruncated, "truncated " + name_ + " stream");
+  }
 }
 
 void CompressedSource::end_damaged(const std::string& detail) {

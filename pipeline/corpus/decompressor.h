@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -24,6 +25,14 @@ enum class StreamStatus {
   kOk,         ///< not at the end yet, or ended as it should
   kTruncated,  ///< the file stops in the middle of a stream
   kDamaged,    ///< a checksum or the structure is wrong
+  kShrunk,     ///< the file became shorter while it was read
+};
+
+/// A part of a file that can't be decompressed, where reading goes on behind it. One newline stands for it.
+struct Gap {
+  uint64_t position = 0;     ///< of that newline
+  uint64_t file_offset = 0;  ///< of what can't be read
+  std::string_view reason;   ///< static
 };
 
 /// What a long skip reports to and is stopped by.
@@ -52,6 +61,14 @@ class ByteSource {
   /// dropped. Ends early at the end of the stream. Requires: offset >= position(), except for a plain file.
   /// Errors: Stopped.
   virtual void skip_to(uint64_t offset, const ReadHooks& hooks);
+
+  /// Where the part ends whose records this source was opened for. Known before anything behind it is read.
+  static constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
+  virtual uint64_t records_end() const { return kUnknown; }
+  /// The first gap at or after `position` among what was read.
+  virtual const Gap* gap_after(uint64_t /*position*/) const { return nullptr; }
+  /// How a position is reported: as it is, or as the offset in the file of the block that holds it.
+  virtual uint64_t place_of(uint64_t position) const { return position; }
 
  protected:
   virtual size_t produce(std::span<char> out) = 0;

@@ -1,9 +1,13 @@
 #include "pipeline/corpus/describe.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "libs/base/error.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/bzip2_blocks.h"
+#include "pipeline/corpus/bzip2_marks.h"
 
 namespace pretrain {
 namespace {
@@ -37,6 +41,41 @@ std::string describe_corpus(const Catalog& catalog) {
   }
   if (!catalog.rejected.empty()) text += fmt::format("; {} passed over", files(catalog.rejected.size()));
   return text;
+}
+
+Bzip2Counts count_bzip2(const ReadableFile& file, const std::stop_token& stop) {
+  constexpr uint64_t kAtOnce = 64_MiB * 8;
+  Bzip2Marks marks(file);
+  Bzip2Counts counts;
+  for (uint64_t from = 0; from < marks.file_bits();) {
+    if (stop.stop_requested()) throw Stopped();
+    const uint64_t limit = from + kAtOnce;
+    while (const auto mark = marks.next(from, limit)) {
+      ++(mark->begins_block ? counts.blocks : counts.streams);
+      from = mark->bit + kBzip2MarkBits;
+    }
+    from = std::max(from, limit);
+  }
+  return counts;
+}
+
+void show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
+                const std::stop_token& stop, const std::function<void(const Record&)>& show) {
+  const ReadHooks hooks{stop, {}};
+  for (const Shard& shard : catalog.shards) {
+    if (shard.format != TextFormat::kMediaWiki) continue;
+    ReadableFile file(shard.path);
+    const auto source = shard.compression == Compression::kBzip2
+                            ? open_bzip2_blocks(std::move(file), 0, shard.size_bytes)
+                            : open_source(std::move(file), shard.compression);
+    StreamBuffer stream(*source, hooks);
+    const auto reader = make_record_reader(shard.format, stream, {}, {shard.site, options.pages, true});
+    for (Record record; count > 0 && reader->next(record);) {
+      if (!record.fault.empty() || !record.unwanted.empty()) continue;
+      show(record);
+      --count;
+    }
+  }
 }
 
 }  // namespace pretrain

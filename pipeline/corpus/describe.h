@@ -1,6 +1,9 @@
 #pragma once
 // The corpus in one line, for the start banner and `inspect`.
 
+#include <cstdint>
+#include <functional>
+#include <stop_token>
 #include <string>
 
 #include "pipeline/corpus/catalog.h"
@@ -9,5 +12,18 @@ namespace pretrain {
 
 /// "100 files, 37.5 MB: doc text (gzip)"; with several kinds, each with its number of files. Thread-safe.
 std::string describe_corpus(const Catalog& catalog);
+
+struct Bzip2Counts {
+  uint64_t streams = 0;
+  uint64_t blocks = 0;
+};
+/// What a bzip2 file consists of, told by its marks without decompressing it. Errors: kData when the device
+/// fails; Stopped.
+Bzip2Counts count_bzip2(const ReadableFile& file, const std::stop_token& stop);
+
+/// Calls `show` with documents of dumps and their wikitext, in the order of the files, until it has seen
+/// `count`. Errors: kData when the device fails; Stopped.
+void show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
+                const std::stop_token& stop, const std::function<void(const Record&)>& show);
 
 }  // namespace pretrain

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include <simdjson.h>
@@ -114,8 +115,34 @@ bool begins_json_array(std::string_view text) {
   return inside.starts_with('{') && trim_blanks(inside.substr(1)).starts_with('"');
 }
 
-bool begins_mediawiki(std::string_view text) {
-  return text.starts_with("<mediawiki") || text.starts_with("<page>") || text.starts_with("<?xml");
+Recognition recognize_dump(std::string_view head) {
+  const std::string encoding = declared_encoding(head);
+  if (!encoding.empty() && encoding != "utf-8" && encoding != "us-ascii") {
+    return reject("XML in " + encoding + "; convert it to UTF-8 first");
+  }
+  return {TextFormat::kMediaWiki, "", read_dump_site(head)};
+}
+
+/// Lines such as "616:10:AccessibleComputing", with an offset that never falls.
+bool is_dump_index(std::string_view head) {
+  constexpr size_t kLines = 3;
+  uint64_t before = 0;
+  size_t lines = 0;
+  for (size_t at = 0; at < head.size() && lines < kLines; ++lines) {
+    const size_t newline = head.find('\n', at);
+    if (newline == std::string_view::npos) break;
+    const std::string_view line = head.substr(at, newline - at);
+    uint64_t offset = 0;
+    uint64_t page = 0;
+    const char* const end = line.data() + line.size();
+    const auto first = std::from_chars(line.data(), end, offset);
+    if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return false;
+    const auto second = std::from_chars(first.ptr + 1, end, page);
+    if (second.ec != std::errc() || second.ptr == end || *second.ptr != ':' || offset < before) return false;
+    before = offset;
+    at = newline + 1;
+  }
+  return lines > 0;
 }
 
 std::string empty_reason(const ByteSource& source) {
@@ -128,6 +155,8 @@ Compression recognize_compression(std::string_view head, std::string_view name) 
   if (head.starts_with("\x1F\x8B\x08")) return Compression::kGzip;
   if (head.starts_with(std::string_view("\xFD\x37zXZ\0", 6))) return Compression::kXz;
   if (head.starts_with("\x28\xB5\x2F\xFD")) return Compression::kZstd;
+  // A name counts for more than a first block that is damaged: the others may be sound.
+  if (head.starts_with("BZh") && name.ends_with(".bz2")) return Compression::kBzip2;
   const bool bzip2 = head.size() >= 4 && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9';
   const std::string_view block = head.substr(std::min<size_t>(4, head.size()), 6);
   if (bzip2 && (block == "\x31\x41\x59\x26\x53\x59" || block == "\x17\x72\x45\x38\x50\x90")) {
@@ -138,6 +167,19 @@ Compression recognize_compression(std::string_view head, std::string_view name) 
   return Compression::kNone;
 }
 
+Recognition recognize_dump_blocks(ByteSource& blocks, const ReadHooks& hooks) {
+  constexpr size_t kLookedAt = 1_MiB;
+  StreamBuffer stream(blocks, hooks);
+  const std::string_view head = stream.window(kHeadBytes);
+  if (dump_prefix(head)) return recognize_dump(head.substr(0, kHeadBytes));
+  if (blocks.gap_after(0) == nullptr) return {};
+  const std::string_view window = stream.window(kLookedAt);
+  const size_t page = window.find("<page>");
+  const bool is_dump =
+      page != std::string_view::npos && trim_blanks(window.substr(page + 6, 100)).starts_with("<title>");
+  return is_dump ? Recognition{TextFormat::kMediaWiki, "", {}} : Recognition{};
+}
+
 Recognition recognize_format(ByteSource& source, DocumentMode documents, const ReadHooks& hooks) {
   StreamBuffer stream(source, hooks);
   const std::string_view window = stream.window(kHeadBytes);
@@ -145,7 +187,9 @@ Recognition recognize_format(ByteSource& source, DocumentMode documents, const R
   const std::string_view text = text_after_blanks(head);
   if (text.empty() && window.size() < kHeadBytes) return reject(empty_reason(source));
   if (std::string foreign = foreign_format(head); !foreign.empty()) return reject(std::move(foreign));
-  if (begins_mediawiki(text)) return reject("MediaWiki dumps are not read yet; extract them first");
+  if (dump_prefix(head)) return recognize_dump(head);
+  if (text.starts_with("<?xml")) return reject("XML, but no MediaWiki dump");
+  if (is_dump_index(text)) return reject(std::string(kDumpIndex));
   if (text.starts_with("<doc ")) return {TextFormat::kDoc, ""};
   if (text.starts_with('{')) return recognize_json(stream);
   if (begins_json_array(text)) return reject(std::string(kNotLines));

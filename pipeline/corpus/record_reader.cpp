@@ -50,12 +50,14 @@ std::string_view format_name(TextFormat format) {
       return "plain text";
     case TextFormat::kParagraphs:
       return "paragraphs";
+    case TextFormat::kMediaWiki:
+      return "MediaWiki XML";
   }
   return "plain text";
 }
 
 std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
-                                                 const RecordRange& range) {
+                                                 const RecordRange& range, const DumpOptions& dump) {
   PRETRAIN_CHECK(range.begin <= range.start, "start {} before {}", range.start, range.begin);
   switch (format) {
     case TextFormat::kDoc:
@@ -64,6 +66,8 @@ std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer
       return make_jsonl_reader(stream, range);
     case TextFormat::kParagraphs:
       return make_paragraph_reader(stream, range);
+    case TextFormat::kMediaWiki:
+      return make_mediawiki_reader(stream, range, dump);
     case TextFormat::kText:
       break;
   }

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "pipeline/corpus/dump.h"
 #include "pipeline/corpus/stream_buffer.h"
 
 namespace pretrain {
@@ -19,9 +21,10 @@ enum class TextFormat {
   kJsonl,       ///< one JSON object a line, with the document in "text"
   kText,        ///< plain text, the whole file is one document
   kParagraphs,  ///< plain text, blank lines separate documents
+  kMediaWiki,   ///< MediaWiki's XML export, as Wikipedia's dumps are published
 };
 
-/// "doc text", "JSON lines", "plain text", "paragraphs".
+/// "doc text", "JSON lines", "plain text", "paragraphs", "MediaWiki XML".
 std::string_view format_name(TextFormat format);
 
 /// A document, or a place where something was passed over.
@@ -34,7 +37,16 @@ struct Record {
   /// The text is too long to be held: it begins at the stream buffer's offset and goes on to the end of the
   /// stream.
   bool streamed = false;
+  /// Why a sound page of a dump is not asked for: one of the texts below; empty for documents and faults.
+  std::string_view unwanted;
+  std::optional<int> page_namespace;  ///< of a sound page of a dump
+  std::string wikitext;               ///< of a page that became a document, when asked for
+  uint64_t invalid_utf8 = 0;          ///< malformed byte runs of a page that were replaced
 };
+
+constexpr std::string_view kOtherNamespace = "other namespace";
+constexpr std::string_view kRedirect = "redirect";
+constexpr std::string_view kDisambiguation = "disambiguation";
 
 /// The part of a stream to read records from: those whose first byte lies in [begin, end).
 struct RecordRange {
@@ -52,13 +64,16 @@ class RecordReader {
 };
 
 /// Moves `stream` to range.start and reads records from there. `stream` must outlive the reader.
+/// `dump` counts for kMediaWiki only.
 std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
-                                                 const RecordRange& range);
+                                                 const RecordRange& range, const DumpOptions& dump = {});
 
 /// One per format; use make_record_reader().
 std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range);
 std::unique_ptr<RecordReader> make_jsonl_reader(StreamBuffer& stream, const RecordRange& range);
 std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const RecordRange& range);
+std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
+                                                    const DumpOptions& options);
 
 /// Moves `stream` to the first line that begins at or after range.start. Requires: range.start is `begin`, or
 /// the beginning of a line.

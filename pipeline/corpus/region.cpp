@@ -8,12 +8,17 @@ namespace pretrain {
 namespace {
 
 bool is_splittable(const Shard& shard, LongText long_text) {
+  if (has_block_regions(shard)) return true;
   if (shard.compression != Compression::kNone) return false;
   if (shard.format != TextFormat::kText) return true;
   return long_text == LongText::kSplit && shard.size_bytes > kLongDocumentBytes;
 }
 
 }  // namespace
+
+bool has_block_regions(const Shard& shard) {
+  return shard.compression == Compression::kBzip2 && shard.format == TextFormat::kMediaWiki;
+}
 
 std::vector<Region> make_regions(const Catalog& catalog, LongText long_text) {
   std::vector<Region> regions;

@@ -15,14 +15,21 @@ static_assert(kRegionBytes % 4_KiB == 0, "a region of a long plain text begins a
 
 struct Region {
   uint32_t shard = 0;
-  uint64_t begin = 0;  ///< decompressed offsets; records belong to the region where their first byte lies
+  /// Records belong to the region where their first byte lies. Offsets in the file; in a bzip2 dump a
+  /// record's first byte lies where its block begins.
+  uint64_t begin = 0;
   uint64_t end = std::numeric_limits<uint64_t>::max();
 };
 
 /// Whether long plain text, which is one document, is cut into regions too. Only a sample does that.
 enum class LongText { kWhole, kSplit };
 
-/// Uncompressed shards of records give regions of about a MiB, all others one region each.
+/// Whether the regions of a shard are parts of a bzip2 file, see open_bzip2_blocks(). Only dumps are read so:
+/// for other formats the older checkpoints count bytes from the beginning of the file.
+bool has_block_regions(const Shard& shard);
+
+/// Uncompressed shards of records and bzip2 dumps give regions of about a MiB of the file, all others one
+/// region each.
 std::vector<Region> make_regions(const Catalog& catalog, LongText long_text = LongText::kWhole);
 
 }  // namespace pretrain

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
@@ -12,6 +13,11 @@ namespace {
 /// What a cut is judged by may reach a little beyond it.
 constexpr size_t kBeyondCut = 4;
 
+std::unique_ptr<ByteSource> open_region(ReadableFile file, const Shard& shard, const Region& region) {
+  if (has_block_regions(shard)) return open_bzip2_blocks(std::move(file), region.begin, region.end);
+  return open_source(std::move(file), shard.compression);
+}
+
 }  // namespace
 
 RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& region,
@@ -19,9 +25,11 @@ RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& 
     : hooks_(hooks),
       selection_(selection),
       region_(region),
+      range_(has_block_regions(shard) ? RecordRange{} : RecordRange{region.begin, region.end}),
+      dump_{shard.site, selection.pages},
       format_(shard.format),
       compression_(shard.compression),
-      source_(open_source(std::move(file), shard.compression)),
+      source_(open_region(std::move(file), shard, region)),
       stream_(*source_, hooks_),
       position_(start) {
   piece_.place.shard = region.shard;
@@ -33,7 +41,7 @@ void RegionReader::start_at(const Position& start) {
   if (in_text && start.inside > kLongDocumentBytes) return enter_long_text(start.inside, start.begun);
   if (in_text && region_.begin > 0 && start == Position{}) return enter_long_text(first_cut(), false);
   records_ = make_record_reader(format_, stream_,
-                                {region_.begin, region_.end, std::max(start.offset, region_.begin)});
+                                {range_.begin, range_.end, std::max(start.offset, range_.begin)}, dump_);
   if (start.inside == 0 || !records_->next(record_) || !record_.fault.empty()) return;
   if (record_.streamed) stream_.skip_to(start.inside);
   open_blocks(start.inside, start.begun);
@@ -65,9 +73,11 @@ RegionReader::Step RegionReader::begin_document() {
     fault_ = std::move(record_);
     passed_bytes_ = fault_.end - fault_.offset;
     position_ = {fault_.end, 0, false};
+    fault_.offset = source_->place_of(fault_.offset);
     return Step::kSkip;
   }
-  if (is_long() || is_mine(record_.text)) open_blocks(0, false);
+  const bool wanted = record_.unwanted.empty();
+  if (wanted && (is_long() || is_mine(record_.text))) open_blocks(0, false);
   if (upcoming_) return deliver();
   position_ = {record_.streamed ? stream_.offset() : record_.end, 0, false};
   passed_bytes_ = position_.offset - record_.offset;
@@ -77,8 +87,9 @@ RegionReader::Step RegionReader::begin_document() {
 RegionReader::Step RegionReader::deliver() {
   const bool alone = is_long() && selection_.role == Role::kHeldOut;  // its neighbours are missing
   piece_.text = std::move(upcoming_->text);
-  piece_.place.offset = record_.offset;
+  piece_.place.offset = source_->place_of(record_.offset);
   piece_.begins_document = alone || !begun_;
+  piece_.invalid_utf8 = begun_ ? 0 : record_.invalid_utf8;
   begun_ = true;
   upcoming_ = next_block();
   piece_.ends_document = alone || !upcoming_;
@@ -92,10 +103,10 @@ RegionReader::Step RegionReader::deliver() {
 
 /// A stream that ends badly is passed over from where it does, once; everything before it has been delivered.
 RegionReader::Step RegionReader::finish() {
-  if (checked_end_ || !stream_.window(1).empty()) return Step::kEnd;
+  const bool behind = stream_.offset() >= std::min(range_.end, source_->records_end());
+  if (checked_end_ || behind || !stream_.window(1).empty()) return Step::kEnd;
   checked_end_ = true;
-  if (source_->status() == StreamStatus::kTruncated && compression_ == Compression::kNone)
-    return Step::kChanged;
+  if (source_->status() == StreamStatus::kShrunk) return Step::kChanged;
   if (source_->status() != StreamStatus::kOk) return skip(source_->position(), source_->reason());
   if (source_->trailing_garbage()) {
     const std::string name(compression_name(compression_));

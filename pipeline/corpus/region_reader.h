@@ -23,6 +23,7 @@ enum class Role { kTraining, kHeldOut };
 struct Selection {
   Role role = Role::kTraining;
   double validation_fraction = 0;
+  PageSelection pages;
 };
 
 /// A part of a document, in order. The pieces of a document joined are its text; in a long document, blocks
@@ -31,7 +32,8 @@ struct TextPiece {
   std::string text;
   bool begins_document = false;
   bool ends_document = false;
-  Place place;  ///< of the document
+  Place place;                ///< of the document
+  uint64_t invalid_utf8 = 0;  ///< malformed byte runs that were replaced while it was read
 };
 
 class RegionReader {
@@ -46,7 +48,7 @@ class RegionReader {
   enum class Step {
     kPiece,    ///< piece() is the next text
     kSkip,     ///< fault() was passed over
-    kPassed,   ///< a document of the other role
+    kPassed,   ///< a document of the other role, or a page that is not wanted
     kEnd,      ///< the region is done
     kChanged,  ///< the file became shorter while it was read; the region can't go on
   };
@@ -55,6 +57,10 @@ class RegionReader {
   TextPiece& piece() { return piece_; }
   /// The record that was passed over; its text is empty.
   const Record& fault() const { return fault_; }
+  /// Why the page that was passed is not wanted; empty for a document of the other role.
+  std::string_view unwanted() const { return record_.unwanted; }
+  /// The namespace of the page that the last step was about, if it was a sound page of a dump.
+  std::optional<int> page_namespace() const { return record_.page_namespace; }
   /// Bytes of text that the last step read without delivering them.
   uint64_t passed_bytes() const { return passed_bytes_; }
   /// Whether the last step was the last one that says anything.
@@ -86,6 +92,8 @@ class RegionReader {
   ReadHooks hooks_;
   Selection selection_;
   Region region_;
+  RecordRange range_;  // the region in the stream's positions
+  DumpOptions dump_;
   TextFormat format_;
   Compression compression_;
   std::unique_ptr<ByteSource> source_;

@@ -29,6 +29,8 @@ class StreamBuffer {
   /// `source` and `hooks` must outlive the buffer.
   StreamBuffer(ByteSource& source, const ReadHooks& hooks);
 
+  const ByteSource& source() const { return source_; }
+
   /// Offset of the first byte that was not taken yet.
   uint64_t offset() const { return offset_; }
 

@@ -56,6 +56,7 @@ const std::vector<Home>& homes() {
        "processor features live in libs/tensor/"},
       {{"boost/program_options"}, "apps", "", "Program_options lives in apps/"},
       {{"simdjson"}, "pipeline/corpus", "", "simdjson lives in pipeline/corpus/"},
+      {{"expat"}, "pipeline/corpus", "", "expat lives in pipeline/corpus/"},
       {{"zlib.h", "bzlib.h", "lzma", "zstd", "archive"},
        "pipeline/corpus",
        "",

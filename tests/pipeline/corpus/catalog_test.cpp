@@ -81,9 +81,7 @@ TEST(Catalog, TakesPlainTextAsParagraphsWhenAskedTo) {
 TEST(Catalog, RejectsWhatIsNoTextWithAReason) {
   EXPECT_EQ(reason_for(""), "empty");
   EXPECT_EQ(reason_for(" \n\n"), "empty");
-  EXPECT_EQ(reason_for("<mediawiki xmlns=\"x\">"), "MediaWiki dumps are not read yet; extract them first");
-  EXPECT_EQ(reason_for("  <page>\n"), "MediaWiki dumps are not read yet; extract them first");
-  EXPECT_EQ(reason_for("<?xml version=\"1.0\"?>"), "MediaWiki dumps are not read yet; extract them first");
+  EXPECT_EQ(reason_for("<?xml version=\"1.0\"?>"), "XML, but no MediaWiki dump");
   EXPECT_EQ(reason_for("\xFF\xFEh\0i\0"), "UTF-16 text; convert it to UTF-8 first");
   EXPECT_EQ(reason_for(std::string(257, 'n') + "ustar  rest"), "tar archive; unpack it first");
   EXPECT_EQ(reason_for(std::string("ab\0\0cd\0", 7)), "binary data");

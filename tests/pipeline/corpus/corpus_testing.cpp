@@ -75,13 +75,68 @@ std::string wrap(TextFormat format, size_t number, const std::string& text) {
              "\n";
     case TextFormat::kParagraphs:
       return text + "\n\n";
+    case TextFormat::kMediaWiki:
+      return page_of(fmt::format("Title {}", number), text);
     case TextFormat::kText:
       break;
   }
   return text + "\n";
 }
 
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace
+
+const std::string kDumpHead =
+    "<mediawiki xmlns=\"http://www.mediawiki.org/xml/export-0.11/\" version=\"0.11\" xml:lang=\"en\">\n"
+    "  <siteinfo>\n    <dbname>testwiki</dbname>\n    <namespaces>\n"
+    "      <namespace key=\"0\" case=\"first-letter\" />\n"
+    "      <namespace key=\"1\" case=\"first-letter\">Talk</namespace>\n    </namespaces>\n  </siteinfo>\n";
+const std::string kDumpFoot = "</mediawiki>\n";
+
+std::string page_of(const std::string& title, const std::string& wikitext, int page_namespace) {
+  return fmt::format(
+      "  <page>\n    <title>{}</title>\n    <ns>{}</ns>\n    <id>7</id>\n    <revision>\n      <id>8</id>\n"
+      "      <timestamp>2024-11-23T02:24:23Z</timestamp>\n      <text bytes=\"{}\" xml:space=\"preserve\">{}"
+      "</text>\n    </revision>\n  </page>\n",
+      escaped(title), page_namespace, wikitext.size(), escaped(wikitext));
+}
+
+std::string multistream(const std::vector<std::string>& pages, size_t pages_per_stream) {
+  std::string file = compress(kDumpHead, Compression::kBzip2);
+  for (size_t i = 0; i < pages.size(); i += pages_per_stream) {
+    std::string part;
+    for (size_t k = i; k < std::min(pages.size(), i + pages_per_stream); ++k) part += pages[k];
+    file += compress(part, Compression::kBzip2);
+  }
+  return file + compress(kDumpFoot, Compression::kBzip2);
+}
+
+std::vector<std::string> random_pages(uint64_t seed, size_t count, size_t mean_bytes) {
+  static constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n";
+  Rng rng(seed);
+  std::vector<std::string> pages;
+  for (size_t i = 0; i < count; ++i) {
+    std::string text = "x";
+    const size_t bytes = 1 + rng.below(2 * mean_bytes);
+    while (text.size() < bytes) text += kLetters[rng.below(kLetters.size())];
+    pages.push_back(page_of(fmt::format("Page {}-{}", seed, i), text + "x"));
+  }
+  return pages;
+}
 
 std::string compress(std::string_view bytes, Compression compression) {
   switch (compression) {
@@ -111,7 +166,8 @@ std::unique_ptr<ByteSource> source_of(const TempFolder& folder, const std::strin
   return open_source(ReadableFile(folder.write("source", bytes)), compression);
 }
 
-std::vector<Record> read_records(const std::string& bytes, TextFormat format, uint64_t region_bytes) {
+std::vector<Record> read_records(const std::string& bytes, TextFormat format, uint64_t region_bytes,
+                                 const DumpOptions& dump) {
   const TempFolder folder;
   const Path path = folder.write("shard", bytes);
   const uint64_t step = region_bytes == 0 ? std::max<uint64_t>(1, bytes.size()) : region_bytes;
@@ -120,7 +176,7 @@ std::vector<Record> read_records(const std::string& bytes, TextFormat format, ui
   for (uint64_t begin = 0; begin < bytes.size(); begin += step) {
     const auto source = open_source(ReadableFile(path), Compression::kNone);
     StreamBuffer stream(*source, hooks);
-    const auto reader = make_record_reader(format, stream, {begin, begin + step, begin});
+    const auto reader = make_record_reader(format, stream, {begin, begin + step, begin}, dump);
     for (Record record; reader->next(record);) records.push_back(record);
   }
   return records;

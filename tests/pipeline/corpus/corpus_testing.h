@@ -25,7 +25,17 @@ std::unique_ptr<ByteSource> source_of(const TempFolder& folder, const std::strin
                                       Compression compression);
 
 /// All records of a shard, or of some of its regions one after the other.
-std::vector<Record> read_records(const std::string& bytes, TextFormat format, uint64_t region_bytes = 0);
+std::vector<Record> read_records(const std::string& bytes, TextFormat format, uint64_t region_bytes = 0,
+                                 const DumpOptions& dump = {});
+
+/// A MediaWiki dump is kDumpHead, pages, kDumpFoot.
+extern const std::string kDumpHead;
+extern const std::string kDumpFoot;
+std::string page_of(const std::string& title, const std::string& wikitext, int page_namespace = 0);
+/// Head, so many pages at a time, and foot, as bzip2 streams one after the other.
+std::string multistream(const std::vector<std::string>& pages, size_t pages_per_stream);
+/// Pages that hardly compress, so that few of them make several regions.
+std::vector<std::string> random_pages(uint64_t seed, size_t count, size_t mean_bytes);
 
 /// `bytes` of pseudorandom words with line ends, never a blank line; the same for the same seed.
 std::string random_text(uint64_t seed, size_t bytes);

@@ -157,7 +157,7 @@ TEST(Decompressor, EndsAPlainFileThatShrinks) {
   folder.write("shrinking", "short");
   source->skip_to(5, {});
   EXPECT_EQ(read_all(*source), "");
-  EXPECT_EQ(source->status(), StreamStatus::kTruncated);
+  EXPECT_EQ(source->status(), StreamStatus::kShrunk);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "libs/base/hash.h"
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/sample.h"
 #include "pipeline/corpus/utf8.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
@@ -253,14 +254,14 @@ TEST_F(RealData, EveryNastyFileIsReadOrRejectedAndNothingCrashes) {
   EXPECT_GE(corpora, 330U);
 }
 
-TEST_F(RealData, DumpsArchivesAndForeignEncodingsAreRejectedWithAReason) {
+TEST_F(RealData, ArchivesIndexesAndForeignEncodingsAreRejectedWithAReason) {
   CorpusOptions options = options_for(folder_ / "dumps");
   options.inputs.push_back(folder_ / "nasty/utf16le-bgwiki-latest-pages-articles-shortened.xml.bz2");
   options.inputs.push_back(folder_ / "other-languages");
   std::map<std::string, size_t> reasons;
   const Catalog catalog = scan_corpus(options);
   for (const RejectedFile& file : catalog.rejected) ++reasons[file.reason];
-  EXPECT_GE(reasons["MediaWiki dumps are not read yet; extract them first"], 20U);
+  EXPECT_EQ(reasons[std::string(kDumpIndex)], 1U);
   EXPECT_EQ(reasons["UTF-16 text; convert it to UTF-8 first"], 1U);
   EXPECT_EQ(reasons["tar archive; unpack it first"], 1U);
   EXPECT_EQ(reasons["JSON, but not JSON lines: each line must be an object with the key \"text\""], 1U);

@@ -127,7 +127,7 @@ class Regions : public testing::TestWithParam<TextFormat> {};
 TEST_P(Regions, OfAnySizeGiveTheSameDocuments) {
   std::string bytes = test::random_shard(GetParam(), 3, 60, 90);
   if (GetParam() == TextFormat::kParagraphs)
-    bytes += "\n" + std::string(300, ' ') + "\nx\n" + std::string(256, ' ');
+    bytes.append("\n").append(300, ' ').append("\nx\n").append(256, ' ');
   const auto whole = read_records(bytes, GetParam());
   EXPECT_GE(whole.size(), 60U);
   for (uint64_t size = 1; size < 1500; size = size * 4 / 3 + 1) {

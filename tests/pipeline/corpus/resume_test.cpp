@@ -62,6 +62,10 @@ class Resume : public testing::TestWithParam<Case> {
     for (uint64_t i = 0; i < 3; ++i) {
       std::string bytes = random_shard(format, 10 + i, 12, i == 1 ? 60'000 : 6'000);
       if (format == TextFormat::kJsonl) bytes += "{\"text\":7}\n{\"cut";
+      if (format == TextFormat::kMediaWiki) {
+        bytes =
+            test::kDumpHead + bytes + "<page>stray</page>" + test::page_of("Talk:T", "talk", 1) + "<page>cut";
+      }
       if (format == TextFormat::kDoc) bytes += "stray\n<doc title=\"open\">\n";
       std::string packed = compress(bytes, compression);
       if (i == 2 && compression != Compression::kNone) packed.resize(packed.size() - packed.size() / 8);
@@ -85,8 +89,8 @@ TEST_P(Resume, ContinuesExactlyAfterEachTicketOfTheHeldOutRole) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const TextFormat format :
-       {TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText, TextFormat::kParagraphs}) {
+  for (const TextFormat format : {TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText,
+                                  TextFormat::kParagraphs, TextFormat::kMediaWiki}) {
     for (const Compression compression : test::kAllCompressions) cases.push_back({format, compression});
   }
   return cases;

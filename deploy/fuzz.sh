@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets with clang and sanitizers and runs each for some time.
+# Usage: fuzz.sh [SECONDS [TARGET...]]    30 seconds each of all targets by default
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+seconds=${1:-30}
+[[ $seconds =~ ^[0-9]+$ ]] || usage_error "$seconds: seconds are needed"
+shift || true
+command -v clang++ >/dev/null || die "clang++ is not installed; the fuzz targets need it (apt-get install clang)"
+
+build=build/fuzz
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" -DCMAKE_CXX_COMPILER=clang++ \
+  -DPRETRAIN_SANITIZE=address,undefined,fuzzer-no-link -DPRETRAIN_BUILD_TESTS=OFF -DPRETRAIN_BUILD_FUZZERS=ON ||
+  die "FAILED: the configuration (see above)"
+targets=("$@")
+[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^pretrain_fuzzer(\([a-z0-9_]*\).*/\1/p' tests/fuzz/CMakeLists.txt)
+cmake --build "$build" --target "${targets[@]}" || die "FAILED: the build (see above)"
+
+failed=()
+for target in "${targets[@]}"; do
+  heading "$target, $seconds s"
+  corpus=$build/corpus/$target
+  mkdir -p "$corpus"
+  "$build/tests/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+    -artifact_prefix="$build/$target-" "$corpus" "tests/fuzz/seeds/$target" 2>"$build/$target.log" || failed+=("$target")
+  grep -E "stat::number_of_executed_units|SUMMARY|Test unit written" "$build/$target.log" || true
+done
+[ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]}; the logs and inputs are in $build"
+echo "fuzz: passed (${#targets[@]} targets, $seconds s each)"

@@ -1,0 +1,62 @@
+#pragma once
+// The marks inside a bzip2 file: 48 bits that begin each block and each end of a stream, at any bit. They are
+// all that stands at a known place, so they are how reading can begin in the middle. Single-owner.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libs/base/file.h"
+
+namespace pretrain {
+
+constexpr uint64_t kBzip2BlockMark = 0x314159265359;
+constexpr uint64_t kBzip2EndMark = 0x177245385090;
+constexpr uint64_t kBzip2MarkBits = 48;
+constexpr uint64_t kBzip2ChecksumBits = 32;  ///< follow either mark
+
+struct Bzip2Mark {
+  uint64_t bit = 0;  ///< of the file, where the mark begins
+  bool begins_block = false;
+};
+
+/// Finds marks and takes bits out of the file. Random data looks like a mark once in 2^47 bits, and a hostile
+/// file may hold as many as it likes: a block is one only when its checksum holds.
+class Bzip2Marks {
+ public:
+  /// `file` must outlive this.
+  explicit Bzip2Marks(const ReadableFile& file) : file_(file) {}
+
+  /// The first mark that begins in [from, limit); nothing also when the file ends before.
+  /// Errors: kData when the device fails.
+  std::optional<Bzip2Mark> next(uint64_t from, uint64_t limit);
+
+  /// Appends the bits [begin, end), moved to a byte boundary and padded with zero bits. The file may end
+  /// sooner.
+  void append_bits(uint64_t begin, uint64_t end, std::string& out);
+
+  /// Whether any byte in [begin, end) is not zero.
+  bool holds_data(uint64_t begin, uint64_t end);
+
+  uint64_t file_bits() const { return file_.size() * 8; }
+  /// The file became shorter since it was opened.
+  bool shrunk() const { return shrunk_; }
+
+ private:
+  /// Bytes from `at` on, some 64 KiB; fewer only at the end of the file.
+  std::span<const uint8_t> bytes_at(uint64_t at);
+
+  const ReadableFile& file_;
+  std::vector<uint8_t> window_;
+  uint64_t window_at_ = 0;
+  bool shrunk_ = false;
+};
+
+/// The checksum that a block of this content has. Source: bzip2's CRC-32 (polynomial 0x04c11db7, most
+/// significant bit first).
+uint32_t bzip2_checksum(std::string_view content);
+
+}  // namespace pretrain

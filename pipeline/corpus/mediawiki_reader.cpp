@@ -1,0 +1,143 @@
+// Pages of a MediaWiki dump. A document is the page's title, a newline, and its cleaned text. What is not
+// wanted (other namespaces, redirects, disambiguations) is told apart from what is faulty.
+
+#include <utility>
+
+#include <simdjson.h>
+
+#include "pipeline/corpus/page_parser.h"
+#include "pipeline/corpus/page_scanner.h"
+#include "pipeline/corpus/record_reader.h"
+#include "pipeline/corpus/utf8.h"
+#include "pipeline/corpus/wikitext/cleaner.h"
+
+namespace pretrain {
+namespace {
+
+class MediaWikiReader : public RecordReader {
+ public:
+  MediaWikiReader(StreamBuffer& stream, const RecordRange& range, const DumpOptions& options)
+      : stream_(stream),
+        scanner_(stream, options.site.prefix, range),
+        options_(options),
+        cleaner_(options.site.wiki) {}
+
+  bool next(Record& record) override {
+    record = Record{};
+    switch (scanner_.seek()) {
+      case PageScanner::Found::kEnd:
+        return false;
+      case PageScanner::Found::kGap:
+        read_gap(record);
+        break;
+      case PageScanner::Found::kPage:
+        read_page(record);
+        break;
+    }
+    return true;
+  }
+
+ private:
+  void read_gap(Record& record) {
+    record.offset = stream_.offset();
+    record.fault = stream_.source().gap_after(record.offset)->reason;
+    stream_.take(1);
+    record.end = stream_.offset();
+  }
+
+  void read_page(Record& record) {
+    record.offset = stream_.offset();
+    parser_.begin();
+    const PageScanner::Part last = feed_page(record);
+    record.end = scanner_.offset();
+    scanner_.finish();
+    Page& page = parser_.page();
+    record.title = page.title;
+    if (last == PageScanner::Part::kUnclosed) {
+      record.fault = "unclosed page";
+    } else if (last == PageScanner::Part::kCut) {
+      record.fault = "page cut by a damaged block";
+    } else if (!parser_.finish()) {
+      record.fault = parser_.fault();
+    } else {
+      judge(page, record);
+    }
+  }
+
+  /// A page that is no XML is read to its end all the same, to know where that is.
+  PageScanner::Part feed_page(Record& record) {
+    bool good = true;
+    std::string_view bytes;
+    PageScanner::Part part = PageScanner::Part::kMore;
+    while (part == PageScanner::Part::kMore) {
+      part = scanner_.read(bytes);
+      good = good && parser_.feed(repaired(bytes, record));
+    }
+    return part;
+  }
+
+  std::string_view repaired(std::string_view bytes, Record& record) {
+    if (simdjson::validate_utf8(bytes.data(), bytes.size())) return bytes;
+    repaired_ = bytes;
+    record.invalid_utf8 += repair_utf8(repaired_);
+    return repaired_;
+  }
+
+  void judge(Page& page, Record& record) {
+    if (page.title.empty()) {
+      record.fault = "page without a title";
+      return;
+    }
+    record.page_namespace =
+        page.name_space ? *page.name_space : namespace_of_title(options_.site.wiki, page.title);
+    if (!options_.pages.wants(*record.page_namespace)) {
+      record.unwanted = kOtherNamespace;
+    } else if (page.redirects) {
+      record.unwanted = kRedirect;
+    } else if (!page.has_text) {
+      record.fault = "page without text";
+    } else if (page.text_deleted) {
+      record.fault = "deleted text";
+    } else if (page.text_too_long) {
+      record.fault = "too long";
+    } else {
+      clean(page, record);
+    }
+  }
+
+  void clean(const Page& page, Record& record) {
+    if (cleaner_.is_redirect(page.text)) {
+      record.unwanted = kRedirect;
+      return;
+    }
+    if (options_.pages.disambiguation == Disambiguation::kDrop && cleaner_.is_disambiguation(page.text)) {
+      record.unwanted = kDisambiguation;
+      return;
+    }
+    record.text = page.title + "\n";
+    const size_t heading = record.text.size();
+    cleaner_.clean(page.text, record.text);
+    if (!is_blank(std::string_view(record.text).substr(heading))) {
+      if (options_.keep_wikitext) record.wikitext = page.text;
+      return;
+    }
+    record.text.clear();
+    record.fault = "empty";
+  }
+
+  StreamBuffer& stream_;
+  PageScanner scanner_;
+  DumpOptions options_;
+  WikitextCleaner cleaner_;
+  PageParser parser_;
+  std::string repaired_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
+                                                    const DumpOptions& options) {
+  return std::make_unique<MediaWikiReader>(stream, range, options);
+}
+
+}  // namespace pretrain

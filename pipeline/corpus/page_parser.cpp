@@ -1,0 +1,202 @@
+#include "pipeline/corpus/page_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <expat.h>
+#include <fmt/format.h>
+
+#include "libs/base/check.h"
+#include "libs/base/units.h"
+#include "pipeline/corpus/record_reader.h"
+
+namespace pretrain {
+namespace {
+
+/// Pages of real dumps nest five deep, and no tag of them has more than eight attributes.
+constexpr int kMaxDepth = 32;
+constexpr int kMaxAttributes = 32;
+/// The parser keeps each name that it ever saw in a page.
+constexpr int kMaxUnknownNames = 1000;
+constexpr std::array<std::string_view, 40> kKnownNames{
+    "page",          "title",      "ns",           "id",          "redirect",  "restrictions",
+    "revision",      "parentid",   "timestamp",    "contributor", "username",  "ip",
+    "minor",         "comment",    "model",        "format",      "text",      "sha1",
+    "origin",        "content",    "role",         "upload",      "filename",  "src",
+    "size",          "bytes",      "location",     "deleted",     "xml:space", "type",
+    "sha1base36",    "rel",        "archivename",  "base36",      "contents",  "discussionthreadinginfo",
+    "ThreadSubject", "ThreadPage", "ThreadAuthor", "ThreadID"};
+/// A tag or comment that is longer than this is held by the parser until it ends.
+constexpr size_t kMaxMarkupBytes = 16_MiB;
+/// MediaWiki's own limit is 255 bytes for a title.
+constexpr size_t kMaxValueBytes = 4_KiB;
+/// A long text's memory is given back.
+constexpr size_t kKeptTextBytes = 4_MiB;
+
+std::string_view local_name(std::string_view name) {
+  return name.starts_with("xml:") ? name : name.substr(name.find(':') + 1);
+}
+
+void clear_text(std::string& text) {
+  if (text.capacity() > kKeptTextBytes) {
+    text = std::string();
+  } else {
+    text.clear();
+  }
+}
+
+}  // namespace
+
+/// What expat calls.
+struct PageParser::Handlers {
+  static PageParser& self(void* data) { return *static_cast<PageParser*>(data); }
+
+  static void start(void* data, const XML_Char* name, const XML_Char** attributes) {
+    self(data).begin_element(name, attributes);
+  }
+  static void end(void* data, const XML_Char* /*name*/) { self(data).end_element(); }
+  static void text(void* data, const XML_Char* bytes, int length) {
+    self(data).add_text({bytes, static_cast<size_t>(length)});
+  }
+};
+
+PageParser::PageParser() : parser_(XML_ParserCreate("UTF-8"), XML_ParserFree) {
+  PRETRAIN_CHECK(parser_ != nullptr, "out of memory");
+}
+PageParser::~PageParser() = default;
+
+void PageParser::begin() {
+  XML_ParserReset(parser_.get(), "UTF-8");
+  XML_SetUserData(parser_.get(), this);
+  XML_SetElementHandler(parser_.get(), Handlers::start, Handlers::end);
+  XML_SetCharacterDataHandler(parser_.get(), Handlers::text);
+  clear_text(page_.text);
+  clear_text(revision_.text);
+  std::string text = std::move(page_.text);
+  page_ = Page{};
+  page_.text = std::move(text);
+  best_timestamp_.clear();
+  has_revision_ = in_revision_ = false;
+  depth_ = 0;
+  field_ = Field::kNone;
+  fed_bytes_ = 0;
+  unknown_names_ = 0;
+  fault_.clear();
+}
+
+bool PageParser::feed(std::string_view bytes) {
+  return fault_.empty() && parse(bytes, false);
+}
+
+bool PageParser::finish() {
+  return fault_.empty() && parse({}, true);
+}
+
+bool PageParser::parse(std::string_view bytes, bool last) {
+  fed_bytes_ += bytes.size();
+  const bool good =
+      XML_Parse(parser_.get(), bytes.data(), static_cast<int>(bytes.size()), last) == XML_STATUS_OK;
+  if (!fault_.empty()) return false;
+  if (!good) {
+    fault_ = fmt::format("invalid XML ({})", XML_ErrorString(XML_GetErrorCode(parser_.get())));
+    return false;
+  }
+  const XML_Index done = XML_GetCurrentByteIndex(parser_.get());
+  if (!last && done >= 0 && fed_bytes_ - static_cast<size_t>(done) > kMaxMarkupBytes)
+    stop("a tag is too long");
+  return fault_.empty();
+}
+
+void PageParser::stop(std::string_view reason) {
+  if (fault_.empty()) fault_ = fmt::format("invalid XML ({})", reason);
+  XML_StopParser(parser_.get(), XML_FALSE);
+}
+
+void PageParser::begin_element(std::string_view full_name, const char** attributes) {
+  const std::string_view name = local_name(full_name);
+  const auto note = [this](std::string_view known) {
+    if (std::ranges::find(kKnownNames, known) == kKnownNames.end()) ++unknown_names_;
+  };
+  note(name);
+  int count = 0;
+  for (const char** a = attributes; *a != nullptr && count <= kMaxAttributes; a += 2, ++count) note(*a);
+  if (++depth_ > kMaxDepth) return stop("nested too deeply");
+  if (count > kMaxAttributes) return stop("too many attributes");
+  if (unknown_names_ > kMaxUnknownNames) return stop("too many unknown names");
+  if (field_ != Field::kNone) return;
+  const auto enter = [this](Field field) {
+    field_ = field;
+    field_depth_ = depth_;
+    value_.clear();
+  };
+  if (depth_ == 2) {
+    if (name == "title") enter(Field::kTitle);
+    if (name == "ns") enter(Field::kNamespace);
+    if (name == "redirect") page_.redirects = true;
+    in_revision_ = name == "revision";
+    if (!in_revision_) return;
+    clear_text(revision_.text);
+    revision_.has_text = revision_.text_deleted = revision_.text_too_long = false;
+    timestamp_.clear();
+  } else if (depth_ == 3 && in_revision_) {
+    if (name == "timestamp") enter(Field::kTimestamp);
+    if (name == "text") {
+      enter(Field::kText);
+      begin_text(attributes);
+    }
+  }
+}
+
+void PageParser::begin_text(const char** attributes) {
+  revision_.has_text = true;
+  for (; *attributes != nullptr; attributes += 2) {
+    if (std::string_view(attributes[0]) == "deleted") revision_.text_deleted = true;
+  }
+}
+
+void PageParser::end_element() {
+  if (field_ != Field::kNone && depth_ == field_depth_) {
+    if (field_ == Field::kTitle) page_.title = trim_blanks(value_);
+    if (field_ == Field::kTimestamp) timestamp_ = trim_blanks(value_);
+    if (field_ == Field::kNamespace) {
+      int number = 0;
+      const std::string_view digits = trim_blanks(value_);
+      const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      if (result.ec == std::errc() && result.ptr == digits.data() + digits.size()) page_.name_space = number;
+    }
+    field_ = Field::kNone;
+  } else if (depth_ == 2 && in_revision_) {
+    end_revision();
+  }
+  --depth_;
+}
+
+/// ISO 8601 in UTC, so that the order of the texts is that of the times.
+void PageParser::end_revision() {
+  in_revision_ = false;
+  if (has_revision_ && timestamp_ < best_timestamp_) return;
+  has_revision_ = true;
+  best_timestamp_ = timestamp_;
+  std::swap(page_.text, revision_.text);
+  page_.has_text = revision_.has_text;
+  page_.text_deleted = revision_.text_deleted;
+  page_.text_too_long = revision_.text_too_long;
+}
+
+void PageParser::add_text(std::string_view bytes) {
+  if (field_ == Field::kText) {
+    if (revision_.text_too_long) return;
+    revision_.text_too_long = revision_.text.size() + bytes.size() > kMaxRecordBytes;
+    if (revision_.text_too_long) {
+      revision_.text = std::string();
+    } else {
+      revision_.text += bytes;
+    }
+  } else if (field_ != Field::kNone && value_.size() + bytes.size() <= kMaxValueBytes) {
+    value_ += bytes;
+  }
+}
+
+}  // namespace pretrain

@@ -1,0 +1,76 @@
+#pragma once
+// One `<page>` element of a MediaWiki dump, through expat. Single-owner; serves any number of pages. No
+// DOCTYPE and no entity beyond XML's five ever reaches the parser, since it is fed single elements. Memory:
+// the text of two revisions.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct XML_ParserStruct;
+
+namespace pretrain {
+
+/// What a page holds, and of its revisions the newest one: the greatest timestamp, the last of several.
+struct Page {
+  std::string title;
+  std::optional<int> name_space;  ///< dumps before schema 0.5 have none
+  bool redirects = false;         ///< it has the tag <redirect>
+
+  std::string text;  ///< wikitext
+  bool has_text = false;
+  bool text_deleted = false;   ///< hidden by an administrator
+  bool text_too_long = false;  ///< beyond kMaxRecordBytes
+};
+
+class PageParser {
+ public:
+  PageParser();
+  ~PageParser();
+  PageParser(const PageParser&) = delete;
+  PageParser& operator=(const PageParser&) = delete;
+
+  /// Begins a page.
+  void begin();
+  /// The next bytes of the page, in UTF-8. False when they are not well-formed, see fault().
+  [[nodiscard]] bool feed(std::string_view bytes);
+  /// Whether the page is complete.
+  [[nodiscard]] bool finish();
+
+  /// What was wrong, such as "invalid XML (undefined entity)".
+  const std::string& fault() const { return fault_; }
+  /// What was read so far.
+  Page& page() { return page_; }
+
+ private:
+  enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
+  struct Handlers;
+
+  bool parse(std::string_view bytes, bool last);
+  void stop(std::string_view reason);
+  void begin_element(std::string_view name, const char** attributes);
+  void begin_text(const char** attributes);
+  void end_element();
+  void end_revision();
+  void add_text(std::string_view bytes);
+
+  std::unique_ptr<XML_ParserStruct, void (*)(XML_ParserStruct*)> parser_;
+  Page page_;
+  std::string best_timestamp_;
+  bool has_revision_ = false;
+
+  int depth_ = 0;
+  bool in_revision_ = false;
+  Field field_ = Field::kNone;
+  int field_depth_ = 0;
+  std::string value_;  // of a short field
+  Page revision_;      // of which only what concerns the text is used
+  std::string timestamp_;
+
+  size_t fed_bytes_ = 0;
+  int unknown_names_ = 0;
+  std::string fault_;
+};
+
+}  // namespace pretrain
