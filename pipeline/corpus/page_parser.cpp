@@ -188,7 +188,7 @@ void PageParser::end_revision() {
 void PageParser::add_text(std::string_view bytes) {
   if (field_ == Field::kText) {
     if (revision_.text_too_long) return;
-    revision_.text_too_long = revision_.text.size() + bytes.size() > kMaxRecordBytes;
+    revision_.text_too_long = revision_.text.size() + bytes.size() > kMaxPageTextBytes;
     if (revision_.text_too_long) {
       revision_.text = std::string();
     } else {

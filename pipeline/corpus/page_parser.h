@@ -8,9 +8,14 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/units.h"
+
 struct XML_ParserStruct;
 
 namespace pretrain {
+
+/// A longer text of a page is passed over. MediaWiki itself refuses to save more than 2 MiB.
+constexpr size_t kMaxPageTextBytes = 16_MiB;
 
 /// What a page holds, and of its revisions the newest one: the greatest timestamp, the last of several.
 struct Page {
@@ -21,7 +26,7 @@ struct Page {
   std::string text;  ///< wikitext
   bool has_text = false;
   bool text_deleted = false;   ///< hidden by an administrator
-  bool text_too_long = false;  ///< beyond kMaxRecordBytes
+  bool text_too_long = false;  ///< beyond kMaxPageTextBytes
 };
 
 class PageParser {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/corpus/dump.h"
+#include "pipeline/corpus/page_parser.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {
@@ -204,7 +205,7 @@ TEST(MediaWikiReader, StreamsAPageOfManyRevisions) {
 }
 
 TEST(MediaWikiReader, GivesUpTextsThatAreTooLong) {
-  const std::string text(kMaxRecordBytes + 1, 'x');
+  const std::string text(kMaxPageTextBytes + 1, 'x');
   expect_costs_only_itself(page_with(revision("1", text)), "too long");
   expect_costs_only_itself("<page " + std::string(20'000'000, 'x') + "></page>", "invalid XML");
 }
