@@ -62,13 +62,17 @@ bool Program::wait_until(const std::function<bool()>& condition, std::chrono::se
   return true;
 }
 
-ProgramResult Program::wait() {
-  if (!reaped_) reaped_ = waitpid(pid_, &status_, 0) == pid_;
+std::string Program::output() const {
   std::ifstream file(output_file_, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
+  return text.str();
+}
+
+ProgramResult Program::wait() {
+  if (!reaped_) reaped_ = waitpid(pid_, &status_, 0) == pid_;
   return {.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_),
-          .output = text.str()};
+          .output = output()};
 }
 
 ProgramResult run_program(const std::filesystem::path& binary, const std::vector<std::string>& arguments,

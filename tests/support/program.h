@@ -34,6 +34,8 @@ class Program {
 
   void signal(int number) const;
   pid_t pid() const { return pid_; }
+  /// What it has printed so far.
+  std::string output() const;
   /// Asks again and again until `condition` holds, the program ends or the time is over; true when it holds.
   bool wait_until(const std::function<bool()>& condition, std::chrono::seconds patience);
   /// Waits for the end.
