@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything with warnings as errors and runs all tests and the formatting check.
-# Usage: run-tests.sh [--label LABEL]    only the tests with this label
+# Builds everything with warnings as errors, runs all tests and the formatting check, and fuzzes each reader shortly.
+# Usage: run-tests.sh [--label LABEL]    only the tests with this label, and no fuzzing
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -25,6 +25,11 @@ deploy/lint.sh || failed+=(formatting)
 heading "Tests"
 ctest --preset ci --no-tests=error -j 2 "${selection[@]}" || failed+=(tests)
 
+if [ "${#selection[@]}" -eq 0 ]; then
+  heading "Fuzzing"
+  deploy/fuzz.sh 30 || failed+=(fuzzing)
+fi
+
 heading "Summary"
 [ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]} (see above)"
-echo "run-tests: passed: build without warnings, formatting, tests"
+echo "run-tests: passed: build without warnings, formatting, tests, fuzzing"

@@ -25,14 +25,20 @@ run_asan() {
 }
 
 run_tsan() {
-  local folders=() targets=() folder failed=0
+  local folders=() targets=() folder failed=0 suppressions=$root/deploy/tsan.supp tbb
+  if tbb=$(deploy/tsan-tbb.sh); then
+    export TBB_DIR=$tbb
+  else
+    echo "$script: with the packaged oneTBB and its suppressions instead" >&2
+    suppressions=$root/deploy/tsan-packaged-tbb.supp
+  fi
   for folder in "${threaded_folders[@]}"; do
     [ -f "tests/$folder/CMakeLists.txt" ] || continue
     folders+=("$folder")
     mapfile -t -O "${#targets[@]}" targets < <(test_programs "$folder")
   done
   build tsan --target "${targets[@]}"
-  export TSAN_OPTIONS="suppressions=$root/deploy/tsan.supp ${TSAN_OPTIONS:-}"
+  export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
   for folder in "${folders[@]}"; do
     heading "Tests of $folder"
     ctest --test-dir "build/tsan/tests/$folder" --output-on-failure --no-tests=error -j 2 || failed=1

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the long forms of tests that CI runs short.
+# Usage: long-tests.sh [KILLS [FUZZ_SECONDS]]    200 kills, 100,000 store sequences, 600 s a fuzz target by default
+set -euo pipefail
+source "$(dirname "$0")/common.sh"
+
+kills=${1:-200}
+fuzz_seconds=${2:-600}
+[[ $kills =~ ^[0-9]+$ && $fuzz_seconds =~ ^[0-9]+$ ]] || usage_error "numbers are needed: long-tests.sh [KILLS [FUZZ_SECONDS]]"
+
+deploy/setup.sh
+cmake --preset ci || die "FAILED: the configuration (see above)"
+cmake --build --preset ci --target pretrain_kill_test pretrain_recovery_test || die "FAILED: the build (see above)"
+
+failed=()
+heading "$kills kills"
+PRETRAIN_KILLS=$kills build/ci/tests/kills/pretrain_kill_test || failed+=(kills)
+heading "Random sequences of the checkpoint store"
+PRETRAIN_LONG_TESTS=1 build/ci/tests/recovery/pretrain_recovery_test || failed+=(recovery)
+heading "Fuzzing"
+deploy/fuzz.sh "$fuzz_seconds" || failed+=(fuzz)
+[ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]} (see above)"
+echo "long-tests: passed"
