@@ -28,4 +28,7 @@ struct ProcessEffort {
 };
 ProcessEffort process_effort();
 
+/// Processor time of the calling thread.
+std::chrono::nanoseconds thread_cpu_time();
+
 }  // namespace pretrain

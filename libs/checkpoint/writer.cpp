@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/process.h"
 
 namespace pretrain {
 
@@ -80,6 +81,7 @@ void CheckpointWriter::run() {
 
 SaveResult CheckpointWriter::save(const CheckpointContent& content) {
   const auto start = std::chrono::steady_clock::now();
+  const auto cpu_start = thread_cpu_time();
   SaveResult result{.step = content.step};
   try {
     SaveReport report = store_.save(content, [this] { mark_sources_read(); });
@@ -90,6 +92,7 @@ SaveResult CheckpointWriter::save(const CheckpointContent& content) {
     result.error = error.what();
   }
   result.duration = std::chrono::steady_clock::now() - start;
+  result.cpu_time = thread_cpu_time() - cpu_start;
   return result;
 }
 

@@ -25,6 +25,7 @@ struct SaveResult {
   std::string error = {};          ///< why it failed
   std::string cleanup_error = {};  ///< saved, but removing an older checkpoint failed
   std::chrono::nanoseconds duration{0};
+  std::chrono::nanoseconds cpu_time{0};  ///< of the writer's thread
   uint64_t bytes = 0;
 };
 

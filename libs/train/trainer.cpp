@@ -176,6 +176,7 @@ void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   writer_.wait_until_sources_read(
       [this](std::chrono::seconds waited) { wait_a_second_for_the_disk(waited); });
   record.checkpoint_wait_seconds = seconds_since(start);
+  if (writer_.busy()) save_pause_seconds_ += record.checkpoint_wait_seconds;
   const auto update_start = Clock::now();
   optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
   model_.use_parameters(parameters_.data());
@@ -349,7 +350,8 @@ void Trainer::save() {
   tell([&](TrainObserver& observer) { observer.on_save_started(state_.step); });
   writer_.start(std::move(content));
   last_save_start_ = Clock::now();
-  summary_.split.checkpoint += seconds_since(start);
+  save_pause_seconds_ = seconds_since(start);
+  summary_.split.checkpoint += save_pause_seconds_;
 }
 
 /// What was trained is not lost. The error that ended the run counts, not how this save went.
@@ -389,6 +391,11 @@ void Trainer::report(const SaveResult& result) {
     last_good_step_ = result.step;
     state_.guard.forget_up_to(result.step);
     history_.forget_up_to(result.step);
+    log_->write({{"step", result.step},
+                 {"checkpoint_bytes", result.bytes},
+                 {"checkpoint_seconds", std::chrono::duration<double>(result.duration).count()},
+                 {"checkpoint_cpu_seconds", std::chrono::duration<double>(result.cpu_time).count()},
+                 {"checkpoint_pause_seconds", save_pause_seconds_}});
   } else {
     log_error("checkpoint of step {} failed: {}; training goes on, the next attempt starts afresh",
               result.step, result.error);

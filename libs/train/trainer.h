@@ -194,6 +194,7 @@ class Trainer {
   std::vector<Batch> batches_;
   RunSummary summary_;
   Clock::time_point session_start_, last_save_start_;
+  double save_pause_seconds_ = 0;  // that the newest save has cost the trainer so far
   uint64_t last_sampled_ = UINT64_MAX;
 };
 
