@@ -25,7 +25,7 @@ run_asan() {
 }
 
 run_tsan() {
-  local folders=() targets=() folder failed=0 suppressions=$root/deploy/tsan.supp tbb
+  local folders=() targets=() folder failed=0 suppressions="" tbb
   if tbb=$(deploy/tsan-tbb.sh); then
     export TBB_DIR=$tbb
   else
@@ -38,7 +38,7 @@ run_tsan() {
     mapfile -t -O "${#targets[@]}" targets < <(test_programs "$folder")
   done
   build tsan --target "${targets[@]}"
-  export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
+  [ -z "$suppressions" ] || export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
   for folder in "${folders[@]}"; do
     heading "Tests of $folder"
     ctest --test-dir "build/tsan/tests/$folder" --output-on-failure --no-tests=error -j 2 || failed=1
