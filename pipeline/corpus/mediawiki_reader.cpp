@@ -57,7 +57,7 @@ class MediaWikiReader : public RecordReader {
       record.fault = "unclosed page";
     } else if (last == PageScanner::Part::kCut) {
       record.fault = "page cut by a damaged block";
-    } else if (!parser_.finish()) {
+    } else if (!parser_.fault().empty()) {
       record.fault = parser_.fault();
     } else {
       judge(page, record);
@@ -71,7 +71,7 @@ class MediaWikiReader : public RecordReader {
     PageScanner::Part part = PageScanner::Part::kMore;
     while (part == PageScanner::Part::kMore) {
       part = scanner_.read(bytes);
-      good = good && parser_.feed(repaired(bytes, record));
+      good = good && parser_.feed(repaired(bytes, record), part == PageScanner::Part::kClosed);
     }
     return part;
   }

@@ -38,10 +38,9 @@ class PageParser {
 
   /// Begins a page.
   void begin();
-  /// The next bytes of the page, in UTF-8. False when they are not well-formed, see fault().
-  [[nodiscard]] bool feed(std::string_view bytes);
-  /// Whether the page is complete.
-  [[nodiscard]] bool finish();
+  /// The next bytes of the page, in UTF-8; `last` says that nothing follows. False when what was fed is not
+  /// well-formed or, at the last bytes, not complete: see fault(). A page fed at once is read fastest.
+  [[nodiscard]] bool feed(std::string_view bytes, bool last);
 
   /// What was wrong, such as "invalid XML (undefined entity)".
   const std::string& fault() const { return fault_; }
@@ -52,7 +51,6 @@ class PageParser {
   enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
   struct Handlers;
 
-  bool parse(std::string_view bytes, bool last);
   void stop(std::string_view reason);
   void begin_element(std::string_view name, const char** attributes);
   void begin_text(const char** attributes);
