@@ -10,31 +10,26 @@
 namespace pretrain {
 namespace {
 
-/// Terms of a sum that are multiplied before the next panel: B's piece of 64 KB and the tile's rows of A
-/// share the second-level cache. Each piece's sums are added to C, so that this number is part of the
-/// result's bits.
-constexpr int64_t kInnerPiece = 512;
-
-/// Rows of a tile: many, since each tile reads all of B, and few, so that no thread waits long for another's
-/// last one.
-constexpr int64_t kTileRows = 256;
-constexpr int64_t kPackedTileRows = 64;
-static_assert(packed_floats(kPackedTileRows, kInnerPiece) <= Compute::kScratchFloats);
+/// A tile's columns are finished in groups, while they are in the first-level cache.
+constexpr int64_t kGroupColumns = 64;
+static_assert(kGroupColumns % kWidestPanel == 0);
 
 int64_t round_up(int64_t n, int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-/// Rows of at most kPanelColumns columns -> rows kPanelColumns apart.
-void copy_panel(const float* from, int64_t ld, int64_t rows, int64_t columns, float* to) {
-  if (columns == kPanelColumns) {  // a size that the compiler knows becomes a few vector moves
-    for (int64_t r = 0; r < rows; ++r) {
-      std::memcpy(to + r * kPanelColumns, from + r * ld, kPanelColumns * sizeof(float));
-    }
-    return;
-  }
+template <int64_t kColumns>
+void copy_whole_panel(const float* from, int64_t ld, int64_t rows, float* to) {
+  // A size that the compiler knows becomes a few vector moves.
+  for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * kColumns, from + r * ld, kColumns * sizeof(float));
+}
+
+/// Rows of at most `panel` columns -> rows that far apart.
+void copy_panel(const float* from, int64_t ld, int64_t rows, int64_t columns, int64_t panel, float* to) {
+  if (columns == 32 && panel == 32) return copy_whole_panel<32>(from, ld, rows, to);
+  if (columns == 16 && panel == 16) return copy_whole_panel<16>(from, ld, rows, to);
   for (int64_t r = 0; r < rows; ++r) {
-    std::memcpy(to + r * kPanelColumns, from + r * ld, static_cast<size_t>(columns) * sizeof(float));
+    std::memcpy(to + r * panel, from + r * ld, static_cast<size_t>(columns) * sizeof(float));
   }
 }
 
@@ -73,40 +68,68 @@ struct Destination {
   }
 };
 
+/// Rows of A by the terms of a sum, as the kernel reads them.
+struct Factors {
+  MatrixView rows;
+  const float* packed;  ///< null: the kernel reads `rows` in place
+  int64_t terms;
+};
+
+void multiply_part(const Part& part, const Factors& factors, const float* panel, const float* next_panel,
+                   int64_t panel_columns, const Destination& destination, const Addends& addends) {
+  float* c = destination.at(part);
+  if (factors.packed != nullptr) {
+    multiply_packed(part.rows, part.columns, factors.terms, factors.packed, panel, panel_columns, c,
+                    destination.N, addends, next_panel);
+  } else {
+    multiply(part.rows, part.columns, factors.terms, factors.rows, panel, panel_columns, c, destination.N,
+             addends, next_panel);
+  }
+}
+
 /// One thread's tile of C.
-void run_tile(const Part& tile, const MatrixView& a, const PackedMatrix& b, const Destination& destination,
-              float* packed_rows) {
-  const bool packs = a.column_stride != 1;
-  for (int64_t k = 0; k < b.K(); k += kInnerPiece) {
-    const int64_t terms = std::min(kInnerPiece, b.K() - k);
-    const MatrixView rows = a.at(tile.row, k);
-    if (packs) pack_transposed_rows(tile.rows, terms, rows.data, rows.column_stride, packed_rows);
-    for (int64_t n = 0; n < tile.columns; n += kPanelColumns) {
-      const Part part{tile.row, tile.rows, tile.column + n, std::min(kPanelColumns, tile.columns - n)};
-      const int64_t after = part.column + kPanelColumns;
-      const float* panel = b.panel(part.column) + k * kPanelColumns;
-      const float* next_panel = b.panel(after < b.N() ? after : 0) + k * kPanelColumns;
-      float* c = destination.at(part);
-      const Addends addends = destination.addends(part, k);
-      if (packs) {
-        multiply_packed(part.rows, part.columns, terms, packed_rows, panel, kPanelColumns, c, destination.N,
-                        addends, next_panel);
-      } else {
-        multiply(part.rows, part.columns, terms, rows, panel, kPanelColumns, c, destination.N, addends,
-                 next_panel);
+void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, const PackedMatrix& b,
+              const Destination& destination, float* scratch) {
+  const bool packs = shape.packs_rows || a.column_stride != 1;
+  for (int64_t k = 0; k < b.K(); k += shape.terms) {
+    const int64_t terms = std::min(shape.terms, b.K() - k);
+    const Factors factors{a.at(tile.row, k), packs ? scratch : nullptr, terms};
+    if (packs) pack_rows(tile.rows, terms, factors.rows, scratch);
+    for (int64_t g = 0; g < tile.columns; g += kGroupColumns) {
+      const Part group{tile.row, tile.rows, tile.column + g, std::min(kGroupColumns, tile.columns - g)};
+      const int64_t end = group.column + group.columns;
+      for (int64_t n = group.column; n < end; n += shape.panel_columns) {
+        const Part part{tile.row, tile.rows, n, std::min(shape.panel_columns, end - n)};
+        const int64_t after = n + shape.panel_columns;
+        const bool more = after < tile.column + tile.columns;
+        const float* next = more ? b.panel(after) + k * shape.panel_columns
+                                 : b.panel(tile.column) + (k + terms) % b.K() * shape.panel_columns;
+        multiply_part(part, factors, b.panel(n) + k * shape.panel_columns, next, shape.panel_columns,
+                      destination, destination.addends(part, k));
       }
-      if (k + terms == b.K()) destination.finish(part);
+      if (k + terms == b.K()) destination.finish(group);
     }
   }
 }
 
-/// Columns of a tile: all, if that makes enough tiles to share among threads, but no fewer than `narrowest`.
-int64_t tile_columns(int64_t down, int64_t N, int64_t narrowest) {
-  constexpr int64_t kTiles = 16;
-  constexpr int64_t kWidest = 2048;
-  const int64_t across = (kTiles + down - 1) / down;
-  return std::clamp(round_up((N + across - 1) / across, kPanelColumns), narrowest, kWidest);
-}
+/// How a product is cut into tiles: by its shape alone.
+struct Tiling {
+  Tiling(const KernelShape& shape, int64_t M, int64_t N, bool packs) {
+    // A tile with columns of A has its rows copied for all columns: the wider the better.
+    const int64_t most = packs ? shape.packed_block_rows : shape.block_rows;
+    const int64_t blocks = (M + most - 1) / most;
+    height = round_up((M + blocks - 1) / blocks, shape.tile_rows);
+    down = (M + height - 1) / height;
+    constexpr int64_t kTiles = 32;
+    constexpr int64_t kWidest = 2048;
+    const int64_t wanted = (kTiles + down - 1) / down;
+    width =
+        std::clamp(round_up((N + wanted - 1) / wanted, kGroupColumns), packs ? int64_t{1024} : 256, kWidest);
+    across = (N + width - 1) / width;
+  }
+  int64_t height, width;
+  int64_t down, across;
+};
 
 }  // namespace
 
@@ -119,38 +142,37 @@ void PackedMatrix::reshape(int64_t K, int64_t N) {
 }
 
 size_t PackedMatrix::size_floats(int64_t K, int64_t N) {
-  return static_cast<size_t>(K * round_up(N, kPanelColumns));
+  return static_cast<size_t>(K * round_up(N, kWidestPanel));
 }
 
 void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
-  compute.parallel_ranges(static_cast<size_t>(N_), kPanelColumns, [&](size_t begin, size_t end) {
+  const int64_t panel = kernel_shape().panel_columns;
+  compute.parallel_ranges(static_cast<size_t>(N_), static_cast<size_t>(panel), [&](size_t begin, size_t end) {
     const auto column = static_cast<int64_t>(begin);
-    copy_panel(b + column, ld, K_, static_cast<int64_t>(end - begin), data_.data() + column * K_);
+    copy_panel(b + column, ld, K_, static_cast<int64_t>(end - begin), panel, data_.data() + column * K_);
   });
 }
 
 void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld) {
-  compute.parallel_ranges(static_cast<size_t>(N_), kPanelColumns, [&](size_t begin, size_t end) {
+  const int64_t panel = kernel_shape().panel_columns;
+  compute.parallel_ranges(static_cast<size_t>(N_), static_cast<size_t>(panel), [&](size_t begin, size_t end) {
     const auto column = static_cast<int64_t>(begin);
     transpose_block(b + column * ld, ld, static_cast<int64_t>(end - begin), K_, data_.data() + column * K_,
-                    kPanelColumns);
+                    panel);
   });
 }
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,
              const Epilogue& epilogue) {
   const Destination destination{c, b.N(), epilogue};
-  const bool packs =
-      a.column_stride != 1;  // a tile's rows of A once for all its columns: the wider the better
-  const int64_t height = packs ? kPackedTileRows : kTileRows;
-  const int64_t down = (M + height - 1) / height;
-  const int64_t width = tile_columns(down, b.N(), packs ? 1024 : 256);
-  const int64_t across = (b.N() + width - 1) / width;
-  compute.parallel_for(static_cast<size_t>(across * down), [&](size_t index) {
-    const int64_t row = static_cast<int64_t>(index) / across * height;
-    const int64_t column = static_cast<int64_t>(index) % across * width;
-    const Part tile{row, std::min(height, M - row), column, std::min(width, b.N() - column)};
-    run_tile(tile, a, b, destination, compute.scratch());
+  const KernelShape shape = kernel_shape();
+  PRETRAIN_CHECK(packed_floats(shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats, "scratch");
+  const Tiling tiling(shape, M, b.N(), shape.packs_rows || a.column_stride != 1);
+  compute.parallel_for(static_cast<size_t>(tiling.across * tiling.down), [&](size_t index) {
+    const int64_t row = static_cast<int64_t>(index) / tiling.across * tiling.height;
+    const int64_t column = static_cast<int64_t>(index) % tiling.across * tiling.width;
+    const Part tile{row, std::min(tiling.height, M - row), column, std::min(tiling.width, b.N() - column)};
+    run_tile(shape, tile, a, b, destination, compute.scratch());
   });
 }
 

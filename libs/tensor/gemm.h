@@ -10,8 +10,8 @@
 
 namespace pretrain {
 
-/// The right-hand operand of many products, laid out as the kernel reads it: panels of kPanelColumns columns.
-/// Filled once (weights: once an optimizer step), read by all threads.
+/// The right-hand operand of many products, laid out as the kernel reads it: panels of
+/// kernel_shape().panel_columns columns. Filled once (weights: once an optimizer step), read by all threads.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -32,7 +32,7 @@ class PackedMatrix {
   /// Packs the transpose of what is stored. Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);
 
-  /// Columns from `column` on, rows kPanelColumns apart. Requires: a multiple of kPanelColumns.
+  /// Columns from `column` on, rows panel_columns apart. Requires: a multiple of panel_columns.
   const float* panel(int64_t column) const { return data_.data() + column * K_; }
 
  private:

@@ -15,13 +15,34 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums of 14 rows by 2 vectors fill 28 of the 32 registers of AVX-512 and Arm; older x86 has 16.
+// Sums of 14 rows by 2 vectors fill 28 of the 32 registers of AVX-512 and Arm; older x86 has 16. A packed
+// column of a tile of A takes kPackedRows floats: a cache line where the rows nearly fill it.
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 constexpr int64_t kMostRows = 6;
+constexpr int64_t kPackedRows = 6;
 #else
 constexpr int64_t kMostRows = 14;
+constexpr int64_t kPackedRows = 16;
 #endif
 constexpr int64_t kFloatsPerLine = 16;
+
+KernelShape Shape() {
+  const int64_t columns = std::min<int64_t>(2 * hn::Lanes(hn::ScalableTag<float>()), kWidestPanel);
+  if (kMostRows == 6) {
+    return {.tile_rows = 6,
+            .panel_columns = columns,
+            .terms = 512,
+            .block_rows = 66,
+            .packed_block_rows = 66,
+            .packs_rows = true};
+  }
+  return {.tile_rows = 14,
+          .panel_columns = columns,
+          .terms = 512,
+          .block_rows = 256,
+          .packed_block_rows = 64,
+          .packs_rows = false};
+}
 
 /// M rows in tiles of nearly equal height: a last tile of one or two rows would be slow.
 struct RowTiles {
@@ -46,7 +67,7 @@ struct Tile {
   int64_t fetch_lines = 0;
 };
 
-/// How the elements of A lie: rows or columns without gaps, or as pack_transposed_rows() writes them.
+/// How the elements of A lie: rows or columns without gaps, or as pack_rows() writes them.
 enum class A { kRows, kColumns, kPacked };
 
 /// Where kRows elements of one column of A are. Three rows share a pointer: the processor's addresses add one
@@ -69,7 +90,7 @@ class ColumnOfA {
   static constexpr int kPointers = (kRows + kRowsPerPointer - 1) / kRowsPerPointer;
   static int64_t Step(const Tile& t) {
     if (kA == A::kRows) return 1;
-    return kA == A::kColumns ? t.a_column : kPackedLine;
+    return kA == A::kColumns ? t.a_column : kPackedRows;
   }
   const float* pointers_[kPointers];
   int64_t stride_;
@@ -136,7 +157,7 @@ void MultiplyColumns(int64_t M, int64_t column, const Tile& whole) {
   for (int64_t i = 0; i < tiles.count; ++i) {
     const int64_t first_line = std::min(i * lines_per_tile, whole.fetch_lines);
     Tile tile = whole;
-    tile.a += kA == A::kPacked ? i * kPackedLine * whole.K : row * whole.a_row;
+    tile.a += kA == A::kPacked ? i * kPackedRows * whole.K : row * whole.a_row;
     tile.b += column;
     tile.c += row * whole.ldc + column;
     if (tile.addends.matrix != nullptr) tile.addends.matrix += row * whole.addends.ld + column;
@@ -168,7 +189,7 @@ Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float*
   Tile whole{.K = K, .a = a, .b = b, .ldb = ldb, .c = c, .ldc = ldc, .addends = addends, .fetch = b};
   if (next_panel != nullptr) {
     whole.fetch = next_panel;
-    whole.fetch_lines = K * kPanelColumns / kFloatsPerLine;
+    whole.fetch_lines = K * Shape().panel_columns / kFloatsPerLine;
   }
   return whole;
 }
@@ -190,23 +211,85 @@ void MultiplyPacked(int64_t M, int64_t N, int64_t K, const float* a, const float
   MultiplyAll<A::kPacked>(M, N, WholeProduct(K, a, b, ldb, c, ldc, addends, next_panel));
 }
 
-void PackTransposedRows(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
-  const hn::CappedTag<float, kPackedLine> d;
+int64_t PackedFloats(int64_t M, int64_t K) {
+  return RowTiles(M).count * kPackedRows * K +
+         kPackedRows;  // whole vectors are stored, beyond the last column
+}
+
+/// K columns of one tile of A, which stand in rows of a_transposed, `there` floats of which may be read.
+void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const float* a_transposed, int64_t ld,
+                       float* to) {
+  const hn::CappedTag<float, 8> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = (rows + lanes - 1) / lanes * lanes;
+  int64_t k = 0;
+  if (whole <= there && whole < 2 * kPackedRows) {  // what a vector has too much, the next column overwrites
+    for (; k + 1 < K; ++k) {
+      for (int64_t r = 0; r < whole; r += lanes)
+        hn::StoreU(hn::LoadU(d, a_transposed + k * ld + r), d, to + k * kPackedRows + r);
+    }
+  }
+  for (; k < K; ++k) {
+    std::memcpy(to + k * kPackedRows, a_transposed + k * ld, static_cast<size_t>(rows) * sizeof(float));
+  }
+}
+
+/// Columns [0, K) of up to four rows of A -> elements side by side. Stores four floats a column, always.
+void PackFourRows(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
+  int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const float* row1 = a + std::min<int64_t>(1, rows - 1) * ld;
+  const float* row2 = a + std::min<int64_t>(2, rows - 1) * ld;
+  const float* row3 = a + std::min<int64_t>(3, rows - 1) * ld;
+  for (; k + 4 <= K; k += 4) {
+    const auto r0 = hn::LoadU(d, a + k);
+    const auto r1 = hn::LoadU(d, row1 + k);
+    const auto r2 = hn::LoadU(d, row2 + k);
+    const auto r3 = hn::LoadU(d, row3 + k);
+    const auto low02 = hn::InterleaveLower(d, r0, r2);
+    const auto low13 = hn::InterleaveLower(d, r1, r3);
+    const auto high02 = hn::InterleaveUpper(d, r0, r2);
+    const auto high13 = hn::InterleaveUpper(d, r1, r3);
+    float* out = to + k * kPackedRows;
+    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out);
+    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + kPackedRows);
+    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, out + 2 * kPackedRows);
+    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, out + 3 * kPackedRows);
+  }
+#endif
+  for (; k < K; ++k) {
+    for (int64_t r = 0; r < rows; ++r) to[k * kPackedRows + r] = a[r * ld + k];
+  }
+}
+
+/// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
+void PackRowsOfTile(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
+  for (int64_t r = (rows - 1) / 4 * 4; r >= 0; r -= 4)
+    PackFourRows(std::min<int64_t>(4, rows - r), K, a + r * ld, ld, to + r);
+}
+
+/// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
+void PackColumns(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
+  constexpr int64_t kRowsAtOnce = 64;
+  const RowTiles tiles(M);
+  for (int64_t k = 0; k < K; k += kRowsAtOnce) {
+    int64_t row = 0;
+    for (int64_t i = 0; i < tiles.count; ++i) {
+      PackColumnsOfTile(tiles.rows(i), M - row, std::min(kRowsAtOnce, K - k), a_transposed + k * ld + row, ld,
+                        packed + (i * K + k) * kPackedRows);
+      row += tiles.rows(i);
+    }
+  }
+}
+
+void PackRows(int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  if (a.column_stride != 1) return PackColumns(M, K, a.data, a.column_stride, packed);
   const RowTiles tiles(M);
   int64_t row = 0;
   for (int64_t i = 0; i < tiles.count; ++i) {
-    const int64_t rows = tiles.rows(i);
-    const float* from = a_transposed + row;
-    float* to = packed + i * kPackedLine * K;
-    if (rows <= lanes && row + lanes <= M) {  // whole vectors: what a line has too much is never read
-      for (int64_t k = 0; k < K; ++k) hn::StoreU(hn::LoadU(d, from + k * ld), d, to + k * kPackedLine);
-    } else {
-      for (int64_t k = 0; k < K; ++k) {
-        std::memcpy(to + k * kPackedLine, from + k * ld, static_cast<size_t>(rows) * sizeof(float));
-      }
-    }
-    row += rows;
+    PackRowsOfTile(tiles.rows(i), K, a.data + row * a.row_stride, a.row_stride, packed + i * kPackedRows * K);
+    row += tiles.rows(i);
   }
 }
 
@@ -218,7 +301,17 @@ namespace pretrain {
 
 HWY_EXPORT(Multiply);
 HWY_EXPORT(MultiplyPacked);
-HWY_EXPORT(PackTransposedRows);
+HWY_EXPORT(PackRows);
+HWY_EXPORT(PackedFloats);
+HWY_EXPORT(Shape);
+
+KernelShape kernel_shape() {
+  return HWY_DYNAMIC_DISPATCH(Shape)();
+}
+
+int64_t packed_floats(int64_t M, int64_t K) {
+  return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedFloats)(M, K);
+}
 
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
               int64_t ldc, const Addends& addends, const float* next_panel) {
@@ -230,8 +323,8 @@ void multiply_packed(int64_t M, int64_t N, int64_t K, const float* packed_a, con
   if (M > 0) HWY_DYNAMIC_DISPATCH(MultiplyPacked)(M, N, K, packed_a, b, ldb, c, ldc, addends, next_panel);
 }
 
-void pack_transposed_rows(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
-  if (M > 0) HWY_DYNAMIC_DISPATCH(PackTransposedRows)(M, K, a_transposed, ld, packed);
+void pack_rows(int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  if (M > 0) HWY_DYNAMIC_DISPATCH(PackRows)(M, K, a, packed);
 }
 
 }  // namespace pretrain

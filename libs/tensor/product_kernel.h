@@ -34,8 +34,27 @@ struct Addends {
   const float* bias = nullptr;  ///< [N]
 };
 
+/// How a processor's kernel likes its operands. The sizes are part of a result's bits only through `terms`.
+struct KernelShape {
+  int64_t tile_rows;          ///< rows of C that are summed in registers at once
+  int64_t panel_columns;      ///< columns of C beside them: two vectors
+  int64_t terms;              ///< of a sum that are added before the next panel of B
+  int64_t block_rows;         ///< rows of A, `terms` long, that share the second-level cache with B ...
+  int64_t packed_block_rows;  ///< ... and of a copied A
+  /// Plain rows of A are copied into the kernel's order, too. Where they are read in place, more rows than
+  /// the first-level cache has ways can push each other out; with many registers that costs less than the
+  /// copy.
+  bool packs_rows;
+};
+
+/// Of the processor's best kernel.
+KernelShape kernel_shape();
+
+/// On every processor panel_columns divides this.
+constexpr int64_t kWidestPanel = 32;
+
 /// C[M, N] = A[M, K] B[K, N] and the addends, on the calling thread, for operands in cache. Meanwhile it
-/// fetches `next_panel`, a dense [K, kPanelColumns] that is multiplied next, into the second-level cache.
+/// fetches `next_panel`, a dense [K, panel_columns] that is multiplied next, into the second-level cache.
 /// Shapes: b rows ldb apart, c rows ldc apart. Requires: one of A's strides is 1.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: each element is one chain of multiply-adds over k in order, so that its bits do not depend
@@ -43,24 +62,15 @@ struct Addends {
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
               int64_t ldc, const Addends& addends = {}, const float* next_panel = nullptr);
 
-/// Columns of a panel of B: on every processor a whole number of vectors.
-constexpr int64_t kPanelColumns = 32;
+/// Floats that pack_rows() needs for M rows of K.
+int64_t packed_floats(int64_t M, int64_t K);
 
-/// A row of C takes its factors from one cache line of a packed A.
-constexpr int64_t kPackedLine = 16;
+/// Copies the A of a product into the order in which multiply_packed() reads it: for each tile of rows, the
+/// elements of one column side by side. Shapes: a [M, K]; packed [packed_floats(M, K)].
+/// Requires: one of A's strides is 1.
+void pack_rows(int64_t M, int64_t K, const MatrixView& a, float* packed);
 
-/// Floats that pack_transposed_rows() needs for M rows.
-constexpr int64_t packed_floats(int64_t M, int64_t K) {
-  constexpr int64_t kFewestRows = 6;
-  return (M + kFewestRows - 1) / kFewestRows * kPackedLine * K;
-}
-
-/// Copies the A of a product into the order in which multiply_packed() reads it, for an A that is the
-/// transpose of plain rows: read in place, each of its elements would be in another line than the next.
-/// Shapes: a_transposed [K, M], rows ld apart.
-void pack_transposed_rows(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed);
-
-/// multiply() for an A from pack_transposed_rows().
+/// multiply() for an A from pack_rows().
 void multiply_packed(int64_t M, int64_t N, int64_t K, const float* packed_a, const float* b, int64_t ldb,
                      float* c, int64_t ldc, const Addends& addends = {}, const float* next_panel = nullptr);
 

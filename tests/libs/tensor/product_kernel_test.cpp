@@ -54,24 +54,24 @@ Matrix transposed(const Matrix& in, int64_t rows, int64_t columns) {
   return out;
 }
 
-enum class Left { kPlain, kTransposed, kPacked };
+enum class Left { kPlain, kTransposed, kPackedRows, kPackedColumns };
 
 void check_kernel(int64_t M, int64_t N, int64_t K, Left left, bool accumulate) {
   SCOPED_TRACE(testing::Message() << M << " " << N << " " << K << " " << static_cast<int>(left)
                                   << accumulate);
-  const bool plain = left == Left::kPlain;
+  const bool plain = left == Left::kPlain || left == Left::kPackedRows;
   const Strided a(plain ? M : K, plain ? K : M, 3, 1);
   const Strided b(K, N, 5, 2);
   Strided c(M, N, 7, 3);
   const Addends addends = accumulate ? Addends{.matrix = c.array.data(), .ld = c.ld} : Addends{};
-  if (left == Left::kPacked) {
+  const MatrixView rows(a.array.data(), a.ld);
+  if (left == Left::kPackedRows || left == Left::kPackedColumns) {
     Guarded packed(static_cast<size_t>(packed_floats(M, K)), 3);
-    pack_transposed_rows(M, K, a.array.data(), a.ld, packed.data());
+    pack_rows(M, K, left == Left::kPackedRows ? rows : rows.transposed(), packed.data());
     EXPECT_TRUE(packed.intact());
     multiply_packed(M, N, K, packed.data(), b.array.data(), b.ld, c.array.data(), c.ld, addends);
   } else {
-    const MatrixView view(a.array.data(), a.ld);
-    multiply(M, N, K, plain ? view : view.transposed(), b.array.data(), b.ld, c.array.data(), c.ld, addends);
+    multiply(M, N, K, plain ? rows : rows.transposed(), b.array.data(), b.ld, c.array.data(), c.ld, addends);
   }
   Matrix expected = reference::linear(plain ? a.dense : transposed(a.dense, K, M), b.dense, {}, M, N, K);
   for (size_t i = 0; accumulate && i < expected.size(); ++i) expected[i] += c.dense[i];
@@ -84,7 +84,7 @@ TEST(ProductKernel, HandlesStridesTranspositionAndAccumulation) {
                                                   {37, 8, 129}, {14, 32, 16}, {15, 31, 7}, {28, 48, 3}};
   test::for_each_target([&] {
     for (const auto& [M, N, K] : sizes) {
-      for (const Left left : {Left::kPlain, Left::kTransposed, Left::kPacked}) {
+      for (const Left left : {Left::kPlain, Left::kTransposed, Left::kPackedRows, Left::kPackedColumns}) {
         for (const bool accumulate : {false, true}) check_kernel(M, N, K, left, accumulate);
       }
     }
