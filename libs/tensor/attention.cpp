@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "libs/tensor/product_kernel.h"
 #include "libs/tensor/transpose.h"
@@ -25,58 +26,48 @@ V ExpOrNan(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
 
-/// Scores -> probabilities for the first `valid` columns, zero for the rest; returns the row's log-sum-exp.
+/// Scores -> probabilities for the first `valid` columns, zero up to `columns`; returns the row's
+/// log-sum-exp. Whole vectors are worked on: the row has room for one beyond `valid`.
 float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
-  auto lanes = hn::Set(d, scores[0]);
-  int64_t i = 0;
-  for (; i + N <= valid; i += N) lanes = hn::Max(lanes, hn::LoadU(d, scores + i));
-  float maximum = hn::GetLane(hn::MaxOfLanes(d, lanes));
-  for (; i < valid; ++i) maximum = std::max(maximum, scores[i]);
-  maximum *= scale;
+  const float first = scores[0];
+  hn::StoreU(hn::Set(d, -std::numeric_limits<float>::infinity()), d, scores + valid);
+  auto lanes = hn::Set(d, first);
+  for (int64_t i = 0; i < valid; i += N) lanes = hn::Max(lanes, hn::LoadU(d, scores + i));
+  const float maximum = scale * hn::GetLane(hn::MaxOfLanes(d, lanes));
 
   const auto vmaximum = hn::Set(d, maximum);
   const auto vscale = hn::Set(d, scale);
   auto total = hn::Zero(d);
-  for (i = 0; i + N <= valid; i += N) {
+  for (int64_t i = 0; i < valid; i += N) {
     const auto e = ExpOrNan(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vmaximum));
     hn::StoreU(e, d, scores + i);
     total = hn::Add(total, e);
   }
-  float sum = hn::GetLane(hn::SumOfLanes(d, total));
-  for (; i < valid; ++i) {
-    scores[i] = hn::GetLane(ExpOrNan(d1, hn::Set(d1, scores[i] * scale - maximum)));
-    sum += scores[i];
-  }
+  const float sum = hn::GetLane(hn::SumOfLanes(d, total));
   const auto vinverse = hn::Set(d, 1.0F / sum);
-  for (i = 0; i + N <= valid; i += N) hn::StoreU(hn::Mul(hn::LoadU(d, scores + i), vinverse), d, scores + i);
-  for (; i < valid; ++i) scores[i] /= sum;
-  std::fill(scores + valid, scores + columns, 0.0F);
+  for (int64_t i = 0; i < valid; i += N)
+    hn::StoreU(hn::Mul(hn::LoadU(d, scores + i), vinverse), d, scores + i);
+  std::fill(scores + valid, scores + std::max(columns, valid), 0.0F);
   return maximum + std::log(sum);
 }
 
-/// scores -> P and dP -> dS, both zero beyond `valid`.
+/// scores -> P and dP -> dS, both zero from `valid` up to `columns`. The rows have room for a vector beyond
+/// `valid`.
 void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t columns, float scale,
                         float log_sum_exp, float delta) {
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const auto vscale = hn::Set(d, scale);
   if (std::isinf(log_sum_exp))
     log_sum_exp = std::numeric_limits<float>::quiet_NaN();  // else P is 0 throughout
   const auto vlse = hn::Set(d, log_sum_exp);
   const auto vdelta = hn::Set(d, delta);
-  int64_t i = 0;
-  for (; i + N <= valid; i += N) {
+  for (int64_t i = 0; i < valid; i += N) {
     const auto p = ExpOrNan(d, hn::MulSub(hn::LoadU(d, scores + i), vscale, vlse));
     hn::StoreU(p, d, scores + i);
     hn::StoreU(hn::Mul(hn::Mul(p, vscale), hn::Sub(hn::LoadU(d, dscores + i), vdelta)), d, dscores + i);
-  }
-  for (; i < valid; ++i) {
-    scores[i] = hn::GetLane(ExpOrNan(d1, hn::Set(d1, scores[i] * scale - log_sum_exp)));
-    dscores[i] = scores[i] * scale * (dscores[i] - delta);
   }
   std::fill(scores + valid, scores + columns, 0.0F);
   std::fill(dscores + valid, dscores + columns, 0.0F);
@@ -120,9 +111,16 @@ int64_t query_blocks(int64_t T) {
   return (T + CausalAttention::kQueryBlock - 1) / CausalAttention::kQueryBlock;
 }
 
-int64_t padded(int64_t T) {
+/// The distance of rows of `columns` floats in the scratch: an odd number of cache lines, with room for a
+/// vector beyond the last column. Rows a power of two apart would push each other out of the cache.
+int64_t padded(int64_t columns) {
   constexpr int64_t kFloatsPerLine = 16;
-  return (T + kFloatsPerLine - 1) / kFloatsPerLine * kFloatsPerLine;
+  const int64_t lines = (columns + 2 * kFloatsPerLine - 1) / kFloatsPerLine;
+  return (lines / 2 * 2 + 1) * kFloatsPerLine;
+}
+
+void copy_rows(const float* from, int64_t ld_from, int64_t rows, int64_t columns, float* to, int64_t ld_to) {
+  for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld_from, columns, to + r * ld_to);
 }
 
 }  // namespace
@@ -138,6 +136,7 @@ CausalAttention::CausalAttention(Compute& compute, const Shape& shape)
     : compute_(compute),
       shape_(shape),
       stride_(padded(shape.T)),
+      head_stride_(padded(shape.D)),
       scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {}
 
 CausalAttention::Head CausalAttention::head_at(size_t index) const {
@@ -149,22 +148,31 @@ CausalAttention::Head CausalAttention::head_at(size_t index) const {
           .log_sum_exp = static_cast<int64_t>(index) * shape_.T};
 }
 
-/// What one thread works in.
+/// What one thread works in: rows of one head, side by side instead of 3 C apart.
 struct CausalAttention::Scratch {
   float* scores;             ///< [kQueryBlock, stride]
   float* dscores;            ///< [kQueryBlock, stride]
   float* keys_transposed;    ///< [D, stride]
   float* values_transposed;  ///< [D, stride]
+  float* rows;               ///< [T, head stride]: values forward, keys backward
+  float* queries;            ///< [kQueryBlock, head stride]
+  float* douts;              ///< [kQueryBlock, head stride]
 };
 
 size_t CausalAttention::scratch_floats(int64_t T, int64_t D) {
-  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T));
+  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T) + (T + 2 * kQueryBlock) * padded(D));
 }
 
 CausalAttention::Scratch CausalAttention::slot_scratch() {
-  float* start = scratch_.data() + static_cast<size_t>(Compute::slot()) * scratch_floats(shape_.T, shape_.D);
-  float* transposed = start + 2 * kQueryBlock * stride_;
-  return {start, start + kQueryBlock * stride_, transposed, transposed + shape_.D * stride_};
+  float* at = scratch_.data() + static_cast<size_t>(Compute::slot()) * scratch_floats(shape_.T, shape_.D);
+  const auto take = [&at](int64_t rows, int64_t stride) { return std::exchange(at, at + rows * stride); };
+  return {.scores = take(kQueryBlock, stride_),
+          .dscores = take(kQueryBlock, stride_),
+          .keys_transposed = take(shape_.D, stride_),
+          .values_transposed = take(shape_.D, stride_),
+          .rows = take(shape_.T, head_stride_),
+          .queries = take(kQueryBlock, head_stride_),
+          .douts = take(kQueryBlock, head_stride_)};
 }
 
 void CausalAttention::forward(const float* qkv, float* out, float* log_sum_exp) {
@@ -181,15 +189,18 @@ void CausalAttention::forward_head(const Head& head, const Scratch& scratch, con
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
   const float* q = qkv + head.qkv;
   transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
+  copy_rows(q + 2 * C, 3 * C, shape_.T, D, scratch.rows, head_stride_);
   for (int64_t index = 0; index < query_blocks(shape_.T); ++index) {
     const auto [first, rows, keys] = query_block(shape_.T, index);
-    multiply(rows, keys, D, {q + first * 3 * C, 3 * C}, scratch.keys_transposed, stride_, scratch.scores,
+    copy_rows(q + first * 3 * C, 3 * C, rows, D, scratch.queries, head_stride_);
+    multiply(rows, keys, D, {scratch.queries, head_stride_}, scratch.keys_transposed, stride_, scratch.scores,
              stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
       log_sum_exp[head.log_sum_exp + t] = softmax_row(scratch.scores + r * stride_, t + 1, keys, scale);
     }
-    multiply(rows, D, keys, {scratch.scores, stride_}, q + 2 * C, 3 * C, out + head.out + first * C, C);
+    multiply(rows, D, keys, {scratch.scores, stride_}, scratch.rows, head_stride_, out + head.out + first * C,
+             C);
   }
 }
 
@@ -212,26 +223,31 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
   float* dq = dqkv + head.qkv;
   transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
   transpose_block(q + 2 * C, 3 * C, shape_.T, D, scratch.values_transposed, stride_);
+  copy_rows(q + C, 3 * C, shape_.T, D, scratch.rows, head_stride_);
   // The last block sees all keys: it writes dk and dv, the others add to them.
   const int64_t last = query_blocks(shape_.T) - 1;
   for (int64_t index = last; index >= 0; --index) {
     const auto [first, rows, keys] = query_block(shape_.T, index);
-    const float* dout_block = dout + head.out + first * C;
-    const float* q_block = q + first * 3 * C;
-    multiply(rows, keys, D, {q_block, 3 * C}, scratch.keys_transposed, stride_, scratch.scores, stride_);
-    multiply(rows, keys, D, {dout_block, C}, scratch.values_transposed, stride_, scratch.dscores, stride_);
+    copy_rows(q + first * 3 * C, 3 * C, rows, D, scratch.queries, head_stride_);
+    copy_rows(dout + head.out + first * C, C, rows, D, scratch.douts, head_stride_);
+    multiply(rows, keys, D, {scratch.queries, head_stride_}, scratch.keys_transposed, stride_, scratch.scores,
+             stride_);
+    multiply(rows, keys, D, {scratch.douts, head_stride_}, scratch.values_transposed, stride_,
+             scratch.dscores, stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
-      const float delta = dot(dout_block + r * C, out + head.out + t * C, D);
+      const float delta = dot(scratch.douts + r * head_stride_, out + head.out + t * C, D);
       softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, keys, scale,
                            log_sum_exp[head.log_sum_exp + t], delta);
     }
     const MatrixView probabilities(scratch.scores, stride_);
     const MatrixView dscores(scratch.dscores, stride_);
     const auto so_far = [&](const float* sum) { return Addends{index == last ? nullptr : sum, 3 * C}; };
-    multiply(rows, D, keys, dscores, q + C, 3 * C, dq + first * 3 * C, 3 * C);
-    multiply(keys, D, rows, dscores.transposed(), q_block, 3 * C, dq + C, 3 * C, so_far(dq + C));
-    multiply(keys, D, rows, probabilities.transposed(), dout_block, C, dq + 2 * C, 3 * C, so_far(dq + 2 * C));
+    multiply(rows, D, keys, dscores, scratch.rows, head_stride_, dq + first * 3 * C, 3 * C);
+    multiply(keys, D, rows, dscores.transposed(), scratch.queries, head_stride_, dq + C, 3 * C,
+             so_far(dq + C));
+    multiply(keys, D, rows, probabilities.transposed(), scratch.douts, head_stride_, dq + 2 * C, 3 * C,
+             so_far(dq + 2 * C));
   }
 }
 

@@ -33,7 +33,7 @@ class CausalAttention {
   static size_t scratch_floats(int64_t T, int64_t D);
 
   /// Rows of queries whose scores are computed at once.
-  static constexpr int64_t kQueryBlock = 64;
+  static constexpr int64_t kQueryBlock = 48;
 
  private:
   struct Head;
@@ -47,7 +47,8 @@ class CausalAttention {
 
   Compute& compute_;
   Shape shape_;
-  int64_t stride_;         // T, padded: distance of rows in the scratch
+  int64_t stride_;         // distance of rows of T in the scratch
+  int64_t head_stride_;    // distance of rows of D there
   Buffer<float> scratch_;  // of all threads
 };
 
