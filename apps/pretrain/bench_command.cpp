@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <tbb/global_control.h>
 
+#include "apps/pretrain/bench_kernels.h"
 #include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
 #include "libs/base/error.h"
@@ -21,6 +22,8 @@ namespace {
 namespace po = boost::program_options;
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kMicroBatchTokens = 2048;
+
 double seconds_of(const std::function<void()>& work) {
   const auto start = Clock::now();
   work();
@@ -32,66 +35,51 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// A product of the training step. A weight's gradient multiplies the transposed input with the output's
-/// gradient.
-struct ProductCase {
-  const char* name;
-  int64_t M, N, K;
-  bool weight_gradient = false;
+constexpr std::chrono::milliseconds kShort{20};
+
+/// What the machine does at best; the highest values seen in this process count.
+struct Machine {
+  Compute& compute;
+  Buffer<float> memory{64 * 1024 * 1024};  // 256 MiB, more than the caches of any workstation
+  double peak = 0;                         // FLOP/s
+  Bandwidth bandwidth = {};
+
+  /// Measures both again; returns the mean multiply-add rate of this moment.
+  double look(std::chrono::milliseconds duration, bool with_memory) {
+    const FmaRate now = measure_fma_rate(compute, duration);
+    peak = std::max(peak, now.best);
+    if (!with_memory) return now.mean;
+    const Bandwidth moved = measure_bandwidth(compute, memory, duration);
+    bandwidth = {std::max(bandwidth.read, moved.read), std::max(bandwidth.copy, moved.copy)};
+    return now.mean;
+  }
 };
 
-std::vector<ProductCase> product_cases(const ModelConfig& c, int64_t M) {
-  const int64_t C = c.d_model;
-  const int64_t F = c.d_ff;
-  const int64_t rows = head_chunk_rows(M, c.vocabulary);
-  return {{"qkv forward", M, 3 * C, C},
-          {"qkv input gradient", M, C, 3 * C},
-          {"qkv weight gradient", C, 3 * C, M, true},
-          {"attention output", M, C, C},
-          {"attention weight gradient", C, C, M, true},
-          {"mlp up", M, F, C},
-          {"mlp up weight gradient", C, F, M, true},
-          {"mlp down", M, C, F},
-          {"mlp down weight gradient", F, C, M, true},
-          {"head forward", rows, c.vocabulary, C},
-          {"head input gradient", rows, C, c.vocabulary},
-          {"head weight gradient", c.vocabulary, C, rows, true}};
-}
-
-/// Median rate of a product over several runs, after its answer was checked against plain sums.
-double product_rate(Compute& compute, const ProductCase& s) {
-  Buffer<float> a(static_cast<size_t>(s.M * s.K));
-  Buffer<float> b(static_cast<size_t>(s.K * s.N));
-  Buffer<float> c(static_cast<size_t>(s.M * s.N));
-  Rng rng(1);
-  for (float& value : a.span()) value = static_cast<float>(rng.uniform() - 0.5);
-  for (float& value : b.span()) value = static_cast<float>(rng.uniform() - 0.5);
-  PackedMatrix packed(s.K, s.N);
-  packed.pack(compute, b.data(), s.N);  // a weight is packed once a step; a gradient, for each product
-  const MatrixView view =
-      s.weight_gradient ? MatrixView(a.data(), s.M).transposed() : MatrixView(a.data(), s.K);
-  const auto run = [&] {
-    if (s.weight_gradient) packed.pack(compute, b.data(), s.N);
-    product(compute, s.M, view, packed, c.data());
-  };
-  run();
-  const int64_t row = s.M / 2;
-  const int64_t column = s.N / 3;
-  double expected = 0;
-  for (int64_t k = 0; k < s.K; ++k) {
-    expected += static_cast<double>(view.data[row * view.row_stride + k * view.column_stride]) *
-                static_cast<double>(b[static_cast<size_t>(k * s.N + column)]);
+/// Checks a kernel's answer, then times it. Errors: kRuntime when the answer is wrong.
+nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
+  const BenchKernel kernel = bench_case.make();
+  const double deviation = kernel.check();
+  if (!(deviation <= 1)) {
+    fail(ErrorKind::kRuntime,
+         "kernel {} is wrong: {:.3g} times what rounding allows; this build or processor can't be "
+         "trusted to train",
+         kernel.name, deviation);
   }
-  const double actual = static_cast<double>(c[static_cast<size_t>(row * s.N + column)]);
-  if (!(std::abs(actual - expected) < 1e-3 * std::sqrt(static_cast<double>(s.K)))) {
-    fail(ErrorKind::kRuntime, "product {} x {} x {} gives {}, expected {}", s.M, s.N, s.K, actual, expected);
-  }
-  std::vector<double> rates;
+  std::vector<double> seconds, shares;
   for (int i = 0; i < 7; ++i) {
-    rates.push_back(2.0 * static_cast<double>(s.M) * static_cast<double>(s.N) * static_cast<double>(s.K) /
-                    seconds_of(run));
+    const double peak = machine.look(kShort, false);
+    seconds.push_back(seconds_of(kernel.run));
+    shares.push_back(kernel.operations / seconds.back() / peak);
   }
-  return median(rates);
+  machine.look(kShort, true);
+  return {{"name", kernel.name},
+          {"seconds", median(seconds)},
+          {"fastest_seconds", *std::ranges::min_element(seconds)},
+          {"flops", kernel.operations / median(seconds)},
+          {"of_rate_then", median(shares)},
+          {"bytes", kernel.bytes},
+          {"bytes_per_second", kernel.bytes / median(seconds)},
+          {"deviation", deviation}};
 }
 
 Batch random_batch(const ModelConfig& c, int64_t rows) {
@@ -105,61 +93,156 @@ Batch random_batch(const ModelConfig& c, int64_t rows) {
   return batch;
 }
 
-nlohmann::json measure_step(Compute& compute, const ModelConfig& c, int64_t batch_rows, int steps) {
-  Transformer model(compute, c, micro_batch_rows(batch_rows, c.context, 2048), true);
-  const ParameterLayout& layout = model.layout();
-  Buffer<float> parameters(layout.flat_size());
-  Buffer<float> gradients(layout.flat_size());
-  std::fill_n(gradients.data(), gradients.size(), 0.0F);
-  initialize_parameters(compute, layout, 1, parameters.data());
-  AdamW optimizer(compute, layout, {});
-  GradientPass pass(model, optimizer);
-  model.use_parameters(parameters.data());
-  const std::vector<Batch> batches{random_batch(c, batch_rows)};
-  std::vector<double> step, forward, backward, loss, update, peaks;
-  for (int i = 0; i < steps + 1; ++i) {
-    peaks.push_back(measure_fma_peak(compute, std::chrono::milliseconds(60)));
-    StepResult result;
-    double update_seconds = 0;
-    const double seconds = seconds_of([&] {
-      result = pass.run(batches, gradients.data());
-      update_seconds = seconds_of([&] {
-        optimizer.update(1e-4, result.gradient_norm, gradients.data(), parameters.data());
-        model.use_parameters(parameters.data());
+/// A model with all that a step needs.
+class StepBench {
+ public:
+  StepBench(Compute& compute, const ModelConfig& c, int64_t batch_rows)
+      : compute_(compute),
+        model_(compute, c, micro_batch_rows(batch_rows, c.context, kMicroBatchTokens), true),
+        parameters_(model_.layout().flat_size()),
+        gradients_(model_.layout().flat_size()),
+        optimizer_(compute, model_.layout(), {}),
+        pass_(model_, optimizer_),
+        batches_{random_batch(c, batch_rows)} {
+    std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
+    initialize_parameters(compute, model_.layout(), 1, parameters_.data());
+    model_.use_parameters(parameters_.data());
+    run();  // the first step touches all memory
+  }
+
+  struct Seconds {
+    double all = 0, update = 0;
+    PassSeconds pass;
+  };
+  Seconds run() {
+    Seconds seconds;
+    model_.take_seconds();
+    seconds.all = seconds_of([&] {
+      const StepResult result = pass_.run(batches_, gradients_.data());
+      seconds.update = seconds_of([&] {
+        optimizer_.update(1e-4, result.gradient_norm, gradients_.data(), parameters_.data());
+        model_.use_parameters(parameters_.data());
       });
     });
-    const PassSeconds split = model.take_seconds();
-    if (i == 0) continue;  // the first touches all memory
-    step.push_back(seconds), forward.push_back(split.forward), backward.push_back(split.backward);
-    loss.push_back(split.loss), update.push_back(update_seconds);
+    seconds.pass = model_.take_seconds();
+    return seconds;
   }
-  const double peak = *std::max_element(peaks.begin(), peaks.end());
-  const double tokens_per_second = static_cast<double>(batch_rows * c.context) / median(step);
+
+  std::vector<ParallelLoop> loops() {
+    std::vector<ParallelLoop> loops;
+    compute_.record_loops(&loops);
+    run();
+    compute_.record_loops(nullptr);
+    return loops;
+  }
+
+ private:
+  Compute& compute_;
+  Transformer model_;
+  Buffer<float> parameters_, gradients_;
+  AdamW optimizer_;
+  GradientPass pass_;
+  std::vector<Batch> batches_;
+};
+
+nlohmann::json measure_step(Compute& compute, const ModelConfig& c, int64_t batch_rows, int steps,
+                            const StopSignal& stop) {
+  StepBench bench(compute, c, batch_rows);
+  std::vector<double> step, forward, backward, loss, update, shares;
+  double peak = 0;
+  const double operations = static_cast<double>(batch_rows * c.context) * flops_per_token(c);
+  const auto rate_now = [&] {
+    const FmaRate rate = measure_fma_rate(compute, 4 * kShort);
+    peak = std::max(peak, rate.best);
+    return rate.mean;
+  };
+  double before = rate_now();
+  for (int i = 0; i < steps; ++i) {
+    if (stop.requested()) throw Stopped();
+    const StepBench::Seconds seconds = bench.run();
+    const double after = rate_now();
+    step.push_back(seconds.all), update.push_back(seconds.update), loss.push_back(seconds.pass.loss);
+    forward.push_back(seconds.pass.forward), backward.push_back(seconds.pass.backward);
+    shares.push_back(operations / seconds.all / ((before + after) / 2));
+    before = after;
+  }
   return {{"step_seconds", median(step)},
-          {"fastest_step_seconds", *std::min_element(step.begin(), step.end())},
-          {"slowest_step_seconds", *std::max_element(step.begin(), step.end())},
+          {"fastest_step_seconds", *std::ranges::min_element(step)},
+          {"slowest_step_seconds", *std::ranges::max_element(step)},
           {"forward_seconds", median(forward)},
           {"backward_seconds", median(backward)},
           {"loss_seconds", median(loss)},
           {"optimizer_seconds", median(update)},
-          {"tokens_per_second", tokens_per_second},
+          {"tokens_per_second", static_cast<double>(batch_rows * c.context) / median(step)},
           {"peak_flops", peak},
-          {"flops_utilization", tokens_per_second * flops_per_token(c) / peak},
+          {"operations", operations},
+          {"flops_utilization_then", median(shares)},
           {"peak_resident_bytes", peak_resident_bytes()}};
 }
 
-void print_report(const nlohmann::json& report) {
-  fmt::print(
-      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s float32 (register-only multiply-add, all "
-      "threads)\n\n",
-      report["processor"].get<std::string>(), report["threads"].get<int>(),
-      report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9);
-  fmt::print("{:26} {:>6} {:>6} {:>6} {:>10} {:>7}\n", "product", "M", "N", "K", "GFLOP/s", "of peak");
-  for (const auto& p : report["products"]) {
-    fmt::print("{:26} {:>6} {:>6} {:>6} {:>10.1f} {:>6.0f}%\n", p["name"].get<std::string>(),
-               p["M"].get<int64_t>(), p["N"].get<int64_t>(), p["K"].get<int64_t>(),
-               p["flops"].get<double>() / 1e9, 100 * p["of_peak"].get<double>());
+/// What more threads could bring at best, from one step on one thread: what runs outside parallel loops
+/// stays, and a loop of n pieces takes as long as ceil(n / threads) of them.
+nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_seconds) {
+  double parallel = 0;
+  for (const ParallelLoop& loop : loops) parallel += loop.seconds;
+  const double serial = std::max(0.0, step_seconds - parallel);
+  nlohmann::json bounds = nlohmann::json::array();
+  for (const size_t threads : {2, 8, 16, 32}) {
+    double seconds = serial;
+    for (const ParallelLoop& loop : loops) {
+      const size_t rounds = (loop.count + threads - 1) / threads;
+      seconds += loop.seconds * static_cast<double>(rounds) / static_cast<double>(loop.count);
+    }
+    bounds.push_back({{"threads", threads}, {"speedup", step_seconds / seconds}});
   }
+  return {{"serial_share", serial / step_seconds}, {"bounds", bounds}};
+}
+
+/// One thread against all, by turns in one process.
+nlohmann::json measure_scaling(Compute& all, const ModelConfig& c, int64_t batch_rows, int steps,
+                               const StopSignal& stop) {
+  Compute one(1);
+  StepBench alone(one, c, batch_rows);
+  StepBench together(all, c, batch_rows);
+  std::vector<double> ratios;
+  for (int i = 0; i < steps; ++i) {
+    if (stop.requested()) throw Stopped();
+    const double before = together.run().all;
+    const double single = alone.run().all;
+    ratios.push_back(2 * single / (before + together.run().all));
+  }
+  const auto start = Clock::now();
+  const std::vector<ParallelLoop> loops = alone.loops();
+  nlohmann::json report = scaling_bound(loops, std::chrono::duration<double>(Clock::now() - start).count());
+  report["threads"] = all.threads();
+  report["speedup"] = median(ratios);
+  return report;
+}
+
+void print_products(const nlohmann::json& report) {
+  const double peak = report["peak_flops"].get<double>();
+  fmt::print("{:42} {:>10} {:>10} {:>12}\n", "product  M x N x K", "GFLOP/s", "of peak", "of rate then");
+  for (const auto& p : report["products"]) {
+    fmt::print("{:42} {:>10.1f} {:>9.0f}% {:>11.0f}%\n", p["name"].get<std::string>(),
+               p["flops"].get<double>() / 1e9, 100 * p["flops"].get<double>() / peak,
+               100 * p["of_rate_then"].get<double>());
+  }
+}
+
+void print_kernels(const nlohmann::json& report) {
+  const double read = report["bandwidth"]["read"].get<double>();
+  fmt::print("\n{:42} {:>8} {:>10} {:>10} {:>13} {:>10}\n", "kernel", "ms", "MB", "GB/s", "of bandwidth",
+             "of peak");
+  for (const auto& k : report["kernels"]) {
+    const double flops = k["flops"].get<double>();
+    fmt::print("{:42} {:>8.2f} {:>10.1f} {:>10.1f} {:>12.0f}% {:>10}\n", k["name"].get<std::string>(),
+               1e3 * k["seconds"].get<double>(), k["bytes"].get<double>() / 1e6,
+               k["bytes_per_second"].get<double>() / 1e9, 100 * k["bytes_per_second"].get<double>() / read,
+               flops > 0 ? fmt::format("{:.0f}%", 100 * k["of_rate_then"].get<double>()) : "");
+  }
+}
+
+void print_step(const nlohmann::json& report) {
   const auto& s = report["step"];
   const auto ms = [&](const char* key) { return 1e3 * s[key].get<double>(); };
   fmt::print(
@@ -169,9 +252,61 @@ void print_report(const nlohmann::json& report) {
       ms("slowest_step_seconds"), ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"),
       ms("optimizer_seconds"));
   fmt::print(
-      "{:.0f} tokens/s, utilisation {:.1f} % of a peak of {:.1f} GFLOP/s, {:.0f} MB resident at most\n",
+      "{:.0f} tokens/s, utilisation {:.1f} % of the peak ({:.1f} % of the multiply-add rate right before and "
+      "after each step), {:.0f} MB resident at most\n",
       s["tokens_per_second"].get<double>(), 100 * s["flops_utilization"].get<double>(),
-      s["peak_flops"].get<double>() / 1e9, s["peak_resident_bytes"].get<double>() / 1e6);
+      100 * s["flops_utilization_then"].get<double>(), s["peak_resident_bytes"].get<double>() / 1e6);
+}
+
+void print_scaling(const nlohmann::json& report) {
+  const auto& s = report["scaling"];
+  fmt::print(
+      "\n{} threads take {:.2f} times less than one; {:.2f} % of a step on one thread runs outside parallel "
+      "loops\nbound by that and by the number of pieces of each loop:",
+      s["threads"].get<int>(), s["speedup"].get<double>(), 100 * s["serial_share"].get<double>());
+  for (const auto& bound : s["bounds"])
+    fmt::print(" {:.1f} times with {} threads;", bound["speedup"].get<double>(), bound["threads"].get<int>());
+  fmt::print("\n");
+}
+
+void print_report(const nlohmann::json& report) {
+  fmt::print(
+      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s float32 (register-only multiply-add, all threads)\n"
+      "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n\"then\" compares with the mean multiply-add rate "
+      "measured around each run\n\n",
+      report["processor"].get<std::string>(), report["threads"].get<int>(),
+      report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9,
+      report["bandwidth"]["read"].get<double>() / 1e9, report["bandwidth"]["copy"].get<double>() / 1e9);
+  print_products(report);
+  print_kernels(report);
+  print_step(report);
+  if (report.contains("scaling")) print_scaling(report);
+}
+
+/// Everything that was asked for; the step first, so that its memory is not hidden by that of the others.
+nlohmann::json measure(Compute& compute, const ModelConfig& config, int64_t batch_rows, int steps,
+                       bool scaling, const StopSignal& stop) {
+  nlohmann::json report = {{"threads", compute.threads()},
+                           {"processor", inspect_machine().processor},
+                           {"vector_target", vector_target()},
+                           {"products", nlohmann::json::array()},
+                           {"kernels", nlohmann::json::array()}};
+  report["step"] = measure_step(compute, config, batch_rows, steps, stop);
+  if (scaling) report["scaling"] = measure_scaling(compute, config, batch_rows, steps, stop);
+  Machine machine{.compute = compute, .peak = report["step"]["peak_flops"].get<double>()};
+  std::ranges::fill(machine.memory.span(), 1.0F);
+  machine.look(10 * kShort, true);
+  const int64_t M = micro_batch_rows(batch_rows, config.context, kMicroBatchTokens) * config.context;
+  for (const BenchCase& bench_case : bench_cases(compute, config, M)) {
+    if (stop.requested()) throw Stopped();
+    report[bench_case.product ? "products" : "kernels"].push_back(measure_kernel(machine, bench_case));
+  }
+  report["peak_flops"] = machine.peak;
+  report["bandwidth"] = {{"read", machine.bandwidth.read}, {"copy", machine.bandwidth.copy}};
+  auto& step = report["step"];
+  step["flops_utilization"] =
+      step["operations"].get<double>() / step["step_seconds"].get<double>() / machine.peak;
+  return report;
 }
 
 }  // namespace
@@ -182,15 +317,18 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
   int threads = inspect_machine().cores;
   int steps = 5;
   bool json = false;
+  bool scaling = false;
   po::options_description options;
   options.add_options()("model", po::value(&name)->default_value(name), "preset")(
       "precision", po::value(&precision)->default_value(precision), "f32, or auto (f32 in this version)")(
       "threads", po::value(&threads)->default_value(threads), "training threads")(
-      "steps", po::value(&steps)->default_value(steps), "steps to measure")("json", po::bool_switch(&json),
-                                                                            "print JSON");
+      "steps", po::value(&steps)->default_value(steps), "steps to measure")(
+      "scaling", po::bool_switch(&scaling), "compare with one thread, and say what would bound more")(
+      "json", po::bool_switch(&json), "print JSON");
   if (!parse_command_line(
           arguments, options,
-          "pretrain bench [--model NAME] [--json]\nMeasures this machine and one training step."))
+          "pretrain bench [--model NAME] [--scaling] [--json]\nMeasures this machine, each kernel "
+          "and a training step. Every kernel's answer is checked first."))
     return 0;
   const auto preset = find_preset(name);
   if (!preset) fail(ErrorKind::kUsage, "--model {}: no such preset", name);
@@ -207,25 +345,13 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
                            .d_ff = preset->d_ff,
                            .vocabulary = preset->vocabulary == 0 ? kCharacters : preset->vocabulary,
                            .context = preset->context};
-  const int64_t M = micro_batch_rows(preset->batch, preset->context, 2048) * preset->context;
-  nlohmann::json report = {{"model", name},
-                           {"threads", threads},
-                           {"processor", inspect_machine().processor},
-                           {"vector_target", vector_target()},
-                           {"peak_flops", measure_fma_peak(compute, std::chrono::milliseconds(300))},
-                           {"products", nlohmann::json::array()}};
-  for (const ProductCase& p : product_cases(config, M)) {
-    if (stop.requested()) throw Stopped();
-    const double peak = measure_fma_peak(compute, std::chrono::milliseconds(60));
-    const double rate = product_rate(compute, p);
-    report["products"].push_back(
-        {{"name", p.name}, {"M", p.M}, {"N", p.N}, {"K", p.K}, {"flops", rate}, {"of_peak", rate / peak}});
-  }
-  report["step"] = measure_step(compute, config, preset->batch, steps);
-  if (json)
+  nlohmann::json report = measure(compute, config, preset->batch, steps, scaling, stop);
+  report["model"] = name;
+  if (json) {
     fmt::print("{}\n", report.dump(2));
-  else
+  } else {
     print_report(report);
+  }
   return 0;
 }
 

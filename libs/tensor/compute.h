@@ -3,8 +3,10 @@
 // never picks up loader work. Work is cut by shape, never by thread count: results do not depend on
 // `threads`.
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
@@ -13,6 +15,12 @@
 #include "libs/tensor/buffer.h"
 
 namespace pretrain {
+
+/// One parallel loop that has run.
+struct ParallelLoop {
+  size_t count = 0;  ///< pieces of work
+  double seconds = 0;
+};
 
 /// The arena that all kernels run in. Used from one thread at a time (the trainer's); not thread-safe.
 class Compute {
@@ -25,10 +33,15 @@ class Compute {
   /// Number of slots: the most threads that compute at once.
   int threads() const { return threads_; }
 
+  /// From now on adds each parallel loop to `loops`, until called with nullptr: for finding out what runs
+  /// serially.
+  void record_loops(std::vector<ParallelLoop>* loops) { loops_ = loops; }
+
   /// Runs f(i) for each i in [0, count), in any order, on the arena's threads; waits for all.
   template <typename F>
   void parallel_for(size_t count, const F& f) {
     if (count == 0) return;
+    const LoopRecord record(loops_, count);
     arena_.execute([&] {
       tbb::parallel_for(
           tbb::blocked_range<size_t>(0, count, 1),
@@ -58,6 +71,27 @@ class Compute {
 
  private:
   class Observer;
+  /// Adds the loop of its scope to `loops`, unless that is null.
+  class LoopRecord {
+   public:
+    LoopRecord(std::vector<ParallelLoop>* loops, size_t count) : loops_(loops), count_(count) {
+      if (loops_ != nullptr) start_ = Clock::now();
+    }
+    ~LoopRecord() {
+      if (loops_ != nullptr)
+        loops_->push_back({count_, std::chrono::duration<double>(Clock::now() - start_).count()});
+    }
+    LoopRecord(const LoopRecord&) = delete;
+    LoopRecord& operator=(const LoopRecord&) = delete;
+
+   private:
+    using Clock = std::chrono::steady_clock;
+    std::vector<ParallelLoop>* loops_;
+    size_t count_;
+    Clock::time_point start_;
+  };
+
+  std::vector<ParallelLoop>* loops_ = nullptr;
   int threads_;
   Buffer<float> scratch_;
   tbb::task_arena arena_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -36,6 +37,21 @@ double MultiplyAddLoop(long iterations, float* sink) {
   return static_cast<double>(iterations) * 12 * 2 * static_cast<double>(hn::Lanes(d));
 }
 
+/// Eight loads in flight; the sum keeps them alive.
+float SumLoop(const float* x, size_t count) {
+  const hn::ScalableTag<float> d;
+  const size_t N = hn::Lanes(d);
+  auto a = hn::Zero(d), b = a, c = a, e = a;
+  size_t i = 0;
+  for (; i + 8 * N <= count; i += 8 * N) {
+    a = hn::Add(a, hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, x + i + N)));
+    b = hn::Add(b, hn::Add(hn::LoadU(d, x + i + 2 * N), hn::LoadU(d, x + i + 3 * N)));
+    c = hn::Add(c, hn::Add(hn::LoadU(d, x + i + 4 * N), hn::LoadU(d, x + i + 5 * N)));
+    e = hn::Add(e, hn::Add(hn::LoadU(d, x + i + 6 * N), hn::LoadU(d, x + i + 7 * N)));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(a, b), hn::Add(c, e))));
+}
+
 }  // namespace pretrain::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -43,8 +59,9 @@ HWY_AFTER_NAMESPACE();
 namespace pretrain {
 
 HWY_EXPORT(MultiplyAddLoop);
+HWY_EXPORT(SumLoop);
 
-double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration) {
+FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration) {
   using Clock = std::chrono::steady_clock;
   constexpr long kIterations = 400'000;  // a few milliseconds
   const auto loop = HWY_DYNAMIC_DISPATCH(MultiplyAddLoop);
@@ -67,9 +84,44 @@ double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration) {
     return total;
   };
   double best = 0;
+  double sum = 0;  // of seconds for each FLOP: rounds are of equal work
+  int rounds = 0;
   const auto end = Clock::now() + duration;
   do {
-    best = std::max(best, round());
+    const double rate = round();
+    best = std::max(best, rate);
+    sum += 1 / rate;
+    ++rounds;
+  } while (Clock::now() < end);
+  return {best, rounds / sum};
+}
+
+Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono::milliseconds duration) {
+  using Clock = std::chrono::steady_clock;
+  constexpr size_t kPiece = 256 * 1024;  // floats: 1 MiB
+  const auto sum = HWY_DYNAMIC_DISPATCH(SumLoop);
+  const size_t half = memory.size() / 2;
+  std::atomic<int> positive{0};
+  const auto rate = [](size_t floats_moved, const auto& work) {
+    const auto start = Clock::now();
+    work();
+    return static_cast<double>(floats_moved * sizeof(float)) /
+           std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  Bandwidth best;
+  const auto end = Clock::now() + duration;
+  do {
+    const double copied = rate(2 * half, [&] {
+      compute.parallel_ranges(half, kPiece, [&](size_t begin, size_t until) {
+        std::memcpy(memory.data() + half + begin, memory.data() + begin, (until - begin) * sizeof(float));
+      });
+    });
+    const double read = rate(2 * half, [&] {
+      compute.parallel_ranges(2 * half, kPiece, [&](size_t begin, size_t until) {
+        if (sum(memory.data() + begin, until - begin) > 0) ++positive;  // so that the sums are needed
+      });
+    });
+    best = {std::max(best.read, read), std::max(best.copy, copied)};
   } while (Clock::now() < end);
   return best;
 }

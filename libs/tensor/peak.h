@@ -1,5 +1,5 @@
 #pragma once
-// The machine's measured peak: what utilisation figures are divided by.
+// The machine's measured limits: what shares of peak and of bandwidth are divided by.
 
 #include <chrono>
 #include <string>
@@ -8,9 +8,29 @@
 
 namespace pretrain {
 
-/// Highest rate of a register-only float32 multiply-add loop on all threads at once, in FLOP/s.
-/// Takes about `duration`; the best of its short rounds counts, so that a noisy neighbour does not lower it.
-double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration);
+/// Rates of a register-only float32 multiply-add loop on all threads at once, in FLOP/s.
+struct FmaRate {
+  double best = 0;  ///< of many rounds of a millisecond: what the machine can do
+  double mean = 0;  ///< over the whole time: what it gave, with neighbours on it
+};
+
+/// Takes about `duration`, at least one round.
+FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration);
+
+/// The best rate: a noisy neighbour does not lower it.
+inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration) {
+  return measure_fma_rate(compute, duration).best;
+}
+
+/// Bytes a second that all threads together move between the processor and memory.
+struct Bandwidth {
+  double read = 0;  ///< summing up an array
+  double copy = 0;  ///< copying an array, bytes read and bytes written both counted
+};
+
+/// The best of short rounds over `memory`, which should be several times larger than the caches.
+/// Its content is overwritten. Takes about `duration`, at least one round of each.
+Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono::milliseconds duration);
 
 /// The vector instruction set that the kernels run with, for example "AVX3".
 std::string vector_target();

@@ -271,7 +271,7 @@ void PackRowsOfTile(int64_t rows, int64_t K, const float* a, int64_t ld, float* 
 
 /// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
 void PackColumns(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
-  constexpr int64_t kRowsAtOnce = 64;
+  constexpr int64_t kRowsAtOnce = 16;
   const RowTiles tiles(M);
   for (int64_t k = 0; k < K; k += kRowsAtOnce) {
     int64_t row = 0;

@@ -78,5 +78,20 @@ TEST(Buffer, IsAlignedToCacheLines) {
   EXPECT_EQ(Buffer<float>(0).data(), nullptr);
 }
 
+TEST(Compute, RecordsLoopsWhileAsked) {
+  Compute compute(1);
+  std::vector<ParallelLoop> loops;
+  compute.parallel_for(3, [](size_t) {});
+  compute.record_loops(&loops);
+  compute.parallel_for(7, [](size_t) {});
+  compute.parallel_ranges(10, 4, [](size_t, size_t) {});
+  compute.record_loops(nullptr);
+  compute.parallel_for(5, [](size_t) {});
+  ASSERT_EQ(loops.size(), 2U);
+  EXPECT_EQ(loops[0].count, 7U);
+  EXPECT_EQ(loops[1].count, 3U);
+  EXPECT_GE(loops[0].seconds, 0);
+}
+
 }  // namespace
 }  // namespace pretrain

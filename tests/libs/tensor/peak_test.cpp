@@ -17,6 +17,18 @@ TEST(Peak, IsPositivePlausibleAndRepeatable) {
   EXPECT_LT(std::max(first, second) / std::min(first, second), 3);
 }
 
+TEST(Bandwidth, IsPositiveAndPlausible) {
+  Compute compute(1);
+  Buffer<float> memory(1 << 20);
+  std::fill_n(memory.data(), memory.size(), 1.0F);
+  const Bandwidth bandwidth = measure_bandwidth(compute, memory, std::chrono::milliseconds(20));
+  for (const double rate : {bandwidth.read, bandwidth.copy}) {
+    EXPECT_GT(rate, 1e7);
+    EXPECT_LT(rate, 1e13);
+  }
+  EXPECT_EQ(memory[memory.size() - 1], 1.0F);
+}
+
 TEST(Peak, CountsTheWorkOfAllThreads) {
   const test::MoreThreads more_threads;
   Compute one(1);

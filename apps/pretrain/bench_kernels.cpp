@@ -1,0 +1,424 @@
+#include "apps/pretrain/bench_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "libs/base/rng.h"
+#include "libs/model/parameters.h"
+#include "libs/model/transformer.h"
+#include "libs/tensor/activation.h"
+#include "libs/tensor/adamw_kernel.h"
+#include "libs/tensor/attention.h"
+#include "libs/tensor/embedding.h"
+#include "libs/tensor/gemm.h"
+#include "libs/tensor/layer_norm.h"
+#include "libs/tensor/loss.h"
+#include "libs/tensor/reduction.h"
+#include "libs/tensor/reference/ops.h"
+
+namespace pretrain {
+namespace {
+
+using Floats = std::shared_ptr<Buffer<float>>;
+using reference::Matrix;
+
+size_t area(int64_t rows, int64_t columns = 1) {
+  return static_cast<size_t>(rows * columns);
+}
+
+Floats empty(int64_t rows, int64_t columns = 1) {
+  return std::make_shared<Buffer<float>>(area(rows, columns));
+}
+
+Floats random(int64_t rows, int64_t columns, uint64_t seed) {
+  const Floats values = empty(rows, columns);
+  Rng rng(seed);
+  for (float& value : values->span()) value = static_cast<float>(2 * rng.uniform() - 1);
+  return values;
+}
+
+Matrix as_double(std::span<const float> values) {
+  return {values.begin(), values.end()};
+}
+
+/// What a sum of `terms` products of numbers around 1 may be off by.
+double rounding(int64_t terms) {
+  return 8 * static_cast<double>(std::numeric_limits<float>::epsilon()) *
+         std::sqrt(static_cast<double>(terms) + 16);
+}
+
+/// Largest deviation as a share of the allowed one; NaN when an actual value is.
+double deviation(std::span<const float> actual, const Matrix& expected, double allowed) {
+  if (actual.size() != expected.size()) return std::numeric_limits<double>::quiet_NaN();
+  double worst = 0;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    const double off = std::abs(static_cast<double>(actual[i]) - expected[i]) / (1 + std::abs(expected[i]));
+    if (!(off <= worst)) worst = off;
+    if (std::isnan(worst)) break;
+  }
+  return worst / allowed;
+}
+
+double floats(double count) {
+  return count * sizeof(float);
+}
+
+/// Rows of a large matrix that are compared; all of it would take the reference minutes.
+constexpr int64_t kCheckedRows = 24;
+
+/// C = A B as training calls it. A weight's gradient multiplies the transposed input with the output's
+/// gradient, which is packed for each product; a weight is packed once a step.
+struct ProductShape {
+  const char* name;
+  int64_t M, N, K;
+  bool weight_gradient = false;
+};
+
+/// Some rows of C against sums in double precision.
+double check_product(const ProductShape& s, const MatrixView& a, const Floats& b, const Floats& c) {
+  Rng rng(3);
+  Matrix rows, expected;
+  std::vector<float> actual;
+  for (int64_t i = 0; i < 4; ++i) {
+    const auto m = i == 0 ? 0 : static_cast<int64_t>(rng.below(static_cast<uint64_t>(s.M)));
+    for (int64_t k = 0; k < s.K; ++k)
+      rows.push_back(static_cast<double>(a.data[m * a.row_stride + k * a.column_stride]));
+    const float* row = c->data() + m * s.N;
+    actual.insert(actual.end(), row, row + s.N);
+  }
+  expected = reference::linear(rows, as_double(b->span()), {}, 4, s.N, s.K);
+  return deviation(actual, expected, rounding(s.K) * std::sqrt(static_cast<double>(s.K)));
+}
+
+BenchKernel product_kernel(Compute& compute, const ProductShape& s) {
+  const Floats a = random(s.M, s.K, 1);
+  const Floats b = random(s.K, s.N, 2);
+  const Floats c = empty(s.M, s.N);
+  const auto packed = std::make_shared<PackedMatrix>(s.K, s.N);
+  packed->pack(compute, b->data(), s.N);
+  const auto view = [=] {
+    return s.weight_gradient ? MatrixView(a->data(), s.M).transposed() : MatrixView(a->data(), s.K);
+  };
+  const auto run = [=, &compute] {
+    if (s.weight_gradient) packed->pack(compute, b->data(), s.N);
+    product(compute, s.M, view(), *packed, c->data());
+  };
+  const auto size = [](int64_t rows, int64_t columns) {
+    return static_cast<double>(rows) * static_cast<double>(columns);
+  };
+  return {.name = fmt::format("{} {}x{}x{}", s.name, s.M, s.N, s.K),
+          .operations = 2 * size(s.M, s.N) * static_cast<double>(s.K),
+          .bytes = floats(size(s.M, s.K) + size(s.K, s.N) + size(s.M, s.N)),
+          .run = run,
+          .check = [=] {
+            run();
+            return check_product(s, view(), b, c);
+          }};
+}
+
+BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+  const CausalAttention::Shape shape{.B = M / c.context, .T = c.context, .H = c.heads, .D = c.head_size()};
+  const auto attention = std::make_shared<CausalAttention>(compute, shape);
+  const Floats qkv = random(M, 3 * c.d_model, 1);
+  const Floats dout = random(M, c.d_model, 2);
+  const Floats out = empty(M, c.d_model);
+  const Floats log_sum_exp = empty(M, c.heads);
+  const Floats dqkv = empty(M, 3 * c.d_model);
+  attention->forward(qkv->data(), out->data(), log_sum_exp->data());
+  const auto run = [=] {
+    if (forward) {
+      attention->forward(qkv->data(), out->data(), log_sum_exp->data());
+    } else {
+      attention->backward(qkv->data(), out->data(), dout->data(), log_sum_exp->data(), dqkv->data());
+    }
+  };
+  const double pairs = static_cast<double>(M) * static_cast<double>(c.context) / 2;
+  return {.name = forward ? "attention forward" : "attention backward",
+          .operations = (forward ? 4 : 8) * pairs * static_cast<double>(c.d_model),
+          .bytes = floats(static_cast<double>(M * c.d_model) * (forward ? 4 : 8)),
+          .run = run,
+          .check = [=] {
+            run();
+            // The first sequence; the others are the same code.
+            const auto first = [&](const Floats& values, int64_t columns) {
+              return std::span<const float>(values->span()).first(area(shape.T, columns));
+            };
+            const Matrix x = as_double(first(qkv, 3 * c.d_model));
+            if (forward) {
+              return deviation(first(out, c.d_model),
+                               reference::causal_attention(x, 1, shape.T, shape.H, shape.D),
+                               rounding(shape.T + shape.D));
+            }
+            return deviation(first(dqkv, 3 * c.d_model),
+                             reference::causal_attention_backward(as_double(first(dout, c.d_model)), x, 1,
+                                                                  shape.T, shape.H, shape.D),
+                             4 * rounding(shape.T + shape.D));
+          }};
+}
+
+BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
+  const int64_t V = c.vocabulary;
+  const int64_t rows = head_chunk_rows(M, V);
+  const Floats original = random(rows, V, 1);
+  const Floats logits = random(rows, V, 1);
+  const Floats losses = empty(rows);
+  const auto targets = std::make_shared<std::vector<int32_t>>(area(rows));
+  std::iota(targets->begin(), targets->end(), 0);
+  for (int32_t& target : *targets) target = static_cast<int32_t>(target * 7919 % V);
+  const auto run = [=, &compute] {
+    softmax_cross_entropy(compute, logits->data(), targets->data(), rows, V, 1, losses->data());
+  };
+  return {.name = "softmax, loss and gradient of a chunk",
+          .bytes = floats(2 * static_cast<double>(rows * V)),
+          .run = run,
+          .check = [=] {
+            std::ranges::copy(original->span(), logits->data());
+            run();
+            const int64_t few = std::min(rows, kCheckedRows);
+            const Matrix x = as_double(std::span<const float>(original->span()).first(area(few, V)));
+            const std::span<const int32_t> chosen(targets->data(), area(few));
+            return std::max(deviation(losses->span().first(area(few)), reference::cross_entropy(x, chosen, V),
+                                      rounding(V)),
+                            deviation(logits->span().first(area(few, V)),
+                                      reference::cross_entropy_backward(x, chosen, V), rounding(16)));
+          }};
+}
+
+BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+  const int64_t C = c.d_model;
+  const Floats x = random(M, C, 1), dy = random(M, C, 2), gain = random(1, C, 3), bias = random(1, C, 4);
+  const Floats out = empty(M, C), mean = empty(M), rstd = empty(M), dgain = empty(C), dbias = empty(C);
+  layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out->data(), mean->data(),
+                     rstd->data());
+  const auto run = [=, &compute] {
+    if (forward) {
+      layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out->data(), mean->data(),
+                         rstd->data());
+    } else {
+      layer_norm_backward(compute, dy->data(), x->data(), gain->data(), mean->data(), rstd->data(), M, C,
+                          out->data());
+      layer_norm_parameter_gradients(compute, dy->data(), x->data(), mean->data(), rstd->data(), M, C, false,
+                                     dgain->data(), dbias->data());
+    }
+  };
+  return {.name = forward ? "norm forward" : "norm backward",
+          .bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 6)),
+          .run = run,
+          .check = [=] {
+            std::fill_n(out->data(), forward ? 0 : out->size(), 0.0F);
+            run();
+            const Matrix xd = as_double(x->span()), gd = as_double(gain->span());
+            if (forward) {
+              return deviation(out->span(), reference::layer_norm(xd, gd, as_double(bias->span()), M, C),
+                               rounding(C));
+            }
+            const auto expected = reference::layer_norm_backward(as_double(dy->span()), xd, gd, M, C);
+            return std::max({deviation(out->span(), expected.x, rounding(C)),
+                             deviation(dgain->span(), expected.gamma, 4 * rounding(M)),
+                             deviation(dbias->span(), expected.beta, 4 * rounding(M))});
+          }};
+}
+
+BenchKernel gelu_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+  const Floats x = random(M, c.d_ff, 1), dy = random(M, c.d_ff, 2), out = empty(M, c.d_ff);
+  const auto run = [=, &compute] {
+    if (forward) {
+      gelu_forward(compute, x->data(), x->size(), out->data());
+    } else {
+      gelu_backward(compute, x->data(), dy->data(), x->size(), out->data());
+    }
+  };
+  return {.name = forward ? "gelu forward" : "gelu backward",
+          .bytes = floats(static_cast<double>(x->size()) * (forward ? 2 : 3)),
+          .run = run,
+          .check = [=] {
+            run();
+            const Matrix xd = as_double(x->span());
+            return deviation(
+                out->span(),
+                forward ? reference::gelu(xd) : reference::gelu_backward(as_double(dy->span()), xd),
+                rounding(16));
+          }};
+}
+
+std::shared_ptr<std::vector<uint32_t>> random_tokens(int64_t M, int64_t V) {
+  Rng rng(5);
+  auto tokens = std::make_shared<std::vector<uint32_t>>(area(M));
+  for (uint32_t& token : *tokens) token = static_cast<uint32_t>(rng.below(static_cast<uint64_t>(V)));
+  return tokens;
+}
+
+BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+  const int64_t C = c.d_model;
+  const auto tokens = random_tokens(M, c.vocabulary);
+  const Floats table = random(c.vocabulary, C, 1), positions = random(c.context, C, 2), x = random(M, C, 3);
+  const auto run = [=, &compute] {
+    if (forward) {
+      embed_forward(compute, tokens->data(), table->data(), positions->data(), M, c.context, C, x->data());
+    } else {
+      embed_backward(compute, tokens->data(), x->data(), M, c.context, C, false, table->data(),
+                     positions->data());
+    }
+  };
+  return {.name = forward ? "embedding forward" : "embedding backward",
+          .bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 4)),
+          .run = run,
+          .check = [=] {
+            Matrix expected = as_double(table->span());
+            if (forward) {
+              run();
+              Matrix rows;
+              for (size_t i = 0; i < x->size(); ++i) {
+                const auto m = static_cast<int64_t>(i) / C, channel = static_cast<int64_t>(i) % C;
+                rows.push_back(expected[area((*tokens)[area(m)] * C + channel)] +
+                               static_cast<double>((*positions)[area(m % c.context * C + channel)]));
+              }
+              return deviation(x->span(), rows, rounding(1));
+            }
+            for (size_t i = 0; i < x->size(); ++i) {
+              const auto m = static_cast<int64_t>(i) / C, channel = static_cast<int64_t>(i) % C;
+              expected[area((*tokens)[area(m)] * C + channel)] += static_cast<double>((*x)[i]);
+            }
+            run();
+            return deviation(table->span(), expected, rounding(M));
+          }};
+}
+
+BenchKernel column_sums_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
+  const Floats x = random(M, c.d_ff, 1), sums = empty(c.d_ff);
+  const auto run = [=, &compute] { column_sums(compute, x->data(), M, c.d_ff, false, sums->data()); };
+  return {.name = "bias gradient", .bytes = floats(static_cast<double>(x->size())), .run = run, .check = [=] {
+            run();
+            const Matrix ones(area(M), 1.0);
+            return deviation(sums->span(), reference::linear(ones, as_double(x->span()), {}, 1, c.d_ff, M),
+                             4 * rounding(M));
+          }};
+}
+
+BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transposed) {
+  const int64_t K = c.d_model, N = c.d_ff;
+  const Floats b = random(K, N, 1);
+  const auto packed =
+      transposed ? std::make_shared<PackedMatrix>(N, K) : std::make_shared<PackedMatrix>(K, N);
+  const auto run = [=, &compute] {
+    if (transposed) {
+      packed->pack_transposed(compute, b->data(), N);
+    } else {
+      packed->pack(compute, b->data(), N);
+    }
+  };
+  return {.name = transposed ? "packing of a weight, transposed" : "packing of a weight",
+          .bytes = floats(2 * static_cast<double>(b->size())),
+          .run = run,
+          .check = [=, &compute] {
+            run();  // a product with rows of the identity gives rows of B back
+            constexpr int64_t kRows = 8;
+            Buffer<float> identity(area(kRows, packed->K()));
+            Buffer<float> rows(area(kRows, packed->N()));
+            std::ranges::fill(identity.span(), 0.0F);
+            Matrix expected;
+            for (int64_t r = 0; r < kRows; ++r) {
+              identity[area(r * packed->K() + r)] = 1;
+              for (int64_t n = 0; n < packed->N(); ++n)
+                expected.push_back(static_cast<double>((*b)[area(transposed ? n * N + r : r * N + n)]));
+            }
+            product(compute, kRows, {identity.data(), packed->K()}, *packed, rows.data());
+            return deviation(rows.span(), expected, rounding(1));
+          }};
+}
+
+BenchKernel norm_of_gradients_kernel(Compute& compute, const ModelConfig& c) {
+  const auto count = static_cast<int64_t>(ParameterLayout(c).flat_size());
+  const Floats x = random(count, 1, 1), sum = empty(1);
+  const auto squares = std::make_shared<SumOfSquares>(x->size());
+  const auto run = [=, &compute] { (*sum)[0] = static_cast<float>((*squares)(compute, x->data())); };
+  return {
+      .name = "norm of all gradients", .bytes = floats(static_cast<double>(count)), .run = run, .check = [=] {
+        run();
+        double expected = 0;
+        for (const float value : x->span())
+          expected += static_cast<double>(value) * static_cast<double>(value);
+        return deviation(sum->span(), {expected}, rounding(1));
+      }};
+}
+
+BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
+  const auto count = static_cast<int64_t>(ParameterLayout(c).flat_size());
+  const Floats gradient = random(count, 1, 1), parameters = random(count, 1, 2);
+  const Floats m = random(count, 1, 3), v = random(count, 1, 3);
+  for (float& value : v->span()) value *= value;
+  const AdamWStep step{.learning_rate = 1e-4F,
+                       .beta1 = 0.9F,
+                       .beta2 = 0.99F,
+                       .inverse_correction1 = 1,
+                       .inverse_correction2 = 1,
+                       .epsilon = 1e-8F,
+                       .gradient_scale = 0.5F};
+  constexpr float kDecay = 0.1F;
+  const auto run = [=, &compute] {
+    compute.parallel_ranges(area(count), 65536, [&](size_t begin, size_t end) {
+      adamw_update(step, kDecay, end - begin, gradient->data() + begin, parameters->data() + begin,
+                   m->data() + begin, v->data() + begin);
+    });
+  };
+  return {.name = "AdamW", .bytes = floats(7 * static_cast<double>(count)), .run = run, .check = [=] {
+            const Matrix p = as_double(parameters->span()), m0 = as_double(m->span()),
+                         v0 = as_double(v->span());
+            run();
+            Matrix expected(p.size());
+            for (size_t i = 0; i < p.size(); ++i) {
+              const double g = static_cast<double>(step.gradient_scale) * static_cast<double>((*gradient)[i]);
+              const double m1 = 0.9 * m0[i] + 0.1 * g, v1 = 0.99 * v0[i] + 0.01 * g * g;
+              expected[i] = p[i] - 1e-4 * (m1 / (std::sqrt(v1) + 1e-8) + static_cast<double>(kDecay) * p[i]);
+            }
+            return deviation(parameters->span(), expected, rounding(16));
+          }};
+}
+
+std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
+  const int64_t C = c.d_model;
+  const int64_t F = c.d_ff;
+  const int64_t rows = head_chunk_rows(M, c.vocabulary);
+  return {{"qkv forward", M, 3 * C, C},
+          {"qkv input gradient", M, C, 3 * C},
+          {"qkv weight gradient", C, 3 * C, M, true},
+          {"attention output", M, C, C},
+          {"attention weight gradient", C, C, M, true},
+          {"mlp up", M, F, C},
+          {"mlp up weight gradient", C, F, M, true},
+          {"mlp down", M, C, F},
+          {"mlp down weight gradient", F, C, M, true},
+          {"head forward", rows, c.vocabulary, C},
+          {"head input gradient", rows, C, c.vocabulary},
+          {"head weight gradient", c.vocabulary, C, rows, true}};
+}
+
+}  // namespace
+
+std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64_t M) {
+  std::vector<BenchCase> cases;
+  for (const ProductShape& shape : product_shapes(c, M))
+    cases.push_back({true, [&compute, shape] { return product_kernel(compute, shape); }});
+  const auto add = [&](std::function<BenchKernel()> make) { cases.push_back({false, std::move(make)}); };
+  for (const bool forward : {true, false}) {
+    add([&compute, c, M, forward] { return attention_kernel(compute, c, M, forward); });
+    add([&compute, c, M, forward] { return norm_kernel(compute, c, M, forward); });
+    add([&compute, c, M, forward] { return gelu_kernel(compute, c, M, forward); });
+    add([&compute, c, M, forward] { return embedding_kernel(compute, c, M, forward); });
+  }
+  add([&compute, c, M] { return loss_kernel(compute, c, M); });
+  add([&compute, c, M] { return column_sums_kernel(compute, c, M); });
+  add([&compute, c] { return packing_kernel(compute, c, false); });
+  add([&compute, c] { return packing_kernel(compute, c, true); });
+  add([&compute, c] { return norm_of_gradients_kernel(compute, c); });
+  add([&compute, c] { return adamw_kernel(compute, c); });
+  return cases;
+}
+
+}  // namespace pretrain

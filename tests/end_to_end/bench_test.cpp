@@ -1,0 +1,76 @@
+#include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+nlohmann::json bench(const Words& more) {
+  Words words{"bench", "--model", "tiny", "--steps", "2", "--json"};
+  words.insert(words.end(), more.begin(), more.end());
+  const auto run = run_program(binary(), words);
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  return nlohmann::json::parse(run.output);
+}
+
+TEST(Bench, ChecksAndTimesEachKernel) {
+  const nlohmann::json report = bench({});
+  EXPECT_EQ(report["products"].size(), 12U);
+  std::set<std::string> names;
+  for (const char* part : {"products", "kernels"}) {
+    for (const auto& kernel : report[part]) {
+      names.insert(kernel["name"].get<std::string>());
+      EXPECT_GT(kernel["seconds"].get<double>(), 0) << kernel;
+      EXPECT_GT(kernel["bytes"].get<double>(), 0) << kernel;
+      EXPECT_LE(kernel["deviation"].get<double>(), 1) << kernel;
+    }
+  }
+  for (const auto& product : report["products"]) {
+    EXPECT_GT(product["deviation"].get<double>(), 0) << "sums that are exact were not compared: " << product;
+    EXPECT_GT(product["flops"].get<double>(), 0) << product;
+  }
+  EXPECT_EQ(names.size(), report["products"].size() + report["kernels"].size());
+  for (const char* name :
+       {"attention backward", "norm backward", "gelu backward", "embedding backward", "AdamW",
+        "softmax, loss and gradient of a chunk", "packing of a weight, transposed"}) {
+    EXPECT_TRUE(names.contains(name)) << name;
+  }
+  EXPECT_GT(report["bandwidth"]["read"].get<double>(), 0);
+  EXPECT_GT(report["bandwidth"]["copy"].get<double>(), 0);
+}
+
+TEST(Bench, SplitsTheStep) {
+  const nlohmann::json report = bench({"--threads", "1"});
+  const auto& step = report["step"];
+  const auto seconds = [&](const char* key) { return step[key].get<double>(); };
+  EXPECT_EQ(report["threads"], 1);
+  EXPECT_LE(seconds("fastest_step_seconds"), seconds("step_seconds"));
+  EXPECT_LE(seconds("step_seconds"), seconds("slowest_step_seconds"));
+  EXPECT_LE(seconds("forward_seconds") + seconds("backward_seconds") + seconds("optimizer_seconds"),
+            1.05 * seconds("slowest_step_seconds"));
+  EXPECT_GT(seconds("loss_seconds"), 0);
+  EXPECT_GT(step["flops_utilization"].get<double>(), 0);
+  EXPECT_LT(step["flops_utilization"].get<double>(), 1);
+  EXPECT_GT(step["peak_resident_bytes"].get<double>(), 1e6);
+  EXPECT_FALSE(report.contains("scaling"));
+}
+
+TEST(Bench, SaysWhatBoundsMoreThreads) {
+  const nlohmann::json report = bench({"--threads", "2", "--scaling"});
+  const auto& scaling = report["scaling"];
+  EXPECT_GE(scaling["serial_share"].get<double>(), 0);
+  EXPECT_LT(scaling["serial_share"].get<double>(), 0.5);
+  double last = 1;
+  for (const auto& bound : scaling["bounds"]) {
+    EXPECT_GE(bound["speedup"].get<double>(), last) << scaling;
+    EXPECT_LE(bound["speedup"].get<double>(), bound["threads"].get<double>()) << scaling;
+    last = bound["speedup"].get<double>();
+  }
+  EXPECT_GT(scaling["speedup"].get<double>(), 0);
+}
+
+}  // namespace
+}  // namespace pretrain::test
