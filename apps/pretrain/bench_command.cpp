@@ -63,7 +63,7 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
     fail(ErrorKind::kRuntime,
          "kernel {} is wrong: {:.3g} times what rounding allows; this build or processor can't be "
          "trusted to train",
-         kernel.name, deviation);
+         bench_case.name, deviation);
   }
   std::vector<double> seconds, shares;
   for (int i = 0; i < 7; ++i) {
@@ -72,7 +72,7 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
     shares.push_back(kernel.operations / seconds.back() / peak);
   }
   machine.look(kShort, true);
-  return {{"name", kernel.name},
+  return {{"name", bench_case.name},
           {"seconds", median(seconds)},
           {"fastest_seconds", *std::ranges::min_element(seconds)},
           {"flops", kernel.operations / median(seconds)},

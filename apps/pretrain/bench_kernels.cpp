@@ -112,8 +112,7 @@ BenchKernel product_kernel(Compute& compute, const ProductShape& s) {
   const auto size = [](int64_t rows, int64_t columns) {
     return static_cast<double>(rows) * static_cast<double>(columns);
   };
-  return {.name = fmt::format("{} {}x{}x{}", s.name, s.M, s.N, s.K),
-          .operations = 2 * size(s.M, s.N) * static_cast<double>(s.K),
+  return {.operations = 2 * size(s.M, s.N) * static_cast<double>(s.K),
           .bytes = floats(size(s.M, s.K) + size(s.K, s.N) + size(s.M, s.N)),
           .run = run,
           .check = [=] {
@@ -139,8 +138,7 @@ BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
     }
   };
   const double pairs = static_cast<double>(M) * static_cast<double>(c.context) / 2;
-  return {.name = forward ? "attention forward" : "attention backward",
-          .operations = (forward ? 4 : 8) * pairs * static_cast<double>(c.d_model),
+  return {.operations = (forward ? 4 : 8) * pairs * static_cast<double>(c.d_model),
           .bytes = floats(static_cast<double>(M * c.d_model) * (forward ? 4 : 8)),
           .run = run,
           .check = [=] {
@@ -174,10 +172,7 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
   const auto run = [=, &compute] {
     softmax_cross_entropy(compute, logits->data(), targets->data(), rows, V, 1, losses->data());
   };
-  return {.name = "softmax, loss and gradient of a chunk",
-          .bytes = floats(2 * static_cast<double>(rows * V)),
-          .run = run,
-          .check = [=] {
+  return {.bytes = floats(2 * static_cast<double>(rows * V)), .run = run, .check = [=] {
             std::ranges::copy(original->span(), logits->data());
             run();
             const int64_t few = std::min(rows, kCheckedRows);
@@ -207,10 +202,7 @@ BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool 
                                      dgain->data(), dbias->data());
     }
   };
-  return {.name = forward ? "norm forward" : "norm backward",
-          .bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 6)),
-          .run = run,
-          .check = [=] {
+  return {.bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 6)), .run = run, .check = [=] {
             std::fill_n(out->data(), forward ? 0 : out->size(), 0.0F);
             run();
             const Matrix xd = as_double(x->span()), gd = as_double(gain->span());
@@ -234,10 +226,7 @@ BenchKernel gelu_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool 
       gelu_backward(compute, x->data(), dy->data(), x->size(), out->data());
     }
   };
-  return {.name = forward ? "gelu forward" : "gelu backward",
-          .bytes = floats(static_cast<double>(x->size()) * (forward ? 2 : 3)),
-          .run = run,
-          .check = [=] {
+  return {.bytes = floats(static_cast<double>(x->size()) * (forward ? 2 : 3)), .run = run, .check = [=] {
             run();
             const Matrix xd = as_double(x->span());
             return deviation(
@@ -266,10 +255,7 @@ BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
                      positions->data());
     }
   };
-  return {.name = forward ? "embedding forward" : "embedding backward",
-          .bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 4)),
-          .run = run,
-          .check = [=] {
+  return {.bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 4)), .run = run, .check = [=] {
             Matrix expected = as_double(table->span());
             if (forward) {
               run();
@@ -293,7 +279,7 @@ BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
 BenchKernel column_sums_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
   const Floats x = random(M, c.d_ff, 1), sums = empty(c.d_ff);
   const auto run = [=, &compute] { column_sums(compute, x->data(), M, c.d_ff, false, sums->data()); };
-  return {.name = "bias gradient", .bytes = floats(static_cast<double>(x->size())), .run = run, .check = [=] {
+  return {.bytes = floats(static_cast<double>(x->size())), .run = run, .check = [=] {
             run();
             const Matrix ones(area(M), 1.0);
             return deviation(sums->span(), reference::linear(ones, as_double(x->span()), {}, 1, c.d_ff, M),
@@ -313,10 +299,7 @@ BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transpos
       packed->pack(compute, b->data(), N);
     }
   };
-  return {.name = transposed ? "packing of a weight, transposed" : "packing of a weight",
-          .bytes = floats(2 * static_cast<double>(b->size())),
-          .run = run,
-          .check = [=, &compute] {
+  return {.bytes = floats(2 * static_cast<double>(b->size())), .run = run, .check = [=, &compute] {
             run();  // a product with rows of the identity gives rows of B back
             constexpr int64_t kRows = 8;
             Buffer<float> identity(area(kRows, packed->K()));
@@ -338,14 +321,13 @@ BenchKernel norm_of_gradients_kernel(Compute& compute, const ModelConfig& c) {
   const Floats x = random(count, 1, 1), sum = empty(1);
   const auto squares = std::make_shared<SumOfSquares>(x->size());
   const auto run = [=, &compute] { (*sum)[0] = static_cast<float>((*squares)(compute, x->data())); };
-  return {
-      .name = "norm of all gradients", .bytes = floats(static_cast<double>(count)), .run = run, .check = [=] {
-        run();
-        double expected = 0;
-        for (const float value : x->span())
-          expected += static_cast<double>(value) * static_cast<double>(value);
-        return deviation(sum->span(), {expected}, rounding(1));
-      }};
+  return {.bytes = floats(static_cast<double>(count)), .run = run, .check = [=] {
+            run();
+            double expected = 0;
+            for (const float value : x->span())
+              expected += static_cast<double>(value) * static_cast<double>(value);
+            return deviation(sum->span(), {expected}, rounding(1));
+          }};
 }
 
 BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
@@ -367,7 +349,7 @@ BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
                    m->data() + begin, v->data() + begin);
     });
   };
-  return {.name = "AdamW", .bytes = floats(7 * static_cast<double>(count)), .run = run, .check = [=] {
+  return {.bytes = floats(7 * static_cast<double>(count)), .run = run, .check = [=] {
             const Matrix p = as_double(parameters->span()), m0 = as_double(m->span()),
                          v0 = as_double(v->span());
             run();
@@ -403,21 +385,30 @@ std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
 
 std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64_t M) {
   std::vector<BenchCase> cases;
-  for (const ProductShape& shape : product_shapes(c, M))
-    cases.push_back({true, [&compute, shape] { return product_kernel(compute, shape); }});
-  const auto add = [&](std::function<BenchKernel()> make) { cases.push_back({false, std::move(make)}); };
-  for (const bool forward : {true, false}) {
-    add([&compute, c, M, forward] { return attention_kernel(compute, c, M, forward); });
-    add([&compute, c, M, forward] { return norm_kernel(compute, c, M, forward); });
-    add([&compute, c, M, forward] { return gelu_kernel(compute, c, M, forward); });
-    add([&compute, c, M, forward] { return embedding_kernel(compute, c, M, forward); });
+  for (const ProductShape& shape : product_shapes(c, M)) {
+    cases.push_back({fmt::format("{} {}x{}x{}", shape.name, shape.M, shape.N, shape.K), true,
+                     [&compute, shape] { return product_kernel(compute, shape); }});
   }
-  add([&compute, c, M] { return loss_kernel(compute, c, M); });
-  add([&compute, c, M] { return column_sums_kernel(compute, c, M); });
-  add([&compute, c] { return packing_kernel(compute, c, false); });
-  add([&compute, c] { return packing_kernel(compute, c, true); });
-  add([&compute, c] { return norm_of_gradients_kernel(compute, c); });
-  add([&compute, c] { return adamw_kernel(compute, c); });
+  const auto add = [&](const char* name, std::function<BenchKernel()> make) {
+    cases.push_back({name, false, std::move(make)});
+  };
+  using PairKernel = BenchKernel (*)(Compute&, const ModelConfig&, int64_t, bool);
+  const auto add_pair = [&](const std::string& name, PairKernel make) {
+    for (const bool forward : {true, false}) {
+      cases.push_back({name + (forward ? " forward" : " backward"), false,
+                       [&compute, c, M, forward, make] { return make(compute, c, M, forward); }});
+    }
+  };
+  add_pair("attention", attention_kernel);
+  add_pair("norm", norm_kernel);
+  add_pair("gelu", gelu_kernel);
+  add_pair("embedding", embedding_kernel);
+  add("softmax, loss and gradient of a chunk", [&compute, c, M] { return loss_kernel(compute, c, M); });
+  add("bias gradient", [&compute, c, M] { return column_sums_kernel(compute, c, M); });
+  add("packing of a weight", [&compute, c] { return packing_kernel(compute, c, false); });
+  add("packing of a weight, transposed", [&compute, c] { return packing_kernel(compute, c, true); });
+  add("norm of all gradients", [&compute, c] { return norm_of_gradients_kernel(compute, c); });
+  add("AdamW", [&compute, c] { return adamw_kernel(compute, c); });
   return cases;
 }
 

@@ -13,7 +13,6 @@ namespace pretrain {
 
 /// A kernel that is ready to run.
 struct BenchKernel {
-  std::string name;
   double operations = 0;      ///< floating-point operations of a run; 0 where memory is what counts
   double bytes = 0;           ///< that a run has to read and write at least
   std::function<void()> run;  ///< on all threads
@@ -24,6 +23,7 @@ struct BenchKernel {
 
 /// Makes one kernel; the operands live as long as it does.
 struct BenchCase {
+  std::string name;
   bool product = false;  ///< a matrix product, else another kernel
   std::function<BenchKernel()> make;
 };
