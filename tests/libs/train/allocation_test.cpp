@@ -1,0 +1,142 @@
+// What a training step takes from the heap once it has run a few times: nothing.
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include "libs/model/initialization.h"
+#include "libs/train/step.h"
+#include "tests/libs/train/train_testing.h"
+#include "tests/support/allocations/allocations.h"
+
+namespace pretrain {
+namespace {
+
+using test::allocations_so_far;
+
+/// Where a pointer goes so that the compiler can't do without the allocation.
+void* volatile sink;
+
+template <typename Action>
+uint64_t calls_in(const Action& action) {
+  const uint64_t before = allocations_so_far().calls;
+  action();
+  return allocations_so_far().calls - before;
+}
+
+class Allocations : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::kAllocationsAreCounted) GTEST_SKIP() << "sanitizers replace the functions that are counted";
+  }
+};
+
+TEST_F(Allocations, AreCountedWhateverTheirKind) {
+  const auto counts = [](const auto& allocate) {
+    void* block = nullptr;
+    const uint64_t calls = calls_in([&] { sink = block = allocate(); });
+    std::free(block);
+    return calls == 1;
+  };
+  EXPECT_TRUE(counts([] { return std::malloc(10); }));
+  EXPECT_TRUE(counts([] { return std::calloc(10, 10); }));
+  EXPECT_TRUE(counts([] { return std::realloc(nullptr, 10); }));
+  EXPECT_TRUE(counts([] { return std::aligned_alloc(64, 128); }));
+  EXPECT_TRUE(counts([] {
+    void* block = nullptr;
+    return posix_memalign(&block, 64, 100) == 0 ? block : nullptr;
+  }));
+  EXPECT_EQ(calls_in([] { sink = std::make_unique<int>(1).get(); }), 1U);
+  EXPECT_EQ(calls_in([] { sink = std::vector<double>(3).data(); }), 1U);
+  EXPECT_EQ(calls_in([] { sink = Buffer<float>(5'000'000).data(); }), 1U);
+  EXPECT_EQ(calls_in([] {
+              void* pages = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+              munmap(pages, 4096);
+            }),
+            1U);
+  EXPECT_EQ(calls_in([] {}), 0U);
+}
+
+TEST_F(Allocations, AreCountedOnTheThreadsThatCompute) {
+  Compute compute(2);
+  EXPECT_GE(calls_in([&] { compute.parallel_for(7, [](size_t) { sink = std::make_unique<int>(1).get(); }); }),
+            7U);
+}
+
+/// Holds each piece of work until all threads have one, so that none of them starts later. False when one
+/// does not come.
+bool wake_all_threads(Compute& compute) {
+  std::atomic<int> arrived = 0;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  compute.parallel_for(static_cast<size_t>(compute.threads()), [&](size_t) {
+    ++arrived;
+    while (arrived < compute.threads() && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+  });
+  return arrived == compute.threads() && std::chrono::steady_clock::now() < deadline;
+}
+
+/// A model with all that a step of it needs.
+struct Training {
+  explicit Training(int threads, const ModelConfig& config, int64_t micro_rows)
+      : compute(threads),
+        model(compute, config, micro_rows, true),
+        parameters(model.layout().flat_size()),
+        gradients(model.layout().flat_size()),
+        optimizer(compute, model.layout(), {}),
+        pass(model, optimizer) {
+    initialize_parameters(compute, model.layout(), 1, parameters.data());
+    std::fill_n(gradients.data(), gradients.size(), 0.0F);
+    model.use_parameters(parameters.data());
+  }
+  void step(const std::vector<Batch>& batches) {
+    const StepResult result = pass.run(batches, gradients.data());
+    ASSERT_TRUE(result.finite);
+    optimizer.update(1e-3, result.gradient_norm, gradients.data(), parameters.data());
+    model.use_parameters(parameters.data());
+  }
+
+  Compute compute;
+  Transformer model;
+  Buffer<float> parameters, gradients;
+  AdamW optimizer;
+  GradientPass pass;
+};
+
+TEST_F(Allocations, DoNotHappenInASteadyStep) {
+  const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
+  // Several tiles of each product, chunks of logits, and blocks of attention; a padded last micro-batch.
+  const ModelConfig config{
+      .layers = 2, .d_model = 96, .heads = 4, .d_ff = 200, .vocabulary = 700, .context = 130};
+  const std::vector<Batch> batches{test::random_batch(config, 5, 1), test::random_batch(config, 3, 2)};
+  for (const int threads : {1, 2, 5}) {
+    SCOPED_TRACE(threads);
+    Training training(threads, config, 4);
+    ASSERT_TRUE(wake_all_threads(training.compute));
+    for (int i = 0; i < 3; ++i) training.step(batches);
+    EXPECT_EQ(calls_in([&] {
+                for (int i = 0; i < 10; ++i) training.step(batches);
+              }),
+              0U);
+  }
+}
+
+TEST_F(Allocations, OfASteadyStepAreNoticed) {
+  Training training(2, test::tiny_model(), 4);
+  const std::vector<Batch> batches{test::random_batch(test::tiny_model(), 4, 1)};
+  training.step(batches);
+  training.model.set_probe([](std::string_view name, std::span<float> values) {
+    if (name == "dqkv") sink = std::vector<float>(values.begin(), values.end()).data();
+  });
+  EXPECT_EQ(calls_in([&] { training.step(batches); }), 1U);
+}
+
+}  // namespace
+}  // namespace pretrain
