@@ -64,7 +64,7 @@ void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
 }
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
-  const MemoryPlan plan = plan_memory(c.model, c.trainer.micro_rows, c.threads);
+  const MemoryPlan plan = plan_memory({c.model, c.trainer.micro_rows}, c.threads);
   const auto sequence_bytes =
       static_cast<uint64_t>((c.model.context + 1) * (c.model.vocabulary <= 65'536 ? 2 : 4));
   const uint64_t batch_bytes = static_cast<uint64_t>(c.batch * c.model.context) * 8;
@@ -74,11 +74,11 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
   const uint64_t total = plan.total() + loader + kProgram;
   log_info(
-      "memory: {} at most (parameters and moments {}, packed weights {}, activations {}, logits {}, loader "
-      "{}); "
-      "{} of {} available",
+      "memory: {} at most (parameters and moments {}, packed weights {}, activations {}, loader {}); {} of "
+      "{} "
+      "available",
       format_bytes(total), format_bytes(plan.parameters), format_bytes(plan.packed),
-      format_bytes(plan.activations + plan.scratch), format_bytes(plan.logits), format_bytes(loader),
+      format_bytes(plan.activations + plan.scratch), format_bytes(loader),
       format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {
     fail(ErrorKind::kUsage,

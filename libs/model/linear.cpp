@@ -4,14 +4,14 @@
 
 namespace pretrain {
 
-Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out)
-    : compute_(compute), M_(M), in_(in), out_(out), weight_(in, out) {}
+Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out, bool training)
+    : compute_(compute), M_(M), in_(in), out_(out), weight_(in, out) {
+  if (training) weight_transposed_ = PackedMatrix(out, in);
+}
 
-void Linear::pack(const float* W, bool for_backward) {
+void Linear::pack(const float* W) {
   weight_.pack(compute_, W, out_);
-  if (!for_backward) return;
-  if (weight_transposed_.K() == 0) weight_transposed_ = PackedMatrix(out_, in_);
-  weight_transposed_.pack_transposed(compute_, W, out_);
+  if (weight_transposed_.K() > 0) weight_transposed_.pack_transposed(compute_, W, out_);
 }
 
 void Linear::forward(const float* x, const float* b, float* y, Epilogue then) {

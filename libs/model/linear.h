@@ -10,10 +10,11 @@ namespace pretrain {
 /// Shapes: x [M, in], W [in, out], b [out], y [M, out]. Single-owner.
 class Linear {
  public:
-  Linear(Compute& compute, int64_t M, int64_t in, int64_t out);
+  /// Only with `training` has it a backward pass.
+  Linear(Compute& compute, int64_t M, int64_t in, int64_t out, bool training);
 
-  /// Packs W for the forward and, if asked, for the backward pass. To be called after each change of W.
-  void pack(const float* W, bool for_backward);
+  /// Packs W for its passes. To be called after each change of W.
+  void pack(const float* W);
 
   /// y = x W + b, then what `then` asks for besides the bias. Aliasing: y is neither x nor then.added.
   void forward(const float* x, const float* b, float* y, Epilogue then = {});
@@ -29,7 +30,7 @@ class Linear {
   Compute& compute_;
   int64_t M_, in_, out_;
   PackedMatrix weight_;             // [in, out]
-  PackedMatrix weight_transposed_;  // [out, in]
+  PackedMatrix weight_transposed_;  // [out, in], training only
 };
 
 }  // namespace pretrain

@@ -1,9 +1,10 @@
 #pragma once
-// How much memory a training run takes, from its sizes alone, before anything is allocated.
+// How much memory a training run takes, from its sizes alone, before anything is allocated. Each figure is
+// what its owner's constructor allocates; a test counts that for every preset.
 
 #include <cstdint>
 
-#include "libs/model/config.h"
+#include "libs/model/activations.h"
 
 namespace pretrain {
 
@@ -14,14 +15,14 @@ int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens);
 /// Bytes by purpose.
 struct MemoryPlan {
   uint64_t parameters = 0;   ///< values, gradients and two moments
-  uint64_t packed = 0;       ///< weights packed for the products, both directions
-  uint64_t activations = 0;  ///< kept for the backward pass, and gradients on their way
-  uint64_t logits = 0;       ///< one chunk of logits and its transpose
+  uint64_t packed = 0;       ///< weights packed for the products, both directions, and one layer's gradient
+  uint64_t activations = 0;  ///< kept for the backward pass, gradients on their way, one chunk of logits
   uint64_t scratch = 0;      ///< attention scores and product scratch of all threads
 
-  uint64_t total() const { return parameters + packed + activations + logits + scratch; }
+  uint64_t total() const { return parameters + packed + activations + scratch; }
 };
 
-MemoryPlan plan_memory(const ModelConfig& config, int64_t micro_rows, int threads);
+/// Requires: shape.training.
+MemoryPlan plan_memory(const PassShape& shape, int threads);
 
 }  // namespace pretrain

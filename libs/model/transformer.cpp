@@ -13,10 +13,6 @@
 namespace pretrain {
 namespace {
 
-size_t elements(int64_t rows, int64_t columns = 1) {
-  return static_cast<size_t>(rows * columns);
-}
-
 /// Adds the time of its scope to a counter, and optionally to a second one.
 class ScopedSeconds {
  public:
@@ -38,58 +34,14 @@ class ScopedSeconds {
 
 }  // namespace
 
-/// One layer: its products and what its forward pass keeps for the backward pass. What is cheap to compute
-/// again (norm outputs, GELU outputs) is not kept.
-struct Transformer::Layer {
-  Layer(Compute& compute, const ModelConfig& c, int64_t rows, int64_t M)
-      : qkv(compute, M, c.d_model, 3 * c.d_model),
-        attention(compute, M, c.d_model, c.d_model),
-        up(compute, M, c.d_model, c.d_ff),
-        down(compute, M, c.d_ff, c.d_model),
-        mean1(elements(M)),
-        rstd1(elements(M)),
-        qkv_out(elements(M, 3 * c.d_model)),
-        attention_out(elements(M, c.d_model)),
-        log_sum_exp(elements(rows * c.heads, c.context)),
-        middle(elements(M, c.d_model)),
-        mean2(elements(M)),
-        rstd2(elements(M)),
-        up_out(elements(M, c.d_ff)) {}
+Transformer::Layer::Layer(Compute& compute, const ModelConfig& c, int64_t M, bool training)
+    : qkv(compute, M, c.d_model, 3 * c.d_model, training),
+      attention(compute, M, c.d_model, c.d_model, training),
+      up(compute, M, c.d_model, c.d_ff, training),
+      down(compute, M, c.d_ff, c.d_model, training) {}
 
-  Linear qkv, attention, up, down;
-  Buffer<float> mean1, rstd1;   // [M]
-  Buffer<float> qkv_out;        // [M, 3C]
-  Buffer<float> attention_out;  // [M, C]
-  Buffer<float> log_sum_exp;    // [B, H, T]
-  Buffer<float> middle;         // [M, C], the residual stream between attention and MLP
-  Buffer<float> mean2, rstd2;   // [M]
-  Buffer<float> up_out;         // [M, F], before the activation
-};
-
-/// Gradients on their way down, shared by all layers.
-struct Transformer::BackwardMemory {
-  BackwardMemory(const ModelConfig& c, int64_t M)
-      : dx(elements(M, c.d_model)),
-        dnarrow(elements(M, c.d_model)),
-        dwide(elements(M, c.d_ff)),
-        dqkv(elements(M, 3 * c.d_model)),
-        packed(PackedMatrix::size_floats(M, std::max(3 * c.d_model, c.d_ff))) {}
-
-  Buffer<float> dx;       // [M, C], the gradient of the residual stream
-  Buffer<float> dnarrow;  // [M, C]
-  Buffer<float> dwide;    // [M, F]
-  Buffer<float> dqkv;     // [M, 3C]
-  PackedMatrix packed;    // the gradient of a layer's output, for the product with its input
-};
-
-int64_t head_chunk_rows(int64_t M, int64_t V) {
-  // Large enough that a chunk's products are efficient, small enough that the logits stay near 32 MB.
-  constexpr int64_t kLogitsPerChunk = 8'388'608;
-  const int64_t rows = std::clamp<int64_t>(kLogitsPerChunk / V / 64 * 64, 64, 512);
-  return std::min(M, rows);
-}
-
-Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training)
+Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training,
+                         Recompute recompute)
     : compute_(compute),
       config_(config),
       layout_(config),
@@ -99,80 +51,83 @@ Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t ro
       C_(config.d_model),
       F_(config.d_ff),
       V_(config.vocabulary),
+      training_(training),
+      recompute_(recompute),
       attention_(compute, {.B = B_, .T = T_, .H = config.heads, .D = config.head_size()}),
       head_rows_(head_chunk_rows(M_, V_)),
       head_weight_(C_, V_),
-      residual_(elements(residual_buffers() * M_, C_)),
-      normed_(elements(M_, C_)),
-      activated_(elements(M_, F_)),
-      final_normed_(elements(M_, C_)),
-      final_mean_(elements(M_)),
-      final_rstd_(elements(M_)),
-      logits_(elements(head_rows_, V_)),
-      losses_(elements(M_)) {
-  for (int64_t layer = 0; layer < config.layers; ++layer) {
-    layers_.push_back(std::make_unique<Layer>(compute, config, rows, M_));
-  }
+      memory_({config_, rows, training, recompute}),
+      t_(memory_.tensors()) {
+  layers_.reserve(static_cast<size_t>(config.layers));
+  for (int64_t l = 0; l < config.layers; ++l) layers_.emplace_back(compute, config, M_, training);
   if (training) {
     head_transposed_ = PackedMatrix(V_, C_);
-    backward_ = std::make_unique<BackwardMemory>(config, M_);
+    packed_gradient_ = PackedMatrix(packed_gradient_floats({config_, rows}));
   }
 }
 
-Transformer::~Transformer() = default;
-
 void Transformer::use_parameters(const float* parameters) {
   parameters_ = parameters;
-  const bool training = backward_ != nullptr;
   for (size_t l = 0; l < layers_.size(); ++l) {
     const BlockOffsets& at = layout_.blocks()[l];
-    layers_[l]->qkv.pack(parameter(at.qkv_weight), training);
-    layers_[l]->attention.pack(parameter(at.attention_weight), training);
-    layers_[l]->up.pack(parameter(at.up_weight), training);
-    layers_[l]->down.pack(parameter(at.down_weight), training);
+    layers_[l].qkv.pack(parameter(at.qkv_weight));
+    layers_[l].attention.pack(parameter(at.attention_weight));
+    layers_[l].up.pack(parameter(at.up_weight));
+    layers_[l].down.pack(parameter(at.down_weight));
   }
   const float* embedding = parameter(layout_.token_embedding());
   head_weight_.pack_transposed(compute_, embedding, C_);
-  if (training) head_transposed_.pack(compute_, embedding, C_);
+  if (training_) head_transposed_.pack(compute_, embedding, C_);
 }
 
 void Transformer::forward(const uint32_t* inputs) {
   PRETRAIN_CHECK(parameters_ != nullptr, "no parameters in use");
   embed_forward(compute_, inputs, parameter(layout_.token_embedding()),
-                parameter(layout_.position_embedding()), M_, T_, C_, residual(0));
-  show("embedded", residual(0), M_, C_);
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    const auto index = static_cast<size_t>(layer);
-    forward_layer(*layers_[index], layout_.blocks()[index], residual(layer), residual(layer + 1));
-  }
-  layer_norm_forward(compute_, residual(config_.layers), parameter(layout_.final_norm_gain()),
-                     parameter(layout_.final_norm_bias()), M_, C_, final_normed_.data(), final_mean_.data(),
-                     final_rstd_.data());
-  show("final_normed", final_normed_.data(), M_, C_);
+                parameter(layout_.position_embedding()), M_, T_, C_, t_.residual.front());
+  show("embedded", t_.residual.front(), M_, C_);
+  for (size_t index = 0; index < layers_.size(); ++index) forward_layer(index);
+  layer_norm_forward(compute_, t_.residual.back(), parameter(layout_.final_norm_gain()),
+                     parameter(layout_.final_norm_bias()), M_, C_, t_.final_normed, t_.final_mean,
+                     t_.final_rstd);
+  show("final_normed", t_.final_normed, M_, C_);
 }
 
-// middle = x + attention(norm1(x));  x_out = middle + mlp(norm2(middle))
-void Transformer::forward_layer(Layer& layer, const BlockOffsets& at, const float* x, float* x_out) {
-  layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
-                     layer.mean1.data(), layer.rstd1.data());
-  show("normed1", normed_.data(), M_, C_);
-  layer.qkv.forward(normed_.data(), parameter(at.qkv_bias), layer.qkv_out.data());
-  show("qkv_out", layer.qkv_out.data(), M_, 3 * C_);
-  attention_.forward(layer.qkv_out.data(), layer.attention_out.data(), layer.log_sum_exp.data());
-  show("attention_out", layer.attention_out.data(), M_, C_);
-  show("log_sum_exp", layer.log_sum_exp.data(), M_, config_.heads);
-  layer.attention.forward(layer.attention_out.data(), parameter(at.attention_bias), layer.middle.data(),
-                          {.added = x});
-  show("middle", layer.middle.data(), M_, C_);
-
-  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
-                     C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
-  show("normed2", normed_.data(), M_, C_);
-  layer.up.forward(normed_.data(), parameter(at.up_bias), layer.up_out.data(), {.gelu = activated_.data()});
-  show("up_out", layer.up_out.data(), M_, F_);
-  show("activated", activated_.data(), M_, F_);
-  layer.down.forward(activated_.data(), parameter(at.down_bias), x_out, {.added = layer.middle.data()});
+// middle = x + attention(norm1(x));  x_out = middle + down(gelu(up(norm2(middle))))
+void Transformer::forward_layer(size_t index) {
+  forward_attention(index);
+  forward_up(index);
+  const LayerActivations& a = t_.layers[index];
+  float* x_out = t_.residual[index + 1];
+  layers_[index].down.forward(a.activated, parameter(layout_.blocks()[index].down_bias), x_out,
+                              {.added = a.middle});
   show("layer_out", x_out, M_, C_);
+}
+
+void Transformer::forward_attention(size_t index) {
+  const BlockOffsets& at = layout_.blocks()[index];
+  const LayerActivations& a = t_.layers[index];
+  const float* x = t_.residual[index];
+  layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, a.normed1,
+                     a.mean1, a.rstd1);
+  show("normed1", a.normed1, M_, C_);
+  layers_[index].qkv.forward(a.normed1, parameter(at.qkv_bias), a.qkv_out);
+  show("qkv_out", a.qkv_out, M_, 3 * C_);
+  attention_.forward(a.qkv_out, a.attention_out, a.log_sum_exp);
+  show("attention_out", a.attention_out, M_, C_);
+  show("log_sum_exp", a.log_sum_exp, M_, config_.heads);
+  layers_[index].attention.forward(a.attention_out, parameter(at.attention_bias), a.middle, {.added = x});
+  show("middle", a.middle, M_, C_);
+}
+
+void Transformer::forward_up(size_t index) {
+  const BlockOffsets& at = layout_.blocks()[index];
+  const LayerActivations& a = t_.layers[index];
+  layer_norm_forward(compute_, a.middle, parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
+                     a.normed2, a.mean2, a.rstd2);
+  show("normed2", a.normed2, M_, C_);
+  layers_[index].up.forward(a.normed2, parameter(at.up_bias), a.up_out, {.gelu = a.activated});
+  show("up_out", a.up_out, M_, F_);
+  show("activated", a.activated, M_, F_);
 }
 
 // logits = h E^T in chunks of rows, h the normed output and E the token embedding; each chunk's gradient is
@@ -182,28 +137,28 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
     const int64_t rows = std::min(head_rows_, M_ - first);
     {
       const ScopedSeconds timed(seconds_.forward, &seconds_.loss);
-      product(compute_, rows, {final_normed_.data() + first * C_, C_}, head_weight_, logits_.data());
-      show("logits", logits_.data(), rows, V_);
-      softmax_cross_entropy(compute_, logits_.data(), targets + first, rows, V_, gradient_scale,
-                            losses_.data() + first);
-      show("losses", losses_.data() + first, rows);
+      product(compute_, rows, {t_.final_normed + first * C_, C_}, head_weight_, t_.logits);
+      show("logits", t_.logits, rows, V_);
+      softmax_cross_entropy(compute_, t_.logits, targets + first, rows, V_, gradient_scale,
+                            t_.losses + first);
+      show("losses", t_.losses + first, rows);
     }
     if (gradients != nullptr) head_chunk_backward(first, rows, accumulate || first > 0, gradients);
   }
-  return std::accumulate(losses_.data(), losses_.data() + M_, 0.0);
+  return std::accumulate(t_.losses, t_.losses + M_, 0.0);
 }
 
 // dh = dlogits E;  dE (+)= dlogits^T h
 void Transformer::head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients) {
   const ScopedSeconds timed(seconds_.backward, &seconds_.loss);
-  show("dlogits", logits_.data(), rows, V_);
-  product(compute_, rows, {logits_.data(), V_}, head_transposed_, backward_->dnarrow.data() + first * C_);
-  show("dhidden", backward_->dnarrow.data() + first * C_, rows, C_);
-  PackedMatrix& hidden = backward_->packed;
+  show("dlogits", t_.logits, rows, V_);
+  product(compute_, rows, {t_.logits, V_}, head_transposed_, t_.dnarrow + first * C_);
+  show("dhidden", t_.dnarrow + first * C_, rows, C_);
+  PackedMatrix& hidden = packed_gradient_;
   hidden.reshape(rows, C_);
-  hidden.pack(compute_, final_normed_.data() + first * C_, C_);
+  hidden.pack(compute_, t_.final_normed + first * C_, C_);
   float* dembedding = gradients + layout_.token_embedding();
-  product(compute_, V_, MatrixView(logits_.data(), V_).transposed(), hidden, dembedding,
+  product(compute_, V_, MatrixView(t_.logits, V_).transposed(), hidden, dembedding,
           {.added = accumulate ? dembedding : nullptr});
 }
 
@@ -217,7 +172,7 @@ double Transformer::evaluate(const uint32_t* inputs, const int32_t* targets) {
 
 double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
                                      bool accumulate, float* gradients) {
-  PRETRAIN_CHECK(backward_ != nullptr, "made for evaluation only");
+  PRETRAIN_CHECK(training_, "made for evaluation only");
   {
     const ScopedSeconds timed(seconds_.forward);
     forward(inputs);
@@ -230,69 +185,84 @@ double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targ
 
 // Starts from the head's gradient of the normed output in dnarrow; dx is the gradient of the residual stream.
 void Transformer::backward(const uint32_t* inputs, bool accumulate, float* gradients) {
-  BackwardMemory& memory = *backward_;
-  const float* x = residual(config_.layers);
-  layer_norm_parameter_gradients(compute_, memory.dnarrow.data(), x, final_mean_.data(), final_rstd_.data(),
-                                 M_, C_, accumulate, gradients + layout_.final_norm_gain(),
+  const float* x = t_.residual.back();
+  layer_norm_parameter_gradients(compute_, t_.dnarrow, x, t_.final_mean, t_.final_rstd, M_, C_, accumulate,
+                                 gradients + layout_.final_norm_gain(),
                                  gradients + layout_.final_norm_bias());
-  std::fill_n(memory.dx.data(), memory.dx.size(), 0.0F);
-  layer_norm_backward(compute_, memory.dnarrow.data(), x, parameter(layout_.final_norm_gain()),
-                      final_mean_.data(), final_rstd_.data(), M_, C_, memory.dx.data());
-  show("dx", memory.dx.data(), M_, C_);
-  for (int64_t layer = config_.layers - 1; layer >= 0; --layer) {
-    const auto index = static_cast<size_t>(layer);
-    backward_layer(*layers_[index], layout_.blocks()[index], residual(layer), accumulate, gradients);
+  std::fill_n(t_.dx, M_ * C_, 0.0F);
+  layer_norm_backward(compute_, t_.dnarrow, x, parameter(layout_.final_norm_gain()), t_.final_mean,
+                      t_.final_rstd, M_, C_, t_.dx);
+  show("dx", t_.dx, M_, C_);
+  for (size_t left = layers_.size(); left > 0; --left) {
+    restore_layer(left - 1);
+    backward_mlp(left - 1, accumulate, gradients);
+    backward_attention(left - 1, accumulate, gradients);
   }
-  embed_backward(compute_, inputs, memory.dx.data(), M_, T_, C_, accumulate,
-                 gradients + layout_.token_embedding(), gradients + layout_.position_embedding());
+  embed_backward(compute_, inputs, t_.dx, M_, T_, C_, accumulate, gradients + layout_.token_embedding(),
+                 gradients + layout_.position_embedding());
   show("gradients", gradients, static_cast<int64_t>(layout_.flat_size()));
 }
 
-// Forward was: middle = x + attention(norm1(x));  x_out = middle + down(gelu(up(norm2(middle)))).
-// dx holds the gradient of x_out on entry and that of x on return: each branch adds to it.
-void Transformer::backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate,
-                                 float* gradients) {
-  BackwardMemory& memory = *backward_;
-  float* dx = memory.dx.data();
-  float* dnarrow = memory.dnarrow.data();
-  float* dwide = memory.dwide.data();
+/// Where layers share their activations, those of the last one are still there.
+void Transformer::restore_layer(size_t index) {
+  if (recompute_ != Recompute::kLayers || index + 1 == layers_.size()) return;
+  forward_attention(index);
+  forward_up(index);
+}
 
-  layer.down.backward_input(dx, dwide, {.gelu_input = layer.up_out.data(), .gelu = activated_.data()});
-  show("dup_out", dwide, M_, F_);
-  layer.down.backward_parameters(activated_.data(), dx, accumulate, gradients + at.down_weight,
-                                 gradients + at.down_bias, memory.packed);
-  layer_norm_forward(compute_, layer.middle.data(), parameter(at.norm2_gain), parameter(at.norm2_bias), M_,
-                     C_, normed_.data(), layer.mean2.data(), layer.rstd2.data());
-  layer.up.backward_parameters(normed_.data(), dwide, accumulate, gradients + at.up_weight,
-                               gradients + at.up_bias, memory.packed);
-  layer.up.backward_input(dwide, dnarrow);
-  show("dnormed2", dnarrow, M_, C_);
-  layer_norm_parameter_gradients(compute_, dnarrow, layer.middle.data(), layer.mean2.data(),
-                                 layer.rstd2.data(), M_, C_, accumulate, gradients + at.norm2_gain,
-                                 gradients + at.norm2_bias);
-  layer_norm_backward(compute_, dnarrow, layer.middle.data(), parameter(at.norm2_gain), layer.mean2.data(),
-                      layer.rstd2.data(), M_, C_, dx);
-  show("dmiddle", dx, M_, C_);
+// Forward was: x_out = middle + down(gelu(up(norm2(middle)))).
+// dx holds the gradient of x_out on entry and that of middle on return: the branch adds to it.
+void Transformer::backward_mlp(size_t index, bool accumulate, float* gradients) {
+  const BlockOffsets& at = layout_.blocks()[index];
+  const LayerActivations& a = t_.layers[index];
+  Layer& layer = layers_[index];
+  const bool recomputes = recompute_ == Recompute::kCheap;
 
-  layer.attention.backward_parameters(layer.attention_out.data(), dx, accumulate,
-                                      gradients + at.attention_weight, gradients + at.attention_bias,
-                                      memory.packed);
-  layer.attention.backward_input(dx, dnarrow);
-  show("dattention_out", dnarrow, M_, C_);
-  attention_.backward(layer.qkv_out.data(), layer.attention_out.data(), dnarrow, layer.log_sum_exp.data(),
-                      memory.dqkv.data());
-  show("dqkv", memory.dqkv.data(), M_, 3 * C_);
-  layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, normed_.data(),
-                     layer.mean1.data(), layer.rstd1.data());
-  layer.qkv.backward_parameters(normed_.data(), memory.dqkv.data(), accumulate, gradients + at.qkv_weight,
-                                gradients + at.qkv_bias, memory.packed);
-  layer.qkv.backward_input(memory.dqkv.data(), dnarrow);
-  show("dnormed1", dnarrow, M_, C_);
-  layer_norm_parameter_gradients(compute_, dnarrow, x, layer.mean1.data(), layer.rstd1.data(), M_, C_,
-                                 accumulate, gradients + at.norm1_gain, gradients + at.norm1_bias);
-  layer_norm_backward(compute_, dnarrow, x, parameter(at.norm1_gain), layer.mean1.data(), layer.rstd1.data(),
-                      M_, C_, dx);
-  show("dlayer_in", dx, M_, C_);
+  layer.down.backward_input(t_.dx, t_.dwide,
+                            {.gelu_input = a.up_out, .gelu = recomputes ? a.activated : nullptr});
+  show("dup_out", t_.dwide, M_, F_);
+  layer.down.backward_parameters(a.activated, t_.dx, accumulate, gradients + at.down_weight,
+                                 gradients + at.down_bias, packed_gradient_);
+  if (recomputes) {
+    layer_norm_forward(compute_, a.middle, parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
+                       a.normed2, a.mean2, a.rstd2);
+  }
+  layer.up.backward_parameters(a.normed2, t_.dwide, accumulate, gradients + at.up_weight,
+                               gradients + at.up_bias, packed_gradient_);
+  layer.up.backward_input(t_.dwide, t_.dnarrow);
+  show("dnormed2", t_.dnarrow, M_, C_);
+  layer_norm_parameter_gradients(compute_, t_.dnarrow, a.middle, a.mean2, a.rstd2, M_, C_, accumulate,
+                                 gradients + at.norm2_gain, gradients + at.norm2_bias);
+  layer_norm_backward(compute_, t_.dnarrow, a.middle, parameter(at.norm2_gain), a.mean2, a.rstd2, M_, C_,
+                      t_.dx);
+  show("dmiddle", t_.dx, M_, C_);
+}
+
+// Forward was: middle = x + attention(norm1(x)). dx: as above, from middle to x.
+void Transformer::backward_attention(size_t index, bool accumulate, float* gradients) {
+  const BlockOffsets& at = layout_.blocks()[index];
+  const LayerActivations& a = t_.layers[index];
+  const float* x = t_.residual[index];
+  Layer& layer = layers_[index];
+
+  layer.attention.backward_parameters(a.attention_out, t_.dx, accumulate, gradients + at.attention_weight,
+                                      gradients + at.attention_bias, packed_gradient_);
+  layer.attention.backward_input(t_.dx, t_.dnarrow);
+  show("dattention_out", t_.dnarrow, M_, C_);
+  attention_.backward(a.qkv_out, a.attention_out, t_.dnarrow, a.log_sum_exp, t_.dqkv);
+  show("dqkv", t_.dqkv, M_, 3 * C_);
+  if (recompute_ == Recompute::kCheap) {
+    layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, a.normed1,
+                       a.mean1, a.rstd1);
+  }
+  layer.qkv.backward_parameters(a.normed1, t_.dqkv, accumulate, gradients + at.qkv_weight,
+                                gradients + at.qkv_bias, packed_gradient_);
+  layer.qkv.backward_input(t_.dqkv, t_.dnarrow);
+  show("dnormed1", t_.dnarrow, M_, C_);
+  layer_norm_parameter_gradients(compute_, t_.dnarrow, x, a.mean1, a.rstd1, M_, C_, accumulate,
+                                 gradients + at.norm1_gain, gradients + at.norm1_bias);
+  layer_norm_backward(compute_, t_.dnarrow, x, parameter(at.norm1_gain), a.mean1, a.rstd1, M_, C_, t_.dx);
+  show("dlayer_in", t_.dx, M_, C_);
 }
 
 PassSeconds Transformer::take_seconds() {
@@ -302,7 +272,7 @@ PassSeconds Transformer::take_seconds() {
 void Transformer::logits(float* logits) {
   for (int64_t first = 0; first < M_; first += head_rows_) {
     const int64_t rows = std::min(head_rows_, M_ - first);
-    product(compute_, rows, {final_normed_.data() + first * C_, C_}, head_weight_, logits + first * V_);
+    product(compute_, rows, {t_.final_normed + first * C_, C_}, head_weight_, logits + first * V_);
   }
 }
 

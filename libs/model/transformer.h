@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "libs/model/activations.h"
 #include "libs/model/config.h"
 #include "libs/model/linear.h"
 #include "libs/model/parameters.h"
@@ -32,8 +32,10 @@ using TensorProbe = std::function<void(std::string_view name, std::span<float> v
 class Transformer {
  public:
   /// With training = false only evaluate() may be called, and the backward pass's memory is not allocated.
-  Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training);
-  ~Transformer();
+  Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training,
+              Recompute recompute = Recompute::kCheap);
+  Transformer(const Transformer&) = delete;
+  Transformer& operator=(const Transformer&) = delete;
 
   int64_t rows() const { return B_; }
   int64_t context() const { return T_; }
@@ -62,24 +64,28 @@ class Transformer {
   void logits(float* logits);
 
  private:
-  struct Layer;
-  struct BackwardMemory;
+  /// The products of one layer.
+  struct Layer {
+    Layer(Compute& compute, const ModelConfig& config, int64_t M, bool training);
+    Linear qkv, attention, up, down;
+  };
 
   void forward(const uint32_t* inputs);
-  void forward_layer(Layer& layer, const BlockOffsets& at, const float* x, float* x_out);
+  void forward_layer(size_t index);
+  void forward_attention(size_t index);
+  void forward_up(size_t index);
   double head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients);
   void head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients);
   void backward(const uint32_t* inputs, bool accumulate, float* gradients);
-  void backward_layer(Layer& layer, const BlockOffsets& at, const float* x, bool accumulate,
-                      float* gradients);
+  void restore_layer(size_t index);
+  void backward_mlp(size_t index, bool accumulate, float* gradients);
+  void backward_attention(size_t index, bool accumulate, float* gradients);
 
   void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1) {
     if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
   }
 
   const float* parameter(size_t offset) const { return parameters_ + offset; }
-  int64_t residual_buffers() const { return config_.layers + 1; }
-  float* residual(int64_t layer) { return residual_.data() + static_cast<size_t>(layer * M_ * C_); }
 
   Compute& compute_;
   ModelConfig config_;
@@ -87,24 +93,18 @@ class Transformer {
   int64_t B_, T_, M_, C_, F_, V_;
   const float* parameters_ = nullptr;
 
+  bool training_;
+  Recompute recompute_;
   CausalAttention attention_;
-  std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<Layer> layers_;
   int64_t head_rows_;             // rows of one chunk of logits
   PackedMatrix head_weight_;      // [C, V]
   PackedMatrix head_transposed_;  // [V, C], training only
-
-  Buffer<float> residual_;   // [L + 1, M, C]: the input of each layer and the last output
-  Buffer<float> normed_;     // [M, C]
-  Buffer<float> activated_;  // [M, F]
-  Buffer<float> final_normed_, final_mean_, final_rstd_;  // [M, C], [M], [M]
-  Buffer<float> logits_;                                  // [head_rows, V]
-  Buffer<float> losses_;                                  // [M]
-  std::unique_ptr<BackwardMemory> backward_;
+  PackedMatrix packed_gradient_;  // of a layer's output, for the product with its input; training only
+  PassMemory memory_;
+  const PassTensors& t_;
   PassSeconds seconds_;
   TensorProbe probe_;
 };
-
-/// Rows of logits that exist at once for a micro-batch of M positions.
-int64_t head_chunk_rows(int64_t M, int64_t V);
 
 }  // namespace pretrain

@@ -1,5 +1,7 @@
 #include "libs/model/transformer.h"
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -49,9 +51,9 @@ struct Problem {
 };
 
 std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_rows, float scale,
-                                double* loss = nullptr) {
+                                double* loss = nullptr, Recompute recompute = Recompute::kCheap) {
   Compute compute(threads);
-  Transformer model(compute, p.config, micro_rows, true);
+  Transformer model(compute, p.config, micro_rows, true, recompute);
   model.use_parameters(p.values.data());
   std::vector<float> gradients(p.layout.flat_size());
   double total = 0;
@@ -117,6 +119,26 @@ TEST(Transformer, GradientsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(one, gradients_of(p, 5, 6, 0.25F));
 }
 
+TEST(Transformer, GradientsDoNotDependOnWhatIsRecomputed) {
+  const std::vector<ModelConfig> configs{
+      odd_model(),
+      {.layers = 3, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100},
+      // Logits that take more room than what they share it with, and less.
+      {.layers = 1, .d_model = 8, .heads = 1, .d_ff = 16, .vocabulary = 5000, .context = 20},
+      {.layers = 2, .d_model = 40, .heads = 5, .d_ff = 48, .vocabulary = 30, .context = 70}};
+  for (const ModelConfig& config : configs) {
+    SCOPED_TRACE(config.vocabulary);
+    const Problem p(config, 4);
+    double loss = 0;
+    double again = 0;
+    const std::vector<float> kept = gradients_of(p, 2, 2, 0.25F, &loss, Recompute::kNone);
+    EXPECT_EQ(kept, gradients_of(p, 2, 2, 0.25F, &again, Recompute::kCheap));
+    EXPECT_EQ(loss, again);
+    EXPECT_EQ(kept, gradients_of(p, 2, 2, 0.25F, &again, Recompute::kLayers));
+    EXPECT_EQ(loss, again);
+  }
+}
+
 TEST(Transformer, FourMicroBatchesOfFourRowsGiveTheGradientOfSixteen) {
   const Problem p({.layers = 2, .d_model = 32, .heads = 4, .d_ff = 64, .vocabulary = 90, .context = 16}, 16);
   EXPECT_TRUE(test::all_close(gradients_of(p, 2, 4, 0.5F), gradients_of(p, 2, 16, 0.5F), 1e-5));
@@ -155,6 +177,58 @@ TEST(Transformer, MaskedTargetsDoNotCount) {
   for (const ParameterInfo& t : p.layout.tensors()) {
     for (size_t i = t.offset; i < t.offset + t.size; ++i) ASSERT_EQ(gradients[i], 0.0F) << t.name;
   }
+}
+
+/// All tensors of a pass with their sizes, each place once for those that are meant to share it.
+std::vector<std::pair<const float*, int64_t>> layer_tensors(const PassShape& s, const LayerActivations& a) {
+  const int64_t M = s.positions();
+  const int64_t C = s.config.d_model;
+  return {{a.mean1, M},
+          {a.rstd1, M},
+          {a.qkv_out, 3 * M * C},
+          {a.attention_out, M * C},
+          {a.log_sum_exp, M * s.config.heads},
+          {a.middle, M * C},
+          {a.mean2, M},
+          {a.rstd2, M},
+          {a.normed2, M * C},
+          {a.up_out, M * s.config.d_ff},
+          {a.activated, M * s.config.d_ff}};
+}
+
+TEST(PassMemory, TensorsInUseAtOnceHavePlacesOfTheirOwn) {
+  const ModelConfig config = odd_model();
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kLayers}) {
+    SCOPED_TRACE(static_cast<int>(recompute));
+    const PassShape shape{config, 5, true, recompute};
+    const PassMemory memory(shape);
+    const PassTensors& t = memory.tensors();
+    const int64_t narrow = shape.positions() * config.d_model;
+    // Half way through the backward pass of a layer's MLP.
+    auto tensors = layer_tensors(shape, t.layers[1]);
+    for (const float* x : t.residual) tensors.emplace_back(x, narrow);
+    tensors.emplace_back(t.dx, narrow);
+    tensors.emplace_back(t.dnarrow, narrow);
+    tensors.emplace_back(t.dwide, shape.positions() * config.d_ff);
+    if (recompute != Recompute::kLayers)
+      tensors.emplace_back(t.layers[0].up_out, shape.positions() * config.d_ff);
+    std::sort(tensors.begin(), tensors.end());
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(tensors[i].first) % 64, 0U) << i;
+      const float* free = i == 0 ? tensors[0].first : tensors[i - 1].first + tensors[i - 1].second;
+      EXPECT_LE(free, tensors[i].first) << i;
+    }
+  }
+}
+
+TEST(PassMemory, ShrinksWithWhatIsRecomputed) {
+  const ModelConfig base;
+  const auto megabytes = [&](bool training, Recompute recompute) {
+    return PassMemory::size_floats({base, 8, training, recompute}) * sizeof(float) / 1'000'000;
+  };
+  EXPECT_LT(megabytes(true, Recompute::kCheap) + 130, megabytes(true, Recompute::kNone));
+  EXPECT_LT(megabytes(true, Recompute::kLayers) + 120, megabytes(true, Recompute::kCheap));
+  EXPECT_LT(megabytes(false, Recompute::kCheap), megabytes(true, Recompute::kLayers));
 }
 
 TEST(MemoryPlan, MicroBatchesHoldTheLimitAndCoverTheBatch) {

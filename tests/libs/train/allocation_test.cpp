@@ -1,4 +1,4 @@
-// What a training step takes from the heap once it has run a few times: nothing.
+// What a training run takes from the heap: what was planned before the first step, and then nothing.
 
 #include <atomic>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "libs/model/initialization.h"
+#include "libs/model/memory_plan.h"
 #include "libs/train/step.h"
 #include "tests/libs/train/train_testing.h"
 #include "tests/support/allocations/allocations.h"
@@ -85,13 +86,16 @@ bool wake_all_threads(Compute& compute) {
 
 /// A model with all that a step of it needs.
 struct Training {
-  explicit Training(int threads, const ModelConfig& config, int64_t micro_rows)
+  Training(int threads, const ModelConfig& config, int64_t micro_rows,
+           Recompute recompute = Recompute::kCheap)
       : compute(threads),
-        model(compute, config, micro_rows, true),
+        model(compute, config, micro_rows, true, recompute),
         parameters(model.layout().flat_size()),
         gradients(model.layout().flat_size()),
         optimizer(compute, model.layout(), {}),
-        pass(model, optimizer) {
+        pass(model, optimizer) {}
+
+  void start() {
     initialize_parameters(compute, model.layout(), 1, parameters.data());
     std::fill_n(gradients.data(), gradients.size(), 0.0F);
     model.use_parameters(parameters.data());
@@ -119,6 +123,7 @@ TEST_F(Allocations, DoNotHappenInASteadyStep) {
   for (const int threads : {1, 2, 5}) {
     SCOPED_TRACE(threads);
     Training training(threads, config, 4);
+    training.start();
     ASSERT_TRUE(wake_all_threads(training.compute));
     for (int i = 0; i < 3; ++i) training.step(batches);
     EXPECT_EQ(calls_in([&] {
@@ -128,8 +133,33 @@ TEST_F(Allocations, DoNotHappenInASteadyStep) {
   }
 }
 
+/// The sizes of a preset, with as many characters as an English text has.
+ModelConfig model_of(const Preset& p) {
+  return {.layers = p.layers,
+          .d_model = p.d_model,
+          .heads = p.heads,
+          .d_ff = p.d_ff,
+          .vocabulary = p.vocabulary == 0 ? 70 : p.vocabulary,
+          .context = p.context};
+}
+
+TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
+  for (const Preset& preset : presets()) {
+    const ModelConfig config = model_of(preset);
+    const int64_t micro_rows = micro_batch_rows(preset.batch, preset.context, 2048);
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kLayers}) {
+      SCOPED_TRACE(testing::Message() << preset.name << " " << static_cast<int>(recompute));
+      const uint64_t before = allocations_so_far().aligned_bytes;
+      const Training training(3, config, micro_rows, recompute);
+      EXPECT_EQ(allocations_so_far().aligned_bytes - before,
+                plan_memory({config, micro_rows, true, recompute}, 3).total());
+    }
+  }
+}
+
 TEST_F(Allocations, OfASteadyStepAreNoticed) {
   Training training(2, test::tiny_model(), 4);
+  training.start();
   const std::vector<Batch> batches{test::random_batch(test::tiny_model(), 4, 1)};
   training.step(batches);
   training.model.set_probe([](std::string_view name, std::span<float> values) {

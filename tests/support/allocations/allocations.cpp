@@ -13,6 +13,7 @@ namespace {
 
 std::atomic<uint64_t> calls;
 std::atomic<uint64_t> bytes;
+std::atomic<uint64_t> aligned_bytes;
 
 [[maybe_unused]] void count(size_t size) {
   calls.fetch_add(1, std::memory_order_relaxed);
@@ -22,7 +23,7 @@ std::atomic<uint64_t> bytes;
 }  // namespace
 
 Allocations allocations_so_far() {
-  return {calls.load(), bytes.load()};
+  return {calls.load(), bytes.load(), aligned_bytes.load()};
 }
 
 }  // namespace pretrain::test
@@ -59,6 +60,7 @@ void* memalign(size_t alignment, size_t size) {
 }
 
 void* aligned_alloc(size_t alignment, size_t size) {
+  pretrain::test::aligned_bytes.fetch_add(size, std::memory_order_relaxed);
   return memalign(alignment, size);
 }
 

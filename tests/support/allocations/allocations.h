@@ -17,8 +17,8 @@ constexpr bool kAllocationsAreCounted = true;
 
 struct Allocations {
   uint64_t calls = 0;
-  uint64_t bytes = 0;  ///< as asked for; what is given back does not count
-  bool operator==(const Allocations&) const = default;
+  uint64_t bytes = 0;          ///< as asked for; what is given back does not count
+  uint64_t aligned_bytes = 0;  ///< of these by aligned_alloc
 };
 
 /// By all threads, since the program started.
