@@ -131,6 +131,9 @@ TrainerOptions trainer_options(const KeyValues& v) {
   t.schedule.warmup_steps = integer(v, "warmup", 0, kAny / 2);
   if (!value_of(v, "schedule-steps").empty())
     t.schedule.total_steps = integer(v, "schedule-steps", 1, kAny / 2);
+  t.recompute = choice<Recompute>(
+      v, "recompute",
+      {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}});
   t.optimizer.weight_decay = number(v, "weight-decay", 0, 10);
   t.optimizer.beta1 = number(v, "beta1", 0, 0.99999);
   t.optimizer.beta2 = number(v, "beta2", 0, 0.9999999);

@@ -39,6 +39,8 @@ constexpr std::array kKeys{
     Key{"batch", kFixed, "", "sequences of a batch [preset]"},
     Key{"accumulate", kFixed, "1", "batches of one optimizer step"},
     Key{"micro-batch-tokens", kFixed, "2048", "largest part of a batch that is worked through at once"},
+    Key{"recompute", kChangeable, "cheap",
+        "what the backward pass computes again to save memory: none, cheap (norms, activations) or layers"},
     Key{"precision", kFixed, "auto", "f32, or auto (f32 in this version)"},
     Key{"vocab", kFixed, "", "pieces of the vocabulary, at most [preset]"},
     Key{"tokenizer-type", kFixed, "", "bpe, unigram or char [bpe; char for character presets]"},

@@ -64,7 +64,7 @@ void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
 }
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
-  const MemoryPlan plan = plan_memory({c.model, c.trainer.micro_rows}, c.threads);
+  const MemoryPlan plan = plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute}, c.threads);
   const auto sequence_bytes =
       static_cast<uint64_t>((c.model.context + 1) * (c.model.vocabulary <= 65'536 ? 2 : 4));
   const uint64_t batch_bytes = static_cast<uint64_t>(c.batch * c.model.context) * 8;
@@ -81,11 +81,11 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
       format_bytes(plan.activations + plan.scratch), format_bytes(loader),
       format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {
-    fail(ErrorKind::kUsage,
-         "the run needs {} of memory and {} are available; use a smaller --model, --micro-batch-tokens 1024 "
-         "or "
-         "--shuffle-buffer",
-         format_bytes(total), format_bytes(machine.available_bytes));
+    fail(
+        ErrorKind::kUsage,
+        "the run needs {} of memory and {} are available; use --recompute layers, --micro-batch-tokens 1024, "
+        "or a smaller --model or --shuffle-buffer",
+        format_bytes(total), format_bytes(machine.available_bytes));
   }
   const uint64_t checkpoint =
       12 * layout.flat_size() + c.shuffle_buffer * sequence_bytes + c.queue * batch_bytes + 4_MiB;

@@ -39,6 +39,7 @@ struct TrainerOptions {
   uint64_t sample_every = 0;                                                ///< steps; 0: only at both ends
   uint64_t log_every = 1;                                                   ///< steps
   int64_t micro_rows = 8;
+  Recompute recompute = Recompute::kCheap;
 };
 
 /// One finished step.

@@ -43,6 +43,21 @@ TEST(TrainerResume, ThreeSessionsOfTenStepsEqualOneOfThirty) {
   expect_same_run(resumed, straight);
 }
 
+TEST(TrainerResume, WhatIsRecomputedMayChangeBetweenSessions) {
+  TestRun straight;
+  straight.model.layers = 3;
+  straight.train(steps_only(9));
+  TestRun resumed;
+  resumed.model.layers = 3;
+  TrainerOptions options = steps_only(0);
+  for (const Recompute recompute : {Recompute::kLayers, Recompute::kNone, Recompute::kCheap}) {
+    options.max_steps += 3;
+    options.recompute = recompute;
+    resumed.train(options);
+  }
+  expect_same_run(resumed, straight);
+}
+
 TEST(TrainerResume, AStopSavesWhereItStands) {
   TestRun straight;
   straight.train(steps_only(12));
