@@ -69,6 +69,10 @@ Generator::Generator(Compute& compute, const ModelConfig& config, const Paramete
   mixed_ = Buffer<float>(C);
   wide_ = Buffer<float>(static_cast<size_t>(config.d_ff));
   scores_ = Buffer<float>(T * static_cast<size_t>(config.heads));
+  scratch_ = Buffer<float>(std::max({vector_product_scratch_floats(config.d_model, 3 * config.d_model),
+                                     vector_product_scratch_floats(config.d_model, config.d_model),
+                                     vector_product_scratch_floats(config.d_model, config.d_ff),
+                                     vector_product_scratch_floats(config.d_ff, config.d_model)}));
   logits_ = Buffer<float>(static_cast<size_t>(config.vocabulary));
 }
 
@@ -117,7 +121,7 @@ void Generator::attention_layer(size_t layer) {
   const auto count = static_cast<int64_t>(tokens_.size());
   norm(at.norm1_gain, at.norm1_bias);
   vector_times_matrix(compute_, normed_.data(), parameter(at.qkv_weight), parameter(at.qkv_bias), C, 3 * C,
-                      qkv_.data());
+                      scratch_.data(), qkv_.data());
   std::copy_n(qkv_.data() + C, C, keys_[layer].data() + (count - 1) * C);
   std::copy_n(qkv_.data() + 2 * C, C, values_[layer].data() + (count - 1) * C);
   compute_.parallel_for(static_cast<size_t>(config_.heads), [&](size_t head) {
@@ -126,7 +130,7 @@ void Generator::attention_layer(size_t layer) {
                   D, scores_.data() + h * config_.context, mixed_.data() + h * D);
   });
   vector_times_matrix(compute_, mixed_.data(), parameter(at.attention_weight), parameter(at.attention_bias),
-                      C, C, normed_.data());
+                      C, C, scratch_.data(), normed_.data());
   for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
 }
 
@@ -135,10 +139,10 @@ void Generator::mlp_layer(size_t layer) {
   const int64_t C = config_.d_model;
   norm(at.norm2_gain, at.norm2_bias);
   vector_times_matrix(compute_, normed_.data(), parameter(at.up_weight), parameter(at.up_bias), C,
-                      config_.d_ff, wide_.data());
+                      config_.d_ff, scratch_.data(), wide_.data());
   gelu_forward(compute_, wide_.data(), wide_.size(), wide_.data());
   vector_times_matrix(compute_, wide_.data(), parameter(at.down_weight), parameter(at.down_bias),
-                      config_.d_ff, C, normed_.data());
+                      config_.d_ff, C, scratch_.data(), normed_.data());
   for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
 }
 

@@ -51,7 +51,7 @@ class Generator {
   std::vector<uint32_t> tokens_;     // those in the cache
   std::vector<Buffer<float>> keys_;  // a layer each, [T, C]
   std::vector<Buffer<float>> values_;
-  Buffer<float> x_, normed_, qkv_, mixed_, wide_, scores_, logits_;
+  Buffer<float> x_, normed_, qkv_, mixed_, wide_, scores_, scratch_, logits_;
 };
 
 }  // namespace pretrain

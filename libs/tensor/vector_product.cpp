@@ -13,17 +13,34 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// y[begin, end) += sum over k of x[k] W[k, begin..end).
-void AddColumns(const float* x, const float* W, int64_t K, int64_t N, int64_t begin, int64_t end, float* y) {
+/// y[0, N) = sum over k of x[k] W[k, 0..N).
+void AddRows(const float* x, const float* W, int64_t K, int64_t N, float* y) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t k = 0; k < K; ++k) {
+  constexpr int64_t kRows = 4;  // at once: y is read and written once for all
+  std::fill(y, y + N, 0.0F);
+  int64_t k = 0;
+  for (; k + kRows <= K; k += kRows) {
     const float* row = W + k * N;
-    const auto xk = hn::Set(d, x[k]);
-    int64_t n = begin;
-    for (; n + lanes <= end; n += lanes)
-      hn::StoreU(hn::MulAdd(xk, hn::LoadU(d, row + n), hn::LoadU(d, y + n)), d, y + n);
-    for (; n < end; ++n) y[n] += x[k] * row[n];
+    const auto x0 = hn::Set(d, x[k]);
+    const auto x1 = hn::Set(d, x[k + 1]);
+    const auto x2 = hn::Set(d, x[k + 2]);
+    const auto x3 = hn::Set(d, x[k + 3]);
+    int64_t n = 0;
+    for (; n + lanes <= N; n += lanes) {
+      // The rows after these: past the last one, of the next task.
+      for (int64_t r = kRows; r < 2 * kRows; ++r) __builtin_prefetch(row + r * N + n, 0, 3);
+      auto sum = hn::MulAdd(x0, hn::LoadU(d, row + n), hn::LoadU(d, y + n));
+      sum = hn::MulAdd(x1, hn::LoadU(d, row + N + n), sum);
+      sum = hn::MulAdd(x2, hn::LoadU(d, row + 2 * N + n), sum);
+      hn::StoreU(hn::MulAdd(x3, hn::LoadU(d, row + 3 * N + n), sum), d, y + n);
+    }
+    for (; n < N; ++n) {
+      for (int64_t r = 0; r < kRows; ++r) y[n] += x[k + r] * row[r * N + n];
+    }
+  }
+  for (; k < K; ++k) {
+    for (int64_t n = 0; n < N; ++n) y[n] += x[k] * W[k * N + n];
   }
 }
 
@@ -48,21 +65,41 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pretrain {
 
-HWY_EXPORT(AddColumns);
+HWY_EXPORT(AddRows);
 HWY_EXPORT(Dot);
 
+namespace {
+
+/// Rows of W that one task reads: a quarter of a mebibyte in one go, or a few rows.
+int64_t rows_per_task(int64_t N) {
+  constexpr int64_t kFloatsPerTask = 65'536;
+  return std::max<int64_t>(8, kFloatsPerTask / N / 4 * 4);
+}
+
+}  // namespace
+
+size_t vector_product_scratch_floats(int64_t K, int64_t N) {
+  return static_cast<size_t>((K + rows_per_task(N) - 1) / rows_per_task(N) * N);
+}
+
 void vector_times_matrix(Compute& compute, const float* x, const float* W, const float* bias, int64_t K,
-                         int64_t N, float* y) {
-  const auto add_columns = HWY_DYNAMIC_DISPATCH(AddColumns);
-  constexpr size_t kColumnsPerTask = 256;
-  compute.parallel_ranges(static_cast<size_t>(N), kColumnsPerTask, [&](size_t begin, size_t end) {
-    if (bias != nullptr) {
-      std::copy(bias + begin, bias + end, y + begin);
-    } else {
-      std::fill(y + begin, y + end, 0.0F);
-    }
-    add_columns(x, W, K, N, static_cast<int64_t>(begin), static_cast<int64_t>(end), y);
+                         int64_t N, float* scratch, float* y) {
+  const auto add_rows = HWY_DYNAMIC_DISPATCH(AddRows);
+  const int64_t rows = rows_per_task(N);
+  const int64_t tasks = (K + rows - 1) / rows;
+  compute.parallel_for(static_cast<size_t>(tasks), [&](size_t task) {
+    const int64_t first = static_cast<int64_t>(task) * rows;
+    add_rows(x + first, W + first * N, std::min(rows, K - first), N,
+             scratch + static_cast<int64_t>(task) * N);
   });
+  if (bias != nullptr) {
+    std::copy(bias, bias + N, y);
+  } else {
+    std::fill(y, y + N, 0.0F);
+  }
+  for (int64_t task = 0; task < tasks; ++task) {
+    for (int64_t n = 0; n < N; ++n) y[n] += scratch[task * N + n];
+  }
 }
 
 void matrix_times_vector(Compute& compute, const float* W, const float* x, int64_t N, int64_t K, float* y) {

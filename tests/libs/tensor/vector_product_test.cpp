@@ -28,8 +28,11 @@ TEST(VectorProduct, VectorTimesMatrixAgreesWithTheReference) {
         const Guarded W(normal_values(area(K, N), 2), 3);
         const std::vector<float> bias = normal_values(area(1, N), 3);
         const bool with_bias = (K + N) % 3 != 0;
+        Guarded scratch(vector_product_scratch_floats(K, N), 1);
         Guarded y(area(1, N), 2);
-        vector_times_matrix(compute, x.data(), W.data(), with_bias ? bias.data() : nullptr, K, N, y.data());
+        vector_times_matrix(compute, x.data(), W.data(), with_bias ? bias.data() : nullptr, K, N,
+                            scratch.data(), y.data());
+        EXPECT_TRUE(scratch.intact());
         const Matrix expected = reference::linear(as_double(x.copy()), as_double(W.copy()),
                                                   with_bias ? as_double(bias) : Matrix(), 1, N, K);
         EXPECT_TRUE(all_close(y.copy(), expected, test::sum_bound(K)));
@@ -66,7 +69,8 @@ TEST(VectorProduct, DoesNotDependOnTheNumberOfThreads) {
   test::expect_same_for_any_threads([&](int threads) {
     Compute compute(threads);
     std::vector<float> y(area(1, 2 * N));
-    vector_times_matrix(compute, x.data(), W.data(), nullptr, K, N, y.data());
+    std::vector<float> scratch(vector_product_scratch_floats(K, N));
+    vector_times_matrix(compute, x.data(), W.data(), nullptr, K, N, scratch.data(), y.data());
     matrix_times_vector(compute, W.data(), x.data(), N, K, y.data() + N);  // the same memory read as [N, K]
     return y;
   });
