@@ -12,6 +12,7 @@
 #include "libs/base/units.h"
 #include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/listing.h"
 #include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/utf8.h"
@@ -72,6 +73,16 @@ std::string examine_or_explain(const CorpusOptions& options, const Catalog* know
     std::string reason = error.what();
     repair_utf8(reason);  // it may quote a file name of any bytes, and JSON is to hold it
     return reason;
+  }
+}
+
+/// Holds the indexes of multistream dumps against their dumps.
+void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop, Catalog& catalog) {
+  for (const Shard& index : indexes) {
+    const Shard* dump = catalog.find(dump_of_index(index.name));
+    if (dump == nullptr) continue;
+    std::string doubt = doubt_dump(index, *dump, stop);
+    if (!doubt.empty()) catalog.warnings.push_back(std::move(doubt));
   }
 }
 
@@ -166,6 +177,7 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
   const ReadHooks hooks{stop, {}};
   Catalog catalog;
   catalog.rejected = std::move(listing.rejected);
+  std::vector<Shard> indexes;
   for (ListedFile& file : listing.files) {
     if (stop.stop_requested()) throw Stopped();
     Shard shard;
@@ -175,11 +187,13 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
     if (reason.empty()) {
       catalog.shards.push_back(std::move(shard));
     } else {
-      catalog.rejected.push_back({std::move(shard.name), std::move(reason)});
+      catalog.rejected.push_back({shard.name, reason});
+      if (reason == kDumpIndex) indexes.push_back(std::move(shard));
     }
   }
   set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
+  if (known == nullptr) doubt_dumps(indexes, stop, catalog);
   return catalog;
 }
 
