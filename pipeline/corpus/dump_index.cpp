@@ -108,12 +108,11 @@ bool is_dump_index(std::string_view head) {
   uint64_t before = 0;
   size_t lines = 0;
   for (size_t at = 0; at < head.size() && lines < kLines; ++lines) {
-    const size_t newline = head.find('\n', at);
-    if (newline == std::string_view::npos) break;
-    const auto offset = index_offset(head.substr(at, newline - at));
+    const size_t end = std::min(head.find('\n', at), head.size());
+    const auto offset = index_offset(head.substr(at, end - at));
     if (!offset || *offset < before) return false;
     before = *offset;
-    at = newline + 1;
+    at = end + 1;
   }
   return lines > 0;
 }
