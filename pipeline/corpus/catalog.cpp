@@ -97,7 +97,7 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
   }
   if (catalog.rejected.size() > kShown)
     shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
-  if (!shown.empty()) shown += ")";
+  shown += shown.empty() ? " (there are no files in it)" : ")";
   fail(ErrorKind::kData,
        "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines or "
        "plain text",
@@ -255,6 +255,12 @@ DocumentMode parse_document_mode(std::string_view name) {
   if (name == "files") return DocumentMode::kFiles;
   if (name == "paragraphs") return DocumentMode::kParagraphs;
   fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", name);
+}
+
+OnChanged parse_on_changed(std::string_view name) {
+  if (name == "fail") return OnChanged::kFail;
+  if (name == "skip") return OnChanged::kSkip;
+  fail(ErrorKind::kUsage, "--on-changed {}: fail or skip is needed", name);
 }
 
 }  // namespace pretrain

@@ -25,6 +25,8 @@ DocumentMode parse_document_mode(std::string_view name);
 
 /// What happens when a shard changes or vanishes while it is being read.
 enum class OnChanged { kFail, kSkip };
+/// "fail", "skip". Errors: kUsage.
+OnChanged parse_on_changed(std::string_view name);
 
 struct CorpusOptions {
   std::vector<Path> inputs;  ///< files and folders in any mix
