@@ -40,6 +40,7 @@ struct Record {
   /// Why a sound page of a dump is not asked for: one of the texts below; empty for documents and faults.
   std::string_view unwanted;
   std::optional<int> page_namespace;  ///< of a sound page of a dump
+  bool redirects = false;             ///< of a sound page of a dump, of any namespace
   std::string wikitext;               ///< of a page that became a document, when asked for
   uint64_t invalid_utf8 = 0;          ///< malformed byte runs of a page that were replaced
 };

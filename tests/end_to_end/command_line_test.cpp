@@ -34,6 +34,7 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   expect_refusal({"train", "--state", state}, 2, "--corpus is missing");
   expect_refusal({"inspect", sample_corpus(), "--documents", "pages"}, 2, "--documents pages");
   expect_refusal({"inspect", sample_corpus(), "--show", "-3"}, 2, "--show -3");
+  expect_refusal({"inspect", sample_corpus(), "--tokens-per-second", "0"}, 2, "--tokens-per-second 0");
   expect_refusal({"eval", "--checkpoint", state, "--corpus", state, "--namespaces", "x"}, 2,
                  "--namespaces x");
   expect_refusal({"eval", "--checkpoint", state, "--corpus", state, "--on-changed", "x"}, 2,
