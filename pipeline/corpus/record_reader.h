@@ -76,8 +76,9 @@ std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const 
 std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
                                                     const DumpOptions& options);
 
-/// Moves `stream` to the first line that begins at or after range.start. Requires: range.start is `begin`, or
-/// the beginning of a line.
+/// Moves `stream` to the first line that begins at or after range.start, or to the end of the range when none
+/// does before: a line may go on through many ranges, and each of them must not read all of it. Requires:
+/// range.start is `begin`, or the beginning of a line.
 void go_to_line(StreamBuffer& stream, const RecordRange& range);
 
 /// Without ASCII white space at both ends.
