@@ -10,13 +10,15 @@ fuzz_seconds=${2:-600}
 
 deploy/setup.sh
 cmake --preset ci || die "FAILED: the configuration (see above)"
-cmake --build --preset ci --target pretrain_kill_test pretrain_recovery_test || die "FAILED: the build (see above)"
+cmake --build --preset ci --target pretrain_kill_test pretrain_recovery_test pretrain_corpus_test || die "FAILED: the build (see above)"
 
 failed=()
 heading "$kills kills"
 PRETRAIN_KILLS=$kills build/ci/tests/kills/pretrain_kill_test || failed+=(kills)
 heading "Random sequences of the checkpoint store"
 PRETRAIN_LONG_TESTS=1 build/ci/tests/recovery/pretrain_recovery_test || failed+=(recovery)
+heading "Lines of a gibibyte"
+PRETRAIN_LONG_TESTS=1 build/ci/tests/pipeline/corpus/pretrain_corpus_test --gtest_filter='*Endless*' || failed+=(lines)
 heading "Fuzzing"
 deploy/fuzz.sh "$fuzz_seconds" || failed+=(fuzz)
 [ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]} (see above)"

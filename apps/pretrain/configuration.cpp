@@ -98,8 +98,7 @@ CorpusOptions corpus_options(const KeyValues& v, const std::string& key) {
   options.documents = parse_document_mode(value_of(v, "documents"));
   options.pages = parse_namespaces(value_of(v, "namespaces"));
   options.pages.disambiguation = parse_disambiguation(value_of(v, "disambiguation"));
-  options.on_changed =
-      choice<OnChanged>(v, "on-changed", {{"fail", OnChanged::kFail}, {"skip", OnChanged::kSkip}});
+  options.on_changed = parse_on_changed(value_of(v, "on-changed"));
   options.seed = integer(v, "seed", 0, std::numeric_limits<uint64_t>::max());
   options.validation_fraction = number(v, "validation-fraction", 0, 0.9);
   return options;

@@ -6,7 +6,9 @@
 
 #include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/report.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/base/units.h"
@@ -65,39 +67,43 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   std::string checkpoint;
   std::string ids_file;
   std::vector<std::string> corpus;
-  std::string documents = "files";
+  CorpusArguments reading;
+  std::string on_changed = "fail";
   uint64_t tokens = 0;
   int threads = 0;
   po::options_description options;
   options.add_options()("checkpoint", po::value(&checkpoint)->required(),
                         "checkpoint folder, or a run's state folder")(
       "corpus", po::value(&corpus)->multitoken(), "files and folders to evaluate on, all of their text")(
-      "documents", po::value(&documents)->default_value(documents), "files or paragraphs, in plain text")(
-      "tokens", po::value(&tokens)->default_value(0), "at most this many tokens; 0: all")(
+      "on-changed", po::value(&on_changed)->default_value(on_changed),
+      "when a file changes while it is read: fail or skip")("tokens", po::value(&tokens)->default_value(0),
+                                                            "at most this many tokens; 0: all")(
       "logits", po::value(&ids_file),
       "print the logits after the ids (separated by blanks) in this file instead")(
       "threads", po::value(&threads)->default_value(0), "0: all cores");
+  reading.add_to(options);
   const std::string usage =
       "pretrain eval --checkpoint DIR --corpus PATH...\n"
       "Loss in nats per token, perplexity, and bits per byte of text.";
   if (!parse_command_line(arguments, options, usage)) return 0;
   if (corpus.empty() && ids_file.empty())
     fail(ErrorKind::kUsage, "--corpus is missing; usage: {}", usage.substr(0, usage.find('\n')));
+  CorpusOptions corpus_options = reading.options(corpus);
+  corpus_options.on_changed = parse_on_changed(on_changed);
+  corpus_options.validation_fraction = 1;
   ModelFolder model = open_model(checkpoint);
   Compute compute(threads > 0 ? threads : inspect_machine().cores);
   if (!ids_file.empty()) {
     fmt::print("{}\n", logits_of(model, compute, ids_file).dump());
     return 0;
   }
-  CorpusOptions corpus_options{.inputs = {corpus.begin(), corpus.end()},
-                               .documents = parse_document_mode(documents),
-                               .validation_fraction = 1};
+  const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
+  report_corpus(catalog);
   const auto context = static_cast<uint32_t>(model.config.context);
   const uint64_t sequences =
       tokens > 0 ? (tokens + context - 1) / context : std::numeric_limits<uint64_t>::max();
   const EvaluationData data =
-      collect_evaluation_set(corpus_options, scan_corpus(corpus_options, nullptr, stop.token()),
-                             *model.tokenizer, context, sequences, stop.token());
+      collect_evaluation_set(corpus_options, catalog, *model.tokenizer, context, sequences, stop.token());
   if (data.target_count == 0) fail(ErrorKind::kData, "the corpus holds no text to evaluate on");
   constexpr int64_t kTokensAtOnce = 2048;
   Transformer transformer(

@@ -41,4 +41,12 @@ ModelFolder open_model(const Path& path) {
   return model;
 }
 
+Tokenizer open_tokenizer(const Path& path) {
+  const Path file = folder_exists(path) ? path / "tokenizer.model" : path;
+  if (!file_exists(file))
+    fail(ErrorKind::kData, "there is no tokenizer {}; name a SentencePiece model or a checkpoint folder",
+         file.string());
+  return Tokenizer::from_file(file);
+}
+
 }  // namespace pretrain

@@ -29,4 +29,7 @@ Checkpoint open_checkpoint(const Path& path);
 /// Opens it and reads the parameters. Errors: as above.
 ModelFolder open_model(const Path& path);
 
+/// A SentencePiece model: the file itself, or that of a checkpoint folder. Errors: kData.
+Tokenizer open_tokenizer(const Path& path);
+
 }  // namespace pretrain

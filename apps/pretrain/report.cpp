@@ -30,6 +30,7 @@ TokenStatistics measure_tokens(const std::vector<std::string>& documents, const 
 
 void report_corpus(const Catalog& catalog) {
   log_info("corpus: {}", describe_corpus(catalog));
+  for (const std::string& warning : catalog.warnings) log_warning("{}", warning);
   constexpr size_t kShown = 3;
   for (size_t i = 0; i < std::min(kShown, catalog.rejected.size()); ++i) {
     log_warning("not read: {}: {}", catalog.rejected[i].name, catalog.rejected[i].reason);

@@ -7,6 +7,7 @@
 
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
+#include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/service_reporter.h"
 #include "libs/base/error.h"
@@ -80,7 +81,7 @@ void configure(Session& s, const SessionRequest& request) {
 std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::string>& sample,
                                           const std::stop_token& stop) {
   if (!s.config.tokenizer_file.empty())
-    return std::make_unique<Tokenizer>(Tokenizer::from_file(s.config.tokenizer_file));
+    return std::make_unique<Tokenizer>(open_tokenizer(s.config.tokenizer_file));
   log_info("training a vocabulary of up to {} pieces from a sample of {}",
            format_count(s.config.vocabulary.pieces), format_bytes([&] {
              uint64_t bytes = 0;

@@ -7,6 +7,9 @@
 
 #include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/report.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
@@ -32,7 +35,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
   std::vector<std::string> corpus;
   std::string output;
   std::string type = "bpe";
-  std::string documents = "files";
+  CorpusArguments reading;
   VocabularyOptions vocabulary;
   std::string sample_bytes = "10M";
   uint64_t seed = 1;
@@ -42,20 +45,19 @@ int train(const Arguments& arguments, StopSignal& stop) {
                                                            "file to write, for example my.model")(
       "type", po::value(&type)->default_value(type), "bpe, unigram or char")(
       "vocab", po::value(&vocabulary.pieces)->default_value(vocabulary.pieces), "pieces, at most")(
-      "documents", po::value(&documents)->default_value(documents), "files or paragraphs, in plain text")(
       "sample", po::value(&sample_bytes)->default_value(sample_bytes),
       "text to learn from, drawn from all of it")("seed", po::value(&seed)->default_value(seed),
                                                   "of the sample");
+  reading.add_to(options);
   const std::string usage =
       "pretrain tokenizer train --corpus PATH... --output FILE\nTrains a SentencePiece vocabulary.";
   if (!parse_command_line(arguments, options, usage)) return 0;
   vocabulary.type = parse_type(type);
   if (file_exists(output)) fail(ErrorKind::kUsage, "{} exists; remove it or name another --output", output);
-  const CorpusOptions corpus_options{.inputs = {corpus.begin(), corpus.end()},
-                                     .documents = parse_document_mode(documents),
-                                     .seed = seed,
-                                     .validation_fraction = 0};
+  CorpusOptions corpus_options = reading.options(corpus);
+  corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
+  report_corpus(catalog);
   const auto sample = sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token());
   const auto progress = [](const std::string& line) { log_info("{}", line); };
   const Tokenizer tokenizer =
@@ -63,10 +65,6 @@ int train(const Arguments& arguments, StopSignal& stop) {
   write_file_atomically(real_file_system(), output, tokenizer.serialized());
   log_info("{}: {} pieces, {}", output, format_count(tokenizer.vocabulary_size()), type);
   return 0;
-}
-
-Tokenizer open_tokenizer(const std::string& model) {
-  return Tokenizer::from_file(folder_exists(model) ? Path(model) / "tokenizer.model" : Path(model));
 }
 
 /// Calls f with each line of standard input, or with the text given on the command line.

@@ -12,6 +12,7 @@
 #include "libs/base/units.h"
 #include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/listing.h"
 #include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/utf8.h"
@@ -75,6 +76,16 @@ std::string examine_or_explain(const CorpusOptions& options, const Catalog* know
   }
 }
 
+/// Holds the indexes of multistream dumps against their dumps.
+void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop, Catalog& catalog) {
+  for (const Shard& index : indexes) {
+    const Shard* dump = catalog.find(dump_of_index(index.name));
+    if (dump == nullptr) continue;
+    std::string doubt = doubt_dump(index, *dump, stop);
+    if (!doubt.empty()) catalog.warnings.push_back(std::move(doubt));
+  }
+}
+
 [[noreturn]] void fail_empty(const CorpusOptions& options, const Catalog& catalog) {
   constexpr size_t kShown = 3;
   std::string inputs;
@@ -86,7 +97,7 @@ std::string examine_or_explain(const CorpusOptions& options, const Catalog* know
   }
   if (catalog.rejected.size() > kShown)
     shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
-  if (!shown.empty()) shown += ")";
+  shown += shown.empty() ? " (there are no files in it)" : ")";
   fail(ErrorKind::kData,
        "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines or "
        "plain text",
@@ -166,6 +177,7 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
   const ReadHooks hooks{stop, {}};
   Catalog catalog;
   catalog.rejected = std::move(listing.rejected);
+  std::vector<Shard> indexes;
   for (ListedFile& file : listing.files) {
     if (stop.stop_requested()) throw Stopped();
     Shard shard;
@@ -175,11 +187,13 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const st
     if (reason.empty()) {
       catalog.shards.push_back(std::move(shard));
     } else {
-      catalog.rejected.push_back({std::move(shard.name), std::move(reason)});
+      catalog.rejected.push_back({shard.name, reason});
+      if (reason == kDumpIndex) indexes.push_back(std::move(shard));
     }
   }
   set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
+  if (known == nullptr) doubt_dumps(indexes, stop, catalog);
   return catalog;
 }
 
@@ -241,6 +255,12 @@ DocumentMode parse_document_mode(std::string_view name) {
   if (name == "files") return DocumentMode::kFiles;
   if (name == "paragraphs") return DocumentMode::kParagraphs;
   fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", name);
+}
+
+OnChanged parse_on_changed(std::string_view name) {
+  if (name == "fail") return OnChanged::kFail;
+  if (name == "skip") return OnChanged::kSkip;
+  fail(ErrorKind::kUsage, "--on-changed {}: fail or skip is needed", name);
 }
 
 }  // namespace pretrain

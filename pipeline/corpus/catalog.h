@@ -25,6 +25,8 @@ DocumentMode parse_document_mode(std::string_view name);
 
 /// What happens when a shard changes or vanishes while it is being read.
 enum class OnChanged { kFail, kSkip };
+/// "fail", "skip". Errors: kUsage.
+OnChanged parse_on_changed(std::string_view name);
 
 struct CorpusOptions {
   std::vector<Path> inputs;  ///< files and folders in any mix
@@ -54,13 +56,17 @@ struct RejectedFile {
 struct Catalog {
   std::vector<Shard> shards;  ///< sorted by name
   std::vector<RejectedFile> rejected;
+  /// What is odd about shards that are read all the same, a line each. For whoever starts to read; not
+  /// stored.
+  std::vector<std::string> warnings;
 
   const Shard* find(const std::string& name) const;
 };
 
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
 /// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
-/// `known` saves examining files that are unchanged in it. Errors: kData when an input doesn't exist or no
+/// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, and there are no
+/// warnings then. Errors: kData when an input doesn't exist or no
 /// readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const std::stop_token& stop = {});

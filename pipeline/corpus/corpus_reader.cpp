@@ -6,6 +6,7 @@
 
 #include "libs/base/rng.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/describe.h"
 
 namespace pretrain {
 namespace {
@@ -80,6 +81,10 @@ bool CorpusReader::next(Ticket& ticket) {
   return true;
 }
 
+double CorpusReader::epoch_progress() const {
+  return static_cast<double>(cursor_.region) / static_cast<double>(regions_.size());
+}
+
 void CorpusReader::use_catalog(Catalog catalog) {
   regions_ = make_regions(catalog);
   catalog_ = std::make_shared<const Catalog>(std::move(catalog));
@@ -103,9 +108,9 @@ void CorpusReader::end_epoch(Ticket& ticket) {
   ticket.ends_epoch = true;
   if (role_ == Role::kHeldOut || cursor_.delivered_pieces > 0) return;
   fail(ErrorKind::kData,
-       "epoch {} of the corpus ({} files) had no text to train on{}; give --corpus more text or lower "
+       "epoch {} of the corpus ({}) had no text to train on{}; give --corpus more text or lower "
        "--validation-fraction",
-       cursor_.epoch, catalog_->shards.size(), reasons_of(statistics_));
+       cursor_.epoch, count_of(catalog_->shards.size(), "file"), reasons_of(statistics_));
 }
 
 Region CorpusReader::region_at(uint64_t index) const {
@@ -192,7 +197,10 @@ void CorpusReader::add_piece(Ticket& ticket, Fill& fill) {
 }
 
 void CorpusReader::count_page() {
-  if (const auto page_namespace = region_->page_namespace()) ++statistics_.pages[*page_namespace];
+  const auto page_namespace = region_->page_namespace();
+  if (!page_namespace) return;
+  ++statistics_.pages[*page_namespace];
+  statistics_.redirects += region_->redirects() ? 1 : 0;
 }
 
 void CorpusReader::add_fault(Ticket& ticket) {

@@ -47,6 +47,7 @@ struct ReadStatistics {
   uint64_t text_bytes = 0;
   std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
   std::map<int, uint64_t> pages;          ///< sound pages of dumps that were decided on, by namespace
+  uint64_t redirects = 0;                 ///< among these pages
 };
 
 /// Single-owner.
@@ -66,6 +67,8 @@ class CorpusReader {
   const Catalog& catalog() const { return *catalog_; }
   /// Of this reader, since it was made. Pages of the other role are not among `documents`.
   const ReadStatistics& statistics() const { return statistics_; }
+  /// How much of the epoch is done, from 0 to 1; told by regions, of which a file that can't be split is one.
+  double epoch_progress() const;
 
  private:
   struct Fill;

@@ -18,11 +18,11 @@ std::string kind_name(TextFormat format, Compression compression) {
   return name;
 }
 
-std::string files(uint64_t count) {
-  return fmt::format("{} {}", format_count(count), count == 1 ? "file" : "files");
-}
-
 }  // namespace
+
+std::string count_of(uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
+}
 
 std::string describe_corpus(const Catalog& catalog) {
   std::map<std::pair<TextFormat, Compression>, uint64_t> kinds;
@@ -31,7 +31,7 @@ std::string describe_corpus(const Catalog& catalog) {
     ++kinds[{shard.format, shard.compression}];
     bytes += shard.size_bytes;
   }
-  std::string text = fmt::format("{}, {}", files(catalog.shards.size()), format_bytes(bytes));
+  std::string text = fmt::format("{}, {}", count_of(catalog.shards.size(), "file"), format_bytes(bytes));
   const char* separator = ": ";
   for (const auto& [kind, count] : kinds) {
     text += separator;
@@ -39,29 +39,35 @@ std::string describe_corpus(const Catalog& catalog) {
     text += kind_name(kind.first, kind.second);
     separator = ", ";
   }
-  if (!catalog.rejected.empty()) text += fmt::format("; {} passed over", files(catalog.rejected.size()));
+  if (!catalog.rejected.empty())
+    text += fmt::format("; {} passed over", count_of(catalog.rejected.size(), "file"));
   return text;
 }
 
-Bzip2Counts count_bzip2(const ReadableFile& file, const std::stop_token& stop) {
-  constexpr uint64_t kAtOnce = 64_MiB * 8;
+Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks) {
+  constexpr uint64_t kAtOnce = 16_MiB * 8;
   Bzip2Marks marks(file);
   Bzip2Counts counts;
+  bool unfinished = false;
   for (uint64_t from = 0; from < marks.file_bits();) {
-    if (stop.stop_requested()) throw Stopped();
+    if (hooks.stop.stop_requested()) throw Stopped();
+    if (hooks.progress) hooks.progress(from / 8, file.size());
     const uint64_t limit = from + kAtOnce;
     while (const auto mark = marks.next(from, limit)) {
       ++(mark->begins_block ? counts.blocks : counts.streams);
+      unfinished = mark->begins_block;
       from = mark->bit + kBzip2MarkBits;
     }
     from = std::max(from, limit);
   }
+  counts.streams += unfinished ? 1 : 0;
   return counts;
 }
 
-void show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
-                const std::stop_token& stop, const std::function<void(const Record&)>& show) {
+uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
+                    const std::stop_token& stop, const std::function<void(const Record&)>& show) {
   const ReadHooks hooks{stop, {}};
+  uint64_t shown = 0;
   for (const Shard& shard : catalog.shards) {
     if (shard.format != TextFormat::kMediaWiki) continue;
     ReadableFile file(shard.path);
@@ -70,12 +76,14 @@ void show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t c
                             : open_source(std::move(file), shard.compression);
     StreamBuffer stream(*source, hooks);
     const auto reader = make_record_reader(shard.format, stream, {}, {shard.site, options.pages, true});
-    for (Record record; count > 0 && reader->next(record);) {
+    for (Record record; shown < count && reader->next(record);) {
+      if (stop.stop_requested()) throw Stopped();
       if (!record.fault.empty() || !record.unwanted.empty()) continue;
       show(record);
-      --count;
+      ++shown;
     }
   }
+  return shown;
 }
 
 }  // namespace pretrain

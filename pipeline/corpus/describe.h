@@ -5,10 +5,14 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "pipeline/corpus/catalog.h"
 
 namespace pretrain {
+
+/// "1 file", "2,000 files".
+std::string count_of(uint64_t count, std::string_view noun);
 
 /// "100 files, 37.5 MB: doc text (gzip)"; with several kinds, each with its number of files. Thread-safe.
 std::string describe_corpus(const Catalog& catalog);
@@ -17,13 +21,13 @@ struct Bzip2Counts {
   uint64_t streams = 0;
   uint64_t blocks = 0;
 };
-/// What a bzip2 file consists of, told by its marks without decompressing it. Errors: kData when the device
-/// fails; Stopped.
-Bzip2Counts count_bzip2(const ReadableFile& file, const std::stop_token& stop);
+/// What a bzip2 file consists of, told by its marks without decompressing it; a last stream that is cut off
+/// counts too. Errors: kData when the device fails; Stopped.
+Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks);
 
 /// Calls `show` with documents of dumps and their wikitext, in the order of the files, until it has seen
-/// `count`. Errors: kData when the device fails; Stopped.
-void show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
-                const std::stop_token& stop, const std::function<void(const Record&)>& show);
+/// `count`; returns how many it saw. Errors: kData when the device fails; Stopped.
+uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
+                    const std::stop_token& stop, const std::function<void(const Record&)>& show);
 
 }  // namespace pretrain

@@ -40,8 +40,8 @@ class DocReader : public RecordReader {
   bool next(Record& record) override {
     record = Record{};
     if (pass_stray_text(record)) return true;
-    const Line* line = stream_.peek_line();
-    if (line == nullptr || line->offset >= end_) return false;
+    const Line* line = line_in_range();
+    if (line == nullptr) return false;
     read_document(*line, record);
     return true;
   }
@@ -51,8 +51,7 @@ class DocReader : public RecordReader {
   /// in the middle of a file that is only known after a closing tag.
   bool pass_stray_text(Record& record) {
     bool stray = false;
-    for (const Line* line = stream_.peek_line(); line != nullptr && line->offset < end_;
-         line = stream_.peek_line()) {
+    while (const Line* line = line_in_range()) {
       const std::string_view text = text_of(*line);
       if (is_opening(text)) break;
       if (outside_ && !stray && (line->too_long || !is_blank(text))) {
@@ -66,6 +65,8 @@ class DocReader : public RecordReader {
     if (stray) record.fault = "text outside <doc>";
     return stray;
   }
+
+  const Line* line_in_range() { return stream_.offset() < end_ ? stream_.peek_line() : nullptr; }
 
   void read_document(const Line& opening, Record& record) {
     record.offset = opening.offset;

@@ -20,8 +20,9 @@ class JsonlReader : public RecordReader {
   }
 
   bool next(Record& record) override {
-    while (const Line* line = stream_.peek_line()) {
-      if (line->offset >= end_) return false;
+    while (stream_.offset() < end_) {
+      const Line* line = stream_.peek_line();
+      if (line == nullptr) return false;
       const std::string_view text = line->text.substr(utf8_mark_length(line->text));
       const bool wanted = line->too_long || !is_blank(text);
       if (wanted) read(*line, text, record);

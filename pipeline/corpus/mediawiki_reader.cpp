@@ -90,6 +90,7 @@ class MediaWikiReader : public RecordReader {
     }
     record.page_namespace =
         page.name_space ? *page.name_space : namespace_of_title(options_.site.wiki, page.title);
+    record.redirects = page.redirects || cleaner_.is_redirect(page.text);
     if (!options_.pages.wants(*record.page_namespace)) {
       record.unwanted = kOtherNamespace;
     } else if (page.redirects) {
@@ -106,7 +107,7 @@ class MediaWikiReader : public RecordReader {
   }
 
   void clean(const Page& page, Record& record) {
-    if (cleaner_.is_redirect(page.text)) {
+    if (record.redirects) {
       record.unwanted = kRedirect;
       return;
     }

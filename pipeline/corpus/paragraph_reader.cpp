@@ -26,8 +26,9 @@ class ParagraphReader : public RecordReader {
   }
 
   bool next(Record& record) override {
-    while (const Line* line = stream_.peek_line()) {
-      if (line->offset >= end_) return false;
+    while (stream_.offset() < end_) {
+      const Line* line = stream_.peek_line();
+      if (line == nullptr) return false;
       if (!separates(*line)) {
         read_paragraph(*line, record);
         return true;
@@ -42,13 +43,13 @@ class ParagraphReader : public RecordReader {
   void go_to_region(uint64_t begin) {
     const uint64_t back = std::min<uint64_t>(begin, kMaxBlankLine + 3);
     stream_.skip_to(begin - back);
-    bool cut_off = begin > back;  // the first line seen: if it matters at all, it is too long to be blank
-    bool blank_before = true;
-    for (const Line* line = stream_.peek_line(); line != nullptr; line = stream_.peek_line()) {
-      if (line->offset >= begin && (blank_before || line->offset >= end_)) return;
-      blank_before = !cut_off && separates(*line);
-      cut_off = false;
-      stream_.take_line();
+    // The first line seen may be cut off: if it matters at all, it is too long to be blank.
+    const bool cut_off = begin > back;
+    if (cut_off) stream_.skip_line(end_);
+    for (bool blank_before = !cut_off; stream_.offset() < end_; stream_.take_line()) {
+      const Line* line = stream_.peek_line();
+      if (line == nullptr || (line->offset >= begin && blank_before)) return;
+      blank_before = separates(*line);
     }
   }
 

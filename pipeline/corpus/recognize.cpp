@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <simdjson.h>
 
 #include "libs/base/units.h"
+#include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/stream_buffer.h"
 #include "pipeline/corpus/utf8.h"
 
@@ -121,28 +121,6 @@ Recognition recognize_dump(std::string_view head) {
     return reject("XML in " + encoding + "; convert it to UTF-8 first");
   }
   return {TextFormat::kMediaWiki, "", read_dump_site(head)};
-}
-
-/// Lines such as "616:10:AccessibleComputing", with an offset that never falls.
-bool is_dump_index(std::string_view head) {
-  constexpr size_t kLines = 3;
-  uint64_t before = 0;
-  size_t lines = 0;
-  for (size_t at = 0; at < head.size() && lines < kLines; ++lines) {
-    const size_t newline = head.find('\n', at);
-    if (newline == std::string_view::npos) break;
-    const std::string_view line = head.substr(at, newline - at);
-    uint64_t offset = 0;
-    uint64_t page = 0;
-    const char* const end = line.data() + line.size();
-    const auto first = std::from_chars(line.data(), end, offset);
-    if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return false;
-    const auto second = std::from_chars(first.ptr + 1, end, page);
-    if (second.ec != std::errc() || second.ptr == end || *second.ptr != ':' || offset < before) return false;
-    before = offset;
-    at = newline + 1;
-  }
-  return lines > 0;
 }
 
 std::string empty_reason(const ByteSource& source) {

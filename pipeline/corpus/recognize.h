@@ -13,9 +13,6 @@ namespace pretrain {
 /// Requires: `head` holds at least 10 bytes unless the file is shorter.
 Compression recognize_compression(std::string_view head, std::string_view name);
 
-/// Why the index of a multistream dump is rejected.
-constexpr std::string_view kDumpIndex = "index of a multistream dump; it is not needed";
-
 struct Recognition {
   std::optional<TextFormat> format;
   std::string reason;  ///< why there is no format

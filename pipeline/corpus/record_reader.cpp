@@ -80,7 +80,7 @@ void go_to_line(StreamBuffer& stream, const RecordRange& range) {
     return;
   }
   stream.skip_to(range.start - 1);
-  if (stream.peek_line() != nullptr) stream.take_line();
+  stream.skip_line(range.end);
 }
 
 std::string_view trim_blanks(std::string_view text) {

@@ -40,6 +40,7 @@ struct Record {
   /// Why a sound page of a dump is not asked for: one of the texts below; empty for documents and faults.
   std::string_view unwanted;
   std::optional<int> page_namespace;  ///< of a sound page of a dump
+  bool redirects = false;             ///< of a sound page of a dump, of any namespace
   std::string wikitext;               ///< of a page that became a document, when asked for
   uint64_t invalid_utf8 = 0;          ///< malformed byte runs of a page that were replaced
 };
@@ -75,8 +76,9 @@ std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const 
 std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
                                                     const DumpOptions& options);
 
-/// Moves `stream` to the first line that begins at or after range.start. Requires: range.start is `begin`, or
-/// the beginning of a line.
+/// Moves `stream` to the first line that begins at or after range.start, or to the end of the range when none
+/// does before: a line may go on through many ranges, and each of them must not read all of it. Requires:
+/// range.start is `begin`, or the beginning of a line.
 void go_to_line(StreamBuffer& stream, const RecordRange& range);
 
 /// Without ASCII white space at both ends.

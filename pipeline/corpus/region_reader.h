@@ -61,6 +61,8 @@ class RegionReader {
   std::string_view unwanted() const { return record_.unwanted; }
   /// The namespace of the page that the last step was about, if it was a sound page of a dump.
   std::optional<int> page_namespace() const { return record_.page_namespace; }
+  /// Whether that page is a redirect.
+  bool redirects() const { return record_.redirects; }
   /// Bytes of text that the last step read without delivering them.
   uint64_t passed_bytes() const { return passed_bytes_; }
   /// Whether the last step was the last one that says anything.

@@ -106,6 +106,16 @@ void StreamBuffer::take_line() {
   take(rest);
 }
 
+void StreamBuffer::skip_line(uint64_t limit) {
+  while (offset_ < limit) {
+    const std::string_view bytes = window(1).substr(0, limit - offset_);
+    if (bytes.empty()) return;
+    const size_t newline = bytes.find('\n');
+    take(std::min(newline, bytes.size() - 1) + 1);
+    if (newline != std::string_view::npos) return;
+  }
+}
+
 void StreamBuffer::skip_to(uint64_t offset) {
   has_line_ = false;
   if (offset >= offset_ && offset - offset_ <= end_ - begin_) {

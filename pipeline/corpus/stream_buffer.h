@@ -43,6 +43,8 @@ class StreamBuffer {
   /// At least simdjson's padding of readable bytes follow its text.
   const Line* peek_line();
   void take_line();
+  /// Moves behind the next newline, but not beyond `limit`; holds nothing of what stands before.
+  void skip_line(uint64_t limit);
 
   /// Moves to an offset, forward only except in a plain file.
   void skip_to(uint64_t offset);

@@ -1,5 +1,6 @@
 #include <csignal>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/end_to_end/run.h"
@@ -32,6 +33,14 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--keep", "1"}, 2, "--keep 1");
   expect_refusal({"train", "--state", state}, 2, "--corpus is missing");
   expect_refusal({"inspect", sample_corpus(), "--documents", "pages"}, 2, "--documents pages");
+  expect_refusal({"inspect", sample_corpus(), "--show", "-3"}, 2, "--show -3");
+  expect_refusal({"inspect", sample_corpus(), "--tokens-per-second", "0"}, 2, "--tokens-per-second 0");
+  expect_refusal({"eval", "--checkpoint", state, "--corpus", state, "--namespaces", "x"}, 2,
+                 "--namespaces x");
+  expect_refusal({"eval", "--checkpoint", state, "--corpus", state, "--on-changed", "x"}, 2,
+                 "--on-changed x");
+  expect_refusal({"tokenizer", "train", "--corpus", state, "--output", state, "--disambiguation", "x"}, 2,
+                 "--disambiguation x");
   EXPECT_FALSE(folder_exists(state)) << "a refused command leaves nothing behind";
 }
 
@@ -113,6 +122,30 @@ TEST(CommandLine, EvalAndInspectDescribeARun) {
   EXPECT_NE(checkpoint.output.find("step 2: verified"), std::string::npos) << checkpoint.output;
   const auto corpus = run_program(binary(), {"inspect", sample_corpus()});
   EXPECT_NE(corpus.output.find("110 documents"), std::string::npos) << corpus.output;
+}
+
+TEST(CommandLine, EveryCommandThatReadsACorpusTakesTheNamespacesOfADump) {
+  const TempFolder folder;
+  std::string pages;
+  for (int i = 0; i < 100; ++i) {
+    pages +=
+        fmt::format("<page><title>Category:C{}</title><ns>14</ns><revision><text>{}</text></revision></page>",
+                    i, "Words of a category, some of them alike and number " + std::to_string(i * 7));
+  }
+  const std::string dump = folder.write("dump.xml", "<mediawiki>" + pages + "</mediawiki>").string();
+  const Words chosen{"--namespaces", "14", "--disambiguation", "keep"};
+  const Words train{"tokenizer", "train", "--corpus", dump, "--output", (folder / "my.model").string(),
+                    "--vocab",   "300"};
+  EXPECT_EQ(run_program(binary(), train).exit_code, 3);
+  const auto trained = run_program(binary(), train + chosen);
+  EXPECT_EQ(trained.exit_code, 0) << trained.output;
+  const auto state = folder / "run";
+  ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", "2"}).exit_code, 0);
+  const Words eval{"eval", "--checkpoint", state.string(), "--corpus", dump};
+  EXPECT_EQ(run_program(binary(), eval).exit_code, 3);
+  const auto evaluated = run_program(binary(), eval + chosen);
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.output;
+  EXPECT_NE(evaluated.output.find("bits per byte"), std::string::npos) << evaluated.output;
 }
 
 }  // namespace

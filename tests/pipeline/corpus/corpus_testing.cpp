@@ -1,6 +1,7 @@
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 #include <array>
+#include <fstream>
 #include <map>
 
 #include <bzlib.h>
@@ -95,6 +96,21 @@ std::string escaped(const std::string& text) {
     }
   }
   return out;
+}
+
+/// The most memory that the process held since reset_peak().
+uint64_t peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    uint64_t kibibytes = 0;
+    if (word == "VmHWM:" && status >> kibibytes) return kibibytes << 10;
+  }
+  ADD_FAILURE() << "the system does not tell";
+  return 0;
+}
+
+void reset_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 }  // namespace
@@ -255,6 +271,15 @@ std::string reasons_of(const std::vector<Skip>& skips) {
     text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, reason);
   }
   return text;
+}
+
+Read read_through(const CorpusOptions& options) {
+  reset_peak();
+  const uint64_t before = peak_bytes();
+  CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
+  for (Ticket ticket; !ticket.ends_epoch && reader.next(ticket);) {
+  }
+  return {reader.statistics(), peak_bytes() - before};
 }
 
 std::string fingerprint(const Ticket& ticket) {

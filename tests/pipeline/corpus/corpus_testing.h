@@ -56,6 +56,14 @@ std::vector<Skip> skips_of(const std::vector<Ticket>& tickets);
 /// "2 x empty, 1 x no text".
 std::string reasons_of(const std::vector<Skip>& skips);
 
+/// What an epoch of training held, read without keeping its text, and by how much the memory of the process
+/// grew meanwhile at the most.
+struct Read {
+  ReadStatistics statistics;
+  uint64_t grown_bytes = 0;
+};
+Read read_through(const CorpusOptions& options);
+
 /// A line per ticket with everything in it, to compare sequences.
 std::string fingerprint(const Ticket& ticket);
 

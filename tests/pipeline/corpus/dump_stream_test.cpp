@@ -219,18 +219,6 @@ TEST(Dump, InAnotherEncodingIsRejectedWithAReason) {
   EXPECT_THAT(reason_of("<?xml version=\"1.0\"?><html/>"), HasSubstr("no MediaWiki dump"));
 }
 
-TEST(DumpIndex, IsRecognizedAndNotRead) {
-  const TempFolder folder;
-  const std::string index = "616:10:AccessibleComputing\n616:12:Anarchism\n7000:13:A: b\n";
-  folder.write("c/dump-multistream-index.txt.bz2", compress(index, Compression::kBzip2));
-  folder.write("c/index.txt", index);
-  folder.write("c/text", "10:20 begins a line of text\nand 616:10 too");
-  const Catalog catalog = scan_corpus(options_for(folder / "c"));
-  EXPECT_EQ(catalog.shards.size(), 1U);
-  ASSERT_EQ(catalog.rejected.size(), 2U);
-  EXPECT_THAT(catalog.rejected[0].reason, HasSubstr("index of a multistream dump"));
-}
-
 TEST(Dump, GivesASampleWithoutReadingAllOfIt) {
   const TempFolder folder;
   folder.write("c/dump.bz2", multistream(random_pages(10, 100, 40'000), 5));

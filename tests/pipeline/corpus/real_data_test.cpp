@@ -11,7 +11,7 @@
 #include "libs/base/hash.h"
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/corpus_reader.h"
-#include "pipeline/corpus/recognize.h"
+#include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/sample.h"
 #include "pipeline/corpus/utf8.h"
 #include "tests/pipeline/corpus/corpus_testing.h"

@@ -168,5 +168,46 @@ TEST(RecordReader, PassesOverARecordThatIsTooLong) {
   EXPECT_THAT(read(giant + "\n\nnext", TextFormat::kParagraphs), ElementsAre("!too long", "next"));
 }
 
+/// Counts the bytes that are read from another source.
+class CountedSource : public ByteSource {
+ public:
+  CountedSource(std::unique_ptr<ByteSource> source, uint64_t& read)
+      : source_(std::move(source)), read_(read) {}
+  void skip_to(uint64_t offset, const ReadHooks& hooks) override {
+    source_->skip_to(offset, hooks);
+    position_ = source_->position();
+  }
+
+ protected:
+  size_t produce(std::span<char> out) override {
+    const size_t got = source_->read(out);
+    read_ += got;
+    return got;
+  }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  uint64_t& read_;
+};
+
+TEST(RecordReader, ReadsALineThatGoesThroughManyRegionsOnce) {
+  constexpr uint64_t kRegion = 1 << 20;
+  constexpr uint64_t kFile = 16 * kRegion;
+  const test::TempFolder folder;
+  const Path file = folder.write("line", std::string(kFile, 'x'));
+  for (const TextFormat format : {TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kParagraphs}) {
+    uint64_t read = 0;
+    for (uint64_t begin = 0; begin < kFile; begin += kRegion) {
+      CountedSource source(open_source(ReadableFile(file), Compression::kNone), read);
+      const ReadHooks hooks;
+      StreamBuffer stream(source, hooks);
+      const auto reader = make_record_reader(format, stream, {begin, begin + kRegion, begin});
+      for (Record record; reader->next(record);) {
+      }
+    }
+    EXPECT_LT(read, 3 * kFile) << format_name(format);
+  }
+}
+
 }  // namespace
 }  // namespace pretrain

@@ -1,0 +1,240 @@
+#include "apps/pretrain/inspect_corpus.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "apps/pretrain/model_folder.h"
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/terminal.h"
+#include "libs/base/units.h"
+#include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/utf8.h"
+#include "tokenizer/tokenizer.h"
+
+namespace pretrain {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string time_of(double seconds) {
+  return format_duration(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds)));
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A bar on a terminal, drawn again now and then, and gone with this.
+class Progress {
+ public:
+  explicit Progress(std::string action) : action_(std::move(action)) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+  /// `done` goes from 0 to 1.
+  template <typename Details>
+  void show(double done, const Details& details) {
+    constexpr std::chrono::milliseconds kInterval{200};
+    if (!live_ || (shown_ && Clock::now() - *shown_ < kInterval)) return;
+    shown_ = Clock::now();
+    std::string line = fmt::format("{} {} {:3.0f} %{}", action_, bar(done), 100 * done, details());
+    const double seconds = seconds_since(start_);
+    if (done > 0.01 && seconds > 1) line += fmt::format(", {} left", time_of(seconds * (1 - done) / done));
+    line.resize(std::min(line.size(), terminal_columns() - 1));
+    fmt::print(stderr, "\r\x1b[K{}", line);
+    std::fflush(stderr);
+  }
+
+ private:
+  static std::string bar(double done) {
+    constexpr size_t kWidth = 20;
+    const auto full = static_cast<size_t>(std::clamp(done, 0.0, 1.0) * kWidth);
+    return fmt::format("[{:#<{}}{:-<{}}]", "", full, "", kWidth - full);
+  }
+
+  std::string action_;
+  bool live_ = error_is_terminal();
+  Clock::time_point start_ = Clock::now();
+  std::optional<Clock::time_point> shown_;
+};
+
+void report_files(const Catalog& catalog) {
+  constexpr size_t kNamed = 3;
+  fmt::print("{}\n", describe_corpus(catalog));
+  for (const std::string& warning : catalog.warnings) fmt::print("  warning: {}\n", warning);
+  std::map<std::string, std::vector<std::string>> names_of;
+  for (const RejectedFile& file : catalog.rejected) names_of[file.reason].push_back(file.name);
+  for (const auto& [reason, names] : names_of) {
+    if (names.size() > kNamed) {
+      fmt::print("  not read: {}, such as {}: {}\n", count_of(names.size(), "file"), names.front(), reason);
+      continue;
+    }
+    for (const std::string& name : names) fmt::print("  not read: {}: {}\n", name, reason);
+  }
+}
+
+void report_bzip2(const Catalog& catalog, const StopSignal& stop) {
+  Progress progress("looking for bzip2 streams");
+  Bzip2Counts all;
+  for (const Shard& shard : catalog.shards) {
+    if (shard.compression != Compression::kBzip2) continue;
+    const auto show = [&](uint64_t done, uint64_t total) {
+      progress.show(static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(total, 1)),
+                    [&] { return fmt::format(" of {}", shard.name); });
+    };
+    const Bzip2Counts counts = count_bzip2(ReadableFile(shard.path), {stop.token(), show});
+    all.streams += counts.streams;
+    all.blocks += counts.blocks;
+  }
+  if (all.blocks == 0) return;
+  fmt::print("bzip2: {}, {}\n", count_of(all.streams, "stream"), count_of(all.blocks, "block"));
+}
+
+void show_documents(const CorpusQuestion& question, const Catalog& catalog, const StopSignal& stop) {
+  const uint64_t shown =
+      show_pages(question.corpus, catalog, question.shown, stop.token(), [](const Record& record) {
+        fmt::print("--- wikitext of {}:\n{}\n--- document:\n{}\n---\n", record.title, record.wikitext,
+                   record.text);
+      });
+  if (shown == 0) log_warning("--show {}: there is no page of a MediaWiki dump to show", question.shown);
+}
+
+/// What an epoch was found to hold, until it was over or `failure` came.
+struct EpochCount {
+  uint64_t characters = 0;
+  uint64_t tokens = 0;
+  double seconds = 0;
+  std::exception_ptr failure;
+};
+
+uint64_t count_characters(std::string_view text) {
+  return static_cast<uint64_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+void count_ticket(Ticket& ticket, const Tokenizer* tokenizer, EpochCount& count) {
+  std::vector<uint32_t> ids;
+  for (TextPiece& piece : ticket.pieces) {
+    repair_utf8(piece.text);
+    count.characters += count_characters(piece.text);
+    count.tokens += piece.ends_document ? 1 : 0;  // its end-of-text token
+    if (tokenizer == nullptr) continue;
+    ids.clear();
+    tokenizer->encode(piece.text, ids);
+    count.tokens += ids.size();
+  }
+}
+
+EpochCount read_epoch(CorpusReader& reader, const Tokenizer* tokenizer) {
+  EpochCount count;
+  Progress progress("reading");
+  const auto start = Clock::now();
+  try {
+    for (Ticket ticket; !ticket.ends_epoch && reader.next(ticket);) {
+      count_ticket(ticket, tokenizer, count);
+      progress.show(reader.epoch_progress(), [&] {
+        return fmt::format(", {}, {} of text", count_of(reader.statistics().documents, "document"),
+                           format_bytes(reader.statistics().text_bytes));
+      });
+    }
+  } catch (const Error&) {
+    count.failure = std::current_exception();
+  } catch (const Stopped&) {
+    count.failure = std::current_exception();
+  }
+  count.seconds = seconds_since(start);
+  return count;
+}
+
+/// Three digits say what an estimate knows.
+uint64_t rounded(double estimate) {
+  const double unit = std::pow(10, std::max(0.0, std::floor(std::log10(std::max(estimate, 1.0))) - 2));
+  return static_cast<uint64_t>(std::llround(std::round(estimate / unit) * unit));
+}
+
+/// " (Category)", as the first dump says that knows the namespace.
+std::string namespace_name(const Catalog& catalog, int page_namespace) {
+  if (page_namespace == 0) return " (articles)";
+  for (const Shard& shard : catalog.shards) {
+    const auto found = shard.site.wiki.namespaces.find(page_namespace);
+    if (found != shard.site.wiki.namespaces.end()) return fmt::format(" ({})", found->second);
+  }
+  return "";
+}
+
+void report_text(const Catalog& catalog, const ReadStatistics& statistics, const EpochCount& count) {
+  fmt::print("{}, {} of text, {}\n", count_of(statistics.documents, "document"),
+             format_bytes(statistics.text_bytes), count_of(count.characters, "character"));
+  for (const auto& [page_namespace, pages] : statistics.pages) {
+    fmt::print("  pages in namespace {}{}: {}\n", page_namespace, namespace_name(catalog, page_namespace),
+               format_count(pages));
+  }
+  if (!statistics.pages.empty())
+    fmt::print("  redirects in all namespaces: {}\n", format_count(statistics.redirects));
+  for (const auto& [reason, skips] : statistics.skips) {
+    fmt::print("  passed over: {} {}\n", format_count(skips), reason);
+  }
+}
+
+void report_tokens(const CorpusQuestion& question, const ReadStatistics& statistics,
+                   const EpochCount& count) {
+  constexpr double kUsualBytesPerToken = 4.2;  // English with a vocabulary of 16,000
+  const bool counted = !question.tokenizer.empty();
+  // Without a tokenizer the end-of-text tokens alone were counted.
+  const double estimate =
+      static_cast<double>(statistics.text_bytes) / kUsualBytesPerToken + static_cast<double>(count.tokens);
+  const uint64_t tokens = counted ? count.tokens : rounded(estimate);
+  fmt::print("{}{} an epoch{}\n", counted ? "" : "about ", count_of(tokens, "token"),
+             counted ? "" : ", at 4.2 bytes each; --tokenizer FILE counts them");
+  if (question.tokens_per_second) {
+    fmt::print("an epoch takes {} at {} tokens/s\n",
+               time_of(static_cast<double>(tokens) / *question.tokens_per_second),
+               *question.tokens_per_second);
+  } else {
+    fmt::print("--tokens-per-second N tells how long training on an epoch takes\n");
+  }
+  constexpr double kTooShortToTell = 0.01;
+  if (count.seconds < kTooShortToTell) return;
+  fmt::print("read{} in {}, {:.1f} MB/s of text by one thread\n", counted ? " and tokenized" : "",
+             time_of(count.seconds), static_cast<double>(statistics.text_bytes) / 1e6 / count.seconds);
+}
+
+}  // namespace
+
+void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
+  std::optional<Tokenizer> tokenizer;
+  if (!question.tokenizer.empty()) tokenizer = open_tokenizer(question.tokenizer);
+  const Catalog catalog = scan_corpus(question.corpus, nullptr, stop.token());
+  report_files(catalog);
+  std::fflush(stdout);
+  if (question.shown > 0) show_documents(question, catalog, stop);
+  report_bzip2(catalog, stop);
+  std::fflush(stdout);
+  CorpusReader reader(question.corpus, catalog, {}, Role::kTraining, {.stop = stop.token()});
+  const EpochCount count = read_epoch(reader, tokenizer ? &*tokenizer : nullptr);
+  const ReadStatistics& statistics = reader.statistics();
+  if (count.failure && statistics.text_bytes > 0)
+    fmt::print("{}so far:\n", stop.requested() ? "stopped on request; " : "");
+  report_text(catalog, statistics, count);
+  std::fflush(stdout);
+  if (stop.requested() && count.failure) return;
+  if (statistics.text_bytes == 0)
+    fail(ErrorKind::kData, "{} has no text to train on; name other files or --namespaces",
+         question.corpus.inputs.front().string());
+  if (count.failure) std::rethrow_exception(count.failure);
+  report_tokens(question, statistics, count);
+}
+
+}  // namespace pretrain

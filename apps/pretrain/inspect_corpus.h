@@ -1,0 +1,25 @@
+#pragma once
+// What `pretrain inspect` tells of a corpus.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "libs/base/stop.h"
+#include "pipeline/corpus/catalog.h"
+
+namespace pretrain {
+
+struct CorpusQuestion {
+  CorpusOptions corpus;
+  std::string tokenizer;                    ///< model to count tokens with; empty: they are estimated
+  std::optional<double> tokens_per_second;  ///< to tell how long an epoch takes
+  uint64_t shown = 0;                       ///< documents of dumps to print first, each after its wikitext
+};
+
+/// Reads the whole corpus once and prints what it consists of, with a progress bar on a terminal. After a
+/// stop or an error in between it prints what was seen until then. Errors: kData when there is no text, or it
+/// can't be read.
+void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop);
+
+}  // namespace pretrain

@@ -1,0 +1,30 @@
+#pragma once
+// The index of a multistream dump: lines "offset:page id:title", where a bzip2 stream begins at each offset.
+// Reading doesn't need it, since streams are found by their marks, but it tells how long the dump should be.
+// Thread-safe: free functions.
+
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "pipeline/corpus/catalog.h"
+
+namespace pretrain {
+
+/// Why the index of a multistream dump is rejected.
+constexpr std::string_view kDumpIndex = "index of a multistream dump; it is not needed";
+
+/// Whether a file that begins with `head` is such an index: its first lines are, with an offset that never
+/// falls.
+bool is_dump_index(std::string_view head);
+
+/// The name of the dump that an index belongs to by its own: "a-multistream-index1.txt-p1p9.bz2" to
+/// "a-multistream1.xml-p1p9.bz2". Empty when it isn't named like one.
+std::string dump_of_index(std::string_view index_name);
+
+/// What speaks against an index and its dump being the two that were published together, in one line: the
+/// dump ends before streams that the index names, or the index is that of another dump. Empty when nothing
+/// does. Reads a few MiB at most. Errors: kData when the device fails; Stopped.
+std::string doubt_dump(const Shard& index, const Shard& dump, const std::stop_token& stop);
+
+}  // namespace pretrain
