@@ -46,6 +46,7 @@ class Reader {
       size_t i = begin;
       for (; i + 8 <= end; i += 8) {  // integers: the compiler may vectorize sums of them
         const uint64_t* x = data_.data() + i;
+        __builtin_prefetch(x + kAhead, 0, 3);  // by itself the processor fetches too little ahead
         a ^= x[0], b ^= x[1], c ^= x[2], d ^= x[3], e ^= x[4], f ^= x[5], g ^= x[6], h ^= x[7];
       }
       for (; i < end; ++i) a ^= data_[i];
@@ -55,6 +56,7 @@ class Reader {
 
  private:
   static constexpr size_t kPiece = 131'072;  // a mebibyte
+  static constexpr size_t kAhead = 512;
   Buffer<uint64_t> data_;
   std::vector<uint64_t> seen_;
 };
