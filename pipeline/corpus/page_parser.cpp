@@ -86,7 +86,8 @@ void PageParser::begin() {
   fault_.clear();
 }
 
-// Last bytes are handed over as such: expat counts the lines of all others, a sixth of the time from XML to text.
+// Last bytes are handed over as such: expat counts the lines of all others, a sixth of the time from XML to
+// text.
 bool PageParser::feed(std::string_view bytes, bool last) {
   if (!fault_.empty()) return false;
   fed_bytes_ += bytes.size();
