@@ -339,12 +339,7 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-  const ModelConfig config{.layers = preset->layers,
-                           .d_model = preset->d_model,
-                           .heads = preset->heads,
-                           .d_ff = preset->d_ff,
-                           .vocabulary = preset->vocabulary == 0 ? kCharacters : preset->vocabulary,
-                           .context = preset->context};
+  const ModelConfig config = model_config(*preset, kCharacters);
   nlohmann::json report = measure(compute, config, preset->batch, steps, scaling, stop);
   report["model"] = name;
   if (json) {

@@ -59,6 +59,15 @@ std::optional<Preset> find_preset(std::string_view name) {
   return found == kPresets.end() ? std::nullopt : std::optional(*found);
 }
 
+ModelConfig model_config(const Preset& preset, int64_t characters) {
+  return {.layers = preset.layers,
+          .d_model = preset.d_model,
+          .heads = preset.heads,
+          .d_ff = preset.d_ff,
+          .vocabulary = preset.vocabulary == 0 ? characters : preset.vocabulary,
+          .context = preset.context};
+}
+
 int64_t matrix_parameters(const ModelConfig& c) {
   return c.layers * (4 * c.d_model * c.d_model + 2 * c.d_model * c.d_ff) + c.vocabulary * c.d_model;
 }

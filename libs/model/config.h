@@ -44,6 +44,9 @@ std::span<const Preset> presets();
 /// Nothing when no preset has that name.
 std::optional<Preset> find_preset(std::string_view name);
 
+/// The sizes of a preset; one of characters gets a vocabulary of `characters`.
+ModelConfig model_config(const Preset& preset, int64_t characters);
+
 /// Elements of the matrices that take part in products, the tied head once.
 int64_t matrix_parameters(const ModelConfig& config);
 /// Floating-point operations of forward and backward for one token:

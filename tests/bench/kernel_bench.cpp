@@ -59,12 +59,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   constexpr int64_t kCharacters = 320;
-  const ModelConfig config{.layers = preset->layers,
-                           .d_model = preset->d_model,
-                           .heads = preset->heads,
-                           .d_ff = preset->d_ff,
-                           .vocabulary = preset->vocabulary == 0 ? kCharacters : preset->vocabulary,
-                           .context = preset->context};
+  const ModelConfig config = model_config(*preset, kCharacters);
   Compute compute(threads);
   const int64_t M = micro_batch_rows(preset->batch, preset->context, 2048) * preset->context;
   const std::vector<BenchCase> cases = bench_cases(compute, config, M);

@@ -32,15 +32,7 @@ struct Mode {
 constexpr Mode kModes[] = {
     {Recompute::kNone, "none"}, {Recompute::kCheap, "cheap"}, {Recompute::kLayers, "layers"}};
 
-ModelConfig model_of(const Preset& p) {
-  constexpr int64_t kCharacters = 70;  // of English text
-  return {.layers = p.layers,
-          .d_model = p.d_model,
-          .heads = p.heads,
-          .d_ff = p.d_ff,
-          .vocabulary = p.vocabulary == 0 ? kCharacters : p.vocabulary,
-          .context = p.context};
-}
+constexpr int64_t kCharacters = 70;  // of English text
 
 Batch random_batch(const ModelConfig& c, int64_t rows) {
   Rng rng(2);
@@ -79,7 +71,7 @@ double train(const ModelConfig& config, const PassShape& shape, int64_t rows, in
 }
 
 void measure(const Preset& preset, const Mode& mode, int steps) {
-  const ModelConfig config = model_of(preset);
+  const ModelConfig config = model_config(preset, kCharacters);
   const PassShape shape{config, micro_batch_rows(preset.batch, preset.context, kMicroBatchTokens), true,
                         mode.recompute};
   const MemoryPlan plan = plan_memory(shape, kThreads);
