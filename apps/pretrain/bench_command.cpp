@@ -10,7 +10,6 @@
 #include "apps/pretrain/commands.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
-#include "libs/base/rng.h"
 #include "libs/model/initialization.h"
 #include "libs/model/memory_plan.h"
 #include "libs/tensor/peak.h"
@@ -40,7 +39,7 @@ constexpr std::chrono::milliseconds kShort{20};
 /// What the machine does at best; the highest values seen in this process count.
 struct Machine {
   Compute& compute;
-  Buffer<float> memory{64 * 1024 * 1024};  // 256 MiB, more than the caches of any workstation
+  Buffer<float> memory{64 * 1024 * 1024};  // 256 MiB, more than most caches hold
   double peak = 0;                         // FLOP/s
   Bandwidth bandwidth = {};
 
@@ -80,17 +79,6 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
           {"bytes", kernel.bytes},
           {"bytes_per_second", kernel.bytes / median(seconds)},
           {"deviation", deviation}};
-}
-
-Batch random_batch(const ModelConfig& c, int64_t rows) {
-  Rng rng(2);
-  Batch batch{.rows = rows, .context = c.context};
-  for (int64_t i = 0; i < rows * c.context; ++i) {
-    batch.inputs.push_back(static_cast<uint32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
-    batch.targets.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
-  }
-  finish_batch(batch);
-  return batch;
 }
 
 /// A model with all that a step needs.
@@ -231,11 +219,11 @@ void print_products(const nlohmann::json& report) {
 
 void print_kernels(const nlohmann::json& report) {
   const double read = report["bandwidth"]["read"].get<double>();
-  fmt::print("\n{:42} {:>8} {:>10} {:>10} {:>13} {:>10}\n", "kernel", "ms", "MB", "GB/s", "of bandwidth",
-             "of peak");
+  fmt::print("\n{:42} {:>8} {:>10} {:>10} {:>13} {:>12}\n", "kernel", "ms", "MB", "GB/s", "of bandwidth",
+             "of rate then");
   for (const auto& k : report["kernels"]) {
     const double flops = k["flops"].get<double>();
-    fmt::print("{:42} {:>8.2f} {:>10.1f} {:>10.1f} {:>12.0f}% {:>10}\n", k["name"].get<std::string>(),
+    fmt::print("{:42} {:>8.2f} {:>10.1f} {:>10.1f} {:>12.0f}% {:>12}\n", k["name"].get<std::string>(),
                1e3 * k["seconds"].get<double>(), k["bytes"].get<double>() / 1e6,
                k["bytes_per_second"].get<double>() / 1e9, 100 * k["bytes_per_second"].get<double>() / read,
                flops > 0 ? fmt::format("{:.0f}%", 100 * k["of_rate_then"].get<double>()) : "");
@@ -261,7 +249,7 @@ void print_step(const nlohmann::json& report) {
 void print_scaling(const nlohmann::json& report) {
   const auto& s = report["scaling"];
   fmt::print(
-      "\n{} threads take {:.2f} times less than one; {:.2f} % of a step on one thread runs outside parallel "
+      "\n{} threads are {:.2f} times as fast as one; {:.2f} % of a step on one thread runs outside parallel "
       "loops\nbound by that and by the number of pieces of each loop:",
       s["threads"].get<int>(), s["speedup"].get<double>(), 100 * s["serial_share"].get<double>());
   for (const auto& bound : s["bounds"])

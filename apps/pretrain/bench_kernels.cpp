@@ -412,4 +412,15 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   return cases;
 }
 
+Batch random_batch(const ModelConfig& c, int64_t rows) {
+  Rng rng(2);
+  Batch batch{.rows = rows, .context = c.context};
+  for (int64_t i = 0; i < rows * c.context; ++i) {
+    batch.inputs.push_back(static_cast<uint32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
+    batch.targets.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
+  }
+  finish_batch(batch);
+  return batch;
+}
+
 }  // namespace pretrain

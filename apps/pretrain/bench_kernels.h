@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/data/batch.h"
 #include "libs/model/config.h"
 #include "libs/tensor/compute.h"
 
@@ -30,5 +31,8 @@ struct BenchCase {
 
 /// All kernels of a step of `config` over M positions. `compute` must outlive them.
 std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& config, int64_t M);
+
+/// A batch of `rows` sequences of seeded random tokens.
+Batch random_batch(const ModelConfig& config, int64_t rows);
 
 }  // namespace pretrain

@@ -115,7 +115,7 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
 /// How a product is cut into tiles: by its shape alone.
 struct Tiling {
   Tiling(const KernelShape& shape, int64_t M, int64_t N, bool packs) {
-    // A tile with columns of A has its rows copied for all columns: the wider the better.
+    // A tile that copies its rows of A does so once for all its columns: the wider the better.
     const int64_t most = packs ? shape.packed_block_rows : shape.block_rows;
     const int64_t blocks = (M + most - 1) / most;
     height = round_up((M + blocks - 1) / blocks, shape.tile_rows);
@@ -166,7 +166,8 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
              const Epilogue& epilogue) {
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape();
-  PRETRAIN_CHECK(packed_floats(shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats, "scratch");
+  PRETRAIN_CHECK(packed_floats(shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
+                 "{} rows of {} terms", shape.packed_block_rows, shape.terms);
   const Tiling tiling(shape, M, b.N(), shape.packs_rows || a.column_stride != 1);
   compute.parallel_for(static_cast<size_t>(tiling.across * tiling.down), [&](size_t index) {
     const int64_t row = static_cast<int64_t>(index) / tiling.across * tiling.height;

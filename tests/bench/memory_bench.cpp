@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apps/pretrain/bench_kernels.h"
 #include "libs/base/machine.h"
-#include "libs/base/rng.h"
 #include "libs/model/initialization.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/step.h"
@@ -33,17 +33,6 @@ constexpr Mode kModes[] = {
     {Recompute::kNone, "none"}, {Recompute::kCheap, "cheap"}, {Recompute::kLayers, "layers"}};
 
 constexpr int64_t kCharacters = 70;  // of English text
-
-Batch random_batch(const ModelConfig& c, int64_t rows) {
-  Rng rng(2);
-  Batch batch{.rows = rows, .context = c.context};
-  for (int64_t i = 0; i < rows * c.context; ++i) {
-    batch.inputs.push_back(static_cast<uint32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
-    batch.targets.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(c.vocabulary))));
-  }
-  finish_batch(batch);
-  return batch;
-}
 
 /// Seconds of the fastest step.
 double train(const ModelConfig& config, const PassShape& shape, int64_t rows, int steps) {

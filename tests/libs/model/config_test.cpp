@@ -9,13 +9,7 @@ namespace pretrain {
 namespace {
 
 ModelConfig of_preset(std::string_view name, int64_t characters) {
-  const Preset p = *find_preset(name);
-  return {.layers = p.layers,
-          .d_model = p.d_model,
-          .heads = p.heads,
-          .d_ff = p.d_ff,
-          .vocabulary = p.vocabulary == 0 ? characters : p.vocabulary,
-          .context = p.context};
+  return model_config(*find_preset(name), characters);
 }
 
 TEST(ModelConfig, AllTenPresetsAreValid) {
