@@ -39,13 +39,14 @@ constexpr std::chrono::milliseconds kShort{20};
 /// What the machine does at best; the highest values seen in this process count.
 struct Machine {
   Compute& compute;
+  Precision precision;
   Buffer<float> memory{64 * 1024 * 1024};  // 256 MiB, more than most caches hold
   double peak = 0;                         // FLOP/s
   Bandwidth bandwidth = {};
 
   /// Measures both again; returns the mean multiply-add rate of this moment.
   double look(std::chrono::milliseconds duration, bool with_memory) {
-    const FmaRate now = measure_fma_rate(compute, duration);
+    const FmaRate now = measure_fma_rate(compute, duration, precision);
     peak = std::max(peak, now.best);
     if (!with_memory) return now.mean;
     const Bandwidth moved = measure_bandwidth(compute, memory, duration);
@@ -81,17 +82,26 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
           {"deviation", deviation}};
 }
 
+/// What is measured.
+struct BenchModel {
+  ModelConfig config;
+  int64_t batch_rows;
+  Precision precision;
+
+  int64_t micro_rows() const { return micro_batch_rows(batch_rows, config.context, kMicroBatchTokens); }
+};
+
 /// A model with all that a step needs.
 class StepBench {
  public:
-  StepBench(Compute& compute, const ModelConfig& c, int64_t batch_rows)
+  StepBench(Compute& compute, const BenchModel& b)
       : compute_(compute),
-        model_(compute, c, micro_batch_rows(batch_rows, c.context, kMicroBatchTokens), true),
+        model_(compute, {.config = b.config, .rows = b.micro_rows(), .precision = b.precision}),
         parameters_(model_.layout().flat_size()),
         gradients_(model_.layout().flat_size()),
         optimizer_(compute, model_.layout(), {}),
         pass_(model_, optimizer_),
-        batches_{random_batch(c, batch_rows)} {
+        batches_{random_batch(b.config, b.batch_rows)} {
     std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
     initialize_parameters(compute, model_.layout(), 1, parameters_.data());
     model_.use_parameters(parameters_.data());
@@ -133,14 +143,14 @@ class StepBench {
   std::vector<Batch> batches_;
 };
 
-nlohmann::json measure_step(Compute& compute, const ModelConfig& c, int64_t batch_rows, int steps,
-                            const StopSignal& stop) {
-  StepBench bench(compute, c, batch_rows);
+nlohmann::json measure_step(Compute& compute, const BenchModel& b, int steps, const StopSignal& stop) {
+  StepBench bench(compute, b);
+  const auto tokens = static_cast<double>(b.batch_rows * b.config.context);
   std::vector<double> step, forward, backward, loss, update, shares;
   double peak = 0;
-  const double operations = static_cast<double>(batch_rows * c.context) * flops_per_token(c);
+  const double operations = tokens * flops_per_token(b.config);
   const auto rate_now = [&] {
-    const FmaRate rate = measure_fma_rate(compute, 4 * kShort);
+    const FmaRate rate = measure_fma_rate(compute, 4 * kShort, b.precision);
     peak = std::max(peak, rate.best);
     return rate.mean;
   };
@@ -161,7 +171,7 @@ nlohmann::json measure_step(Compute& compute, const ModelConfig& c, int64_t batc
           {"backward_seconds", median(backward)},
           {"loss_seconds", median(loss)},
           {"optimizer_seconds", median(update)},
-          {"tokens_per_second", static_cast<double>(batch_rows * c.context) / median(step)},
+          {"tokens_per_second", tokens / median(step)},
           {"peak_flops", peak},
           {"operations", operations},
           {"flops_utilization_then", median(shares)},
@@ -187,11 +197,10 @@ nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_second
 }
 
 /// One thread against all, by turns in one process.
-nlohmann::json measure_scaling(Compute& all, const ModelConfig& c, int64_t batch_rows, int steps,
-                               const StopSignal& stop) {
+nlohmann::json measure_scaling(Compute& all, const BenchModel& b, int steps, const StopSignal& stop) {
   Compute one(1);
-  StepBench alone(one, c, batch_rows);
-  StepBench together(all, c, batch_rows);
+  StepBench alone(one, b);
+  StepBench together(all, b);
   std::vector<double> ratios;
   for (int i = 0; i < steps; ++i) {
     if (stop.requested()) throw Stopped();
@@ -259,12 +268,13 @@ void print_scaling(const nlohmann::json& report) {
 
 void print_report(const nlohmann::json& report) {
   fmt::print(
-      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s float32 (register-only multiply-add, all threads)\n"
+      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
       "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n\"then\" compares with the mean multiply-add rate "
       "measured around each run\n\n",
       report["processor"].get<std::string>(), report["threads"].get<int>(),
       report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9,
-      report["bandwidth"]["read"].get<double>() / 1e9, report["bandwidth"]["copy"].get<double>() / 1e9);
+      report["precision"].get<std::string>(), report["bandwidth"]["read"].get<double>() / 1e9,
+      report["bandwidth"]["copy"].get<double>() / 1e9);
   print_products(report);
   print_kernels(report);
   print_step(report);
@@ -272,20 +282,19 @@ void print_report(const nlohmann::json& report) {
 }
 
 /// Everything that was asked for; the step first, so that its memory is not hidden by that of the others.
-nlohmann::json measure(Compute& compute, const ModelConfig& config, int64_t batch_rows, int steps,
-                       bool scaling, const StopSignal& stop) {
-  nlohmann::json report = {{"threads", compute.threads()},
-                           {"processor", inspect_machine().processor},
-                           {"vector_target", vector_target()},
-                           {"products", nlohmann::json::array()},
-                           {"kernels", nlohmann::json::array()}};
-  report["step"] = measure_step(compute, config, batch_rows, steps, stop);
-  if (scaling) report["scaling"] = measure_scaling(compute, config, batch_rows, steps, stop);
-  Machine machine{.compute = compute, .peak = report["step"]["peak_flops"].get<double>()};
+nlohmann::json measure(Compute& compute, const BenchModel& b, int steps, bool scaling,
+                       const StopSignal& stop) {
+  nlohmann::json report = {{"threads", compute.threads()},        {"processor", inspect_machine().processor},
+                           {"vector_target", vector_target()},    {"precision", precision_name(b.precision)},
+                           {"products", nlohmann::json::array()}, {"kernels", nlohmann::json::array()}};
+  report["step"] = measure_step(compute, b, steps, stop);
+  if (scaling) report["scaling"] = measure_scaling(compute, b, steps, stop);
+  Machine machine{
+      .compute = compute, .precision = b.precision, .peak = report["step"]["peak_flops"].get<double>()};
   std::ranges::fill(machine.memory.span(), 1.0F);
   machine.look(10 * kShort, true);
-  const int64_t M = micro_batch_rows(batch_rows, config.context, kMicroBatchTokens) * config.context;
-  for (const BenchCase& bench_case : bench_cases(compute, config, M)) {
+  const int64_t M = b.micro_rows() * b.config.context;
+  for (const BenchCase& bench_case : bench_cases(compute, b.config, M, b.precision)) {
     if (stop.requested()) throw Stopped();
     report[bench_case.product ? "products" : "kernels"].push_back(measure_kernel(machine, bench_case));
   }
@@ -295,6 +304,14 @@ nlohmann::json measure(Compute& compute, const ModelConfig& config, int64_t batc
   step["flops_utilization"] =
       step["operations"].get<double>() / step["step_seconds"].get<double>() / machine.peak;
   return report;
+}
+
+Precision precision_of(const std::string& text) {
+  if (text == "auto") return fastest_precision();
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    if (text == precision_name(precision)) return precision;
+  }
+  fail(ErrorKind::kUsage, "--precision {}: auto, f32 or bf16 is needed", text);
 }
 
 }  // namespace
@@ -308,8 +325,9 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
   bool scaling = false;
   po::options_description options;
   options.add_options()("model", po::value(&name)->default_value(name), "preset")(
-      "precision", po::value(&precision)->default_value(precision), "f32, or auto (f32 in this version)")(
-      "threads", po::value(&threads)->default_value(threads), "training threads")(
+      "precision", po::value(&precision)->default_value(precision),
+      "operands of products: f32, bf16 or auto")("threads", po::value(&threads)->default_value(threads),
+                                                 "training threads")(
       "steps", po::value(&steps)->default_value(steps), "steps to measure")(
       "scaling", po::bool_switch(&scaling), "compare with one thread, and say what would bound more")(
       "json", po::bool_switch(&json), "print JSON");
@@ -320,15 +338,13 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
     return 0;
   const auto preset = find_preset(name);
   if (!preset) fail(ErrorKind::kUsage, "--model {}: no such preset", name);
-  if (precision != "auto" && precision != "f32")
-    fail(ErrorKind::kUsage, "--precision {}: auto or f32 is needed", precision);
   if (threads < 1 || threads > 1024 || steps < 1)
     fail(ErrorKind::kUsage, "--threads and --steps must be at least 1");
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-  const ModelConfig config = model_config(*preset, kCharacters);
-  nlohmann::json report = measure(compute, config, preset->batch, steps, scaling, stop);
+  const BenchModel b{model_config(*preset, kCharacters), preset->batch, precision_of(precision)};
+  nlohmann::json report = measure(compute, b, steps, scaling, stop);
   report["model"] = name;
   if (json) {
     fmt::print("{}\n", report.dump(2));

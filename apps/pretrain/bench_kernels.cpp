@@ -69,6 +69,13 @@ double floats(double count) {
   return count * sizeof(float);
 }
 
+/// As rounding(), where operands were rounded to the precision on the way.
+double rounding(int64_t terms, Precision precision) {
+  constexpr double kBf16Epsilon = 1.0 / 128;
+  constexpr double kShare = kBf16Epsilon / static_cast<double>(std::numeric_limits<float>::epsilon()) / 8;
+  return rounding(terms) * (precision == Precision::kBf16 ? kShare : 1);
+}
+
 /// Rows of a large matrix that are compared; all of it would take the reference minutes.
 constexpr int64_t kCheckedRows = 24;
 
@@ -81,7 +88,11 @@ struct ProductShape {
 };
 
 /// Some rows of C against sums in double precision.
-double check_product(const ProductShape& s, const MatrixView& a, const Floats& b, const Floats& c) {
+double check_product(const ProductShape& s, const MatrixView& a, const Floats& b, const Floats& c,
+                     Precision precision) {
+  const auto operand = [precision](Matrix values) {
+    return precision == Precision::kBf16 ? reference::round_to_bf16(std::move(values)) : values;
+  };
   Rng rng(3);
   Matrix rows, expected;
   std::vector<float> actual;
@@ -92,15 +103,15 @@ double check_product(const ProductShape& s, const MatrixView& a, const Floats& b
     const float* row = c->data() + m * s.N;
     actual.insert(actual.end(), row, row + s.N);
   }
-  expected = reference::linear(rows, as_double(b->span()), {}, 4, s.N, s.K);
+  expected = reference::linear(operand(rows), operand(as_double(b->span())), {}, 4, s.N, s.K);
   return deviation(actual, expected, rounding(s.K) * std::sqrt(static_cast<double>(s.K)));
 }
 
-BenchKernel product_kernel(Compute& compute, const ProductShape& s) {
+BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision precision) {
   const Floats a = random(s.M, s.K, 1);
   const Floats b = random(s.K, s.N, 2);
   const Floats c = empty(s.M, s.N);
-  const auto packed = std::make_shared<PackedMatrix>(s.K, s.N);
+  const auto packed = std::make_shared<PackedMatrix>(precision, s.K, s.N);
   packed->pack(compute, b->data(), s.N);
   const auto view = [=] {
     return s.weight_gradient ? MatrixView(a->data(), s.M).transposed() : MatrixView(a->data(), s.K);
@@ -117,13 +128,14 @@ BenchKernel product_kernel(Compute& compute, const ProductShape& s) {
           .run = run,
           .check = [=] {
             run();
-            return check_product(s, view(), b, c);
+            return check_product(s, view(), b, c, precision);
           }};
 }
 
-BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
+                             Precision precision) {
   const CausalAttention::Shape shape{.B = M / c.context, .T = c.context, .H = c.heads, .D = c.head_size()};
-  const auto attention = std::make_shared<CausalAttention>(compute, shape);
+  const auto attention = std::make_shared<CausalAttention>(compute, shape, precision);
   const Floats qkv = random(M, 3 * c.d_model, 1);
   const Floats dout = random(M, c.d_model, 2);
   const Floats out = empty(M, c.d_model);
@@ -151,12 +163,12 @@ BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
             if (forward) {
               return deviation(first(out, c.d_model),
                                reference::causal_attention(x, 1, shape.T, shape.H, shape.D),
-                               rounding(shape.T + shape.D));
+                               rounding(shape.T + shape.D, precision));
             }
             return deviation(first(dqkv, 3 * c.d_model),
                              reference::causal_attention_backward(as_double(first(dout, c.d_model)), x, 1,
                                                                   shape.T, shape.H, shape.D),
-                             4 * rounding(shape.T + shape.D));
+                             4 * rounding(shape.T + shape.D, precision));
           }};
 }
 
@@ -287,11 +299,10 @@ BenchKernel column_sums_kernel(Compute& compute, const ModelConfig& c, int64_t M
           }};
 }
 
-BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transposed) {
+BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transposed, Precision precision) {
   const int64_t K = c.d_model, N = c.d_ff;
   const Floats b = random(K, N, 1);
-  const auto packed =
-      transposed ? std::make_shared<PackedMatrix>(N, K) : std::make_shared<PackedMatrix>(K, N);
+  const auto packed = std::make_shared<PackedMatrix>(precision, transposed ? N : K, transposed ? K : N);
   const auto run = [=, &compute] {
     if (transposed) {
       packed->pack_transposed(compute, b->data(), N);
@@ -312,7 +323,7 @@ BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transpos
                 expected.push_back(static_cast<double>((*b)[area(transposed ? n * N + r : r * N + n)]));
             }
             product(compute, kRows, {identity.data(), packed->K()}, *packed, rows.data());
-            return deviation(rows.span(), expected, rounding(1));
+            return deviation(rows.span(), expected, rounding(1, precision));
           }};
 }
 
@@ -383,11 +394,11 @@ std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
 
 }  // namespace
 
-std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64_t M) {
+std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64_t M, Precision precision) {
   std::vector<BenchCase> cases;
   for (const ProductShape& shape : product_shapes(c, M)) {
     cases.push_back({fmt::format("{} {}x{}x{}", shape.name, shape.M, shape.N, shape.K), true,
-                     [&compute, shape] { return product_kernel(compute, shape); }});
+                     [&compute, shape, precision] { return product_kernel(compute, shape, precision); }});
   }
   const auto add = [&](const char* name, std::function<BenchKernel()> make) {
     cases.push_back({name, false, std::move(make)});
@@ -399,14 +410,19 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
                        [&compute, c, M, forward, make] { return make(compute, c, M, forward); }});
     }
   };
-  add_pair("attention", attention_kernel);
+  for (const bool forward : {true, false}) {
+    add(forward ? "attention forward" : "attention backward",
+        [&compute, c, M, forward, precision] { return attention_kernel(compute, c, M, forward, precision); });
+  }
   add_pair("norm", norm_kernel);
   add_pair("gelu", gelu_kernel);
   add_pair("embedding", embedding_kernel);
   add("softmax, loss and gradient of a chunk", [&compute, c, M] { return loss_kernel(compute, c, M); });
   add("bias gradient", [&compute, c, M] { return column_sums_kernel(compute, c, M); });
-  add("packing of a weight", [&compute, c] { return packing_kernel(compute, c, false); });
-  add("packing of a weight, transposed", [&compute, c] { return packing_kernel(compute, c, true); });
+  add("packing of a weight",
+      [&compute, c, precision] { return packing_kernel(compute, c, false, precision); });
+  add("packing of a weight, transposed",
+      [&compute, c, precision] { return packing_kernel(compute, c, true, precision); });
   add("norm of all gradients", [&compute, c] { return norm_of_gradients_kernel(compute, c); });
   add("AdamW", [&compute, c] { return adamw_kernel(compute, c); });
   return cases;

@@ -9,6 +9,7 @@
 #include "libs/data/batch.h"
 #include "libs/model/config.h"
 #include "libs/tensor/compute.h"
+#include "libs/tensor/precision.h"
 
 namespace pretrain {
 
@@ -30,7 +31,8 @@ struct BenchCase {
 };
 
 /// All kernels of a step of `config` over M positions. `compute` must outlive them.
-std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& config, int64_t M);
+std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& config, int64_t M,
+                                   Precision precision);
 
 /// A batch of `rows` sequences of seeded random tokens.
 Batch random_batch(const ModelConfig& config, int64_t rows);

@@ -133,6 +133,9 @@ TrainerOptions trainer_options(const KeyValues& v) {
   t.recompute = choice<Recompute>(
       v, "recompute",
       {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}});
+  t.precision = choice<Precision>(
+      v, "precision",
+      {{"auto", fastest_precision()}, {"f32", Precision::kFloat32}, {"bf16", Precision::kBf16}});
   t.optimizer.weight_decay = number(v, "weight-decay", 0, 10);
   t.optimizer.beta1 = number(v, "beta1", 0, 0.99999);
   t.optimizer.beta2 = number(v, "beta2", 0, 0.9999999);
@@ -176,12 +179,12 @@ KeyValues resolve(const KeyValues& given) {
   apply_preset(values, *preset);
   for (const Key& key : run_keys()) values.try_emplace(std::string(key.name), "");
   for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(values, key);
+  if (values["precision"] == "auto") values["precision"] = precision_name(fastest_precision());
   return values;
 }
 
 RunConfiguration to_configuration(const KeyValues& v) {
   const int cores = inspect_machine().cores;
-  choice<int>(v, "precision", {{"auto", 0}, {"f32", 0}});
   RunConfiguration c;
   c.state_folder = state_folder_of(v);
   if (value_of(v, "corpus").empty()) {
@@ -252,6 +255,11 @@ KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
   merged["time"] = "0s";  // a limit of one session, not of the run
   KeyValues absolute = given;
   for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(absolute, key);
+  // Decided at the start of a run: resuming on another processor changes nothing. Runs that still say "auto"
+  // were begun by versions that had nothing but f32.
+  if (merged["precision"] == "auto") merged["precision"] = precision_name(Precision::kFloat32);
+  if (const auto found = absolute.find("precision"); found != absolute.end() && found->second == "auto")
+    absolute.erase(found);
   std::string differences;
   for (const Key& key : run_keys()) {
     const std::string name(key.name);

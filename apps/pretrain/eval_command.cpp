@@ -34,7 +34,7 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
     if (id >= model.config.vocabulary)
       fail(ErrorKind::kUsage, "{}: id {} is not in the vocabulary", ids_file.string(), id);
   }
-  Transformer transformer(compute, model.config, 1, false);
+  Transformer transformer(compute, {model.config, 1, false});
   transformer.use_parameters(model.parameters.data());
   std::vector<uint32_t> inputs = ids;
   inputs.resize(static_cast<size_t>(model.config.context), 0);
@@ -106,9 +106,9 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
       collect_evaluation_set(corpus_options, catalog, *model.tokenizer, context, sequences, stop.token());
   if (data.target_count == 0) fail(ErrorKind::kData, "the corpus holds no text to evaluate on");
   constexpr int64_t kTokensAtOnce = 2048;
-  Transformer transformer(
-      compute, model.config,
-      micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce), false);
+  const int64_t rows =
+      micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce);
+  Transformer transformer(compute, {model.config, rows, false});
   transformer.use_parameters(model.parameters.data());
   const EvaluationResult result = evaluate(transformer, data, stop.token());
   fmt::print("checkpoint of step {}: {} tokens, {} of text\n", model.checkpoint.step,

@@ -65,7 +65,8 @@ void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
 }
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
-  const MemoryPlan plan = plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute}, c.threads);
+  const MemoryPlan plan =
+      plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads);
   const auto sequence_bytes =
       static_cast<uint64_t>((c.model.context + 1) * (c.model.vocabulary <= 65'536 ? 2 : 4));
   const uint64_t batch_bytes = static_cast<uint64_t>(c.batch * c.model.context) * 8;

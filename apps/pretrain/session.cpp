@@ -226,9 +226,15 @@ void train(Session& s, StopSignal& stop) {
   const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
                                     static_cast<size_t>(c.threads + c.workers));
   Compute compute(c.threads);
-  const double peak = measure_fma_peak(compute, std::chrono::milliseconds(200));
-  log_info("machine: {}, {} training threads, {} loader workers, {} kernels, peak {:.0f} GFLOP/s",
-           inspect_machine().processor, c.threads, c.workers, vector_target(), peak / 1e9);
+  const Precision precision = c.trainer.precision;
+  const double peak = measure_fma_peak(compute, std::chrono::milliseconds(200), precision);
+  log_info("machine: {}, {} training threads, {} loader workers, {} kernels, {}, peak {:.0f} GFLOP/s",
+           inspect_machine().processor, c.threads, c.workers, vector_target(), precision_name(precision),
+           peak / 1e9);
+  if (precision == Precision::kBf16 && !multiplies_bf16()) {
+    log_warning(
+        "this processor does not multiply bf16: products of float32 stand in, slower than --precision f32");
+  }
 
   StoreOptions store_options = c.store;
   store_options.on_damaged = report_damage;
@@ -267,7 +273,7 @@ void train(Session& s, StopSignal& stop) {
     trainer.initialize(c.seed);
   }
   const RunSummary summary = trainer.run();
-  const double peak_now = measure_fma_peak(compute, std::chrono::milliseconds(200));
+  const double peak_now = measure_fma_peak(compute, std::chrono::milliseconds(200), precision);
   report_summary(summary, console, c, std::max(peak, peak_now));
 }
 

@@ -132,8 +132,9 @@ int64_t head_chunk_rows(int64_t M, int64_t V) {
   return std::min(M, rows);
 }
 
-size_t packed_gradient_floats(const PassShape& shape) {
-  return PackedMatrix::size_floats(shape.positions(), std::max(3 * shape.config.d_model, shape.config.d_ff));
+size_t packed_gradient_words(const PassShape& shape) {
+  return PackedMatrix::size_words(shape.precision, shape.positions(),
+                                  std::max(3 * shape.config.d_model, shape.config.d_ff));
 }
 
 PassMemory::PassMemory(const PassShape& shape)

@@ -9,6 +9,7 @@
 
 #include "libs/model/config.h"
 #include "libs/tensor/buffer.h"
+#include "libs/tensor/precision.h"
 
 namespace pretrain {
 
@@ -25,6 +26,7 @@ struct PassShape {
   int64_t rows;  ///< B
   bool training = true;
   Recompute recompute = Recompute::kCheap;
+  Precision precision = Precision::kFloat32;  ///< of the operands of products
 
   int64_t positions() const { return rows * config.context; }  ///< M
 };
@@ -32,8 +34,8 @@ struct PassShape {
 /// Rows of logits that exist at once for a micro-batch of M positions.
 int64_t head_chunk_rows(int64_t M, int64_t V);
 
-/// Elements of the widest gradient of a layer's output, packed for the product with the layer's input.
-size_t packed_gradient_floats(const PassShape& shape);
+/// Words of the widest gradient of a layer's output, packed for the product with the layer's input.
+size_t packed_gradient_words(const PassShape& shape);
 
 /// What a layer's forward pass computes. Layers share what is not kept.
 struct LayerActivations {

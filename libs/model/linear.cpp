@@ -4,9 +4,9 @@
 
 namespace pretrain {
 
-Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out, bool training)
-    : compute_(compute), M_(M), in_(in), out_(out), weight_(in, out) {
-  if (training) weight_transposed_ = PackedMatrix(out, in);
+Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out, const Options& options)
+    : compute_(compute), M_(M), in_(in), out_(out), weight_(options.precision, in, out) {
+  if (options.training) weight_transposed_ = PackedMatrix(options.precision, out, in);
 }
 
 void Linear::pack(const float* W) {

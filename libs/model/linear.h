@@ -10,8 +10,11 @@ namespace pretrain {
 /// Shapes: x [M, in], W [in, out], b [out], y [M, out]. Single-owner.
 class Linear {
  public:
-  /// Only with `training` has it a backward pass.
-  Linear(Compute& compute, int64_t M, int64_t in, int64_t out, bool training);
+  struct Options {
+    Precision precision = Precision::kFloat32;
+    bool training = true;  ///< only then has it a backward pass
+  };
+  Linear(Compute& compute, int64_t M, int64_t in, int64_t out, const Options& options);
 
   /// Packs W for its passes. To be called after each change of W.
   void pack(const float* W);

@@ -18,13 +18,14 @@ uint64_t bytes_of(size_t floats) {
 
 uint64_t packed_bytes(const PassShape& s) {
   const ModelConfig& c = s.config;
-  const auto weight = [](int64_t in, int64_t out) {  // once for each direction
-    return bytes_of(PackedMatrix::size_floats(in, out)) + bytes_of(PackedMatrix::size_floats(out, in));
+  const auto weight = [&](int64_t in, int64_t out) {  // once for each direction
+    return bytes_of(PackedMatrix::size_words(s.precision, in, out)) +
+           bytes_of(PackedMatrix::size_words(s.precision, out, in));
   };
   const uint64_t layer = weight(c.d_model, 3 * c.d_model) + weight(c.d_model, c.d_model) +
                          weight(c.d_model, c.d_ff) + weight(c.d_ff, c.d_model);
   return static_cast<uint64_t>(c.layers) * layer + weight(c.d_model, c.vocabulary) +
-         bytes_of(packed_gradient_floats(s));
+         bytes_of(packed_gradient_words(s));
 }
 
 }  // namespace

@@ -34,35 +34,36 @@ class ScopedSeconds {
 
 }  // namespace
 
-Transformer::Layer::Layer(Compute& compute, const ModelConfig& c, int64_t M, bool training)
-    : qkv(compute, M, c.d_model, 3 * c.d_model, training),
-      attention(compute, M, c.d_model, c.d_model, training),
-      up(compute, M, c.d_model, c.d_ff, training),
-      down(compute, M, c.d_ff, c.d_model, training) {}
+Transformer::Layer::Layer(Compute& compute, const PassShape& shape)
+    : Layer(compute, shape.config, shape.positions(), {shape.precision, shape.training}) {}
 
-Transformer::Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training,
-                         Recompute recompute)
+Transformer::Layer::Layer(Compute& compute, const ModelConfig& c, int64_t M, const Linear::Options& options)
+    : qkv(compute, M, c.d_model, 3 * c.d_model, options),
+      attention(compute, M, c.d_model, c.d_model, options),
+      up(compute, M, c.d_model, c.d_ff, options),
+      down(compute, M, c.d_ff, c.d_model, options) {}
+
+Transformer::Transformer(Compute& compute, const PassShape& shape)
     : compute_(compute),
-      config_(config),
-      layout_(config),
-      B_(rows),
-      T_(config.context),
-      M_(rows * config.context),
-      C_(config.d_model),
-      F_(config.d_ff),
-      V_(config.vocabulary),
-      training_(training),
-      recompute_(recompute),
-      attention_(compute, {.B = B_, .T = T_, .H = config.heads, .D = config.head_size()}),
+      config_(shape.config),
+      layout_(config_),
+      B_(shape.rows),
+      T_(config_.context),
+      M_(shape.positions()),
+      C_(config_.d_model),
+      F_(config_.d_ff),
+      V_(config_.vocabulary),
+      shape_{config_, shape.rows, shape.training, shape.recompute, shape.precision},
+      attention_(compute, {.B = B_, .T = T_, .H = config_.heads, .D = config_.head_size()}, shape.precision),
       head_rows_(head_chunk_rows(M_, V_)),
-      head_weight_(C_, V_),
-      memory_({config_, rows, training, recompute}),
+      head_weight_(shape.precision, C_, V_),
+      memory_(shape_),
       t_(memory_.tensors()) {
-  layers_.reserve(static_cast<size_t>(config.layers));
-  for (int64_t l = 0; l < config.layers; ++l) layers_.emplace_back(compute, config, M_, training);
-  if (training) {
-    head_transposed_ = PackedMatrix(V_, C_);
-    packed_gradient_ = PackedMatrix(packed_gradient_floats({config_, rows}));
+  layers_.reserve(static_cast<size_t>(config_.layers));
+  for (int64_t l = 0; l < config_.layers; ++l) layers_.emplace_back(compute, shape_);
+  if (shape.training) {
+    head_transposed_ = PackedMatrix(shape.precision, V_, C_);
+    packed_gradient_ = PackedMatrix(shape.precision, packed_gradient_words(shape_));
   }
 }
 
@@ -77,7 +78,7 @@ void Transformer::use_parameters(const float* parameters) {
   }
   const float* embedding = parameter(layout_.token_embedding());
   head_weight_.pack_transposed(compute_, embedding, C_);
-  if (training_) head_transposed_.pack(compute_, embedding, C_);
+  if (shape_.training) head_transposed_.pack(compute_, embedding, C_);
 }
 
 void Transformer::forward(const uint32_t* inputs) {
@@ -172,7 +173,7 @@ double Transformer::evaluate(const uint32_t* inputs, const int32_t* targets) {
 
 double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
                                      bool accumulate, float* gradients) {
-  PRETRAIN_CHECK(training_, "made for evaluation only");
+  PRETRAIN_CHECK(shape_.training, "made for evaluation only");
   {
     const ScopedSeconds timed(seconds_.forward);
     forward(inputs);
@@ -205,7 +206,7 @@ void Transformer::backward(const uint32_t* inputs, bool accumulate, float* gradi
 
 /// Where layers share their activations, those of the last one are still there.
 void Transformer::restore_layer(size_t index) {
-  if (recompute_ != Recompute::kLayers || index + 1 == layers_.size()) return;
+  if (shape_.recompute != Recompute::kLayers || index + 1 == layers_.size()) return;
   forward_attention(index);
   forward_up(index);
 }
@@ -216,7 +217,7 @@ void Transformer::backward_mlp(size_t index, bool accumulate, float* gradients) 
   const BlockOffsets& at = layout_.blocks()[index];
   const LayerActivations& a = t_.layers[index];
   Layer& layer = layers_[index];
-  const bool recomputes = recompute_ == Recompute::kCheap;
+  const bool recomputes = shape_.recompute == Recompute::kCheap;
 
   layer.down.backward_input(t_.dx, t_.dwide,
                             {.gelu_input = a.up_out, .gelu = recomputes ? a.activated : nullptr});
@@ -251,7 +252,7 @@ void Transformer::backward_attention(size_t index, bool accumulate, float* gradi
   show("dattention_out", t_.dnarrow, M_, C_);
   attention_.backward(a.qkv_out, a.attention_out, t_.dnarrow, a.log_sum_exp, t_.dqkv);
   show("dqkv", t_.dqkv, M_, 3 * C_);
-  if (recompute_ == Recompute::kCheap) {
+  if (shape_.recompute == Recompute::kCheap) {
     layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, a.normed1,
                        a.mean1, a.rstd1);
   }

@@ -31,9 +31,8 @@ using TensorProbe = std::function<void(std::string_view name, std::span<float> v
 /// Single-owner. Repeatability: results do not depend on the number of threads.
 class Transformer {
  public:
-  /// With training = false only evaluate() may be called, and the backward pass's memory is not allocated.
-  Transformer(Compute& compute, const ModelConfig& config, int64_t rows, bool training,
-              Recompute recompute = Recompute::kCheap);
+  /// Without shape.training only evaluate() may be called, and the backward pass's memory is not allocated.
+  Transformer(Compute& compute, const PassShape& shape);
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
@@ -66,7 +65,8 @@ class Transformer {
  private:
   /// The products of one layer.
   struct Layer {
-    Layer(Compute& compute, const ModelConfig& config, int64_t M, bool training);
+    Layer(Compute& compute, const PassShape& shape);
+    Layer(Compute& compute, const ModelConfig& config, int64_t M, const Linear::Options& options);
     Linear qkv, attention, up, down;
   };
 
@@ -93,8 +93,7 @@ class Transformer {
   int64_t B_, T_, M_, C_, F_, V_;
   const float* parameters_ = nullptr;
 
-  bool training_;
-  Recompute recompute_;
+  PassShape shape_;  // of config_
   CausalAttention attention_;
   std::vector<Layer> layers_;
   int64_t head_rows_;             // rows of one chunk of logits

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "libs/tensor/product_kernel.h"
-#include "libs/tensor/transpose.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "libs/tensor/attention.cpp"
@@ -119,10 +118,6 @@ int64_t padded(int64_t columns) {
   return (lines / 2 * 2 + 1) * kFloatsPerLine;
 }
 
-void copy_rows(const float* from, int64_t ld_from, int64_t rows, int64_t columns, float* to, int64_t ld_to) {
-  for (int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld_from, columns, to + r * ld_to);
-}
-
 }  // namespace
 
 /// Where one head of one sequence stands in the matrices.
@@ -132,9 +127,10 @@ struct CausalAttention::Head {
   int64_t log_sum_exp;  ///< offset of position 0
 };
 
-CausalAttention::CausalAttention(Compute& compute, const Shape& shape)
+CausalAttention::CausalAttention(Compute& compute, const Shape& shape, Precision precision)
     : compute_(compute),
       shape_(shape),
+      precision_(precision),
       stride_(padded(shape.T)),
       head_stride_(padded(shape.D)),
       scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {}
@@ -148,7 +144,7 @@ CausalAttention::Head CausalAttention::head_at(size_t index) const {
           .log_sum_exp = static_cast<int64_t>(index) * shape_.T};
 }
 
-/// What one thread works in: rows of one head, side by side instead of 3 C apart.
+/// What one thread works in: operands of one head's products, packed.
 struct CausalAttention::Scratch {
   float* scores;             ///< [kQueryBlock, stride]
   float* dscores;            ///< [kQueryBlock, stride]
@@ -157,10 +153,17 @@ struct CausalAttention::Scratch {
   float* rows;               ///< [T, head stride]: values forward, keys backward
   float* queries;            ///< [kQueryBlock, head stride]
   float* douts;              ///< [kQueryBlock, head stride]
+  float* left;               ///< the left operand of one product
 };
 
+size_t CausalAttention::left_words(int64_t T, int64_t D) {
+  const auto words = [](int64_t M, int64_t K) { return packed_row_words(Precision::kFloat32, M, K); };
+  return static_cast<size_t>(std::max({words(kQueryBlock, D), words(kQueryBlock, T), words(T, kQueryBlock)}));
+}
+
 size_t CausalAttention::scratch_floats(int64_t T, int64_t D) {
-  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T) + (T + 2 * kQueryBlock) * padded(D));
+  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T) + (T + 2 * kQueryBlock) * padded(D)) +
+         left_words(T, D);
 }
 
 CausalAttention::Scratch CausalAttention::slot_scratch() {
@@ -172,7 +175,24 @@ CausalAttention::Scratch CausalAttention::slot_scratch() {
           .values_transposed = take(shape_.D, stride_),
           .rows = take(shape_.T, head_stride_),
           .queries = take(kQueryBlock, head_stride_),
-          .douts = take(kQueryBlock, head_stride_)};
+          .douts = take(kQueryBlock, head_stride_),
+          .left = at};
+}
+
+void CausalAttention::multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
+                                    const Right& b, float* c, int64_t ldc) const {
+  pack_rows(precision_, M, K, a, left);
+  multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc);
+}
+
+void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
+                                      const Right& b, float* c, int64_t ldc, const Addends& addends) const {
+  if (precision_ == Precision::kFloat32) {  // rows that far apart can be read in place
+    multiply(M, N, K, a, b.words, b.ld, c, ldc, addends);
+  } else {
+    pack_rows(precision_, M, K, a, left);
+    multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, addends);
+  }
 }
 
 void CausalAttention::forward(const float* qkv, float* out, float* log_sum_exp) {
@@ -188,19 +208,19 @@ void CausalAttention::forward_head(const Head& head, const Scratch& scratch, con
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
   const float* q = qkv + head.qkv;
-  transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
-  copy_rows(q + 2 * C, 3 * C, shape_.T, D, scratch.rows, head_stride_);
+  const MatrixView queries(q, 3 * C), keys(q + C, 3 * C), values(q + 2 * C, 3 * C);
+  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
+  pack_columns(precision_, shape_.T, D, values, scratch.rows, head_stride_);
   for (int64_t index = 0; index < query_blocks(shape_.T); ++index) {
-    const auto [first, rows, keys] = query_block(shape_.T, index);
-    copy_rows(q + first * 3 * C, 3 * C, rows, D, scratch.queries, head_stride_);
-    multiply(rows, keys, D, {scratch.queries, head_stride_}, scratch.keys_transposed, stride_, scratch.scores,
-             stride_);
+    const auto [first, rows, seen] = query_block(shape_.T, index);
+    multiply_rows(rows, seen, D, queries.at(first, 0), scratch.left, {scratch.keys_transposed, stride_},
+                  scratch.scores, stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
-      log_sum_exp[head.log_sum_exp + t] = softmax_row(scratch.scores + r * stride_, t + 1, keys, scale);
+      log_sum_exp[head.log_sum_exp + t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
     }
-    multiply(rows, D, keys, {scratch.scores, stride_}, scratch.rows, head_stride_, out + head.out + first * C,
-             C);
+    multiply_scores(rows, D, seen, {scratch.scores, stride_}, scratch.left, {scratch.rows, head_stride_},
+                    out + head.out + first * C, C);
   }
 }
 
@@ -221,33 +241,36 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
   const auto dot = HWY_DYNAMIC_DISPATCH(DotProduct);
   const float* q = qkv + head.qkv;
   float* dq = dqkv + head.qkv;
-  transpose_block(q + C, 3 * C, shape_.T, D, scratch.keys_transposed, stride_);
-  transpose_block(q + 2 * C, 3 * C, shape_.T, D, scratch.values_transposed, stride_);
-  copy_rows(q + C, 3 * C, shape_.T, D, scratch.rows, head_stride_);
+  const MatrixView queries(q, 3 * C), keys(q + C, 3 * C), values(q + 2 * C, 3 * C), douts(dout + head.out, C);
+  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
+  pack_columns(precision_, D, shape_.T, values.transposed(), scratch.values_transposed, stride_);
+  pack_columns(precision_, shape_.T, D, keys, scratch.rows, head_stride_);
   // The last block sees all keys: it writes dk and dv, the others add to them.
   const int64_t last = query_blocks(shape_.T) - 1;
   for (int64_t index = last; index >= 0; --index) {
-    const auto [first, rows, keys] = query_block(shape_.T, index);
-    copy_rows(q + first * 3 * C, 3 * C, rows, D, scratch.queries, head_stride_);
-    copy_rows(dout + head.out + first * C, C, rows, D, scratch.douts, head_stride_);
-    multiply(rows, keys, D, {scratch.queries, head_stride_}, scratch.keys_transposed, stride_, scratch.scores,
-             stride_);
-    multiply(rows, keys, D, {scratch.douts, head_stride_}, scratch.values_transposed, stride_,
-             scratch.dscores, stride_);
+    const auto [first, rows, seen] = query_block(shape_.T, index);
+    const MatrixView block_queries = queries.at(first, 0), block_douts = douts.at(first, 0);
+    pack_columns(precision_, rows, D, block_queries, scratch.queries, head_stride_);
+    pack_columns(precision_, rows, D, block_douts, scratch.douts, head_stride_);
+    multiply_rows(rows, seen, D, block_queries, scratch.left, {scratch.keys_transposed, stride_},
+                  scratch.scores, stride_);
+    multiply_rows(rows, seen, D, block_douts, scratch.left, {scratch.values_transposed, stride_},
+                  scratch.dscores, stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
-      const float delta = dot(scratch.douts + r * head_stride_, out + head.out + t * C, D);
-      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, keys, scale,
+      const float delta = dot(douts.at(t, 0).data, out + head.out + t * C, D);
+      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, seen, scale,
                            log_sum_exp[head.log_sum_exp + t], delta);
     }
     const MatrixView probabilities(scratch.scores, stride_);
     const MatrixView dscores(scratch.dscores, stride_);
     const auto so_far = [&](const float* sum) { return Addends{index == last ? nullptr : sum, 3 * C}; };
-    multiply(rows, D, keys, dscores, scratch.rows, head_stride_, dq + first * 3 * C, 3 * C);
-    multiply(keys, D, rows, dscores.transposed(), scratch.queries, head_stride_, dq + C, 3 * C,
-             so_far(dq + C));
-    multiply(keys, D, rows, probabilities.transposed(), scratch.douts, head_stride_, dq + 2 * C, 3 * C,
-             so_far(dq + 2 * C));
+    multiply_scores(rows, D, seen, dscores, scratch.left, {scratch.rows, head_stride_}, dq + first * 3 * C,
+                    3 * C);
+    multiply_scores(seen, D, rows, dscores.transposed(), scratch.left, {scratch.queries, head_stride_},
+                    dq + C, 3 * C, so_far(dq + C));
+    multiply_scores(seen, D, rows, probabilities.transposed(), scratch.left, {scratch.douts, head_stride_},
+                    dq + 2 * C, 3 * C, so_far(dq + 2 * C));
   }
 }
 

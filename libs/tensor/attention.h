@@ -7,6 +7,7 @@
 
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
+#include "libs/tensor/product_kernel.h"
 
 namespace pretrain {
 
@@ -18,7 +19,7 @@ class CausalAttention {
     int64_t B = 0, T = 0, H = 0, D = 0;
   };
 
-  CausalAttention(Compute& compute, const Shape& shape);
+  CausalAttention(Compute& compute, const Shape& shape, Precision precision);
 
   /// out = softmax(q k^T / sqrt(D) + causal mask) v, head by head.
   /// Shapes: qkv [B*T, 3*C]; out [B*T, C]; log_sum_exp [B, H, T].
@@ -42,11 +43,24 @@ class CausalAttention {
                     float* log_sum_exp) const;
   void backward_head(const Head& head, const Scratch& scratch, const float* qkv, const float* out,
                      const float* dout, const float* log_sum_exp, float* dqkv) const;
+  /// A right operand from pack_columns().
+  struct Right {
+    const float* words;
+    int64_t ld;
+  };
+  /// C = A B for rows of one head; `left` is where A is packed.
+  void multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left, const Right& b,
+                     float* c, int64_t ldc) const;
+  /// C = A B and the addends for scores in the scratch.
+  void multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left, const Right& b,
+                       float* c, int64_t ldc, const Addends& addends = {}) const;
+  static size_t left_words(int64_t T, int64_t D);
   Head head_at(size_t index) const;
   Scratch slot_scratch();
 
   Compute& compute_;
   Shape shape_;
+  Precision precision_;
   int64_t stride_;         // distance of rows of T in the scratch
   int64_t head_stride_;    // distance of rows of D there
   Buffer<float> scratch_;  // of all threads

@@ -1,11 +1,9 @@
 #include "libs/tensor/gemm.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "libs/base/check.h"
 #include "libs/tensor/activation.h"
-#include "libs/tensor/transpose.h"
 
 namespace pretrain {
 namespace {
@@ -16,21 +14,6 @@ static_assert(kGroupColumns % kWidestPanel == 0);
 
 int64_t round_up(int64_t n, int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
-}
-
-template <int64_t kColumns>
-void copy_whole_panel(const float* from, int64_t ld, int64_t rows, float* to) {
-  // A size that the compiler knows becomes a few vector moves.
-  for (int64_t r = 0; r < rows; ++r) std::memcpy(to + r * kColumns, from + r * ld, kColumns * sizeof(float));
-}
-
-/// Rows of at most `panel` columns -> rows that far apart.
-void copy_panel(const float* from, int64_t ld, int64_t rows, int64_t columns, int64_t panel, float* to) {
-  if (columns == 32 && panel == 32) return copy_whole_panel<32>(from, ld, rows, to);
-  if (columns == 16 && panel == 16) return copy_whole_panel<16>(from, ld, rows, to);
-  for (int64_t r = 0; r < rows; ++r) {
-    std::memcpy(to + r * panel, from + r * ld, static_cast<size_t>(columns) * sizeof(float));
-  }
 }
 
 /// A part of C.
@@ -75,15 +58,23 @@ struct Factors {
   int64_t terms;
 };
 
-void multiply_part(const Part& part, const Factors& factors, const float* panel, const float* next_panel,
-                   int64_t panel_columns, const Destination& destination, const Addends& addends) {
+/// A panel of B, and the one after it.
+struct Panel {
+  Precision precision;
+  int64_t columns;
+  const float* words;
+  const float* next;
+};
+
+void multiply_part(const Part& part, const Factors& factors, const Panel& panel,
+                   const Destination& destination, const Addends& addends) {
   float* c = destination.at(part);
   if (factors.packed != nullptr) {
-    multiply_packed(part.rows, part.columns, factors.terms, factors.packed, panel, panel_columns, c,
-                    destination.N, addends, next_panel);
+    multiply_packed(panel.precision, part.rows, part.columns, factors.terms, factors.packed, panel.words,
+                    panel.columns, c, destination.N, addends, panel.next);
   } else {
-    multiply(part.rows, part.columns, factors.terms, factors.rows, panel, panel_columns, c, destination.N,
-             addends, next_panel);
+    multiply(part.rows, part.columns, factors.terms, factors.rows, panel.words, panel.columns, c,
+             destination.N, addends, panel.next);
   }
 }
 
@@ -94,7 +85,7 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
   for (int64_t k = 0; k < b.K(); k += shape.terms) {
     const int64_t terms = std::min(shape.terms, b.K() - k);
     const Factors factors{a.at(tile.row, k), packs ? scratch : nullptr, terms};
-    if (packs) pack_rows(tile.rows, terms, factors.rows, scratch);
+    if (packs) pack_rows(b.precision(), tile.rows, terms, factors.rows, scratch);
     for (int64_t g = 0; g < tile.columns; g += kGroupColumns) {
       const Part group{tile.row, tile.rows, tile.column + g, std::min(kGroupColumns, tile.columns - g)};
       const int64_t end = group.column + group.columns;
@@ -102,10 +93,9 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
         const Part part{tile.row, tile.rows, n, std::min(shape.panel_columns, end - n)};
         const int64_t after = n + shape.panel_columns;
         const bool more = after < tile.column + tile.columns;
-        const float* next = more ? b.panel(after) + k * shape.panel_columns
-                                 : b.panel(tile.column) + (k + terms) % b.K() * shape.panel_columns;
-        multiply_part(part, factors, b.panel(n) + k * shape.panel_columns, next, shape.panel_columns,
-                      destination, destination.addends(part, k));
+        const float* next = more ? b.panel(after, k) : b.panel(tile.column, (k + terms) % b.K());
+        multiply_part(part, factors, {b.precision(), shape.panel_columns, b.panel(n, k), next}, destination,
+                      destination.addends(part, k));
       }
       if (k + terms == b.K()) destination.finish(group);
     }
@@ -133,41 +123,44 @@ struct Tiling {
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(int64_t K, int64_t N) : K_(K), N_(N), data_(size_floats(K, N)) {}
+PackedMatrix::PackedMatrix(Precision precision, int64_t K, int64_t N)
+    : precision_(precision), K_(K), N_(N), data_(size_words(precision, K, N)) {}
 
 void PackedMatrix::reshape(int64_t K, int64_t N) {
-  PRETRAIN_CHECK(size_floats(K, N) <= data_.size(), "[{}, {}] in room for {} floats", K, N, data_.size());
+  const size_t words = size_words(precision_, K, N);
+  PRETRAIN_CHECK(words <= data_.size(), "[{}, {}] in room for {} words", K, N, data_.size());
   K_ = K;
   N_ = N;
 }
 
-size_t PackedMatrix::size_floats(int64_t K, int64_t N) {
-  return static_cast<size_t>(K * round_up(N, kWidestPanel));
+size_t PackedMatrix::size_words(Precision precision, int64_t K, int64_t N) {
+  return static_cast<size_t>(words_of(precision, K) * round_up(N, kWidestPanel));
 }
 
 void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
-  const int64_t panel = kernel_shape().panel_columns;
-  compute.parallel_ranges(static_cast<size_t>(N_), static_cast<size_t>(panel), [&](size_t begin, size_t end) {
-    const auto column = static_cast<int64_t>(begin);
-    copy_panel(b + column, ld, K_, static_cast<int64_t>(end - begin), panel, data_.data() + column * K_);
-  });
+  pack_view(compute, {b, ld});
 }
 
 void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld) {
-  const int64_t panel = kernel_shape().panel_columns;
-  compute.parallel_ranges(static_cast<size_t>(N_), static_cast<size_t>(panel), [&](size_t begin, size_t end) {
+  pack_view(compute, MatrixView(b, ld).transposed());
+}
+
+void PackedMatrix::pack_view(Compute& compute, const MatrixView& b) {
+  const auto panel = static_cast<size_t>(panel_columns_);
+  compute.parallel_ranges(static_cast<size_t>(N_), panel, [&](size_t begin, size_t end) {
     const auto column = static_cast<int64_t>(begin);
-    transpose_block(b + column * ld, ld, static_cast<int64_t>(end - begin), K_, data_.data() + column * K_,
-                    panel);
+    pack_columns(precision_, K_, static_cast<int64_t>(end - begin), b.at(0, column),
+                 data_.data() + column * words_of(precision_, K_), panel_columns_);
   });
 }
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,
              const Epilogue& epilogue) {
   const Destination destination{c, b.N(), epilogue};
-  const KernelShape shape = kernel_shape();
-  PRETRAIN_CHECK(packed_floats(shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
-                 "{} rows of {} terms", shape.packed_block_rows, shape.terms);
+  const KernelShape shape = kernel_shape(b.precision());
+  PRETRAIN_CHECK(
+      packed_row_words(b.precision(), shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
+      "{} rows of {} terms", shape.packed_block_rows, shape.terms);
   const Tiling tiling(shape, M, b.N(), shape.packs_rows || a.column_stride != 1);
   compute.parallel_for(static_cast<size_t>(tiling.across * tiling.down), [&](size_t index) {
     const int64_t row = static_cast<int64_t>(index) / tiling.across * tiling.height;

@@ -1,5 +1,6 @@
 #pragma once
-// Matrix products over all threads. All matrices are float32; `ld` is the distance between rows in elements.
+// Matrix products over all threads. All matrices are float32 but for packed operands, which may be bf16; `ld`
+// is the distance between rows in elements.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,31 +12,41 @@
 namespace pretrain {
 
 /// The right-hand operand of many products, laid out as the kernel reads it: panels of
-/// kernel_shape().panel_columns columns. Filled once (weights: once an optimizer step), read by all threads.
+/// kernel_shape().panel_columns columns of words. Filled once (weights: once an optimizer step), read by all
+/// threads.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
   /// Shapes: [K, N].
-  PackedMatrix(int64_t K, int64_t N);
-  /// An empty matrix with room for any shape of at most that many floats.
-  explicit PackedMatrix(size_t capacity_floats) : data_(capacity_floats) {}
+  PackedMatrix(Precision precision, int64_t K, int64_t N);
+  /// An empty matrix with room for any shape of at most that many words.
+  PackedMatrix(Precision precision, size_t capacity) : precision_(precision), data_(capacity) {}
 
   /// Another shape in the same memory; the content is undefined until packed. Requires: it fits.
   void reshape(int64_t K, int64_t N);
 
+  Precision precision() const { return precision_; }
   int64_t K() const { return K_; }
   int64_t N() const { return N_; }
-  static size_t size_floats(int64_t K, int64_t N);
+  /// Words of 32 bits.
+  static size_t size_words(Precision precision, int64_t K, int64_t N);
 
   /// Packs B. Shapes: b [K, N].
   void pack(Compute& compute, const float* b, int64_t ld);
   /// Packs the transpose of what is stored. Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);
 
-  /// Columns from `column` on, rows panel_columns apart. Requires: a multiple of panel_columns.
-  const float* panel(int64_t column) const { return data_.data() + column * K_; }
+  /// Columns from `column` and terms from k on, rows of words panel_columns apart. Requires: multiples of
+  /// panel_columns and of terms_per_word().
+  const float* panel(int64_t column, int64_t k) const {
+    return data_.data() + column * words_of(precision_, K_) + k / terms_per_word(precision_) * panel_columns_;
+  }
 
  private:
+  void pack_view(Compute& compute, const MatrixView& b);
+
+  Precision precision_ = Precision::kFloat32;
+  int64_t panel_columns_ = kernel_shape(precision_).panel_columns;
   int64_t K_ = 0;
   int64_t N_ = 0;
   Buffer<float> data_;
@@ -49,7 +60,7 @@ struct Epilogue {
   float* gelu = nullptr;              ///< [M, N], becomes gelu(gelu_input), or gelu(C) without an input
 };
 
-/// C[M, N] = A[M, K] B[K, N] and the epilogue. Requires: one of A's strides is 1.
+/// C[M, N] = A[M, K] B[K, N] and the epilogue, A in the precision of B. Requires: one of A's strides is 1.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: bit-identical for any number of threads.
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

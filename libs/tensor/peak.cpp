@@ -9,15 +9,17 @@
 #define HWY_TARGET_INCLUDE "libs/tensor/peak.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include "libs/tensor/bf16_pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// Twelve independent chains hide the latency of a fused multiply-add (4 cycles, 2 a cycle) and leave
-/// registers for the operands on AVX2. Returns floating-point operations done; `sink` keeps the work alive.
-double MultiplyAddLoop(long iterations, float* sink) {
+/// Chains of multiply-adds, each a = multiply_add(a, x, y) that does `terms` a lane. Twelve independent ones
+/// hide the latency (4 cycles, 2 a cycle) and leave registers for the operands on AVX2. Returns
+/// floating-point operations done; `sink` keeps the work alive.
+template <class F>
+HWY_INLINE double RunChains(long iterations, int terms, float* sink, const F& multiply_add) {
   const hn::ScalableTag<float> d;
   const auto x = hn::Set(d, 0.999F);
   const auto y = hn::Set(d, 0.001F);
@@ -25,16 +27,26 @@ double MultiplyAddLoop(long iterations, float* sink) {
   auto a0 = start(0), a1 = start(1), a2 = start(2), a3 = start(3), a4 = start(4), a5 = start(5);
   auto a6 = start(6), a7 = start(7), a8 = start(8), a9 = start(9), a10 = start(10), a11 = start(11);
   for (long i = 0; i < iterations; ++i) {
-    a0 = hn::MulAdd(a0, x, y), a1 = hn::MulAdd(a1, x, y), a2 = hn::MulAdd(a2, x, y);
-    a3 = hn::MulAdd(a3, x, y), a4 = hn::MulAdd(a4, x, y), a5 = hn::MulAdd(a5, x, y);
-    a6 = hn::MulAdd(a6, x, y), a7 = hn::MulAdd(a7, x, y), a8 = hn::MulAdd(a8, x, y);
-    a9 = hn::MulAdd(a9, x, y), a10 = hn::MulAdd(a10, x, y), a11 = hn::MulAdd(a11, x, y);
+    a0 = multiply_add(a0, x, y), a1 = multiply_add(a1, x, y), a2 = multiply_add(a2, x, y);
+    a3 = multiply_add(a3, x, y), a4 = multiply_add(a4, x, y), a5 = multiply_add(a5, x, y);
+    a6 = multiply_add(a6, x, y), a7 = multiply_add(a7, x, y), a8 = multiply_add(a8, x, y);
+    a9 = multiply_add(a9, x, y), a10 = multiply_add(a10, x, y), a11 = multiply_add(a11, x, y);
   }
   const auto sum =
       hn::Add(hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)), hn::Add(hn::Add(a4, a5), hn::Add(a6, a7)));
   const auto rest = hn::Add(hn::Add(a8, a9), hn::Add(a10, a11));
   *sink = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, rest)));
-  return static_cast<double>(iterations) * 12 * 2 * static_cast<double>(hn::Lanes(d));
+  return static_cast<double>(iterations) * 12 * 2 * terms * static_cast<double>(hn::Lanes(d));
+}
+
+double MultiplyAddLoop(Precision precision, long iterations, float* sink) {
+#if PRETRAIN_BF16_INSTRUCTION
+  if (precision == Precision::kBf16 && HasBf16Instruction()) {
+    return RunChains(iterations, 2, sink, [](auto a, auto x, auto y) { return AddProductsOfPairs(x, y, a); });
+  }
+#endif
+  static_cast<void>(precision);
+  return RunChains(iterations, 1, sink, [](auto a, auto x, auto y) { return hn::MulAdd(a, x, y); });
 }
 
 /// Eight loads in flight; the sum keeps them alive.
@@ -61,7 +73,7 @@ namespace pretrain {
 HWY_EXPORT(MultiplyAddLoop);
 HWY_EXPORT(SumLoop);
 
-FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration) {
+FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, Precision precision) {
   using Clock = std::chrono::steady_clock;
   constexpr long kIterations = 400'000;  // a few milliseconds
   const auto loop = HWY_DYNAMIC_DISPATCH(MultiplyAddLoop);
@@ -76,7 +88,7 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration) {
       }
       float sink = 1.0F + static_cast<float>(i);
       const auto start = Clock::now();
-      const double operations = loop(kIterations, &sink);
+      const double operations = loop(precision, kIterations, &sink);
       rates[i] = sink == 0 ? 0 : operations / std::chrono::duration<double>(Clock::now() - start).count();
     });
     double total = 0;

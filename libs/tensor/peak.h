@@ -5,21 +5,25 @@
 #include <string>
 
 #include "libs/tensor/compute.h"
+#include "libs/tensor/precision.h"
 
 namespace pretrain {
 
-/// Rates of a register-only float32 multiply-add loop on all threads at once, in FLOP/s.
+/// Rates of a register-only multiply-add loop on all threads at once, in FLOP/s: of the instruction that
+/// products of the precision are made of.
 struct FmaRate {
   double best = 0;  ///< of many rounds of a millisecond: what the machine can do
   double mean = 0;  ///< over the whole time: what it gave, with neighbours on it
 };
 
 /// Takes about `duration`, at least one round.
-FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration);
+FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration,
+                         Precision precision = Precision::kFloat32);
 
 /// The best rate: a noisy neighbour does not lower it.
-inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration) {
-  return measure_fma_rate(compute, duration).best;
+inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration,
+                               Precision precision = Precision::kFloat32) {
+  return measure_fma_rate(compute, duration, precision).best;
 }
 
 /// Bytes a second that all threads together move between the processor and memory.

@@ -2,60 +2,87 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "libs/tensor/product_kernel.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include "libs/tensor/bf16_pairs-inl.h"
+#include "libs/tensor/product_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Sums of 14 rows by 2 vectors fill 28 of the 32 registers of AVX-512 and Arm; older x86 has 16. A packed
-// column of a tile of A takes kPackedRows floats: a cache line where the rows nearly fill it.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-constexpr int64_t kMostRows = 6;
-constexpr int64_t kPackedRows = 6;
-#else
-constexpr int64_t kMostRows = 14;
-constexpr int64_t kPackedRows = 16;
-#endif
 constexpr int64_t kFloatsPerLine = 16;
 
-KernelShape Shape() {
+KernelShape Shape(Precision precision) {
   const int64_t columns = std::min<int64_t>(2 * hn::Lanes(hn::ScalableTag<float>()), kWidestPanel);
+  const int64_t terms = 512 * terms_per_word(precision);
   if (kMostRows == 6) {
     return {.tile_rows = 6,
             .panel_columns = columns,
-            .terms = 512,
+            .terms = terms,
             .block_rows = 66,
             .packed_block_rows = 66,
             .packs_rows = true};
   }
   return {.tile_rows = 14,
           .panel_columns = columns,
-          .terms = 512,
+          .terms = terms,
           .block_rows = 256,
           .packed_block_rows = 64,
-          .packs_rows = false};
+          .packs_rows = precision == Precision::kBf16};
 }
 
-/// M rows in tiles of nearly equal height: a last tile of one or two rows would be slow.
-struct RowTiles {
-  explicit RowTiles(int64_t M) : count((M + kMostRows - 1) / kMostRows), low(M / count), higher(M % count) {}
-  int64_t rows(int64_t tile) const { return low + (tile < higher ? 1 : 0); }
-  int64_t count;
-  int64_t low;
-  int64_t higher;  ///< so many tiles, the first ones, are one row higher
+// How the words of the operands are multiplied and added to the sums, in so many passes over a tile's rows.
+
+struct Float32Words {
+  static constexpr int kPasses = 1;
+  template <int kPass, class D>
+  static hn::Vec<D> Factor(D, hn::Vec<D> word) {
+    return word;
+  }
+  template <class V>
+  static V MulAdd(V a, V b, V sum) {
+    return hn::MulAdd(a, b, sum);
+  }
 };
+
+/// Pairs of bf16 as float32. In two passes, since both halves of B at once would need more registers than
+/// there are; in the order of the instruction.
+struct WidenedPairs {
+  static constexpr int kPasses = 2;
+  template <int kPass, class D>
+  static hn::Vec<D> Factor(D d, hn::Vec<D> word) {
+    return kPass == 0 ? SecondOfPairs(d, word) : FirstOfPairs(d, word);
+  }
+  template <class V>
+  static V MulAdd(V a, V b, V sum) {
+    return hn::MulAdd(a, b, sum);
+  }
+};
+
+#if PRETRAIN_BF16_INSTRUCTION
+struct Pairs {
+  static constexpr int kPasses = 1;
+  template <int kPass, class D>
+  static hn::Vec<D> Factor(D, hn::Vec<D> word) {
+    return word;
+  }
+  template <class V>
+  static V MulAdd(V a, V b, V sum) {
+    return AddProductsOfPairs(a, b, sum);
+  }
+};
+#else
+using Pairs = WidenedPairs;
+#endif
 
 /// Operands of one tile; pointers stand at its first element.
 struct Tile {
-  int64_t K;
+  int64_t K;  ///< words of a sum
   const float* a;
   int64_t a_row = 1, a_column = 1;
   const float* b;
@@ -97,19 +124,39 @@ class ColumnOfA {
   int64_t step_;
 };
 
+/// Adds the products of one word of the sums.
+template <class Words, int kPass, class Tag, int kVectors, A kA, int kRows>
+HWY_INLINE void MultiplyWord(Tag d, const ColumnOfA<kA, kRows>& a, const float* b,
+                             hn::Vec<Tag> (&sums)[kRows][kVectors]) {
+  const auto N = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<Tag> columns[kVectors];
+#pragma GCC unroll 16
+  for (int v = 0; v < kVectors; ++v) columns[v] = Words::template Factor<kPass>(d, hn::LoadU(d, b + v * N));
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const auto value = Words::template Factor<kPass>(d, hn::Set(d, a[r]));
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = Words::MulAdd(value, columns[v], sums[r][v]);
+  }
+}
+
 /// kRows rows of C by kVectors vectors of columns.
-template <class Tag, int kVectors, A kA, int kRows>
+template <class Words, class Tag, int kVectors, A kA, int kRows>
 HWY_NOINLINE void MultiplyTile(const Tile& t) {
   const Tag d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   ColumnOfA<kA, kRows> a(t);
   const float* b = t.b;
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {  // C is written last: its lines arrive while the sums grow
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) __builtin_prefetch(t.c + r * t.ldc + v * N, 1, 3);
   }
   hn::Vec<Tag> sums[kRows][kVectors];
-  for (auto& row : sums) {
-    for (auto& sum : row) sum = hn::Zero(d);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
   }
   const float* fetch = t.fetch;
   const int64_t piece = t.fetch_lines > 0 ? std::max<int64_t>(1, t.K / t.fetch_lines) : t.K;
@@ -118,18 +165,16 @@ HWY_NOINLINE void MultiplyTile(const Tile& t) {
     __builtin_prefetch(fetch, 0, 2);
     fetch += kFloatsPerLine;
     for (; k < end; ++k) {
-      hn::Vec<Tag> columns[kVectors];
-      for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(d, b + v * N);
-      for (int r = 0; r < kRows; ++r) {
-        const auto value = hn::Set(d, a[r]);
-        for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(value, columns[v], sums[r][v]);
-      }
+      MultiplyWord<Words, 0>(d, a, b, sums);
+      if constexpr (Words::kPasses == 2) MultiplyWord<Words, 1>(d, a, b, sums);
       a.Next();
       b += t.ldb;
     }
   }
   const Addends addends = t.addends;
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       auto sum = sums[r][v];
       if (addends.matrix != nullptr)
@@ -141,15 +186,16 @@ HWY_NOINLINE void MultiplyTile(const Tile& t) {
 }
 
 /// The kernels for 1 to kMostRows rows.
-template <class Tag, int kVectors, A kA>
+template <class Words, class Tag, int kVectors, A kA>
 constexpr auto kTileKernels = []<int... kRows>(std::integer_sequence<int, kRows...>) {
-  return std::array<void (*)(const Tile&), sizeof...(kRows)>{&MultiplyTile<Tag, kVectors, kA, kRows + 1>...};
+  return std::array<void (*)(const Tile&), sizeof...(kRows)>{
+      &MultiplyTile<Words, Tag, kVectors, kA, kRows + 1>...};
 }
 (std::make_integer_sequence<int, kMostRows>());
 
 /// All rows of one group of columns. `whole` has the operands of the whole product; `column` counts from its
 /// first one.
-template <class Tag, int kVectors, A kA>
+template <class Words, class Tag, int kVectors, A kA>
 void MultiplyColumns(int64_t M, int64_t column, const Tile& whole) {
   const RowTiles tiles(M);
   const int64_t lines_per_tile = (whole.fetch_lines + tiles.count - 1) / tiles.count;
@@ -164,23 +210,23 @@ void MultiplyColumns(int64_t M, int64_t column, const Tile& whole) {
     if (tile.addends.bias != nullptr) tile.addends.bias += column;
     tile.fetch += first_line * kFloatsPerLine;
     tile.fetch_lines = std::min(lines_per_tile, whole.fetch_lines - first_line);
-    kTileKernels<Tag, kVectors, kA>[static_cast<size_t>(tiles.rows(i) - 1)](tile);
+    kTileKernels<Words, Tag, kVectors, kA>[static_cast<size_t>(tiles.rows(i) - 1)](tile);
     row += tiles.rows(i);
   }
 }
 
-template <A kA>
+template <class Words, A kA>
 void MultiplyAll(int64_t M, int64_t N, Tile whole) {
   using Full = hn::ScalableTag<float>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(Full()));
   int64_t n = 0;
   for (; n + 2 * lanes <= N; n += 2 * lanes) {
-    MultiplyColumns<Full, 2, kA>(M, n, whole);
+    MultiplyColumns<Words, Full, 2, kA>(M, n, whole);
     whole.fetch_lines = 0;  // fetched by now
   }
-  for (; n + lanes <= N; n += lanes) MultiplyColumns<Full, 1, kA>(M, n, whole);
-  for (; n + 4 <= N; n += 4) MultiplyColumns<hn::CappedTag<float, 4>, 1, kA>(M, n, whole);
-  for (; n < N; ++n) MultiplyColumns<hn::CappedTag<float, 1>, 1, kA>(M, n, whole);
+  for (; n + lanes <= N; n += lanes) MultiplyColumns<Words, Full, 1, kA>(M, n, whole);
+  for (; n + 4 <= N; n += 4) MultiplyColumns<Words, hn::CappedTag<float, 4>, 1, kA>(M, n, whole);
+  for (; n < N; ++n) MultiplyColumns<Words, hn::CappedTag<float, 1>, 1, kA>(M, n, whole);
 }
 
 /// A product with its operands, but for what depends on the order of A.
@@ -189,7 +235,7 @@ Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float*
   Tile whole{.K = K, .a = a, .b = b, .ldb = ldb, .c = c, .ldc = ldc, .addends = addends, .fetch = b};
   if (next_panel != nullptr) {
     whole.fetch = next_panel;
-    whole.fetch_lines = K * Shape().panel_columns / kFloatsPerLine;
+    whole.fetch_lines = K * Shape(Precision::kFloat32).panel_columns / kFloatsPerLine;
   }
   return whole;
 }
@@ -200,96 +246,21 @@ void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float*
   whole.a_row = a.row_stride;
   whole.a_column = a.column_stride;
   if (a.column_stride == 1) {
-    MultiplyAll<A::kRows>(M, N, whole);
+    MultiplyAll<Float32Words, A::kRows>(M, N, whole);
   } else {
-    MultiplyAll<A::kColumns>(M, N, whole);
+    MultiplyAll<Float32Words, A::kColumns>(M, N, whole);
   }
 }
 
-void MultiplyPacked(int64_t M, int64_t N, int64_t K, const float* a, const float* b, int64_t ldb, float* c,
-                    int64_t ldc, const Addends& addends, const float* next_panel) {
-  MultiplyAll<A::kPacked>(M, N, WholeProduct(K, a, b, ldb, c, ldc, addends, next_panel));
-}
-
-int64_t PackedFloats(int64_t M, int64_t K) {
-  return RowTiles(M).count * kPackedRows * K +
-         kPackedRows;  // whole vectors are stored, beyond the last column
-}
-
-/// K columns of one tile of A, which stand in rows of a_transposed, `there` floats of which may be read.
-void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const float* a_transposed, int64_t ld,
-                       float* to) {
-  const hn::CappedTag<float, 8> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t whole = (rows + lanes - 1) / lanes * lanes;
-  int64_t k = 0;
-  if (whole <= there && whole < 2 * kPackedRows) {  // what a vector has too much, the next column overwrites
-    for (; k + 1 < K; ++k) {
-      for (int64_t r = 0; r < whole; r += lanes)
-        hn::StoreU(hn::LoadU(d, a_transposed + k * ld + r), d, to + k * kPackedRows + r);
-    }
-  }
-  for (; k < K; ++k) {
-    std::memcpy(to + k * kPackedRows, a_transposed + k * ld, static_cast<size_t>(rows) * sizeof(float));
-  }
-}
-
-/// Columns [0, K) of up to four rows of A -> elements side by side. Stores four floats a column, always.
-void PackFourRows(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
-  int64_t k = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d;
-  const float* row1 = a + std::min<int64_t>(1, rows - 1) * ld;
-  const float* row2 = a + std::min<int64_t>(2, rows - 1) * ld;
-  const float* row3 = a + std::min<int64_t>(3, rows - 1) * ld;
-  for (; k + 4 <= K; k += 4) {
-    const auto r0 = hn::LoadU(d, a + k);
-    const auto r1 = hn::LoadU(d, row1 + k);
-    const auto r2 = hn::LoadU(d, row2 + k);
-    const auto r3 = hn::LoadU(d, row3 + k);
-    const auto low02 = hn::InterleaveLower(d, r0, r2);
-    const auto low13 = hn::InterleaveLower(d, r1, r3);
-    const auto high02 = hn::InterleaveUpper(d, r0, r2);
-    const auto high13 = hn::InterleaveUpper(d, r1, r3);
-    float* out = to + k * kPackedRows;
-    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out);
-    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + kPackedRows);
-    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, out + 2 * kPackedRows);
-    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, out + 3 * kPackedRows);
-  }
-#endif
-  for (; k < K; ++k) {
-    for (int64_t r = 0; r < rows; ++r) to[k * kPackedRows + r] = a[r * ld + k];
-  }
-}
-
-/// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
-void PackRowsOfTile(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
-  for (int64_t r = (rows - 1) / 4 * 4; r >= 0; r -= 4)
-    PackFourRows(std::min<int64_t>(4, rows - r), K, a + r * ld, ld, to + r);
-}
-
-/// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
-void PackColumns(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
-  constexpr int64_t kRowsAtOnce = 16;
-  const RowTiles tiles(M);
-  for (int64_t k = 0; k < K; k += kRowsAtOnce) {
-    int64_t row = 0;
-    for (int64_t i = 0; i < tiles.count; ++i) {
-      PackColumnsOfTile(tiles.rows(i), M - row, std::min(kRowsAtOnce, K - k), a_transposed + k * ld + row, ld,
-                        packed + (i * K + k) * kPackedRows);
-      row += tiles.rows(i);
-    }
-  }
-}
-
-void PackRows(int64_t M, int64_t K, const MatrixView& a, float* packed) {
-  if (a.column_stride != 1) return PackColumns(M, K, a.data, a.column_stride, packed);
-  const RowTiles tiles(M);
-  int64_t row = 0;
-  for (int64_t i = 0; i < tiles.count; ++i) {
-    PackRowsOfTile(tiles.rows(i), K, a.data + row * a.row_stride, a.row_stride, packed + i * kPackedRows * K);
-    row += tiles.rows(i);
+void MultiplyPacked(Precision precision, int64_t M, int64_t N, int64_t K, const float* a, const float* b,
+                    int64_t ldb, float* c, int64_t ldc, const Addends& addends, const float* next_panel) {
+  const Tile whole = WholeProduct(words_of(precision, K), a, b, ldb, c, ldc, addends, next_panel);
+  if (precision == Precision::kFloat32) {
+    MultiplyAll<Float32Words, A::kPacked>(M, N, whole);
+  } else if (HasBf16Instruction()) {
+    MultiplyAll<Pairs, A::kPacked>(M, N, whole);
+  } else {
+    MultiplyAll<WidenedPairs, A::kPacked>(M, N, whole);
   }
 }
 
@@ -301,16 +272,19 @@ namespace pretrain {
 
 HWY_EXPORT(Multiply);
 HWY_EXPORT(MultiplyPacked);
-HWY_EXPORT(PackRows);
-HWY_EXPORT(PackedFloats);
 HWY_EXPORT(Shape);
+HWY_EXPORT(HasBf16Instruction);
 
-KernelShape kernel_shape() {
-  return HWY_DYNAMIC_DISPATCH(Shape)();
+std::string_view precision_name(Precision precision) {
+  return precision == Precision::kBf16 ? "bf16" : "f32";
 }
 
-int64_t packed_floats(int64_t M, int64_t K) {
-  return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedFloats)(M, K);
+bool multiplies_bf16() {
+  return HWY_DYNAMIC_DISPATCH(HasBf16Instruction)();
+}
+
+KernelShape kernel_shape(Precision precision) {
+  return HWY_DYNAMIC_DISPATCH(Shape)(precision);
 }
 
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
@@ -318,13 +292,13 @@ void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float*
   if (M > 0) HWY_DYNAMIC_DISPATCH(Multiply)(M, N, K, a, b, ldb, c, ldc, addends, next_panel);
 }
 
-void multiply_packed(int64_t M, int64_t N, int64_t K, const float* packed_a, const float* b, int64_t ldb,
-                     float* c, int64_t ldc, const Addends& addends, const float* next_panel) {
-  if (M > 0) HWY_DYNAMIC_DISPATCH(MultiplyPacked)(M, N, K, packed_a, b, ldb, c, ldc, addends, next_panel);
-}
-
-void pack_rows(int64_t M, int64_t K, const MatrixView& a, float* packed) {
-  if (M > 0) HWY_DYNAMIC_DISPATCH(PackRows)(M, K, a, packed);
+void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
+                     const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends,
+                     const float* next_panel) {
+  if (M > 0) {
+    HWY_DYNAMIC_DISPATCH(MultiplyPacked)
+    (precision, M, N, K, packed_a, packed_b, ldb, c, ldc, addends, next_panel);
+  }
 }
 
 }  // namespace pretrain

@@ -3,29 +3,10 @@
 
 #include <cstdint>
 
+#include "libs/tensor/precision.h"
+#include "libs/tensor/product_packing.h"
+
 namespace pretrain {
-
-/// A matrix in memory: element (r, c) stands at data[r * row_stride + c * column_stride].
-struct MatrixView {
-  const float* data = nullptr;
-  int64_t row_stride = 0;
-  int64_t column_stride = 1;
-
-  MatrixView(const float* rows, int64_t ld) : data(rows), row_stride(ld) {}
-  /// The transpose, in the same memory.
-  MatrixView transposed() const {
-    MatrixView view = *this;
-    view.row_stride = column_stride;
-    view.column_stride = row_stride;
-    return view;
-  }
-  /// From element (row, column) on.
-  MatrixView at(int64_t row, int64_t column) const {
-    MatrixView view = *this;
-    view.data += row * row_stride + column * column_stride;
-    return view;
-  }
-};
 
 /// What is added to a product before it is stored. Null: nothing.
 struct Addends {
@@ -48,7 +29,7 @@ struct KernelShape {
 };
 
 /// Of the processor's best kernel.
-KernelShape kernel_shape();
+KernelShape kernel_shape(Precision precision);
 
 /// On every processor panel_columns divides this.
 constexpr int64_t kWidestPanel = 32;
@@ -62,16 +43,10 @@ constexpr int64_t kWidestPanel = 32;
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
               int64_t ldc, const Addends& addends = {}, const float* next_panel = nullptr);
 
-/// Floats that pack_rows() needs for M rows of K.
-int64_t packed_floats(int64_t M, int64_t K);
-
-/// Copies the A of a product into the order in which multiply_packed() reads it: for each tile of rows, the
-/// elements of one column side by side. Shapes: a [M, K]; packed [packed_floats(M, K)].
-/// Requires: one of A's strides is 1.
-void pack_rows(int64_t M, int64_t K, const MatrixView& a, float* packed);
-
-/// multiply() for an A from pack_rows().
-void multiply_packed(int64_t M, int64_t N, int64_t K, const float* packed_a, const float* b, int64_t ldb,
-                     float* c, int64_t ldc, const Addends& addends = {}, const float* next_panel = nullptr);
+/// multiply() for operands from pack_rows() and pack_columns(); each element is one chain in either
+/// precision. Shapes: packed_b rows of words ldb apart; next_panel [words_of(precision, K), panel_columns].
+void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
+                     const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends = {},
+                     const float* next_panel = nullptr);
 
 }  // namespace pretrain

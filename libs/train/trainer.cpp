@@ -63,7 +63,7 @@ nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
 Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
     : parts_(std::move(parts)),
       options_(options),
-      model_(parts_.compute, parts_.model, options.micro_rows, true, options.recompute),
+      model_(parts_.compute, {parts_.model, options.micro_rows, true, options.recompute, options.precision}),
       parameters_(model_.layout().flat_size()),
       gradients_(model_.layout().flat_size()),
       optimizer_(parts_.compute, model_.layout(), options.optimizer),

@@ -40,6 +40,7 @@ struct TrainerOptions {
   uint64_t log_every = 1;                                                   ///< steps
   int64_t micro_rows = 8;
   Recompute recompute = Recompute::kCheap;
+  Precision precision = Precision::kFloat32;
 };
 
 /// One finished step.

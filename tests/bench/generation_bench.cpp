@@ -64,7 +64,7 @@ class Reader {
 /// Against the training forward pass, for the first tokens of the context.
 void check(Compute& compute, const ModelConfig& config, const ParameterLayout& layout,
            const float* parameters) {
-  Transformer model(compute, config, 1, false);
+  Transformer model(compute, {config, 1, false});
   model.use_parameters(parameters);
   std::vector<uint32_t> inputs(static_cast<size_t>(config.context));
   for (size_t i = 0; i < inputs.size(); ++i)

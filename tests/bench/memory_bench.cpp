@@ -37,7 +37,7 @@ constexpr int64_t kCharacters = 70;  // of English text
 /// Seconds of the fastest step.
 double train(const ModelConfig& config, const PassShape& shape, int64_t rows, int steps) {
   Compute compute(kThreads);
-  Transformer model(compute, config, shape.rows, true, shape.recompute);
+  Transformer model(compute, shape);
   const size_t size = model.layout().flat_size();
   Buffer<float> parameters(size);
   Buffer<float> gradients(size);

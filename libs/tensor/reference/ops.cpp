@@ -15,6 +15,16 @@ size_t at(int64_t row, int64_t columns, int64_t column) {
 
 }  // namespace
 
+Matrix round_to_bf16(Matrix values) {
+  constexpr int kSignificantBits = 8;
+  for (double& value : values) {
+    int exponent = 0;
+    const double fraction = std::frexp(value, &exponent);
+    value = std::ldexp(std::nearbyint(std::ldexp(fraction, kSignificantBits)), exponent - kSignificantBits);
+  }
+  return values;
+}
+
 Matrix linear(const Matrix& A, const Matrix& B, const Matrix& bias, int64_t M, int64_t N, int64_t K) {
   Matrix C(static_cast<size_t>(M * N));
   for (int64_t m = 0; m < M; ++m) {

@@ -35,7 +35,7 @@ TEST(Generator, CachedLogitsAgreeWithTheTrainingForwardPass) {
   Fixture f;
   const std::vector<uint32_t> tokens = some_tokens(12);
   const std::vector<int32_t> targets(12, 0);
-  Transformer model(f.compute, kModel, 1, false);
+  Transformer model(f.compute, {kModel, 1, false});
   model.use_parameters(f.values.data());
   model.evaluate(tokens.data(), targets.data());
   std::vector<float> expected(12 * 77);

@@ -1,6 +1,7 @@
 #include "libs/model/transformer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -51,9 +52,10 @@ struct Problem {
 };
 
 std::vector<float> gradients_of(const Problem& p, int threads, int64_t micro_rows, float scale,
-                                double* loss = nullptr, Recompute recompute = Recompute::kCheap) {
+                                double* loss = nullptr, Recompute recompute = Recompute::kCheap,
+                                Precision precision = Precision::kFloat32) {
   Compute compute(threads);
-  Transformer model(compute, p.config, micro_rows, true, recompute);
+  Transformer model(compute, {p.config, micro_rows, true, recompute, precision});
   model.use_parameters(p.values.data());
   std::vector<float> gradients(p.layout.flat_size());
   double total = 0;
@@ -74,10 +76,31 @@ TEST(Transformer, LossAgreesWithTheDoubleReference) {
               1e-4 * loss);
 }
 
+/// Rounding the operands shifts each gradient a little, in any direction: the whole stays where it was.
+TEST(Transformer, GradientsInBf16StayCloseToThoseInFloat32) {
+  const Problem p({.layers = 2, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100},
+                  4);
+  double exact_loss = 0;
+  double loss = 0;
+  const std::vector<float> exact = gradients_of(p, 2, 4, 0.25F, &exact_loss);
+  const std::vector<float> rounded = gradients_of(p, 2, 4, 0.25F, &loss, Recompute::kCheap, Precision::kBf16);
+  EXPECT_NE(exact, rounded);
+  EXPECT_NEAR(loss, exact_loss, 2e-3 * exact_loss);
+  for (const ParameterInfo& tensor : p.layout.tensors()) {
+    double difference = 0;
+    double size = 0;
+    for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+      difference += std::pow(static_cast<double>(exact[i]) - static_cast<double>(rounded[i]), 2);
+      size += std::pow(static_cast<double>(exact[i]), 2);
+    }
+    EXPECT_LT(std::sqrt(difference / size), 0.05) << tensor.name;
+  }
+}
+
 TEST(Transformer, LogitsAgreeWithTheDoubleReference) {
   const Problem p(odd_model(), 2);
   Compute compute(2);
-  Transformer model(compute, p.config, p.rows, false);
+  Transformer model(compute, {p.config, p.rows, false});
   model.use_parameters(p.values.data());
   model.evaluate(p.inputs.data(), p.targets.data());
   std::vector<float> logits(p.inputs.size() * static_cast<size_t>(p.config.vocabulary));
@@ -117,6 +140,10 @@ TEST(Transformer, GradientsDoNotDependOnTheNumberOfThreads) {
   const std::vector<float> one = gradients_of(p, 1, 6, 0.25F);
   EXPECT_EQ(one, gradients_of(p, 2, 6, 0.25F));
   EXPECT_EQ(one, gradients_of(p, 5, 6, 0.25F));
+  const auto in_bf16 = [&](int threads) {
+    return gradients_of(p, threads, 6, 0.25F, nullptr, Recompute::kCheap, Precision::kBf16);
+  };
+  EXPECT_EQ(in_bf16(1), in_bf16(2));
 }
 
 TEST(Transformer, GradientsDoNotDependOnWhatIsRecomputed) {
@@ -147,7 +174,7 @@ TEST(Transformer, FourMicroBatchesOfFourRowsGiveTheGradientOfSixteen) {
 TEST(Transformer, OverwritesGradientsUnlessToldToAccumulate) {
   const Problem p(odd_model(), 2);
   Compute compute(2);
-  Transformer model(compute, p.config, p.rows, true);
+  Transformer model(compute, {p.config, p.rows});
   model.use_parameters(p.values.data());
   std::vector<float> gradients(p.layout.flat_size(), 1e9F);
   for (const ParameterInfo& t : p.layout.tensors())

@@ -37,14 +37,15 @@ double bound(const Shape& s) {
 
 /// Everything that attention gives for one input.
 struct Result {
-  Result(int threads, const Shape& s, std::span<const float> values, size_t offset = 0)
+  Result(int threads, const Shape& s, std::span<const float> values, size_t offset = 0,
+         Precision precision = Precision::kFloat32)
       : qkv(values, offset),
         dout(normal_values(area(s.B * s.T, channels(s)), 2), 1),
         out(area(s.B * s.T, channels(s)), 3),
         log_sum_exp(area(s.B * s.H, s.T), 1),
         dqkv(values.size(), offset + 1) {
     Compute compute(threads);
-    CausalAttention attention(compute, s);
+    CausalAttention attention(compute, s, precision);
     attention.forward(qkv.data(), out.data(), log_sum_exp.data());
     attention.backward(qkv.data(), out.data(), dout.data(), log_sum_exp.data(), dqkv.data());
   }
@@ -53,10 +54,12 @@ struct Result {
   Guarded qkv, dout, out, log_sum_exp, dqkv;
 };
 
-void check_against_reference(const Shape& s, double deviation, double error_bound) {
-  SCOPED_TRACE(testing::Message() << "B " << s.B << ", T " << s.T << ", H " << s.H << ", D " << s.D);
+void check_against_reference(const Shape& s, double deviation, double error_bound,
+                             Precision precision = Precision::kFloat32) {
+  SCOPED_TRACE(testing::Message() << precision_name(precision) << ", B " << s.B << ", T " << s.T << ", H "
+                                  << s.H << ", D " << s.D);
   const std::vector<float> qkv = random_qkv(s, deviation);
-  const Result result(2, s, qkv, 3);
+  const Result result(2, s, qkv, 3, precision);
   EXPECT_TRUE(all_close(result.out.copy(), reference::causal_attention(as_double(qkv), s.B, s.T, s.H, s.D),
                         error_bound));
   EXPECT_TRUE(all_close(
@@ -69,6 +72,13 @@ void check_against_reference(const Shape& s, double deviation, double error_boun
 TEST(CausalAttention, ForwardAndBackwardAgreeWithTheReference) {
   test::for_each_target([] {
     for (const Shape& s : kShapes) check_against_reference(s, 1.0, bound(s));
+  });
+}
+
+/// Operands are off by up to 1/256 each, at random: all outputs stay within a few of these of the exact ones.
+TEST(CausalAttention, AgreesWithTheReferenceInBf16) {
+  test::for_each_target([] {
+    for (const Shape& s : kShapes) check_against_reference(s, 1.0, 4.0 / 256, Precision::kBf16);
   });
 }
 

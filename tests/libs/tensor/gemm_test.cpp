@@ -51,15 +51,19 @@ Matrix transposed(const Matrix& in, int64_t rows, int64_t columns) {
 }
 
 /// With `transpose_a`, A is stored as [K, M].
-void check_product(Compute& compute, int64_t M, int64_t N, int64_t K, bool transpose_a,
-                   const Extras& extras) {
-  SCOPED_TRACE(testing::Message() << "M " << M << ", N " << N << ", K " << K << (transpose_a ? " A^T" : ""));
+void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t N, int64_t K,
+                      bool transpose_a, const Extras& extras) {
+  SCOPED_TRACE(testing::Message() << precision_name(precision) << ", M " << M << ", N " << N << ", K " << K
+                                  << (transpose_a ? " A^T" : ""));
+  const auto operand = [precision](Matrix values) {
+    return precision == Precision::kBf16 ? reference::round_to_bf16(std::move(values)) : values;
+  };
   const Guarded a(normal_values(area(M, K), 1), 3);
   const std::vector<float> b = normal_values(area(K, N), 2);
   const Guarded bias(normal_values(area(1, N), 3), 1);
   const std::vector<float> before = normal_values(area(M, N), 4);
   const std::vector<float> gelu_input = normal_values(area(M, N), 5);
-  PackedMatrix packed(K, N);
+  PackedMatrix packed(precision, K, N);
   packed.pack(compute, b.data(), N);
   Guarded c(area(M, N), 5);
   Guarded activated(area(M, N), 7);
@@ -73,8 +77,8 @@ void check_product(Compute& compute, int64_t M, int64_t N, int64_t K, bool trans
            .gelu = extras.gelu ? activated.data() : nullptr});
 
   const Matrix dense = transpose_a ? transposed(as_double(a.copy()), K, M) : as_double(a.copy());
-  Matrix expected =
-      reference::linear(dense, as_double(b), extras.bias ? as_double(bias.copy()) : Matrix(), M, N, K);
+  Matrix expected = reference::linear(operand(dense), operand(as_double(b)),
+                                      extras.bias ? as_double(bias.copy()) : Matrix(), M, N, K);
   if (extras.added) expected = plus(std::move(expected), before);
   if (extras.gelu) {
     const Matrix before_gelu = extras.gelu_input ? as_double(gelu_input) : expected;
@@ -84,6 +88,12 @@ void check_product(Compute& compute, int64_t M, int64_t N, int64_t K, bool trans
   if (extras.gelu_input) expected = reference::gelu_backward(expected, as_double(gelu_input));
   EXPECT_TRUE(all_close(c.copy(), expected, test::sum_bound(K)));
   EXPECT_TRUE(c.intact());
+}
+
+void check_product(Compute& compute, int64_t M, int64_t N, int64_t K, bool transpose_a,
+                   const Extras& extras) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16})
+    check_product_in(precision, compute, M, N, K, transpose_a, extras);
 }
 
 TEST(Product, AgreesWithTheReferenceForOddSizes) {
@@ -114,7 +124,7 @@ TEST(Product, AgreesWithTheReferenceForALongSum) {
 
 TEST(Product, OverwritesWhatStoodThere) {
   Compute compute(1);
-  PackedMatrix packed(2, 3);
+  PackedMatrix packed(Precision::kFloat32, 2, 3);
   packed.pack(compute, std::vector<float>{1, 2, 3, 4, 5, 6}.data(), 3);
   std::vector<float> c(3, std::numeric_limits<float>::quiet_NaN());
   const std::vector<float> a{1, 10};
@@ -129,7 +139,7 @@ TEST(Product, DoesNotDependOnTheNumberOfThreads) {
   for (const bool transpose_a : {false, true}) {
     test::expect_same_for_any_threads([&](int threads) {
       Compute compute(threads);
-      PackedMatrix packed(K, N);
+      PackedMatrix packed(Precision::kFloat32, K, N);
       packed.pack(compute, b.data(), N);
       std::vector<float> c(area(M, N));
       product(compute, M, transpose_a ? MatrixView(a.data(), M).transposed() : MatrixView(a.data(), K),
@@ -156,9 +166,9 @@ TEST(PackedMatrix, PacksTheTransposeOfWhatIsStored) {
     for (int64_t k = 0; k < K; ++k) {
       for (int64_t n = 0; n < N; ++n) transposed[area(1, n * ld_transposed + k)] = b[area(1, k * ld + n)];
     }
-    PackedMatrix straight(K, N);
+    PackedMatrix straight(Precision::kFloat32, K, N);
     straight.pack(compute, b.data(), ld);
-    PackedMatrix turned(K, N);
+    PackedMatrix turned(Precision::kFloat32, K, N);
     turned.pack_transposed(compute, transposed.data(), ld_transposed);
     const std::vector<float> a = normal_values(area(9, K), 3);
     EXPECT_TRUE(test::same_bits(product_with(compute, turned, a), product_with(compute, straight, a)))
@@ -168,7 +178,7 @@ TEST(PackedMatrix, PacksTheTransposeOfWhatIsStored) {
 
 TEST(PackedMatrix, TakesAnotherShapeWithoutRemainsOfTheFormer) {
   Compute compute(2);
-  PackedMatrix packed(PackedMatrix::size_floats(40, 150));
+  PackedMatrix packed(Precision::kFloat32, PackedMatrix::size_words(Precision::kFloat32, 40, 150));
   packed.reshape(40, 150);
   packed.pack(compute, std::vector<float>(6000, std::numeric_limits<float>::quiet_NaN()).data(), 150);
   packed.reshape(19, 70);

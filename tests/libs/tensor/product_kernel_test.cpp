@@ -1,7 +1,9 @@
 #include "libs/tensor/product_kernel.h"
 
 #include <array>
+#include <bit>
 #include <cmath>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -54,29 +56,63 @@ Matrix transposed(const Matrix& in, int64_t rows, int64_t columns) {
   return out;
 }
 
-enum class Left { kPlain, kTransposed, kPackedRows, kPackedColumns };
+enum class Left { kPlain, kTransposed };
 
-void check_kernel(int64_t M, int64_t N, int64_t K, Left left, bool accumulate) {
-  SCOPED_TRACE(testing::Message() << M << " " << N << " " << K << " " << static_cast<int>(left)
-                                  << accumulate);
-  const bool plain = left == Left::kPlain || left == Left::kPackedRows;
-  const Strided a(plain ? M : K, plain ? K : M, 3, 1);
-  const Strided b(K, N, 5, 2);
-  Strided c(M, N, 7, 3);
-  const Addends addends = accumulate ? Addends{.matrix = c.array.data(), .ld = c.ld} : Addends{};
-  const MatrixView rows(a.array.data(), a.ld);
-  if (left == Left::kPackedRows || left == Left::kPackedColumns) {
-    Guarded packed(static_cast<size_t>(packed_floats(M, K)), 3);
-    pack_rows(M, K, left == Left::kPackedRows ? rows : rows.transposed(), packed.data());
-    EXPECT_TRUE(packed.intact());
-    multiply_packed(M, N, K, packed.data(), b.array.data(), b.ld, c.array.data(), c.ld, addends);
-  } else {
-    multiply(M, N, K, plain ? rows : rows.transposed(), b.array.data(), b.ld, c.array.data(), c.ld, addends);
+/// A product of random matrices with gaps between their rows, and what has to come of it.
+struct Problem {
+  Problem(int64_t rows, int64_t columns, int64_t terms, Left how)
+      : M(rows),
+        N(columns),
+        K(terms),
+        left(how),
+        a(plain() ? M : K, plain() ? K : M, 3, 1),
+        b(K, N, 5, 2),
+        c(M, N, 7, 3) {}
+  bool plain() const { return left == Left::kPlain; }
+  MatrixView view() const {
+    const MatrixView rows(a.array.data(), a.ld);
+    return plain() ? rows : rows.transposed();
   }
-  Matrix expected = reference::linear(plain ? a.dense : transposed(a.dense, K, M), b.dense, {}, M, N, K);
-  for (size_t i = 0; accumulate && i < expected.size(); ++i) expected[i] += c.dense[i];
-  EXPECT_TRUE(all_close(c.gather(M), expected, test::sum_bound(K)));
-  EXPECT_TRUE(c.array.intact());
+  Addends addends(bool accumulate) {
+    return accumulate ? Addends{.matrix = c.array.data(), .ld = c.ld} : Addends{};
+  }
+  Matrix expected(Precision precision, bool accumulate) const {
+    const auto operand = [&](const Matrix& values) {
+      return precision == Precision::kBf16 ? reference::round_to_bf16(values) : values;
+    };
+    Matrix sums = reference::linear(operand(plain() ? a.dense : transposed(a.dense, K, M)), operand(b.dense),
+                                    {}, M, N, K);
+    for (size_t i = 0; accumulate && i < sums.size(); ++i) sums[i] += c.dense[i];
+    return sums;
+  }
+
+  int64_t M, N, K;
+  Left left;
+  Strided a, b, c;
+};
+
+void check_plain(int64_t M, int64_t N, int64_t K, Left left, bool accumulate) {
+  Problem p(M, N, K, left);
+  const Matrix expected = p.expected(Precision::kFloat32, accumulate);
+  multiply(M, N, K, p.view(), p.b.array.data(), p.b.ld, p.c.array.data(), p.c.ld, p.addends(accumulate));
+  EXPECT_TRUE(all_close(p.c.gather(M), expected, test::sum_bound(K)));
+  EXPECT_TRUE(p.c.array.intact());
+}
+
+void check_packed(Precision precision, int64_t M, int64_t N, int64_t K, Left left, bool accumulate) {
+  Problem p(M, N, K, left);
+  const Matrix expected = p.expected(precision, accumulate);
+  Guarded rows(static_cast<size_t>(packed_row_words(precision, M, K)), 3);
+  pack_rows(precision, M, K, p.view(), rows.data());
+  EXPECT_TRUE(rows.intact());
+  const int64_t ld = (N + 3) / 4 * 4 + 5;
+  Guarded columns(area(words_of(precision, K), ld), 1);
+  pack_columns(precision, K, N, {p.b.array.data(), p.b.ld}, columns.data(), ld);
+  EXPECT_TRUE(columns.intact());
+  multiply_packed(precision, M, N, K, rows.data(), columns.data(), ld, p.c.array.data(), p.c.ld,
+                  p.addends(accumulate));
+  EXPECT_TRUE(all_close(p.c.gather(M), expected, test::sum_bound(K)));
+  EXPECT_TRUE(p.c.array.intact());
 }
 
 TEST(ProductKernel, HandlesStridesTranspositionAndAccumulation) {
@@ -84,8 +120,77 @@ TEST(ProductKernel, HandlesStridesTranspositionAndAccumulation) {
                                                   {37, 8, 129}, {14, 32, 16}, {15, 31, 7}, {28, 48, 3}};
   test::for_each_target([&] {
     for (const auto& [M, N, K] : sizes) {
-      for (const Left left : {Left::kPlain, Left::kTransposed, Left::kPackedRows, Left::kPackedColumns}) {
-        for (const bool accumulate : {false, true}) check_kernel(M, N, K, left, accumulate);
+      for (const Left left : {Left::kPlain, Left::kTransposed}) {
+        for (const bool accumulate : {false, true}) {
+          SCOPED_TRACE(testing::Message() << M << " " << N << " " << K << (left == Left::kPlain ? "" : " A^T")
+                                          << (accumulate ? " accumulated" : ""));
+          check_plain(M, N, K, left, accumulate);
+          check_packed(Precision::kFloat32, M, N, K, left, accumulate);
+          check_packed(Precision::kBf16, M, N, K, left, accumulate);
+        }
+      }
+    }
+  });
+}
+
+/// The words of a single column, as floats' bits.
+std::vector<uint32_t> words_of_column(const std::vector<float>& column) {
+  const auto K = static_cast<int64_t>(column.size());
+  std::vector<float> packed(area(words_of(Precision::kBf16, K), 4));
+  pack_columns(Precision::kBf16, K, 1, {column.data(), 1}, packed.data(), 4);
+  std::vector<uint32_t> words;
+  for (size_t i = 0; i < packed.size(); i += 4) words.push_back(std::bit_cast<uint32_t>(packed[i]));
+  return words;
+}
+
+TEST(ProductPacking, RoundsToTheNearestBf16AndTiesToEven) {
+  const auto bits = [](uint32_t value) { return std::bit_cast<float>(value); };
+  test::for_each_target([&] {
+    // Below, at and above the middle between two neighbours, with an even and an odd one below.
+    EXPECT_EQ(words_of_column({bits(0x3F807FFF), bits(0x3F808000), bits(0x3F808001), bits(0x3F818000),
+                               bits(0xBF807FFF), bits(0xBF818000)}),
+              (std::vector<uint32_t>{0x3F803F80, 0x3F823F81, 0xBF82BF80}));
+    // Carries into the exponent and beyond the largest number; infinities and zeros of both signs.
+    EXPECT_EQ(words_of_column(
+                  {bits(0x3FFFFFFF), bits(0x7F7FFFFF), bits(0x7F800000), bits(0xFF800000), 0.0F, -0.0F}),
+              (std::vector<uint32_t>{0x7F804000, 0xFF807F80, 0x80000000}));
+    // A missing second term is zero.
+    EXPECT_EQ(words_of_column({1.0F, 2.0F, 3.0F}), (std::vector<uint32_t>{0x40003F80, 0x00004040}));
+  });
+}
+
+TEST(ProductPacking, KeepsNotANumber) {
+  test::for_each_target([] {
+    for (const uint32_t pattern : {0x7FFFFFFFU, 0xFFFFFFFFU, 0x7F800001U, 0x7FC00000U}) {
+      for (const uint32_t word :
+           words_of_column({std::bit_cast<float>(pattern), std::bit_cast<float>(pattern)})) {
+        EXPECT_TRUE(std::isnan(std::bit_cast<float>(word & 0xFFFF0000))) << pattern;
+        EXPECT_TRUE(std::isnan(std::bit_cast<float>(word << 16))) << pattern;
+      }
+    }
+  });
+}
+
+/// The same matrix given in rows and in columns.
+TEST(ProductPacking, PacksATransposedRightOperandAsAPlainOne) {
+  test::for_each_target([] {
+    for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+      for (const auto& [K, N] :
+           std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 3}, {8, 4}, {33, 17}, {130, 64}}) {
+        const std::vector<float> b = normal_values(area(K, N), 1);
+        std::vector<float> turned(b.size());
+        for (int64_t k = 0; k < K; ++k) {
+          for (int64_t n = 0; n < N; ++n) turned[area(1, n * K + k)] = b[area(1, k * N + n)];
+        }
+        const int64_t ld = (N + 3) / 4 * 4;
+        std::vector<float> plain(area(words_of(precision, K), ld));
+        std::vector<float> from_columns(plain.size());
+        pack_columns(precision, K, N, {b.data(), N}, plain.data(), ld);
+        pack_columns(precision, K, N, MatrixView(turned.data(), K).transposed(), from_columns.data(), ld);
+        for (size_t i = 0; i < plain.size(); ++i) {
+          if (static_cast<int64_t>(i) % ld >= N) plain[i] = from_columns[i] = 0;  // room for whole vectors
+        }
+        EXPECT_TRUE(test::same_bits(plain, from_columns)) << K << " x " << N;
       }
     }
   });

@@ -87,9 +87,9 @@ bool wake_all_threads(Compute& compute) {
 /// A model with all that a step of it needs.
 struct Training {
   Training(int threads, const ModelConfig& config, int64_t micro_rows,
-           Recompute recompute = Recompute::kCheap)
+           Recompute recompute = Recompute::kCheap, Precision precision = Precision::kFloat32)
       : compute(threads),
-        model(compute, config, micro_rows, true, recompute),
+        model(compute, {config, micro_rows, true, recompute, precision}),
         parameters(model.layout().flat_size()),
         gradients(model.layout().flat_size()),
         optimizer(compute, model.layout(), {}),
@@ -120,9 +120,10 @@ TEST_F(Allocations, DoNotHappenInASteadyStep) {
   const ModelConfig config{
       .layers = 2, .d_model = 96, .heads = 4, .d_ff = 200, .vocabulary = 700, .context = 130};
   const std::vector<Batch> batches{test::random_batch(config, 5, 1), test::random_batch(config, 3, 2)};
-  for (const int threads : {1, 2, 5}) {
+  for (const auto& [threads, precision] :
+       {std::pair{1, Precision::kFloat32}, {2, Precision::kBf16}, {5, Precision::kFloat32}}) {
     SCOPED_TRACE(threads);
-    Training training(threads, config, 4);
+    Training training(threads, config, 4, Recompute::kCheap, precision);
     training.start();
     ASSERT_TRUE(wake_all_threads(training.compute));
     for (int i = 0; i < 3; ++i) training.step(batches);
@@ -147,12 +148,16 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
   for (const Preset& preset : presets()) {
     const ModelConfig config = model_of(preset);
     const int64_t micro_rows = micro_batch_rows(preset.batch, preset.context, 2048);
-    for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kLayers}) {
-      SCOPED_TRACE(testing::Message() << preset.name << " " << static_cast<int>(recompute));
+    for (const auto& [recompute, precision] : {std::pair{Recompute::kNone, Precision::kFloat32},
+                                               {Recompute::kCheap, Precision::kFloat32},
+                                               {Recompute::kCheap, Precision::kBf16},
+                                               {Recompute::kLayers, Precision::kFloat32}}) {
+      SCOPED_TRACE(testing::Message()
+                   << preset.name << " " << static_cast<int>(recompute) << " " << precision_name(precision));
       const uint64_t before = allocations_so_far().aligned_bytes;
-      const Training training(3, config, micro_rows, recompute);
+      const Training training(3, config, micro_rows, recompute, precision);
       EXPECT_EQ(allocations_so_far().aligned_bytes - before,
-                plan_memory({config, micro_rows, true, recompute}, 3).total());
+                plan_memory({config, micro_rows, true, recompute, precision}, 3).total());
     }
   }
 }

@@ -24,7 +24,7 @@ struct Problem {
             .target_bytes = 4 * batch.target_count};
   }
   EvaluationResult run(int64_t micro_rows, const std::stop_token& stop = {}) {
-    Transformer model(compute, config, micro_rows, false);
+    Transformer model(compute, {config, micro_rows, false});
     model.use_parameters(parameters.data());
     return evaluate(model, data, stop);
   }

@@ -37,7 +37,7 @@ TEST(GradientPass, OverfitsOneBatchOfTheSmallPreset) {
                            .vocabulary = kCharacters,
                            .context = small.context};
   Compute compute(2);
-  Transformer model(compute, config, small.batch, true);
+  Transformer model(compute, {config, small.batch});
   Buffer<float> parameters(model.layout().flat_size());
   Buffer<float> gradients(model.layout().flat_size());
   initialize_parameters(compute, model.layout(), 1, parameters.data());

@@ -33,7 +33,7 @@ struct Problem {
       parameters[i] *= 5;  // gradients that differ from row to row
   }
   Outcome run(const std::vector<Batch>& batches, int64_t micro_rows, float before = 0) {
-    Transformer model(compute, config, micro_rows, true);
+    Transformer model(compute, {config, micro_rows});
     model.use_parameters(parameters.data());
     GradientPass pass(model, optimizer);
     Outcome outcome{.gradients = std::vector<float>(layout.flat_size())};

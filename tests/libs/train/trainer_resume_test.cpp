@@ -58,6 +58,23 @@ TEST(TrainerResume, WhatIsRecomputedMayChangeBetweenSessions) {
   expect_same_run(resumed, straight);
 }
 
+TEST(TrainerResume, ARunInBf16ContinuesBitForBit) {
+  TrainerOptions options = steps_only(8);
+  options.precision = Precision::kBf16;
+  TestRun straight;
+  straight.train(options);
+  TestRun resumed;
+  for (const uint64_t steps : {3U, 8U}) {
+    options.max_steps = steps;
+    resumed.threads = steps == 3 ? 1 : 2;
+    resumed.train(options);
+  }
+  expect_same_run(resumed, straight);
+  TestRun other;
+  other.train(steps_only(8));
+  EXPECT_NE(other.parameters(), straight.parameters());
+}
+
 TEST(TrainerResume, AStopSavesWhereItStands) {
   TestRun straight;
   straight.train(steps_only(12));

@@ -1,0 +1,227 @@
+#include "libs/tensor/product_packing.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/product_packing.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include "libs/tensor/bf16_pairs-inl.h"
+#include "libs/tensor/product_tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+/// Words that begin at `word` in a row whose terms lie side by side.
+template <Precision kPrecision, class D>
+hn::Vec<D> WordsAlong(D d, const float* row, int64_t word) {
+  if constexpr (kPrecision == Precision::kFloat32) {
+    return hn::LoadU(d, row + word);
+  } else {
+    hn::Vec<D> first, second;
+    hn::LoadInterleaved2(d, row + 2 * word, first, second);
+    return MakePairs(d, first, second);
+  }
+}
+
+/// Words whose terms stand below each other: in `line`, and for pairs in `second`. Null: that is beyond the
+/// last term.
+template <Precision kPrecision, class D>
+hn::Vec<D> WordsAcross(D d, const float* line, const float* second) {
+  if constexpr (kPrecision == Precision::kFloat32) {
+    return hn::LoadU(d, line);
+  } else {
+    return MakePairs(d, hn::LoadU(d, line), second == nullptr ? hn::Zero(d) : hn::LoadU(d, second));
+  }
+}
+
+/// `count` words of terms that stand below each other, the second ones in the line `second` if there is one.
+template <Precision kPrecision>
+HWY_INLINE void CopyAcross(const float* line, const float* second, int64_t count, float* to) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto second_at = [second](int64_t i) { return second == nullptr ? nullptr : second + i; };
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(WordsAcross<kPrecision>(d, line + i, second_at(i)), d, to + i);
+  for (int64_t left = count % lanes; left > 0; --left, ++i)
+    hn::StoreU(WordsAcross<kPrecision>(d1, line + i, second_at(i)), d1, to + i);
+}
+
+/// Word `word` of a row of K terms.
+template <Precision kPrecision>
+void CopyWord(const float* row, int64_t word, int64_t K, float* to) {
+  constexpr int64_t kTerms = terms_per_word(kPrecision);
+  const float* first = row + word * kTerms;
+  CopyAcross<kPrecision>(first, (word + 1) * kTerms <= K ? first + 1 : nullptr, 1, to);
+}
+
+/// Words [begin, end) of up to four rows of K terms -> side by side, `ld` apart. Stores four a word, always.
+template <Precision kPrecision>
+void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const float* a, int64_t ld_a,
+                  float* to, int64_t ld) {
+  int64_t w = begin;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const float* row1 = a + std::min<int64_t>(1, rows - 1) * ld_a;
+  const float* row2 = a + std::min<int64_t>(2, rows - 1) * ld_a;
+  const float* row3 = a + std::min<int64_t>(3, rows - 1) * ld_a;
+  for (; w + 4 <= end && (w + 4) * terms_per_word(kPrecision) <= K; w += 4) {
+    const auto r0 = WordsAlong<kPrecision>(d, a, w);
+    const auto r1 = WordsAlong<kPrecision>(d, row1, w);
+    const auto r2 = WordsAlong<kPrecision>(d, row2, w);
+    const auto r3 = WordsAlong<kPrecision>(d, row3, w);
+    const auto low02 = hn::InterleaveLower(d, r0, r2);
+    const auto low13 = hn::InterleaveLower(d, r1, r3);
+    const auto high02 = hn::InterleaveUpper(d, r0, r2);
+    const auto high13 = hn::InterleaveUpper(d, r1, r3);
+    float* out = to + w * ld;
+    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, out);
+    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, out + ld);
+    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, out + 2 * ld);
+    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, out + 3 * ld);
+  }
+#endif
+  for (; w < end; ++w) {
+    for (int64_t r = 0; r < rows; ++r) CopyWord<kPrecision>(a + r * ld_a, w, K, to + w * ld + r);
+  }
+}
+
+/// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
+template <Precision kPrecision>
+void PackRowsOfTile(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
+  for (int64_t r = (rows - 1) / 4 * 4; r >= 0; r -= 4) {
+    PackFourRows<kPrecision>(std::min<int64_t>(4, rows - r), 0, words_of(kPrecision, K), K, a + r * ld, ld,
+                             to + r, kPackedRows);
+  }
+}
+
+/// K columns of one tile of A, which stand in rows of a_transposed, `there` floats of which may be read.
+template <Precision kPrecision>
+void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const float* a_transposed, int64_t ld,
+                       float* to) {
+  constexpr int64_t kTerms = terms_per_word(kPrecision);
+  const hn::CappedTag<float, 8> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t whole = (rows + lanes - 1) / lanes * lanes;
+  const int64_t words = words_of(kPrecision, K);
+  int64_t w = 0;
+  if (whole <= there && whole < 2 * kPackedRows) {  // what a vector has too much, the next column overwrites
+    for (; w + 1 < words; ++w) {
+      const float* line = a_transposed + w * kTerms * ld;
+      for (int64_t r = 0; r < whole; r += lanes)
+        hn::StoreU(WordsAcross<kPrecision>(d, line + r, line + ld + r), d, to + w * kPackedRows + r);
+    }
+  }
+  for (; w < words; ++w) {
+    const float* line = a_transposed + w * kTerms * ld;
+    CopyAcross<kPrecision>(line, (w + 1) * kTerms <= K ? line + ld : nullptr, rows, to + w * kPackedRows);
+  }
+}
+
+/// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
+template <Precision kPrecision>
+void PackTransposedRows(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
+  constexpr int64_t kRowsAtOnce = 16;
+  const int64_t words = words_of(kPrecision, K);
+  const RowTiles tiles(M);
+  for (int64_t k = 0; k < K; k += kRowsAtOnce) {
+    int64_t row = 0;
+    for (int64_t i = 0; i < tiles.count; ++i) {
+      PackColumnsOfTile<kPrecision>(tiles.rows(i), M - row, std::min(kRowsAtOnce, K - k),
+                                    a_transposed + k * ld + row, ld,
+                                    packed + (i * words + k / terms_per_word(kPrecision)) * kPackedRows);
+      row += tiles.rows(i);
+    }
+  }
+}
+
+template <Precision kPrecision>
+void PackRowsIn(int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  if (a.column_stride != 1) return PackTransposedRows<kPrecision>(M, K, a.data, a.column_stride, packed);
+  const int64_t words = words_of(kPrecision, K);
+  const RowTiles tiles(M);
+  int64_t row = 0;
+  for (int64_t i = 0; i < tiles.count; ++i) {
+    PackRowsOfTile<kPrecision>(tiles.rows(i), K, a.data + row * a.row_stride, a.row_stride,
+                               packed + i * kPackedRows * words);
+    row += tiles.rows(i);
+  }
+}
+
+/// B whose columns lie side by side in memory, `ld_b` apart: pieces of them at a time, so that the lines
+/// written to are finished while they are in cache.
+template <Precision kPrecision>
+void PackTransposedColumns(int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed, int64_t ld) {
+  constexpr int64_t kWordsAtOnce = 16;
+  const int64_t words = words_of(kPrecision, K);
+  for (int64_t w = 0; w < words; w += kWordsAtOnce) {
+    const int64_t end = std::min(words, w + kWordsAtOnce);
+    for (int64_t n = 0; n < N; n += 4) {
+      PackFourRows<kPrecision>(std::min<int64_t>(4, N - n), w, end, K, b + n * ld_b, ld_b, packed + n, ld);
+    }
+  }
+}
+
+/// B in plain rows, `columns` of them in each: a number that the compiler knows becomes a few vector moves.
+template <Precision kPrecision>
+HWY_INLINE void PackPlainColumns(int64_t K, int64_t columns, const float* b, int64_t ld_b, float* packed,
+                                 int64_t ld) {
+  constexpr int64_t kTerms = terms_per_word(kPrecision);
+  const int64_t whole = K / kTerms;
+  for (int64_t w = 0; w < whole; ++w)
+    CopyAcross<kPrecision>(b + w * kTerms * ld_b, b + (w * kTerms + 1) * ld_b, columns, packed + w * ld);
+  if (whole * kTerms < K)
+    CopyAcross<kPrecision>(b + whole * kTerms * ld_b, nullptr, columns, packed + whole * ld);
+}
+
+template <Precision kPrecision>
+void PackColumnsIn(int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
+  if (b.column_stride != 1)
+    return PackTransposedColumns<kPrecision>(K, N, b.data, b.column_stride, packed, ld);
+  if (N == 32) return PackPlainColumns<kPrecision>(K, 32, b.data, b.row_stride, packed, ld);
+  if (N == 16) return PackPlainColumns<kPrecision>(K, 16, b.data, b.row_stride, packed, ld);
+  PackPlainColumns<kPrecision>(K, N, b.data, b.row_stride, packed, ld);
+}
+
+void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  if (precision == Precision::kBf16) return PackRowsIn<Precision::kBf16>(M, K, a, packed);
+  PackRowsIn<Precision::kFloat32>(M, K, a, packed);
+}
+
+void PackColumns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
+  if (precision == Precision::kBf16) return PackColumnsIn<Precision::kBf16>(K, N, b, packed, ld);
+  PackColumnsIn<Precision::kFloat32>(K, N, b, packed, ld);
+}
+
+int64_t PackedRowWords(int64_t M, int64_t words) {
+  return RowTiles(M).count * kPackedRows * words +
+         kPackedRows;  // whole vectors are stored, beyond the last column
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(PackRows);
+HWY_EXPORT(PackColumns);
+HWY_EXPORT(PackedRowWords);
+
+int64_t packed_row_words(Precision precision, int64_t M, int64_t K) {
+  return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedRowWords)(M, words_of(precision, K));
+}
+
+void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  if (M > 0) HWY_DYNAMIC_DISPATCH(PackRows)(precision, M, K, a, packed);
+}
+
+void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
+  if (N > 0) HWY_DYNAMIC_DISPATCH(PackColumns)(precision, K, N, b, packed, ld);
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

@@ -1,0 +1,46 @@
+#pragma once
+// Copies of a product's operands in the order in which the kernel reads them, on the calling thread. They are
+// made of words of the size of a float: one float32, or two bf16 of successive terms (a missing last one is
+// 0).
+
+#include <cstdint>
+
+#include "libs/tensor/precision.h"
+
+namespace pretrain {
+
+/// A matrix in memory: element (r, c) stands at data[r * row_stride + c * column_stride].
+struct MatrixView {
+  const float* data = nullptr;
+  int64_t row_stride = 0;
+  int64_t column_stride = 1;
+
+  MatrixView(const float* rows, int64_t ld) : data(rows), row_stride(ld) {}
+  /// The transpose, in the same memory.
+  MatrixView transposed() const {
+    MatrixView view = *this;
+    view.row_stride = column_stride;
+    view.column_stride = row_stride;
+    return view;
+  }
+  /// From element (row, column) on.
+  MatrixView at(int64_t row, int64_t column) const {
+    MatrixView view = *this;
+    view.data += row * row_stride + column * column_stride;
+    return view;
+  }
+};
+
+/// Words that pack_rows() needs for M rows of K terms.
+int64_t packed_row_words(Precision precision, int64_t M, int64_t K);
+
+/// A, the left operand: for each tile of rows, the words of one column side by side.
+/// Shapes: a [M, K]; packed [packed_row_words(precision, M, K)]. Requires: one of A's strides is 1.
+void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed);
+
+/// B, the right operand: rows of words, `ld` apart. Rows are written in groups of four words at most: up to
+/// three beyond the last column are overwritten. Shapes: b [K, N]; packed [words_of(precision, K), ld].
+/// Requires: one of B's strides is 1; ld >= N rounded up to a multiple of 4.
+void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld);
+
+}  // namespace pretrain
