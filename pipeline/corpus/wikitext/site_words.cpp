@@ -42,12 +42,12 @@ std::string base_language(std::string_view language) {
   return fold_name(language.substr(0, language.find('-')));
 }
 
-/// The folded name before the first `|`, `}` or other end of a template's name that begins `text`.
-std::string template_name(std::string_view text) {
-  constexpr ByteSet kEnds("|{}<[\n");
+/// What stands before the first `|`, `}` or other end of a template's name that begins `text`.
+std::string_view template_name(std::string_view text) {
+  static constexpr ByteSet kEnds("|{}<[\n");
   constexpr size_t kLongest = 80;
   text = text.substr(0, kLongest);
-  return fold_name(text.substr(0, kEnds.find(text, 0)));
+  return text.substr(0, kEnds.find(text, 0));
 }
 
 }  // namespace
@@ -55,8 +55,7 @@ std::string template_name(std::string_view text) {
 SiteWords::SiteWords(const WikiSite& site) : language_(base_language(site.language)) {
   has_variants_ = std::ranges::find(kWithVariants, language_) != std::end(kWithVariants);
   add_namespaces(site);
-  for (std::vector<std::string>* names :
-       {&file_names_, &category_names_, &template_names_, &redirects_, &disambiguations_}) {
+  for (std::vector<std::string>* names : {&file_names_, &category_names_, &template_names_, &redirects_}) {
     sort_names(*names);
   }
 }
@@ -68,14 +67,16 @@ void SiteWords::add_namespaces(const WikiSite& site) {
     if (number == kCategory) category_names_.push_back(fold_name(name));
     if (number == kTemplate) template_names_.push_back(fold_name(name));
   }
+  std::vector<std::string> disambiguations;
   for (const LanguageNames& names : language_names()) {
     if (!language_.empty() && names.language != "en" && names.language != language_) continue;
     add_list(names.file, file_names_);
     add_list(names.category, category_names_);
     add_list(names.templates, template_names_);
     add_list(names.redirect, redirects_);
-    add_list(names.disambiguation, disambiguations_);
+    add_list(names.disambiguation, disambiguations);
   }
+  disambiguations_.insert(disambiguations.begin(), disambiguations.end());
 }
 
 LinkKind SiteWords::link_kind(std::string_view target) const {
@@ -116,9 +117,13 @@ bool SiteWords::is_redirect(std::string_view page) const {
 
 bool SiteWords::is_disambiguation(std::string_view page) const {
   if (page.find("__DISAMBIG__") != std::string_view::npos) return true;
+  std::string_view before;  // many templates of a page follow their like
   for (size_t at = page.find("{{"); at != std::string_view::npos; at = page.find("{{", at + 2)) {
-    const std::string name = template_name(page.substr(at + 2));
-    if (holds(disambiguations_, without_template_namespace(name))) return true;
+    const std::string_view written = template_name(page.substr(at + 2));
+    if (written == before) continue;
+    before = written;
+    const std::string name = fold_name(written);
+    if (disambiguations_.contains(without_template_namespace(name))) return true;
   }
   return false;
 }

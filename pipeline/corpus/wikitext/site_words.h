@@ -4,8 +4,10 @@
 // built.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "pipeline/corpus/wikitext/wiki_site.h"
@@ -39,6 +41,12 @@ class SiteWords {
   bool has_variants() const { return has_variants_; }
 
  private:
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  using NameSet = std::unordered_set<std::string, NameHash, std::equal_to<>>;
+
   void add_namespaces(const WikiSite& site);
 
   std::string language_;
@@ -47,7 +55,7 @@ class SiteWords {
   std::vector<std::string> category_names_;
   std::vector<std::string> template_names_;
   std::vector<std::string> redirects_;
-  std::vector<std::string> disambiguations_;
+  NameSet disambiguations_;  // looked at for each pair of braces
 };
 
 }  // namespace pretrain::wikitext

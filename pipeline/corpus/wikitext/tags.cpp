@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "pipeline/corpus/wikitext/name_table.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
 
 namespace pretrain::wikitext {
@@ -148,8 +149,9 @@ bool is_name_byte(char byte) {
 }
 
 const Tag* find_tag(std::string_view name) {
-  const auto* tag = std::ranges::lower_bound(kTags, name, {}, &Tag::name);
-  return tag != std::end(kTags) && tag->name == name ? tag : nullptr;
+  static const NameTable<Tag> kTable(kTags);
+  const std::span<const Tag> found = kTable.find(name);
+  return found.empty() ? nullptr : found.data();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "pipeline/corpus/wikitext/language_labels.h"
 #include "pipeline/corpus/wikitext/math_text.h"
+#include "pipeline/corpus/wikitext/name_table.h"
 #include "pipeline/corpus/wikitext/quantities.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
 
@@ -28,6 +29,10 @@ constexpr TemplateEntry kFamilies[] = {
     {"lang ", TemplateKind::LanguageText, "", ""},
     {"script/", TemplateKind::Pattern, "$L", ""},
 };
+
+NameTable<TemplateEntry> table_of(const TemplateTable& entries) {
+  return NameTable<TemplateEntry>({entries.begin, entries.end});
+}
 
 bool is_argument_name(std::string_view name) {
   constexpr size_t kLongest = 24;
@@ -195,10 +200,11 @@ std::string century_text(const TemplateArguments& arguments, std::string_view la
 }  // namespace
 
 const TemplateEntry* find_template(std::string_view name, std::string_view language) {
-  for (const TemplateTable& table : {local_templates(), common_templates()}) {
-    const auto* entry = std::ranges::lower_bound(table.begin, table.end, name, {}, &TemplateEntry::name);
-    for (; entry != table.end && entry->name == name; ++entry) {
-      if (lists(entry->languages, language)) return entry;
+  static const NameTable<TemplateEntry> kTables[] = {table_of(local_templates()),
+                                                     table_of(common_templates())};
+  for (const NameTable<TemplateEntry>& table : kTables) {
+    for (const TemplateEntry& entry : table.find(name)) {
+      if (lists(entry.languages, language)) return &entry;
     }
   }
   for (const TemplateEntry& family : kFamilies) {
