@@ -23,6 +23,14 @@ void fold_two_bytes(std::string& text, size_t at) {
   if (lead == 0xD0 && trail <= 0x8F) set(0xD1, trail + 0x10);                                   // Ѐ to Џ
 }
 
+/// ASCII capitals made small, `_` as a space.
+constexpr std::array<char, 256> kFolded = [] {
+  std::array<char, 256> folded{};
+  for (int byte = 0; byte < 256; ++byte) folded[byte] = lower(static_cast<char>(byte));
+  folded['_'] = ' ';
+  return folded;
+}();
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -34,8 +42,7 @@ std::string_view trim(std::string_view text) {
 std::string fold_name(std::string_view name) {
   std::string folded(trim(name));
   for (size_t at = 0; at < folded.size(); ++at) {
-    if (folded[at] == '_') folded[at] = ' ';
-    folded[at] = lower(folded[at]);
+    folded[at] = kFolded[static_cast<unsigned char>(folded[at])];
     const bool two_bytes = (static_cast<unsigned char>(folded[at]) & 0xE0) == 0xC0;
     if (two_bytes && at + 1 < folded.size()) fold_two_bytes(folded, at++);
   }
