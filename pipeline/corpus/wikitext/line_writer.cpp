@@ -23,6 +23,17 @@ void skip_separators(std::string_view& text) {
   }
 }
 
+/// Without a branch and in bytes, so that the loop runs on vectors.
+bool has_double_space(std::string_view text) {
+  uint8_t found = 0;
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    const auto space = static_cast<uint8_t>(text[i] == ' ');
+    const auto another = static_cast<uint8_t>(text[i + 1] == ' ');
+    found = static_cast<uint8_t>(found | (space & another));
+  }
+  return found != 0;
+}
+
 void replace_all(std::string& text, std::string_view from, char to) {
   size_t at = text.find(from);
   if (at == std::string::npos) return;
@@ -181,11 +192,9 @@ void LineWriter::drop_last(char byte) {
 /// Trims the line and collapses its spaces.
 void LineWriter::tidy_line() {
   for (const std::string_view wide : {"\u00A0", "\u202F"}) replace_all(line_, wide, ' ');
-  size_t from = line_.find("  ");
-  if (from != std::string::npos) {
+  if (has_double_space(line_)) {
     const auto twice = [](char a, char b) { return a == ' ' && b == ' '; };
-    line_.erase(std::unique(line_.begin() + static_cast<std::ptrdiff_t>(from), line_.end(), twice),
-                line_.end());
+    line_.erase(std::unique(line_.begin(), line_.end(), twice), line_.end());
   }
   const std::string_view content = trim(line_);
   const auto start = static_cast<size_t>(content.data() - line_.data());

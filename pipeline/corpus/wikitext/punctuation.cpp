@@ -15,7 +15,8 @@ constexpr std::string_view kSeparators[] = {",", ";", ":", "，", "；", "：", 
 constexpr std::string_view kStops[] = {",", ";", ".", "，", "；", "。", "、", "،", "؛", "।"};
 
 size_t mark_at_start(std::string_view text, std::span<const std::string_view> marks) {
-  const auto mark = std::ranges::find_if(marks, [&](std::string_view m) { return text.starts_with(m); });
+  const auto begins = [&](std::string_view m) { return text[0] == m[0] && text.starts_with(m); };
+  const auto mark = text.empty() ? marks.end() : std::ranges::find_if(marks, begins);
   return mark == marks.end() ? 0 : mark->size();
 }
 
@@ -67,7 +68,7 @@ size_t stop_at_start(std::string_view text) {
 }
 
 bool has_words(std::string_view text) {
-  return std::ranges::any_of(text, is_digit) || has_letters(text);
+  return has_letters(text) || std::ranges::any_of(text, is_digit);  // letters come sooner
 }
 
 bool has_letters(std::string_view text) {
