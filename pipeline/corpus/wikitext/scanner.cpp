@@ -113,8 +113,8 @@ void PageScanner::end_line() {
 void PageScanner::newline() {
   const size_t brace = innermost_brace();
   if (brace != npos) return newline_in_braces(brace);
-  const std::string_view next = page_.substr(at_ + 1, 1);
-  const bool goes_on = !next.empty() && std::string_view("\n\r =*#:;{|").find(next[0]) == npos;
+  static constexpr ByteSet kBlockMarks("\n\r =*#:;{|");
+  const bool goes_on = at_ + 1 < page_.size() && !kBlockMarks.holds(page_[at_ + 1]);
   ++at_;
   if (!frames_.empty() && frames_.back().kind == FrameKind::Link && goes_on && kind_ == LineKind::Text) {
     writer_.text(" ");
@@ -156,12 +156,11 @@ void PageScanner::start_line() {
 
 /// What the first byte of a line makes of it.
 void PageScanner::start_block(char byte) {
+  static constexpr ByteSet kListMarks("*#:;");
   const std::string_view line = page_.substr(at_);
-  const size_t bullets = std::min(line.find_first_not_of("*#:; \t"), line.size());
-  const bool list = std::string_view("*#:;").find(byte) != npos;
-  if (list) {
+  if (kListMarks.holds(byte)) {
     kind_ = LineKind::Own;
-    at_ += bullets;
+    at_ += std::min(line.find_first_not_of("*#:; \t"), line.size());
     if (at_ < page_.size() && page_[at_] != '=') start_block(page_[at_]);
   } else if (byte == '=') {
     kind_ = LineKind::Heading;

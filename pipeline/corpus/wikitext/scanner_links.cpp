@@ -15,7 +15,13 @@ constexpr std::string_view kSchemes[] = {
     "http://",   "https://", "//",     "ftp://", "mailto:", "news:", "irc://",
     "gopher://", "ftps://",  "git://", "svn://", "ircs://", "tel:",  "magnet:"};
 
+constexpr size_t kLongestScheme = 9;
+static_assert(std::ranges::all_of(kSchemes, [](std::string_view scheme) {
+  return scheme.size() <= kLongestScheme && (scheme == "//" || scheme.find(':') != npos);
+}));
+
 bool starts_with_scheme(std::string_view text) {
+  if (!text.starts_with("//") && text.substr(0, kLongestScheme).find(':') == npos) return false;
   return std::ranges::any_of(kSchemes, [&](std::string_view scheme) {
     return text.size() > scheme.size() &&
            std::ranges::equal(text.substr(0, scheme.size()), scheme, {}, lower);
@@ -70,9 +76,11 @@ void PageScanner::open_link() {
 void PageScanner::plain_link(size_t end) {
   std::string_view target = trim(page_.substr(at_ + 2, end - at_ - 2));
   if (target.starts_with(':')) target.remove_prefix(1);
+  at_ = end + 2;
+  if (target.empty()) return after_removal();
+  if (target.find('&') == npos) return writer_.text(target);
   std::string label;
   append_decoded(target, label);
-  at_ = end + 2;
   if (label.empty()) return after_removal();
   writer_.text(label);
 }
