@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "libs/base/check.h"
 
@@ -9,14 +10,19 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kChunkBytes = 128_KiB;
-constexpr size_t kPadding = 64;          // SIMDJSON_PADDING: the parser reads beyond the end of a line
+constexpr size_t kPadding = 64;  // SIMDJSON_PADDING: the parser reads beyond the end of a line
+constexpr size_t kFirstCapacity = 2 * kChunkBytes + kPadding;
 constexpr size_t kKeptCapacity = 4_MiB;  // a buffer that one giant line has blown up is given back
 constexpr size_t kLargestCapacity = kMaxRecordBytes + 2 * kChunkBytes + kPadding;
 
 }  // namespace
 
 StreamBuffer::StreamBuffer(ByteSource& source, const ReadHooks& hooks)
-    : source_(source), hooks_(hooks), storage_(2 * kChunkBytes + kPadding), offset_(source.position()) {}
+    : source_(source),
+      hooks_(hooks),
+      storage_(std::make_unique_for_overwrite<char[]>(kFirstCapacity)),
+      capacity_(kFirstCapacity),
+      offset_(source.position()) {}
 
 std::string_view StreamBuffer::window(size_t wanted) {
   has_line_ = false;
@@ -36,25 +42,33 @@ bool StreamBuffer::fill() {
   if (ended_) return false;
   if (hooks_.stop.stop_requested()) throw Stopped();
   make_room();
-  const size_t got = source_.read(std::span(storage_).subspan(end_, storage_.size() - kPadding - end_));
+  const size_t got = source_.read({storage_.get() + end_, capacity_ - kPadding - end_});
   end_ += got;
   ended_ = got == 0;
   return !ended_;
 }
 
-/// Leaves room for at least a chunk. Doubling keeps the copying linear for long lines.
+/// Leaves room for at least a chunk.
 void StreamBuffer::make_room() {
   const size_t used = end_ - begin_;
-  if (begin_ > 0) std::memmove(storage_.data(), storage_.data() + begin_, used);
+  const size_t capacity = capacity_for(used + kChunkBytes + kPadding);
+  if (capacity != capacity_) {
+    auto storage = std::make_unique_for_overwrite<char[]>(capacity);
+    std::memcpy(storage.get(), storage_.get() + begin_, used);
+    storage_ = std::move(storage);
+    capacity_ = capacity;
+  } else if (begin_ > 0) {
+    std::memmove(storage_.get(), storage_.get() + begin_, used);
+  }
   begin_ = 0;
   end_ = used;
-  const size_t needed = used + kChunkBytes + kPadding;
-  if (needed > storage_.size()) {
-    storage_.resize(std::max(needed, std::min(2 * storage_.size(), kLargestCapacity)));
-  } else if (storage_.size() > kKeptCapacity && needed <= kKeptCapacity / 2) {
-    storage_.resize(kKeptCapacity / 2);
-    storage_.shrink_to_fit();
-  }
+}
+
+/// Doubling keeps the copying linear for long lines.
+size_t StreamBuffer::capacity_for(size_t needed) const {
+  if (needed > capacity_) return std::max(needed, std::min(2 * capacity_, kLargestCapacity));
+  const bool blown_up = capacity_ > kKeptCapacity && needed <= kKeptCapacity / 2;
+  return blown_up ? kKeptCapacity / 2 : capacity_;
 }
 
 const Line* StreamBuffer::peek_line() {

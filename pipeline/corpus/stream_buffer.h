@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "libs/base/units.h"
 #include "pipeline/corpus/decompressor.h"
@@ -50,14 +50,16 @@ class StreamBuffer {
   void skip_to(uint64_t offset);
 
  private:
-  std::string_view held() const { return {storage_.data() + begin_, end_ - begin_}; }
+  std::string_view held() const { return {storage_.get() + begin_, end_ - begin_}; }
   bool fill();
   void make_room();
+  size_t capacity_for(size_t needed) const;
   void drop_long_line();
 
   ByteSource& source_;
   const ReadHooks& hooks_;
-  std::vector<char> storage_;
+  std::unique_ptr<char[]> storage_;  // a vector would fill it with zeros first
+  size_t capacity_;
   size_t begin_ = 0;
   size_t end_ = 0;
   uint64_t offset_ = 0;
