@@ -35,6 +35,7 @@ size_t block_length(std::string_view window, uint64_t position, size_t grid) {
 }
 
 bool is_held_out(std::string_view text, double fraction) {
+  if (fraction <= 0) return false;
   return static_cast<double>(hash64(text, kHoldOutSeed) >> 11) * 0x1.0p-53 < fraction;
 }
 
