@@ -39,6 +39,45 @@ std::string_view local_name(std::string_view name) {
   return name.starts_with("xml:") ? name : name.substr(name.find(':') + 1);
 }
 
+struct Character {
+  char byte;
+  size_t length;  ///< of its reference
+};
+
+/// What `reference` stands for, one of XML's five entities by their first letters; nothing for other
+/// references.
+std::optional<Character> predefined_entity(std::string_view reference) {
+  switch (reference[1]) {
+    case 'q':
+      return Character{'"', 6};
+    case 'l':
+      return Character{'<', 4};
+    case 'g':
+      return Character{'>', 4};
+    case 'a':
+      return reference[2] == 'm' ? Character{'&', 5} : Character{'\'', 6};
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Appends the character data between two tags. False when `raw` holds more than text and XML's entities.
+/// Requires: expat has found it well-formed.
+bool append_unescaped(std::string_view raw, std::string& text) {
+  if (raw.find('<') != std::string_view::npos || raw.find('\r') != std::string_view::npos) return false;
+  text.reserve(text.size() + raw.size());
+  for (;;) {
+    const size_t reference = std::min(raw.find('&'), raw.size());
+    text.append(raw, 0, reference);
+    raw.remove_prefix(reference);
+    if (raw.empty()) return true;
+    const auto character = predefined_entity(raw);
+    if (!character) return false;
+    text += character->byte;
+    raw.remove_prefix(character->length);
+  }
+}
+
 void clear_text(std::string& text) {
   if (text.capacity() > kKeptTextBytes) {
     text = std::string();
@@ -71,7 +110,6 @@ void PageParser::begin() {
   XML_ParserReset(parser_.get(), "UTF-8");
   XML_SetUserData(parser_.get(), this);
   XML_SetElementHandler(parser_.get(), Handlers::start, Handlers::end);
-  XML_SetCharacterDataHandler(parser_.get(), Handlers::text);
   clear_text(page_.text);
   clear_text(revision_.text);
   std::string text = std::move(page_.text);
@@ -81,19 +119,34 @@ void PageParser::begin() {
   has_revision_ = in_revision_ = false;
   depth_ = 0;
   field_ = Field::kNone;
+  needs_handler_ = false;
   fed_bytes_ = 0;
   unknown_names_ = 0;
   fault_.clear();
 }
 
-// Last bytes are handed over as such: expat counts the lines of all others, a sixth of the time from XML to
-// text.
+// expat hands text over in one call for each line and entity. Of a page that is fed at once, what stands
+// between two tags is copied instead, and only a page where that is more than plain text is read once more.
 bool PageParser::feed(std::string_view bytes, bool last) {
   if (!fault_.empty()) return false;
+  whole_ = last && fed_bytes_ == 0 ? bytes : std::string_view();
+  bool good = parse(bytes, last);
+  whole_ = {};
+  if (needs_handler_) {
+    begin();
+    good = parse(bytes, last);
+  }
+  return good;
+}
+
+// Last bytes are handed over as such: expat counts the lines of all others, a sixth of the time from XML to
+// text.
+bool PageParser::parse(std::string_view bytes, bool last) {
+  XML_SetCharacterDataHandler(parser_.get(), whole_.empty() ? Handlers::text : nullptr);
   fed_bytes_ += bytes.size();
   const bool good =
       XML_Parse(parser_.get(), bytes.data(), static_cast<int>(bytes.size()), last) == XML_STATUS_OK;
-  if (!fault_.empty()) return false;
+  if (!fault_.empty() || needs_handler_) return false;
   if (!good) {
     fault_ = fmt::format("invalid XML ({})", XML_ErrorString(XML_GetErrorCode(parser_.get())));
     return false;
@@ -125,6 +178,8 @@ void PageParser::begin_element(std::string_view full_name, const char** attribut
     field_ = field;
     field_depth_ = depth_;
     value_.clear();
+    field_start_ = static_cast<size_t>(XML_GetCurrentByteIndex(parser_.get())) +
+                   static_cast<size_t>(XML_GetCurrentByteCount(parser_.get()));
   };
   if (depth_ == 2) {
     if (name == "title") enter(Field::kTitle);
@@ -153,19 +208,37 @@ void PageParser::begin_text(const char** attributes) {
 
 void PageParser::end_element() {
   if (field_ != Field::kNone && depth_ == field_depth_) {
-    if (field_ == Field::kTitle) page_.title = trim_blanks(value_);
-    if (field_ == Field::kTimestamp) timestamp_ = trim_blanks(value_);
-    if (field_ == Field::kNamespace) {
-      int number = 0;
-      const std::string_view digits = trim_blanks(value_);
-      const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-      if (result.ec == std::errc() && result.ptr == digits.data() + digits.size()) page_.name_space = number;
-    }
-    field_ = Field::kNone;
+    end_field();
   } else if (depth_ == 2 && in_revision_) {
     end_revision();
   }
   --depth_;
+}
+
+void PageParser::end_field() {
+  if (!whole_.empty() && !copy_text()) {
+    needs_handler_ = true;
+    XML_StopParser(parser_.get(), XML_FALSE);
+    return;
+  }
+  if (field_ == Field::kTitle) page_.title = trim_blanks(value_);
+  if (field_ == Field::kTimestamp) timestamp_ = trim_blanks(value_);
+  if (field_ == Field::kNamespace) {
+    int number = 0;
+    const std::string_view digits = trim_blanks(value_);
+    const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (result.ec == std::errc() && result.ptr == digits.data() + digits.size()) page_.name_space = number;
+  }
+  field_ = Field::kNone;
+}
+
+/// Takes the field that ends here from the page. False when that needs the handler of text.
+bool PageParser::copy_text() {
+  const auto end = static_cast<size_t>(XML_GetCurrentByteIndex(parser_.get()));
+  const std::string_view raw = whole_.substr(field_start_, end - field_start_);
+  std::string& text = field_ == Field::kText ? revision_.text : value_;
+  const size_t longest = field_ == Field::kText ? kMaxPageTextBytes : kMaxValueBytes;
+  return text.size() + raw.size() <= longest && append_unescaped(raw, text);
 }
 
 /// ISO 8601 in UTC, so that the order of the texts is that of the times.

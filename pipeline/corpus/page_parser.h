@@ -51,12 +51,15 @@ class PageParser {
   enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
   struct Handlers;
 
+  bool parse(std::string_view bytes, bool last);
   void stop(std::string_view reason);
   void begin_element(std::string_view name, const char** attributes);
   void begin_text(const char** attributes);
   void end_element();
+  void end_field();
   void end_revision();
   void add_text(std::string_view bytes);
+  bool copy_text();
 
   std::unique_ptr<XML_ParserStruct, void (*)(XML_ParserStruct*)> parser_;
   Page page_;
@@ -67,8 +70,11 @@ class PageParser {
   bool in_revision_ = false;
   Field field_ = Field::kNone;
   int field_depth_ = 0;
-  std::string value_;  // of a short field
-  Page revision_;      // of which only what concerns the text is used
+  std::string_view whole_;      // the page while it is fed at once and its fields are copied from it
+  size_t field_start_ = 0;      // in whole_
+  bool needs_handler_ = false;  // a field can't be copied
+  std::string value_;           // of a short field
+  Page revision_;               // of which only what concerns the text is used
   std::string timestamp_;
 
   size_t fed_bytes_ = 0;

@@ -60,6 +60,41 @@ TEST(MediaWikiPage, IsNotTheTextInsideItsContributor) {
             "T\nyes");
 }
 
+/// What a parser says of a page that it gets in pieces of `size` bytes.
+std::string parsed(std::string_view page, size_t size) {
+  PageParser parser;
+  parser.begin();
+  bool good = true;
+  for (size_t at = 0; good && at < page.size(); at += size) {
+    good = parser.feed(page.substr(at, size), at + size >= page.size());
+  }
+  if (!good) return parser.fault();
+  const Page& found = parser.page();
+  return fmt::format("{}|{}|{}|{}", found.title, found.name_space.value_or(-99), found.has_text, found.text);
+}
+
+TEST(PageParser, ReadsAtOnceWhatItReadsInPieces) {
+  const std::string more = std::string(300, 'x') + "&lt;";
+  for (const std::string& text :
+       {std::string("a &lt;b&gt; &amp;amp; &quot;c&quot; &apos;d&apos; e"), std::string("&amp;"),
+        std::string(), std::string(" a\n\n b "), std::string("a\r\nb\rc"),
+        std::string("&#228; &#x3b1;&#10;&#13;b"), std::string("a<!-- & -->b<![CDATA[ &amp; <i> ]]>c<?p i?>"),
+        std::string("a<b x='1'>c&lt;</b>d<e/>f"), std::string("&nbsp;"), std::string("&#0;"),
+        std::string("a & b"), std::string("a ]]> b"), std::string("a \x01 b"), std::string("&lt"),
+        std::string("<text>a</text>"), std::string("\uFFFE"), std::string("&#xD800;"),
+        std::string("a</b>")}) {
+    for (const std::string& page :
+         {page_with("<ns>0</ns>" + revision("1", text) + revision("2", "b" + text)),
+          page_with("<ns> 1\n</ns><revision><text>a</text><text bytes='1'>" + text + "</text></revision>"),
+          "<page><title>" + text + "</title><ns>" + text + "</ns></page>",
+          page_with(revision("1", more + text) + revision("2", text + more)),
+          page_with(revision("1", "<![CDATA[<text>" + more + text + "]]>"))}) {
+      EXPECT_EQ(parsed(page, page.size()), parsed(page, 1)) << page;
+      EXPECT_EQ(parsed(page, page.size()), parsed(page, 7)) << page;
+    }
+  }
+}
+
 TEST(MediaWikiPage, OfAnotherNamespaceIsNotWantedUnlessAskedFor) {
   const std::string page = page_of("Talk:A", "words", 1);
   EXPECT_EQ(read_page(page).unwanted, kOtherNamespace);
