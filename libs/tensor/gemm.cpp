@@ -102,23 +102,39 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
   }
 }
 
+/// [0, length) in pieces of whole units, as equal as these allow: threads that share them end at the same
+/// time.
+struct Cut {
+  Cut(int64_t whole, int64_t unit_size, int64_t wanted)
+      : length(whole), unit(unit_size), units((whole + unit - 1) / unit), pieces(std::min(wanted, units)) {}
+  int64_t begin(int64_t piece) const { return std::min(length, piece * units / pieces * unit); }
+  int64_t size(int64_t piece) const { return begin(piece + 1) - begin(piece); }
+  int64_t length, unit, units, pieces;
+};
+
 /// How a product is cut into tiles: by its shape alone.
 struct Tiling {
-  Tiling(const KernelShape& shape, int64_t M, int64_t N, bool packs) {
-    // A tile that copies its rows of A does so once for all its columns: the wider the better.
-    const int64_t most = packs ? shape.packed_block_rows : shape.block_rows;
-    const int64_t blocks = (M + most - 1) / most;
-    height = round_up((M + blocks - 1) / blocks, shape.tile_rows);
-    down = (M + height - 1) / height;
+  Tiling(const KernelShape& shape, int64_t M, int64_t N, bool packs)
+      : rows(M, shape.tile_rows, pieces_of(M, packs ? shape.packed_block_rows : shape.block_rows)),
+        columns(N, kGroupColumns, pieces_of(N, width(N, rows.pieces, packs))) {}
+
+  static int64_t pieces_of(int64_t length, int64_t longest) { return (length + longest - 1) / longest; }
+  /// A tile that copies its rows of A does so once for all its columns: the wider the better.
+  static int64_t width(int64_t N, int64_t down, bool packs) {
     constexpr int64_t kTiles = 32;
     constexpr int64_t kWidest = 2048;
-    const int64_t wanted = (kTiles + down - 1) / down;
-    width =
-        std::clamp(round_up((N + wanted - 1) / wanted, kGroupColumns), packs ? int64_t{1024} : 256, kWidest);
-    across = (N + width - 1) / width;
+    const int64_t wanted = pieces_of(kTiles, down);
+    return std::clamp(round_up(pieces_of(N, wanted), kGroupColumns), packs ? int64_t{1024} : 256, kWidest);
   }
-  int64_t height, width;
-  int64_t down, across;
+
+  int64_t count() const { return rows.pieces * columns.pieces; }
+  Part tile(size_t index) const {
+    const int64_t down = static_cast<int64_t>(index) / columns.pieces;
+    const int64_t across = static_cast<int64_t>(index) % columns.pieces;
+    return {rows.begin(down), rows.size(down), columns.begin(across), columns.size(across)};
+  }
+
+  Cut rows, columns;
 };
 
 }  // namespace
@@ -162,11 +178,8 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
       packed_row_words(b.precision(), shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
       "{} rows of {} terms", shape.packed_block_rows, shape.terms);
   const Tiling tiling(shape, M, b.N(), shape.packs_rows || a.column_stride != 1);
-  compute.parallel_for(static_cast<size_t>(tiling.across * tiling.down), [&](size_t index) {
-    const int64_t row = static_cast<int64_t>(index) / tiling.across * tiling.height;
-    const int64_t column = static_cast<int64_t>(index) % tiling.across * tiling.width;
-    const Part tile{row, std::min(tiling.height, M - row), column, std::min(tiling.width, b.N() - column)};
-    run_tile(shape, tile, a, b, destination, compute.scratch());
+  compute.parallel_for(static_cast<size_t>(tiling.count()), [&](size_t index) {
+    run_tile(shape, tiling.tile(index), a, b, destination, compute.scratch());
   });
 }
 
