@@ -288,10 +288,12 @@ BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
           }};
 }
 
-BenchKernel column_sums_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
+BenchKernel gradient_packing_kernel(Compute& compute, const ModelConfig& c, int64_t M, Precision precision) {
   const Floats x = random(M, c.d_ff, 1), sums = empty(c.d_ff);
-  const auto run = [=, &compute] { column_sums(compute, x->data(), M, c.d_ff, false, sums->data()); };
-  return {.bytes = floats(static_cast<double>(x->size())), .run = run, .check = [=] {
+  const auto packed = std::make_shared<PackedMatrix>(precision, M, c.d_ff);
+  const auto run = [=, &compute] { packed->pack_and_sum(compute, x->data(), c.d_ff, false, sums->data()); };
+  const double read = floats(static_cast<double>(x->size()));
+  return {.bytes = read + read / static_cast<double>(terms_per_word(precision)), .run = run, .check = [=] {
             run();
             const Matrix ones(area(M), 1.0);
             return deviation(sums->span(), reference::linear(ones, as_double(x->span()), {}, 1, c.d_ff, M),
@@ -310,7 +312,10 @@ BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transpos
       packed->pack(compute, b->data(), N);
     }
   };
-  return {.bytes = floats(2 * static_cast<double>(b->size())), .run = run, .check = [=, &compute] {
+  return {.bytes = floats(static_cast<double>(b->size()) *
+                          (1 + 1.0 / static_cast<double>(terms_per_word(precision)))),
+          .run = run,
+          .check = [=, &compute] {
             run();  // a product with rows of the identity gives rows of B back
             constexpr int64_t kRows = 8;
             Buffer<float> identity(area(kRows, packed->K()));
@@ -418,7 +423,8 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   add_pair("gelu", gelu_kernel);
   add_pair("embedding", embedding_kernel);
   add("softmax, loss and gradient of a chunk", [&compute, c, M] { return loss_kernel(compute, c, M); });
-  add("bias gradient", [&compute, c, M] { return column_sums_kernel(compute, c, M); });
+  add("packing of a gradient, bias gradient",
+      [&compute, c, M, precision] { return gradient_packing_kernel(compute, c, M, precision); });
   add("packing of a weight",
       [&compute, c, precision] { return packing_kernel(compute, c, false, precision); });
   add("packing of a weight, transposed",

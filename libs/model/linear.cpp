@@ -1,7 +1,5 @@
 #include "libs/model/linear.h"
 
-#include "libs/tensor/reduction.h"
-
 namespace pretrain {
 
 Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out, const Options& options)
@@ -26,9 +24,8 @@ void Linear::backward_input(const float* dy, float* dx, const Epilogue& then) {
 void Linear::backward_parameters(const float* x, const float* dy, bool accumulate, float* dW, float* db,
                                  PackedMatrix& packed) {
   packed.reshape(M_, out_);
-  packed.pack(compute_, dy, out_);
+  packed.pack_and_sum(compute_, dy, out_, accumulate, db);
   product(compute_, in_, MatrixView(x, in_).transposed(), packed, dW, {.added = accumulate ? dW : nullptr});
-  column_sums(compute_, dy, M_, out_, accumulate, db);
 }
 
 }  // namespace pretrain

@@ -5,12 +5,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
-#include <hwy/contrib/math/math-inl.h>
+#include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr float kSqrtTwoOverPi = 0.7978845608F;
 constexpr float kCubic = 0.044715F;
@@ -24,7 +22,7 @@ V Sigmoid2u(D d, V x) {
   // exp(87) can't overflow and makes the quotient the smallest normal float, which stays nothing even when
   // the derivative multiplies it by x^3 (with exp(40) the derivative at -1e6 was -0.9).
   const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 87.0F));
-  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), hn::Exp(d, exponent)));
+  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), ExpUpTo88(d, exponent)));
 }
 
 template <class D, class V>

@@ -12,18 +12,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
-#include <hwy/contrib/math/math-inl.h>
+#include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// exp(x), and NaN for NaN: Highway's own gives 0 there, which would hide a fault.
-template <class D, class V>
-V ExpOrNan(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
-}
 
 /// Scores -> probabilities for the first `valid` columns, zero up to `columns`; returns the row's
 /// log-sum-exp. Whole vectors are worked on: the row has room for one beyond `valid`.

@@ -4,6 +4,7 @@
 
 #include "libs/base/check.h"
 #include "libs/tensor/activation.h"
+#include "libs/tensor/reduction.h"
 
 namespace pretrain {
 namespace {
@@ -153,21 +154,33 @@ size_t PackedMatrix::size_words(Precision precision, int64_t K, int64_t N) {
   return static_cast<size_t>(words_of(precision, K) * round_up(N, kWidestPanel));
 }
 
+template <typename F>
+void PackedMatrix::for_each_panel(Compute& compute, const F& f) {
+  const auto panel = static_cast<size_t>(panel_columns_);
+  compute.parallel_ranges(static_cast<size_t>(N_), panel, [&](size_t begin, size_t end) {
+    f(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin));
+  });
+}
+
+void PackedMatrix::pack_panel(int64_t column, int64_t columns, const MatrixView& b) {
+  pack_columns(precision_, K_, columns, b.at(0, column), data_.data() + column * words_of(precision_, K_),
+               panel_columns_);
+}
+
 void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
-  pack_view(compute, {b, ld});
+  for_each_panel(compute, [&](int64_t column, int64_t columns) { pack_panel(column, columns, {b, ld}); });
+}
+
+void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums) {
+  for_each_panel(compute, [&](int64_t column, int64_t columns) {
+    pack_panel(column, columns, {b, ld});
+    column_sums(b + column, ld, K_, columns, accumulate, sums + column);
+  });
 }
 
 void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld) {
-  pack_view(compute, MatrixView(b, ld).transposed());
-}
-
-void PackedMatrix::pack_view(Compute& compute, const MatrixView& b) {
-  const auto panel = static_cast<size_t>(panel_columns_);
-  compute.parallel_ranges(static_cast<size_t>(N_), panel, [&](size_t begin, size_t end) {
-    const auto column = static_cast<int64_t>(begin);
-    pack_columns(precision_, K_, static_cast<int64_t>(end - begin), b.at(0, column),
-                 data_.data() + column * words_of(precision_, K_), panel_columns_);
-  });
+  const MatrixView transposed = MatrixView(b, ld).transposed();
+  for_each_panel(compute, [&](int64_t column, int64_t columns) { pack_panel(column, columns, transposed); });
 }
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

@@ -8,12 +8,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
-#include <hwy/contrib/math/math-inl.h>
+#include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 float MaximumOf(const float* x, int64_t V) {
   const hn::ScalableTag<float> d;
@@ -27,12 +25,6 @@ float MaximumOf(const float* x, int64_t V) {
   }
   for (; v < V; ++v) maximum = x[v] > maximum ? x[v] : maximum;
   return maximum;
-}
-
-/// exp(x), and NaN for NaN: Highway's own gives 0 there, which would hide a fault.
-template <class D, class V>
-V ExpOrNan(D d, V x) {
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
 }
 
 /// Sum of exp(x - maximum); stores the terms back when `keep` is set.

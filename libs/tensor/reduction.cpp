@@ -13,18 +13,17 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-void ColumnSumRange(const float* x, int64_t M, int64_t N, int64_t begin, int64_t end, bool accumulate,
-                    float* sums) {
+void ColumnSums(const float* x, int64_t ld, int64_t M, int64_t N, bool accumulate, float* sums) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t n = begin;
-  for (; n + 4 * lanes <= end; n += 4 * lanes) {  // four vectors of each row while its cache lines are near
+  int64_t n = 0;
+  for (; n + 4 * lanes <= N; n += 4 * lanes) {  // four vectors of each row while its cache lines are near
     const auto start = [&](int64_t i) {
       return accumulate ? hn::LoadU(d, sums + n + i * lanes) : hn::Zero(d);
     };
     auto total0 = start(0), total1 = start(1), total2 = start(2), total3 = start(3);
     for (int64_t m = 0; m < M; ++m) {
-      const float* row = x + m * N + n;
+      const float* row = x + m * ld + n;
       total0 = hn::Add(total0, hn::LoadU(d, row));
       total1 = hn::Add(total1, hn::LoadU(d, row + lanes));
       total2 = hn::Add(total2, hn::LoadU(d, row + 2 * lanes));
@@ -35,14 +34,14 @@ void ColumnSumRange(const float* x, int64_t M, int64_t N, int64_t begin, int64_t
     hn::StoreU(total2, d, sums + n + 2 * lanes);
     hn::StoreU(total3, d, sums + n + 3 * lanes);
   }
-  for (; n + lanes <= end; n += lanes) {
+  for (; n + lanes <= N; n += lanes) {
     auto total = accumulate ? hn::LoadU(d, sums + n) : hn::Zero(d);
-    for (int64_t m = 0; m < M; ++m) total = hn::Add(total, hn::LoadU(d, x + m * N + n));
+    for (int64_t m = 0; m < M; ++m) total = hn::Add(total, hn::LoadU(d, x + m * ld + n));
     hn::StoreU(total, d, sums + n);
   }
-  for (; n < end; ++n) {
+  for (; n < N; ++n) {
     float total = accumulate ? sums[n] : 0.0F;
-    for (int64_t m = 0; m < M; ++m) total += x[m * N + n];
+    for (int64_t m = 0; m < M; ++m) total += x[m * ld + n];
     sums[n] = total;
   }
 }
@@ -82,20 +81,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pretrain {
 
-HWY_EXPORT(ColumnSumRange);
+HWY_EXPORT(ColumnSums);
 HWY_EXPORT(SquaresRange);
 HWY_EXPORT(FiniteRange);
 
 namespace {
-constexpr size_t kColumnsPerTask = 64;
 constexpr size_t kElementsPerTask = 65536;
 }  // namespace
 
-void column_sums(Compute& compute, const float* x, int64_t M, int64_t N, bool accumulate, float* sums) {
-  const auto range = HWY_DYNAMIC_DISPATCH(ColumnSumRange);
-  compute.parallel_ranges(static_cast<size_t>(N), kColumnsPerTask, [&](size_t begin, size_t end) {
-    range(x, M, N, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate, sums);
-  });
+void column_sums(const float* x, int64_t ld, int64_t M, int64_t N, bool accumulate, float* sums) {
+  HWY_DYNAMIC_DISPATCH(ColumnSums)(x, ld, M, N, accumulate, sums);
 }
 
 SumOfSquares::SumOfSquares(size_t count)

@@ -1,7 +1,9 @@
-// From a multistream dump to tokens: each part of the way alone, and the loader with one and two workers, in
-// one run. Usage: pretrain_loader_bench DUMP.xml.bz2 TOKENIZER.model [REPEATS]
+// From a corpus to tokens: each part of the way alone, and the loader with one and two workers, beside
+// SentencePiece on as many threads, by turns in one run. Usage: pretrain_loader_bench CORPUS TOKENIZER.model
+// [REPEATS]
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -33,14 +35,22 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-std::string unpack(const Path& dump) {
-  ReadableFile file(dump);
-  const uint64_t size = file.size();
-  const auto source = open_bzip2_blocks(std::move(file), 0, size);
-  std::string xml;
+/// Bytes of all shards that bzip2 packed, unpacked.
+uint64_t unpack(const Catalog& catalog) {
+  uint64_t bytes = 0;
   std::vector<char> part(1 << 20);
-  while (const size_t got = source->read(part)) xml.append(part.data(), got);
-  return xml;
+  for (const Shard& shard : catalog.shards) {
+    if (shard.compression != Compression::kBzip2) continue;
+    const auto source = open_bzip2_blocks(ReadableFile(shard.path), 0, shard.size_bytes);
+    while (const size_t got = source->read(part)) bytes += got;
+  }
+  return bytes;
+}
+
+uint64_t file_bytes(const Catalog& catalog) {
+  uint64_t bytes = 0;
+  for (const Shard& shard : catalog.shards) bytes += shard.size_bytes;
+  return bytes;
 }
 
 /// All of one epoch's tickets.
@@ -70,21 +80,34 @@ double run_loader(const CorpusOptions& corpus, const Catalog& catalog, const Tok
   });
 }
 
+/// Encodes all tickets on so many threads, each of which takes the next one; returns the seconds.
+double encode_all(std::vector<Ticket> tickets, const Tokenizer& tokenizer, int threads) {
+  std::atomic<size_t> next{0};
+  return seconds_of([&] {
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < threads; ++i) {
+      workers.emplace_back([&] {
+        for (size_t t = next++; t < tickets.size(); t = next++)
+          encode_ticket(std::move(tickets[t]), tokenizer);
+      });
+    }
+  });
+}
+
 /// Seconds of each part in one round.
 struct Round {
-  double unpack = 0, read = 0, encode = 0, one = 0, two = 0;
+  double unpack = 0, read = 0, encode = 0, encode_two = 0, one = 0, two = 0;
 };
 
 Round run_round(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer) {
   Round round;
-  round.unpack = seconds_of([&] { unpack(catalog.shards[0].path); });
+  round.unpack = seconds_of([&] { unpack(catalog); });
   std::vector<Ticket> tickets;
   round.read = seconds_of([&] { tickets = read_tickets(corpus, catalog); });
-  round.encode = seconds_of([&] {
-    for (Ticket& ticket : tickets) encode_ticket(std::move(ticket), tokenizer);
-  });
   round.one = run_loader(corpus, catalog, tokenizer, 1);
+  round.encode = encode_all(tickets, tokenizer, 1);
   round.two = run_loader(corpus, catalog, tokenizer, 2);
+  round.encode_two = encode_all(std::move(tickets), tokenizer, 2);
   return round;
 }
 
@@ -98,14 +121,20 @@ void report(double megabytes, const std::vector<Round>& rounds) {
     fmt::print("{:44} {:8.1f} MB/s  {:6.1f} ms/MB\n", what, megabytes / seconds, 1000 * seconds / megabytes);
   };
   line("bzip2 blocks alone", of([](const Round& r) { return r.unpack; }));
-  line("scan, XML and cleaning (reading less bzip2)", of([](const Round& r) { return r.read - r.unpack; }));
-  line("SentencePiece alone", of([](const Round& r) { return r.encode; }));
+  line("scanning and cleaning (reading less bzip2)", of([](const Round& r) { return r.read - r.unpack; }));
+  line("SentencePiece alone, 1 thread", of([](const Round& r) { return r.encode; }));
+  line("SentencePiece alone, 2 threads", of([](const Round& r) { return r.encode_two; }));
   line("all of it, harmonic sum of the parts", of([](const Round& r) { return r.read + r.encode; }));
   line("loader, 1 worker", of([](const Round& r) { return r.one; }));
   line("loader, 2 workers", of([](const Round& r) { return r.two; }));
   fmt::print("1 worker to the harmonic sum: {:.3f}\n",
              of([](const Round& r) { return (r.read + r.encode) / r.one; }));
-  fmt::print("2 workers to 1: {:.3f}\n", of([](const Round& r) { return r.one / r.two; }));
+  fmt::print("1 worker to SentencePiece on 1 thread: {:.3f}; 2 to 2: {:.3f}\n",
+             of([](const Round& r) { return r.encode / r.one; }),
+             of([](const Round& r) { return r.encode_two / r.two; }));
+  fmt::print("2 workers to 1: {:.3f}, where SentencePiece alone gains {:.3f}\n",
+             of([](const Round& r) { return r.one / r.two; }),
+             of([](const Round& r) { return r.encode / r.encode_two; }));
   fmt::print("the serial reader is the limit from {:.1f} workers on\n",
              of([](const Round& r) { return (r.read + r.encode) / r.read; }));
 }
@@ -114,7 +143,7 @@ void report(double megabytes, const std::vector<Round>& rounds) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: {} DUMP.xml.bz2 TOKENIZER.model [REPEATS]\n", argv[0]);
+    fmt::print(stderr, "usage: {} CORPUS TOKENIZER.model [REPEATS]\n", argv[0]);
     return 2;
   }
   const int repeats = argc > 3 ? std::max(1, std::atoi(argv[3])) : 5;
@@ -122,12 +151,12 @@ int main(int argc, char** argv) {
     const CorpusOptions corpus{.inputs = {argv[1]}, .validation_fraction = 0};
     const Catalog catalog = scan_corpus(corpus);
     const Tokenizer tokenizer = Tokenizer::from_file(argv[2]);
-    const std::string xml = unpack(catalog.shards[0].path);
-    fmt::print("{}, {:.1f} MB of XML, {} rounds (medians)\n", inspect_machine().processor,
-               static_cast<double>(xml.size()) / 1e6, repeats);
+    const uint64_t unpacked = unpack(catalog);
+    const double megabytes = static_cast<double>(unpacked > 0 ? unpacked : file_bytes(catalog)) / 1e6;
+    fmt::print("{}, {:.1f} MB, {} rounds (medians)\n", inspect_machine().processor, megabytes, repeats);
     std::vector<Round> rounds;
     for (int i = 0; i < repeats; ++i) rounds.push_back(run_round(corpus, catalog, tokenizer));
-    report(static_cast<double>(xml.size()) / 1e6, rounds);
+    report(megabytes, rounds);
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
     return 1;

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -56,6 +58,29 @@ TEST(Bench, SplitsTheStep) {
   EXPECT_LT(step["flops_utilization"].get<double>(), 1);
   EXPECT_GT(step["peak_resident_bytes"].get<double>(), 1e6);
   EXPECT_FALSE(report.contains("scaling"));
+}
+
+TEST(Bench, SweepsEachSizeInTurn) {
+  const nlohmann::json report = bench({"--threads", "1", "--sweep"});
+  std::map<std::string, std::vector<int64_t>> values;
+  for (const auto& row : report["sweep"]) {
+    values[row["varied"].get<std::string>()].push_back(row["value"].get<int64_t>());
+    EXPECT_GT(row["flops_utilization"].get<double>(), 0) << row;
+    EXPECT_LT(row["flops_utilization"].get<double>(), 1) << row;
+    EXPECT_GT(row["tokens_per_second"].get<double>(), 0) << row;
+  }
+  EXPECT_EQ(values.size(), 4U);
+  for (const char* name : {"d_model", "context", "batch_tokens", "vocabulary"}) {
+    EXPECT_GE(values[name].size(), 8U) << name;
+    EXPECT_TRUE(std::ranges::is_sorted(values[name])) << name;
+  }
+}
+
+TEST(Bench, RunsInBf16) {
+  const nlohmann::json report = bench({"--precision", "bf16"});
+  EXPECT_EQ(report["precision"], "bf16");
+  for (const auto& product : report["products"]) EXPECT_LE(product["deviation"].get<double>(), 1) << product;
+  EXPECT_EQ(run_program(binary(), {"bench", "--precision", "fp8"}).exit_code, 2);
 }
 
 TEST(Bench, SaysWhatBoundsMoreThreads) {

@@ -44,6 +44,22 @@ TEST(Training, MetricsHoldTheKeysThatToolsRelyOn) {
   EXPECT_TRUE(first.contains("validation_loss") && first.contains("bits_per_byte"));
 }
 
+/// Counts bytes, not seconds: a leak of 2 KB a step is noticed.
+TEST(Training, MemoryIsFlatOverTwoThousandSteps) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const auto run =
+      run_program(binary(), tiny_run(state) + Words{"--steps", "3000", "--shuffle-buffer", "200",
+                                                    "--checkpoint-every", "500", "--log-every", "100"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  std::map<uint64_t, double> resident;
+  for (const auto& record : steps(state))
+    resident[record["step"].get<uint64_t>()] = record["resident_bytes"].get<double>();
+  ASSERT_TRUE(resident.contains(1000) && resident.contains(3000));
+  constexpr double kArenas = 4e6;  // what the allocator may keep besides: an arena more or less
+  EXPECT_LT(resident[3000] - resident[1000], kArenas);
+}
+
 TEST(Training, EveryPresetTrains) {
   for (const char* preset :
        {"base", "large", "xl-vocab", "quality", "prototype", "shakespeare", "small", "v2", "tiny", "fast"}) {

@@ -176,6 +176,34 @@ TEST(PackedMatrix, PacksTheTransposeOfWhatIsStored) {
   }
 }
 
+TEST(PackedMatrix, AddsUpColumnsWhilePacking) {
+  const int64_t K = 70, N = 150, ld = N + 3;
+  const std::vector<float> b = normal_values(area(K, ld), 2);
+  Matrix expected(area(1, N));
+  for (int64_t k = 0; k < K; ++k) {
+    for (int64_t n = 0; n < N; ++n) expected[area(1, n)] += static_cast<double>(b[area(1, k * ld + n)]);
+  }
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {  // sums are float32 in either
+    test::expect_same_for_any_threads([&](int threads) {
+      Compute compute(threads);
+      PackedMatrix packed(precision, K, N);
+      Guarded sums(area(1, N), 1);
+      packed.pack_and_sum(compute, b.data(), ld, false, sums.data());
+      EXPECT_TRUE(all_close(sums.copy(), expected, test::sum_bound(K)));
+      PackedMatrix plain(precision, K, N);
+      plain.pack(compute, b.data(), ld);
+      const std::vector<float> a = normal_values(area(9, K), 3);
+      EXPECT_TRUE(test::same_bits(product_with(compute, packed, a), product_with(compute, plain, a)));
+      packed.pack_and_sum(compute, b.data(), ld, true, sums.data());
+      Matrix twice = expected;
+      for (double& value : twice) value *= 2;
+      EXPECT_TRUE(all_close(sums.copy(), twice, test::sum_bound(K)));
+      EXPECT_TRUE(sums.intact());
+      return sums.copy();
+    });
+  }
+}
+
 TEST(PackedMatrix, TakesAnotherShapeWithoutRemainsOfTheFormer) {
   Compute compute(2);
   PackedMatrix packed(Precision::kFloat32, PackedMatrix::size_words(Precision::kFloat32, 40, 150));

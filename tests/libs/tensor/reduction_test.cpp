@@ -27,7 +27,6 @@ reference::Matrix expected_sums(const std::vector<float>& x, int64_t M, int64_t 
 }
 
 TEST(ColumnSums, AgreeWithTheReferenceAndAccumulate) {
-  Compute compute(2);
   test::for_each_target([&] {
     for (const int64_t N : {1, 3, 7, 8, 9, 15, 16, 17, 33, 63, 64, 65, 130}) {
       for (const int64_t M : {1, 2, 33}) {
@@ -35,24 +34,14 @@ TEST(ColumnSums, AgreeWithTheReferenceAndAccumulate) {
         const Guarded x(normal_values(area(M, N), 1), 3);
         reference::Matrix expected = expected_sums(x.copy(), M, N);
         Guarded sums(area(1, N), 1);
-        column_sums(compute, x.data(), M, N, false, sums.data());
+        column_sums(x.data(), N, M, N, false, sums.data());
         EXPECT_TRUE(test::all_close(sums.copy(), expected, test::sum_bound(M)));
-        column_sums(compute, x.data(), M, N, true, sums.data());
+        column_sums(x.data(), N, M, N, true, sums.data());
         for (double& value : expected) value *= 2;
         EXPECT_TRUE(test::all_close(sums.copy(), expected, test::sum_bound(M)));
         EXPECT_TRUE(sums.intact());
       }
     }
-  });
-}
-
-TEST(ColumnSums, DoNotDependOnTheNumberOfThreads) {
-  const std::vector<float> x = normal_values(area(100, 300), 1);
-  test::expect_same_for_any_threads([&](int threads) {
-    Compute compute(threads);
-    std::vector<float> sums(300);
-    column_sums(compute, x.data(), 100, 300, false, sums.data());
-    return sums;
   });
 }
 

@@ -1,0 +1,90 @@
+#include "apps/pretrain/bench_report.h"
+
+#include <string>
+
+#include <fmt/format.h>
+
+namespace pretrain {
+namespace {
+
+void print_products(const nlohmann::json& report) {
+  const double peak = report["peak_flops"].get<double>();
+  fmt::print("{:42} {:>10} {:>10} {:>12}\n", "product  M x N x K", "GFLOP/s", "of peak", "of rate then");
+  for (const auto& p : report["products"]) {
+    fmt::print("{:42} {:>10.1f} {:>9.0f}% {:>11.0f}%\n", p["name"].get<std::string>(),
+               p["flops"].get<double>() / 1e9, 100 * p["flops"].get<double>() / peak,
+               100 * p["of_rate_then"].get<double>());
+  }
+}
+
+void print_kernels(const nlohmann::json& report) {
+  const double read = report["bandwidth"]["read"].get<double>();
+  fmt::print("\n{:42} {:>8} {:>10} {:>10} {:>13} {:>12}\n", "kernel", "ms", "MB", "GB/s", "of bandwidth",
+             "of rate then");
+  for (const auto& k : report["kernels"]) {
+    const double flops = k["flops"].get<double>();
+    fmt::print("{:42} {:>8.2f} {:>10.1f} {:>10.1f} {:>12.0f}% {:>12}\n", k["name"].get<std::string>(),
+               1e3 * k["seconds"].get<double>(), k["bytes"].get<double>() / 1e6,
+               k["bytes_per_second"].get<double>() / 1e9, 100 * k["bytes_per_second"].get<double>() / read,
+               flops > 0 ? fmt::format("{:.0f}%", 100 * k["of_rate_then"].get<double>()) : "");
+  }
+}
+
+void print_step(const nlohmann::json& report) {
+  const auto& s = report["step"];
+  const auto ms = [&](const char* key) { return 1e3 * s[key].get<double>(); };
+  fmt::print(
+      "\nstep of {}: {:.1f} ms ({:.1f} to {:.1f}): forward {:.1f}, backward {:.1f} (loss {:.1f} of both), "
+      "optimizer {:.1f}\n",
+      report["model"].get<std::string>(), ms("step_seconds"), ms("fastest_step_seconds"),
+      ms("slowest_step_seconds"), ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"),
+      ms("optimizer_seconds"));
+  fmt::print(
+      "{:.0f} tokens/s, utilisation {:.1f} % of the peak ({:.1f} % of the multiply-add rate right before and "
+      "after each step), {:.0f} MB resident at most\n",
+      s["tokens_per_second"].get<double>(), 100 * s["flops_utilization"].get<double>(),
+      100 * s["flops_utilization_then"].get<double>(), s["peak_resident_bytes"].get<double>() / 1e6);
+}
+
+void print_scaling(const nlohmann::json& report) {
+  const auto& s = report["scaling"];
+  fmt::print(
+      "\n{} threads are {:.2f} times as fast as one; {:.2f} % of a step on one thread runs outside parallel "
+      "loops\nbound by that and by the number of pieces of each loop:",
+      s["threads"].get<int>(), s["speedup"].get<double>(), 100 * s["serial_share"].get<double>());
+  for (const auto& bound : s["bounds"])
+    fmt::print(" {:.1f} times with {} threads;", bound["speedup"].get<double>(), bound["threads"].get<int>());
+  fmt::print("\n");
+}
+
+void print_sweep(const nlohmann::json& report) {
+  fmt::print("two layers of {}, one size changed at a time\n{:14} {:>8} {:>10} {:>12} {:>10} {:>12}\n",
+             report["model"].get<std::string>(), "varied", "value", "ms", "tokens/s", "of peak",
+             "of rate then");
+  for (const auto& row : report["sweep"]) {
+    fmt::print("{:14} {:>8} {:>10.1f} {:>12.0f} {:>9.0f}% {:>11.0f}%\n", row["varied"].get<std::string>(),
+               row["value"].get<int64_t>(), 1e3 * row["step_seconds"].get<double>(),
+               row["tokens_per_second"].get<double>(), 100 * row["flops_utilization"].get<double>(),
+               100 * row["flops_utilization_then"].get<double>());
+  }
+}
+
+}  // namespace
+
+void print_bench_report(const nlohmann::json& report) {
+  fmt::print(
+      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
+      "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n\"then\" compares with the mean multiply-add rate "
+      "measured around each run\n\n",
+      report["processor"].get<std::string>(), report["threads"].get<int>(),
+      report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9,
+      report["precision"].get<std::string>(), report["bandwidth"]["read"].get<double>() / 1e9,
+      report["bandwidth"]["copy"].get<double>() / 1e9);
+  if (report.contains("sweep")) return print_sweep(report);
+  print_products(report);
+  print_kernels(report);
+  print_step(report);
+  if (report.contains("scaling")) print_scaling(report);
+}
+
+}  // namespace pretrain

@@ -1,0 +1,208 @@
+#include "apps/pretrain/bench_step.h"
+
+#include <algorithm>
+#include <string>
+
+#include "apps/pretrain/bench_kernels.h"
+#include "libs/base/error.h"
+#include "libs/base/machine.h"
+#include "libs/model/initialization.h"
+#include "libs/tensor/peak.h"
+#include "libs/train/step.h"
+
+namespace pretrain {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A model with all that a step needs.
+class StepBench {
+ public:
+  StepBench(Compute& compute, const BenchModel& b)
+      : compute_(compute),
+        model_(compute, {.config = b.config, .rows = b.micro_rows(), .precision = b.precision}),
+        parameters_(model_.layout().flat_size()),
+        gradients_(model_.layout().flat_size()),
+        optimizer_(compute, model_.layout(), {}),
+        pass_(model_, optimizer_),
+        batches_{random_batch(b.config, b.batch_rows)} {
+    std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
+    initialize_parameters(compute, model_.layout(), 1, parameters_.data());
+    model_.use_parameters(parameters_.data());
+    run();  // the first step touches all memory
+  }
+
+  struct Seconds {
+    double all = 0, update = 0;
+    PassSeconds pass;
+  };
+  Seconds run() {
+    Seconds seconds;
+    model_.take_seconds();
+    seconds.all = seconds_of([&] {
+      const StepResult result = pass_.run(batches_, gradients_.data());
+      seconds.update = seconds_of([&] {
+        optimizer_.update(1e-4, result.gradient_norm, gradients_.data(), parameters_.data());
+        model_.use_parameters(parameters_.data());
+      });
+    });
+    seconds.pass = model_.take_seconds();
+    return seconds;
+  }
+
+  std::vector<ParallelLoop> loops() {
+    std::vector<ParallelLoop> loops;
+    compute_.record_loops(&loops);
+    run();
+    compute_.record_loops(nullptr);
+    return loops;
+  }
+
+ private:
+  Compute& compute_;
+  Transformer model_;
+  Buffer<float> parameters_, gradients_;
+  AdamW optimizer_;
+  GradientPass pass_;
+  std::vector<Batch> batches_;
+};
+
+/// What more threads could bring at best, from one step on one thread: what runs outside parallel loops
+/// stays, and a loop of n pieces takes as long as ceil(n / threads) of them.
+nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_seconds) {
+  double parallel = 0;
+  for (const ParallelLoop& loop : loops) parallel += loop.seconds;
+  const double serial = std::max(0.0, step_seconds - parallel);
+  nlohmann::json bounds = nlohmann::json::array();
+  for (const size_t threads : {2, 8, 16, 32}) {
+    double seconds = serial;
+    for (const ParallelLoop& loop : loops) {
+      const size_t rounds = (loop.count + threads - 1) / threads;
+      seconds += loop.seconds * static_cast<double>(rounds) / static_cast<double>(loop.count);
+    }
+    bounds.push_back({{"threads", threads}, {"speedup", step_seconds / seconds}});
+  }
+  return {{"serial_share", serial / step_seconds}, {"bounds", bounds}};
+}
+
+/// One size of a model, and values to give it.
+struct Varied {
+  const char* name;
+  std::vector<int64_t> values;
+  void (*apply)(BenchModel&, int64_t value);
+};
+
+/// As many rows as make about so many tokens.
+int64_t rows_of(int64_t tokens, int64_t context) {
+  return std::max<int64_t>(1, tokens / context);
+}
+
+const std::vector<Varied>& varied_sizes() {
+  static const std::vector<Varied> sizes{
+      {"d_model",
+       {64, 96, 128, 192, 256, 384, 512, 640, 768, 1024},
+       [](BenchModel& b, int64_t width) {
+         constexpr int64_t kHeadSize = 64;
+         b.config.d_model = width;
+         b.config.heads = width % kHeadSize == 0 ? width / kHeadSize : width / 32;
+         b.config.d_ff = 4 * width;
+       }},
+      {"context",
+       {16, 32, 64, 100, 128, 256, 512, 1024},
+       [](BenchModel& b, int64_t context) {
+         b.batch_rows = rows_of(b.batch_rows * b.config.context, context);
+         b.config.context = context;
+       }},
+      {"batch_tokens",
+       {128, 256, 512, 1024, 1536, 2048, 4096, 8192},
+       [](BenchModel& b, int64_t tokens) { b.batch_rows = rows_of(tokens, b.config.context); }},
+      {"vocabulary",
+       {300, 1000, 2000, 4000, 8000, 16000, 32000, 50000},
+       [](BenchModel& b, int64_t vocabulary) { b.config.vocabulary = vocabulary; }}};
+  return sizes;
+}
+
+}  // namespace
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+nlohmann::json measure_step(Compute& compute, const BenchModel& b, int steps, const StopSignal& stop) {
+  StepBench bench(compute, b);
+  const auto tokens = static_cast<double>(b.batch_rows * b.config.context);
+  std::vector<double> step, forward, backward, loss, update, shares;
+  double peak = 0;
+  const double operations = tokens * flops_per_token(b.config);
+  const auto rate_now = [&] {
+    const FmaRate rate = measure_fma_rate(compute, 4 * kShortLook, b.precision);
+    peak = std::max(peak, rate.best);
+    return rate.mean;
+  };
+  double before = rate_now();
+  for (int i = 0; i < steps; ++i) {
+    if (stop.requested()) throw Stopped();
+    const StepBench::Seconds seconds = bench.run();
+    const double after = rate_now();
+    step.push_back(seconds.all), update.push_back(seconds.update), loss.push_back(seconds.pass.loss);
+    forward.push_back(seconds.pass.forward), backward.push_back(seconds.pass.backward);
+    shares.push_back(operations / seconds.all / ((before + after) / 2));
+    before = after;
+  }
+  return {{"step_seconds", median(step)},
+          {"fastest_step_seconds", *std::ranges::min_element(step)},
+          {"slowest_step_seconds", *std::ranges::max_element(step)},
+          {"forward_seconds", median(forward)},
+          {"backward_seconds", median(backward)},
+          {"loss_seconds", median(loss)},
+          {"optimizer_seconds", median(update)},
+          {"tokens_per_second", tokens / median(step)},
+          {"peak_flops", peak},
+          {"operations", operations},
+          {"flops_utilization_then", median(shares)},
+          {"peak_resident_bytes", peak_resident_bytes()}};
+}
+
+nlohmann::json measure_scaling(Compute& all, const BenchModel& b, int steps, const StopSignal& stop) {
+  Compute one(1);
+  StepBench alone(one, b);
+  StepBench together(all, b);
+  std::vector<double> ratios;
+  for (int i = 0; i < steps; ++i) {
+    if (stop.requested()) throw Stopped();
+    const double before = together.run().all;
+    const double single = alone.run().all;
+    ratios.push_back(2 * single / (before + together.run().all));
+  }
+  const auto start = Clock::now();
+  const std::vector<ParallelLoop> loops = alone.loops();
+  nlohmann::json report = scaling_bound(loops, std::chrono::duration<double>(Clock::now() - start).count());
+  report["threads"] = all.threads();
+  report["speedup"] = median(ratios);
+  return report;
+}
+
+nlohmann::json measure_sweep(Compute& compute, const BenchModel& b, int steps, const StopSignal& stop) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const Varied& size : varied_sizes()) {
+    for (const int64_t value : size.values) {
+      BenchModel changed = b;
+      changed.config.layers = 2;
+      size.apply(changed, value);
+      nlohmann::json row = measure_step(compute, changed, steps, stop);
+      row["varied"] = size.name;
+      row["value"] = value;
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+}  // namespace pretrain
