@@ -42,13 +42,19 @@ bool StopSignal::take_save_request() {
 
 void StopSignal::watch() {
   const sigset_t set = watched_signals();
+  std::chrono::steady_clock::time_point requested_at;
   while (!quit_) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0 || quit_) continue;
     if (signal == SIGUSR1) {
       save_requested_ = true;
-    } else if (signal != SIGUSR2 && !source_.request_stop()) {
-      _exit(kSecondSignalExitCode);
+    } else if (signal != SIGUSR2) {
+      const auto now = std::chrono::steady_clock::now();
+      if (source_.request_stop()) {
+        requested_at = now;
+      } else if (now - requested_at > kSameRequest) {
+        _exit(kSecondSignalExitCode);
+      }
     }
   }
 }

@@ -1,8 +1,10 @@
 #pragma once
 // How the program is asked to stop or to save. SIGTERM and SIGINT request a stop (everything that waits
-// watches the token), a second one leaves at once; SIGUSR1 asks for a checkpoint now.
+// watches the token), a second one leaves at once unless it comes within kSameRequest of the first; SIGUSR1
+// asks for a checkpoint now.
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <stop_token>
 #include <thread>
@@ -18,6 +20,9 @@ class StopSignal {
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
+
+  /// timeout(1), for one, signals a process and then the group that it belongs to.
+  static constexpr std::chrono::milliseconds kSameRequest{500};
 
   std::stop_token token() const { return source_.get_token(); }
   bool requested() const { return source_.stop_requested(); }

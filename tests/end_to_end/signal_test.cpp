@@ -2,10 +2,12 @@
 
 #include <csignal>
 #include <map>
+#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "libs/base/rng.h"
+#include "libs/base/stop.h"
 #include "tests/end_to_end/run.h"
 
 namespace pretrain::test {
@@ -78,7 +80,11 @@ TEST(Signals, ASecondOneLeavesAtOnceAndHarmsNothing) {
     const uint64_t begun = newest_checkpoint(state);
     ASSERT_TRUE(program.wait_until([&] { return newest_checkpoint(state) >= begun + 4; }, kPatience));
     program.signal(SIGTERM);
+    std::this_thread::sleep_for(std::chrono::milliseconds(i));
+    program.signal(SIGSTOP);  // else it would be done before the second signal counts
+    std::this_thread::sleep_for(StopSignal::kSameRequest + std::chrono::milliseconds(100));
     program.signal(SIGINT);
+    program.signal(SIGCONT);
     const int code = program.wait().exit_code;
     EXPECT_TRUE(code == 130 || code == 0) << code;  // 0: it was done before
     EXPECT_TRUE(find_newest_verified(state).has_value());

@@ -52,13 +52,26 @@ TEST(StopSignal, EndsWithoutASignal) {
   EXPECT_FALSE(signal.requested());
 }
 
+/// As timeout(1) sends it: to the process and to its group.
+TEST(StopSignal, TakesASignalThatComesTwiceForOneRequest) {
+  StopSignal signal;
+  kill(getpid(), SIGTERM);
+  EXPECT_TRUE(stop_arrives(signal.token()));
+  kill(getpid(), SIGTERM);
+  kill(getpid(), SIGINT);
+  kill(getpid(), SIGUSR1);  // taken after the others
+  EXPECT_TRUE(save_request_arrives(signal));
+}
+
 TEST(StopSignalDeathTest, LeavesAtOnceOnTheSecondSignal) {
   const auto stop_twice = [] {
     const StopSignal signal;
     kill(getpid(), SIGTERM);
     if (!stop_arrives(signal.token())) _exit(1);
-    kill(getpid(), SIGTERM);
-    while (true) pause();
+    while (true) {
+      std::this_thread::sleep_for(StopSignal::kSameRequest);
+      kill(getpid(), SIGTERM);
+    }
   };
   EXPECT_EXIT(stop_twice(), testing::ExitedWithCode(130), "");
 }
