@@ -4,7 +4,6 @@
 
 #include "libs/base/check.h"
 #include "libs/tensor/activation.h"
-#include "libs/tensor/reduction.h"
 
 namespace pretrain {
 namespace {
@@ -162,25 +161,29 @@ void PackedMatrix::for_each_panel(Compute& compute, const F& f) {
   });
 }
 
-void PackedMatrix::pack_panel(int64_t column, int64_t columns, const MatrixView& b) {
-  pack_columns(precision_, K_, columns, b.at(0, column), data_.data() + column * words_of(precision_, K_),
-               panel_columns_);
+float* PackedMatrix::panel_at(int64_t column) {
+  return data_.data() + column * words_of(precision_, K_);
+}
+
+void PackedMatrix::pack_view(Compute& compute, const MatrixView& b) {
+  for_each_panel(compute, [&](int64_t column, int64_t columns) {
+    pack_columns(precision_, K_, columns, b.at(0, column), panel_at(column), panel_columns_);
+  });
 }
 
 void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
-  for_each_panel(compute, [&](int64_t column, int64_t columns) { pack_panel(column, columns, {b, ld}); });
+  pack_view(compute, {b, ld});
 }
 
 void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums) {
   for_each_panel(compute, [&](int64_t column, int64_t columns) {
-    pack_panel(column, columns, {b, ld});
-    column_sums(b + column, ld, K_, columns, accumulate, sums + column);
+    pack_columns_and_sum(precision_, K_, columns, b + column, ld, panel_at(column), panel_columns_,
+                         accumulate, sums + column);
   });
 }
 
 void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld) {
-  const MatrixView transposed = MatrixView(b, ld).transposed();
-  for_each_panel(compute, [&](int64_t column, int64_t columns) { pack_panel(column, columns, transposed); });
+  pack_view(compute, MatrixView(b, ld).transposed());
 }
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

@@ -33,7 +33,7 @@ class PackedMatrix {
 
   /// Packs B. Shapes: b [K, N].
   void pack(Compute& compute, const float* b, int64_t ld);
-  /// Packs B and adds up its columns, which are in cache then: sums (+)= column sums. Shapes: b [K, N], sums
+  /// Packs B and adds up its columns: sums (+)= column sums. Shapes: b [K, N], sums
   /// [N].
   void pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums);
   /// Packs the transpose of what is stored. Shapes: b [N, K].
@@ -46,7 +46,8 @@ class PackedMatrix {
   }
 
  private:
-  void pack_panel(int64_t column, int64_t columns, const MatrixView& b);
+  float* panel_at(int64_t column);
+  void pack_view(Compute& compute, const MatrixView& b);
   /// Calls f(column, columns) for each panel, in any order.
   template <typename F>
   void for_each_panel(Compute& compute, const F& f);

@@ -186,6 +186,53 @@ void PackColumnsIn(int64_t K, int64_t N, const MatrixView& b, float* packed, int
   PackPlainColumns<kPrecision>(K, N, b.data, b.row_stride, packed, ld);
 }
 
+/// kVectors vectors of columns of B in plain rows, which are read once for both.
+template <Precision kPrecision, int kVectors, class D>
+void PackAndSumVectors(D d, int64_t K, const float* b, int64_t ld_b, float* packed, int64_t ld,
+                       bool accumulate, float* sums) {
+  constexpr int64_t kTerms = terms_per_word(kPrecision);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<D> totals[kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) totals[v] = accumulate ? hn::LoadU(d, sums + v * lanes) : hn::Zero(d);
+  for (int64_t k = 0; k < K; k += kTerms) {
+    const float* line = b + k * ld_b;
+    const float* second = kTerms == 2 && k + 1 < K ? line + ld_b : nullptr;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      const float* second_here = second == nullptr ? nullptr : second + v * lanes;
+      totals[v] = hn::Add(totals[v], hn::LoadU(d, line + v * lanes));
+      if (second != nullptr) totals[v] = hn::Add(totals[v], hn::LoadU(d, second_here));
+      hn::StoreU(WordsAcross<kPrecision>(d, line + v * lanes, second_here), d,
+                 packed + k / kTerms * ld + v * lanes);
+    }
+  }
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(totals[v], d, sums + v * lanes);
+}
+
+template <Precision kPrecision>
+void PackAndSumIn(int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed, int64_t ld,
+                  bool accumulate, float* sums) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t n = 0;
+  for (; n + 2 * lanes <= N; n += 2 * lanes)
+    PackAndSumVectors<kPrecision, 2>(d, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
+  for (; n + lanes <= N; n += lanes)
+    PackAndSumVectors<kPrecision, 1>(d, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
+  for (; n < N; ++n)
+    PackAndSumVectors<kPrecision, 1>(d1, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
+}
+
+void PackAndSum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed,
+                int64_t ld, bool accumulate, float* sums) {
+  if (precision == Precision::kBf16)
+    return PackAndSumIn<Precision::kBf16>(K, N, b, ld_b, packed, ld, accumulate, sums);
+  PackAndSumIn<Precision::kFloat32>(K, N, b, ld_b, packed, ld, accumulate, sums);
+}
+
 void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
   if (precision == Precision::kBf16) return PackRowsIn<Precision::kBf16>(M, K, a, packed);
   PackRowsIn<Precision::kFloat32>(M, K, a, packed);
@@ -209,6 +256,7 @@ namespace pretrain {
 
 HWY_EXPORT(PackRows);
 HWY_EXPORT(PackColumns);
+HWY_EXPORT(PackAndSum);
 HWY_EXPORT(PackedRowWords);
 
 int64_t packed_row_words(Precision precision, int64_t M, int64_t K) {
@@ -221,6 +269,11 @@ void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, f
 
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
   if (N > 0) HWY_DYNAMIC_DISPATCH(PackColumns)(precision, K, N, b, packed, ld);
+}
+
+void pack_columns_and_sum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b,
+                          float* packed, int64_t ld, bool accumulate, float* sums) {
+  if (N > 0) HWY_DYNAMIC_DISPATCH(PackAndSum)(precision, K, N, b, ld_b, packed, ld, accumulate, sums);
 }
 
 }  // namespace pretrain

@@ -43,4 +43,9 @@ void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, f
 /// Requires: one of B's strides is 1; ld >= N rounded up to a multiple of 4.
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld);
 
+/// The same for plain rows, and sums[n] (+)= sum over k of b[k, n], in order and before it is rounded.
+/// Shapes: b [K, N], rows ld_b apart; sums [N].
+void pack_columns_and_sum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b,
+                          float* packed, int64_t ld, bool accumulate, float* sums);
+
 }  // namespace pretrain

@@ -13,39 +13,6 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-void ColumnSums(const float* x, int64_t ld, int64_t M, int64_t N, bool accumulate, float* sums) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t n = 0;
-  for (; n + 4 * lanes <= N; n += 4 * lanes) {  // four vectors of each row while its cache lines are near
-    const auto start = [&](int64_t i) {
-      return accumulate ? hn::LoadU(d, sums + n + i * lanes) : hn::Zero(d);
-    };
-    auto total0 = start(0), total1 = start(1), total2 = start(2), total3 = start(3);
-    for (int64_t m = 0; m < M; ++m) {
-      const float* row = x + m * ld + n;
-      total0 = hn::Add(total0, hn::LoadU(d, row));
-      total1 = hn::Add(total1, hn::LoadU(d, row + lanes));
-      total2 = hn::Add(total2, hn::LoadU(d, row + 2 * lanes));
-      total3 = hn::Add(total3, hn::LoadU(d, row + 3 * lanes));
-    }
-    hn::StoreU(total0, d, sums + n);
-    hn::StoreU(total1, d, sums + n + lanes);
-    hn::StoreU(total2, d, sums + n + 2 * lanes);
-    hn::StoreU(total3, d, sums + n + 3 * lanes);
-  }
-  for (; n + lanes <= N; n += lanes) {
-    auto total = accumulate ? hn::LoadU(d, sums + n) : hn::Zero(d);
-    for (int64_t m = 0; m < M; ++m) total = hn::Add(total, hn::LoadU(d, x + m * ld + n));
-    hn::StoreU(total, d, sums + n);
-  }
-  for (; n < N; ++n) {
-    float total = accumulate ? sums[n] : 0.0F;
-    for (int64_t m = 0; m < M; ++m) total += x[m * ld + n];
-    sums[n] = total;
-  }
-}
-
 float SquaresRange(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
@@ -81,17 +48,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pretrain {
 
-HWY_EXPORT(ColumnSums);
 HWY_EXPORT(SquaresRange);
 HWY_EXPORT(FiniteRange);
 
 namespace {
 constexpr size_t kElementsPerTask = 65536;
 }  // namespace
-
-void column_sums(const float* x, int64_t ld, int64_t M, int64_t N, bool accumulate, float* sums) {
-  HWY_DYNAMIC_DISPATCH(ColumnSums)(x, ld, M, N, accumulate, sums);
-}
 
 SumOfSquares::SumOfSquares(size_t count)
     : count_(count), partial_((count + kElementsPerTask - 1) / kElementsPerTask) {}

@@ -9,10 +9,6 @@
 
 namespace pretrain {
 
-/// sums[n] (+)= sum over rows of x[m, n], rows in order, on the calling thread. Shapes: x [M, N], rows ld
-/// apart; sums [N].
-void column_sums(const float* x, int64_t ld, int64_t M, int64_t N, bool accumulate, float* sums);
-
 /// Sum of squares: chunks of fixed size in float32 lanes, the chunks in order in double precision.
 /// Not finite when any element is not (or when its square overflows).
 class SumOfSquares {

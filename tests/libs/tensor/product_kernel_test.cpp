@@ -196,6 +196,36 @@ TEST(ProductPacking, PacksATransposedRightOperandAsAPlainOne) {
   });
 }
 
+TEST(ProductPacking, AddsUpColumnsInOrderAndBeforeRounding) {
+  test::for_each_target([] {
+    for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+      for (const int64_t N : {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 70}) {
+        for (const int64_t K : {1, 2, 33}) {
+          SCOPED_TRACE(testing::Message() << precision_name(precision) << " " << K << " x " << N);
+          const Strided b(K, N, 5, 2);
+          std::vector<float> expected(area(1, N));
+          for (int64_t k = 0; k < K; ++k) {
+            for (int64_t n = 0; n < N; ++n) expected[area(1, n)] += b.array.data()[k * b.ld + n];
+          }
+          const int64_t ld = (N + 3) / 4 * 4;
+          Guarded packed(area(words_of(precision, K), ld), 1);
+          Guarded plain(area(words_of(precision, K), ld), 1);
+          Guarded sums(area(1, N), 3);
+          pack_columns(precision, K, N, {b.array.data(), b.ld}, plain.data(), ld);
+          pack_columns_and_sum(precision, K, N, b.array.data(), b.ld, packed.data(), ld, false, sums.data());
+          EXPECT_TRUE(test::same_bits(packed.copy(), plain.copy()));
+          EXPECT_TRUE(test::same_bits(sums.copy(), expected));
+          pack_columns_and_sum(precision, K, N, b.array.data(), b.ld, packed.data(), ld, true, sums.data());
+          Matrix twice = as_double(expected);
+          for (double& value : twice) value *= 2;
+          EXPECT_TRUE(all_close(sums.copy(), twice, test::sum_bound(2 * K)));
+          EXPECT_TRUE(packed.intact() && sums.intact());
+        }
+      }
+    }
+  });
+}
+
 TEST(ProductKernel, GivesTheSameBitsHoweverTheProductIsCut) {
   const int64_t M = 40, N = 50, K = 60;
   const std::vector<float> a = normal_values(area(M, K), 1);

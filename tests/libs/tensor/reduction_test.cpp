@@ -18,33 +18,6 @@ constexpr size_t kPiece = 65536;  // elements of one task
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-reference::Matrix expected_sums(const std::vector<float>& x, int64_t M, int64_t N) {
-  reference::Matrix sums(area(1, N));
-  for (int64_t m = 0; m < M; ++m) {
-    for (int64_t n = 0; n < N; ++n) sums[area(1, n)] += static_cast<double>(x[area(1, m * N + n)]);
-  }
-  return sums;
-}
-
-TEST(ColumnSums, AgreeWithTheReferenceAndAccumulate) {
-  test::for_each_target([&] {
-    for (const int64_t N : {1, 3, 7, 8, 9, 15, 16, 17, 33, 63, 64, 65, 130}) {
-      for (const int64_t M : {1, 2, 33}) {
-        SCOPED_TRACE(testing::Message() << M << " x " << N);
-        const Guarded x(normal_values(area(M, N), 1), 3);
-        reference::Matrix expected = expected_sums(x.copy(), M, N);
-        Guarded sums(area(1, N), 1);
-        column_sums(x.data(), N, M, N, false, sums.data());
-        EXPECT_TRUE(test::all_close(sums.copy(), expected, test::sum_bound(M)));
-        column_sums(x.data(), N, M, N, true, sums.data());
-        for (double& value : expected) value *= 2;
-        EXPECT_TRUE(test::all_close(sums.copy(), expected, test::sum_bound(M)));
-        EXPECT_TRUE(sums.intact());
-      }
-    }
-  });
-}
-
 TEST(SumOfSquares, AgreesWithTheReference) {
   Compute compute(2);
   test::for_each_target([&] {
