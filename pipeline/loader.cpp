@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include <tbb/flow_graph.h>
@@ -13,7 +14,7 @@
 namespace pretrain {
 namespace {
 
-/// Tickets between the limiter and the assembler for each worker: one in work, and enough waiting that a slow
+/// Tickets between the reader and the assembler for each worker: one in work, and enough waiting that a slow
 /// ticket at the head of the line does not idle the others.
 constexpr size_t kTicketsPerWorker = 4;
 
@@ -37,20 +38,26 @@ struct Loader::ReadTicket {
 
 /// The flow graph. Nodes are in the order of the drawing.
 struct Loader::Graph {
-  Graph(Loader& loader, int workers, size_t bound)
+  using Reader = tbb::flow::multifunction_node<tbb::flow::continue_msg, std::tuple<TicketPtr>>;
+  /// A thread that has read a ticket would encode it next, so that none were waiting while a reader unpacks
+  /// the next block of a file: reading goes first, as far as it may.
+  static constexpr tbb::flow::node_priority_t kReadFirst = 1;
+
+  Graph(Loader& loader, int workers)
       : arena(workers, /*reserved_for_masters=*/0, tbb::task_arena::priority::low) {
-    arena.execute([&] { build(loader, workers, bound); });
+    arena.execute([&] { build(loader, workers); });
   }
 
-  void build(Loader& loader, int workers, size_t bound) {
+  void build(Loader& loader, int workers) {
     namespace flow = tbb::flow;
     graph = std::make_unique<flow::graph>();
-    tickets = std::make_unique<flow::input_node<TicketPtr>>(*graph, [&loader](tbb::flow_control& control) {
-      TicketPtr ticket = loader.read_ticket();
-      if (ticket == nullptr) control.stop();
-      return ticket;
-    });
-    limiter = std::make_unique<flow::limiter_node<TicketPtr, int>>(*graph, bound);
+    read = std::make_unique<Reader>(
+        *graph, flow::serial,
+        [&loader](const flow::continue_msg&, Reader::output_ports_type& tickets) {
+          TicketPtr ticket = loader.read_ticket();
+          if (ticket != nullptr) std::get<0>(tickets).try_put(std::move(ticket));
+        },
+        kReadFirst);
     encode = std::make_unique<flow::function_node<TicketPtr, ChunkPtr>>(
         *graph, static_cast<size_t>(workers),
         [&loader](const TicketPtr& ticket) { return loader.encode(ticket); });
@@ -59,15 +66,18 @@ struct Loader::Graph {
     });
     assemble = std::make_unique<flow::function_node<ChunkPtr>>(*graph, flow::serial,
                                                                [this, &loader](const ChunkPtr& chunk) {
-                                                                 const int absorbed = loader.assemble(chunk);
-                                                                 if (absorbed > 0)
-                                                                   limiter->decrementer().try_put(absorbed);
+                                                                 allow(loader.assemble(chunk));
                                                                  return flow::continue_msg();
                                                                });
-    flow::make_edge(*tickets, *limiter);
-    flow::make_edge(*limiter, *encode);
+    flow::make_edge(flow::output_port<0>(*read), *encode);
     flow::make_edge(*encode, *sequencer);
     flow::make_edge(*sequencer, *assemble);
+  }
+
+  /// So many more tickets may be read: at the start as many as may be in flight, later one for each that was
+  /// absorbed.
+  void allow(size_t tickets) {
+    for (size_t i = 0; i < tickets; ++i) read->try_put({});
   }
 
   void wait() {
@@ -76,8 +86,7 @@ struct Loader::Graph {
 
   tbb::task_arena arena;
   std::unique_ptr<tbb::flow::graph> graph;
-  std::unique_ptr<tbb::flow::input_node<TicketPtr>> tickets;
-  std::unique_ptr<tbb::flow::limiter_node<TicketPtr, int>> limiter;
+  std::unique_ptr<Reader> read;
   std::unique_ptr<tbb::flow::function_node<TicketPtr, ChunkPtr>> encode;
   std::unique_ptr<tbb::flow::sequencer_node<ChunkPtr>> sequencer;
   std::unique_ptr<tbb::flow::function_node<ChunkPtr>> assemble;
@@ -101,9 +110,9 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
                                              Role::kTraining,
                                              ReadHooks{stop_reading_.get_token(), options_.on_seek});
   }
-  graph_ = std::make_unique<Graph>(*this, options_.workers, ticket_bound(options_.workers));
+  graph_ = std::make_unique<Graph>(*this, options_.workers);
   graph_->assemble->try_put(nullptr);
-  graph_->tickets->activate();
+  graph_->allow(ticket_bound(options_.workers));
 }
 
 Loader::~Loader() {
@@ -218,12 +227,12 @@ SourceStatus Loader::status() const {
 LoaderHighWater Loader::high_water() const {
   const std::lock_guard lock(mutex_);
   return {.tickets = tickets_high_water_,
-          .ticket_bound = ticket_bound(options_.workers) + 1,  // and the one that the input node holds ready
+          .ticket_bound = ticket_bound(options_.workers),
           .buffered_sequences = buffered_high_water_,
           .queued_batches = queue_.high_water()};
 }
 
-/// Input node. An error becomes the last ticket, so that it takes effect in its place in the stream.
+/// Reader. An error becomes the last ticket, so that it takes effect in its place in the stream.
 Loader::TicketPtr Loader::read_ticket() {
   if (stopping_ || reading_ended_ || reader_ == nullptr) return nullptr;
   auto read = std::make_shared<ReadTicket>();
@@ -255,7 +264,7 @@ Loader::ChunkPtr Loader::encode(const TicketPtr& read) {
   return chunk;
 }
 
-int Loader::assemble(const ChunkPtr& chunk) {
+size_t Loader::assemble(const ChunkPtr& chunk) {
   if (stopping_) return 0;
   const std::lock_guard lock(mutex_);
   if (chunk != nullptr) waiting_.push_back(chunk);
@@ -268,8 +277,8 @@ int Loader::assemble(const ChunkPtr& chunk) {
 }
 
 /// Makes batches while the queue has room, and absorbs chunks as they are needed for it.
-int Loader::pump() {
-  int absorbed = 0;
+size_t Loader::pump() {
+  size_t absorbed = 0;
   while (queue_.has_room()) {
     Batch batch;
     if (assembler_.produce(batch)) {

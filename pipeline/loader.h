@@ -1,9 +1,9 @@
 #pragma once
 // The loader: a oneTBB flow graph that turns the corpus into batches in the background.
 //
-//   tickets -> limiter -> encode (xN, parallel) -> sequencer -> assemble (serial) -> batch queue -> next()
-//                 ^                                                 |
-//                 +------------- a ticket is absorbed --------------+
+//   read (serial) -> encode (xN, parallel) -> sequencer -> assemble (serial) -> batch queue -> next()
+//        ^                                                       |
+//        +------- a ticket is absorbed: one more may be read ----+
 //
 // It runs in an arena of its own with low priority. The stream of batches does not depend on the number of
 // workers nor on timing: tickets are absorbed in their order, and everything that decides is in
@@ -40,7 +40,7 @@ struct LoaderOptions {
 
 /// The most that was ever held, against the bounds.
 struct LoaderHighWater {
-  size_t tickets = 0;  ///< between the limiter and their absorption
+  size_t tickets = 0;  ///< between the reader and their absorption
   size_t ticket_bound = 0;
   uint64_t buffered_sequences = 0;
   size_t queued_batches = 0;
@@ -75,8 +75,8 @@ class Loader : public BatchSource {
   TicketPtr read_ticket();
   ChunkPtr encode(const TicketPtr& read);
   /// Takes a chunk, or null to look whether the queue has room again; returns how many tickets were absorbed.
-  int assemble(const ChunkPtr& chunk);
-  int pump();
+  size_t assemble(const ChunkPtr& chunk);
+  size_t pump();
 
   LoaderOptions options_;
   const Tokenizer& tokenizer_;
