@@ -30,7 +30,7 @@ void raise_to(std::atomic<size_t>& high_water, size_t value) {
 
 }  // namespace
 
-/// What the input node gives on: a ticket, or why there is none.
+/// What the reader gives on: a ticket, or why there is none.
 struct Loader::ReadTicket {
   Ticket ticket;
   std::exception_ptr error;

@@ -81,10 +81,10 @@ class Loader : public BatchSource {
   LoaderOptions options_;
   const Tokenizer& tokenizer_;
   BatchQueue queue_;
-  std::unique_ptr<CorpusReader> reader_;  // used by the input node only
+  std::unique_ptr<CorpusReader> reader_;  // used by the reading node only
   uint64_t first_ticket_ = 0;
-  uint64_t next_ticket_ = 0;    // input node only
-  bool reading_ended_ = false;  // input node only
+  uint64_t next_ticket_ = 0;    // reading node only
+  bool reading_ended_ = false;  // reading node only
 
   mutable std::mutex mutex_;  // guards the assembler and what waits for it
   BatchAssembler assembler_;

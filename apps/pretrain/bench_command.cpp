@@ -10,6 +10,7 @@
 #include "apps/pretrain/bench_step.h"
 #include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/configuration.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/tensor/peak.h"
@@ -102,14 +103,6 @@ void measure_sizes(Compute& compute, const BenchModel& b, int steps, const StopS
   for (auto& row : report["sweep"]) add_utilization(row, machine.peak);
 }
 
-Precision precision_of(const std::string& text) {
-  if (text == "auto") return fastest_precision();
-  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
-    if (text == precision_name(precision)) return precision;
-  }
-  fail(ErrorKind::kUsage, "--precision {}: auto, f32 or bf16 is needed", text);
-}
-
 }  // namespace
 
 int bench_command(const Arguments& arguments, StopSignal& stop) {
@@ -143,7 +136,7 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-  const BenchModel b{model_config(*preset, kCharacters), preset->batch, precision_of(precision)};
+  const BenchModel b{model_config(*preset, kCharacters), preset->batch, parse_precision(precision)};
   nlohmann::json report = {{"model", name},
                            {"threads", compute.threads()},
                            {"processor", inspect_machine().processor},

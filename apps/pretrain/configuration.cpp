@@ -133,9 +133,7 @@ TrainerOptions trainer_options(const KeyValues& v) {
   t.recompute = choice<Recompute>(
       v, "recompute",
       {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}});
-  t.precision = choice<Precision>(
-      v, "precision",
-      {{"auto", fastest_precision()}, {"f32", Precision::kFloat32}, {"bf16", Precision::kBf16}});
+  t.precision = parse_precision(value_of(v, "precision"));
   t.optimizer.weight_decay = number(v, "weight-decay", 0, 10);
   t.optimizer.beta1 = number(v, "beta1", 0, 0.99999);
   t.optimizer.beta2 = number(v, "beta2", 0, 0.9999999);
@@ -179,8 +177,14 @@ KeyValues resolve(const KeyValues& given) {
   apply_preset(values, *preset);
   for (const Key& key : run_keys()) values.try_emplace(std::string(key.name), "");
   for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(values, key);
-  if (values["precision"] == "auto") values["precision"] = precision_name(fastest_precision());
+  values["precision"] = precision_name(parse_precision(values["precision"]));
   return values;
+}
+
+Precision parse_precision(const std::string& text) {
+  if (text == "auto") return fastest_precision();
+  if (const auto precision = find_precision(text)) return *precision;
+  fail(ErrorKind::kUsage, "--precision {}: auto, f32 or bf16 is needed", text);
 }
 
 RunConfiguration to_configuration(const KeyValues& v) {
@@ -257,7 +261,8 @@ KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
   for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(absolute, key);
   // Decided at the start of a run: resuming on another processor changes nothing. Runs that still say "auto"
   // were begun by versions that had nothing but f32.
-  if (merged["precision"] == "auto") merged["precision"] = precision_name(Precision::kFloat32);
+  std::string& precision = merged.try_emplace("precision", "auto").first->second;
+  if (precision == "auto") precision = precision_name(Precision::kFloat32);
   if (const auto found = absolute.find("precision"); found != absolute.end() && found->second == "auto")
     absolute.erase(found);
   std::string differences;

@@ -12,6 +12,7 @@
 #include "libs/base/file.h"
 #include "libs/model/config.h"
 #include "libs/model/memory_plan.h"
+#include "libs/tensor/precision.h"
 #include "libs/train/trainer.h"
 #include "pipeline/loader.h"
 #include "tokenizer/vocabulary.h"
@@ -47,6 +48,9 @@ KeyValues resolve(const KeyValues& given);
 
 /// Errors: kUsage, naming key, value and what is allowed.
 RunConfiguration to_configuration(const KeyValues& resolved);
+
+/// "f32", "bf16", or "auto" for what is fastest on this processor. Errors: kUsage.
+Precision parse_precision(const std::string& text);
 
 /// The state folder that was named, or the default one.
 Path state_folder_of(const KeyValues& given);

@@ -33,6 +33,10 @@ StopSignal::~StopSignal() {
   quit_ = true;
   pthread_kill(watcher_.native_handle(), SIGUSR2);
   watcher_.join();
+  const sigset_t set = watched_signals();
+  constexpr timespec kNow{};
+  while (sigtimedwait(&set, nullptr, &kNow) > 0) {  // came too late to change anything
+  }
   pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
 
@@ -49,10 +53,9 @@ void StopSignal::watch() {
     if (signal == SIGUSR1) {
       save_requested_ = true;
     } else if (signal != SIGUSR2) {
-      const auto now = std::chrono::steady_clock::now();
       if (source_.request_stop()) {
-        requested_at = now;
-      } else if (now - requested_at > kSameRequest) {
+        requested_at = std::chrono::steady_clock::now();  // after all that the request set off
+      } else if (std::chrono::steady_clock::now() - requested_at > kSameRequest) {
         _exit(kSecondSignalExitCode);
       }
     }

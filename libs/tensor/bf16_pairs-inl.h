@@ -47,7 +47,7 @@ hn::Vec<D> SecondOfPairs(D d, hn::Vec<D> pairs) {
 }
 
 #undef PRETRAIN_BF16_INSTRUCTION
-#if HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower values
 #define PRETRAIN_BF16_INSTRUCTION 1
 
 /// Whether this processor has the instruction of AddProductsOfPairs().

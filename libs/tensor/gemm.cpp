@@ -82,6 +82,7 @@ void multiply_part(const Part& part, const Factors& factors, const Panel& panel,
 void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, const PackedMatrix& b,
               const Destination& destination, float* scratch) {
   const bool packs = shape.packs_rows || a.column_stride != 1;
+  PRETRAIN_CHECK(packs || b.precision() == Precision::kFloat32, "only packed rows are bf16");
   for (int64_t k = 0; k < b.K(); k += shape.terms) {
     const int64_t terms = std::min(shape.terms, b.K() - k);
     const Factors factors{a.at(tile.row, k), packs ? scratch : nullptr, terms};
@@ -190,6 +191,8 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
              const Epilogue& epilogue) {
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape(b.precision());
+  PRETRAIN_CHECK(shape.packed_block_rows % shape.tile_rows == 0 && shape.block_rows % shape.tile_rows == 0,
+                 "blocks of tiles of {} rows", shape.tile_rows);
   PRETRAIN_CHECK(
       packed_row_words(b.precision(), shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
       "{} rows of {} terms", shape.packed_block_rows, shape.terms);

@@ -2,6 +2,7 @@
 // In which numbers the operands of matrix products are held.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace pretrain {
@@ -15,8 +16,11 @@ enum class Precision {
 /// "f32" or "bf16", as on the command line.
 std::string_view precision_name(Precision precision);
 
+/// The inverse of precision_name(); nothing for other words.
+std::optional<Precision> find_precision(std::string_view name);
+
 /// Whether the processor multiplies pairs of bf16 in one instruction. Elsewhere the products of kBf16 are
-/// made of float32 ones: the same numbers but for the last bits, at no more than the speed of kFloat32.
+/// made of float32 ones: the same numbers but for the last bits, at less than half the speed of kFloat32.
 bool multiplies_bf16();
 
 /// What is fastest here.

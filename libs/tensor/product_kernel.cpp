@@ -31,8 +31,8 @@ KernelShape Shape(Precision precision) {
   return {.tile_rows = 14,
           .panel_columns = columns,
           .terms = terms,
-          .block_rows = 256,
-          .packed_block_rows = 64,
+          .block_rows = 266,
+          .packed_block_rows = 70,
           .packs_rows = precision == Precision::kBf16};
 }
 
@@ -277,6 +277,13 @@ HWY_EXPORT(HasBf16Instruction);
 
 std::string_view precision_name(Precision precision) {
   return precision == Precision::kBf16 ? "bf16" : "f32";
+}
+
+std::optional<Precision> find_precision(std::string_view name) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    if (name == precision_name(precision)) return precision;
+  }
+  return std::nullopt;
 }
 
 bool multiplies_bf16() {

@@ -17,7 +17,7 @@ namespace pretrain::HWY_NAMESPACE {
 
 // Sums of 14 rows by 2 vectors fill 28 of the 32 registers of AVX-512 and Arm; older x86 has 16. A packed
 // column of a tile of A takes kPackedRows words: a cache line where the rows nearly fill it.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3)
 constexpr int64_t kMostRows = 6;
 constexpr int64_t kPackedRows = 6;
 #else
