@@ -1,5 +1,5 @@
 // The kernels of a training step at the sizes of a preset, one benchmark each, on --threads threads.
-// Usage: kernel_bench [--model=NAME] [--threads=N] [--benchmark_filter=...]
+// Usage: kernel_bench [--model=NAME] [--threads=N] [--precision=f32|bf16] [--benchmark_filter=...]
 
 #include <cstdio>
 #include <cstdlib>
@@ -54,15 +54,16 @@ int main(int argc, char** argv) {
   const int threads =
       std::atoi(take_option(argc, argv, "threads", std::to_string(inspect_machine().cores)).c_str());
   const auto preset = find_preset(name);
-  if (!preset || threads < 1) {
-    std::fprintf(stderr, "usage: %s [--model=NAME] [--threads=N]\n", argv[0]);
+  const auto precision = find_precision(take_option(argc, argv, "precision", "f32"));
+  if (!preset || threads < 1 || !precision) {
+    std::fprintf(stderr, "usage: %s [--model=NAME] [--threads=N] [--precision=f32|bf16]\n", argv[0]);
     return 2;
   }
   constexpr int64_t kCharacters = 320;
   const ModelConfig config = model_config(*preset, kCharacters);
   Compute compute(threads);
   const int64_t M = micro_batch_rows(preset->batch, preset->context, 2048) * preset->context;
-  const std::vector<BenchCase> cases = bench_cases(compute, config, M);
+  const std::vector<BenchCase> cases = bench_cases(compute, config, M, *precision);
   for (const BenchCase& bench_case : cases) {
     benchmark::RegisterBenchmark(bench_case.name.c_str(),
                                  [&bench_case](benchmark::State& state) { run_kernel(state, bench_case); })
