@@ -98,7 +98,7 @@ TEST_F(LoaderFault, AFolderWithoutAReadableFileIsADataError) {
   const TempFolder empty;
   expect_data_error(empty.path(), "no readable text");
   const TempFolder binary;
-  binary.write("image.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 18) + std::string(1000, '\0'));
+  binary.write("image.png", std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16) + std::string(1000, '\0'));
   expect_data_error(binary.path(), "no readable text");
 }
 
