@@ -90,9 +90,6 @@ struct ProductShape {
 /// Some rows of C against sums in double precision.
 double check_product(const ProductShape& s, const MatrixView& a, const Floats& b, const Floats& c,
                      Precision precision) {
-  const auto operand = [precision](Matrix values) {
-    return precision == Precision::kBf16 ? reference::round_to_bf16(std::move(values)) : values;
-  };
   Rng rng(3);
   Matrix rows, expected;
   std::vector<float> actual;
@@ -103,7 +100,8 @@ double check_product(const ProductShape& s, const MatrixView& a, const Floats& b
     const float* row = c->data() + m * s.N;
     actual.insert(actual.end(), row, row + s.N);
   }
-  expected = reference::linear(operand(rows), operand(as_double(b->span())), {}, 4, s.N, s.K);
+  expected = reference::linear(reference::as_operand(precision, rows),
+                               reference::as_operand(precision, as_double(b->span())), {}, 4, s.N, s.K);
   return deviation(actual, expected, rounding(s.K) * std::sqrt(static_cast<double>(s.K)));
 }
 

@@ -33,8 +33,7 @@ class PackedMatrix {
 
   /// Packs B. Shapes: b [K, N].
   void pack(Compute& compute, const float* b, int64_t ld);
-  /// Packs B and adds up its columns: sums (+)= column sums. Shapes: b [K, N], sums
-  /// [N].
+  /// Packs B and adds up its columns: sums (+)= column sums. Shapes: b [K, N], sums [N].
   void pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums);
   /// Packs the transpose of what is stored. Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);

@@ -38,12 +38,16 @@ KernelShape Shape(Precision precision) {
 
 // How the words of the operands are multiplied and added to the sums, in so many passes over a tile's rows.
 
-struct Float32Words {
+/// What multiplies words as they are.
+struct WholeWords {
   static constexpr int kPasses = 1;
   template <int kPass, class D>
   static hn::Vec<D> Factor(D, hn::Vec<D> word) {
     return word;
   }
+};
+
+struct Float32Words : WholeWords {
   template <class V>
   static V MulAdd(V a, V b, V sum) {
     return hn::MulAdd(a, b, sum);
@@ -65,12 +69,7 @@ struct WidenedPairs {
 };
 
 #if PRETRAIN_BF16_INSTRUCTION
-struct Pairs {
-  static constexpr int kPasses = 1;
-  template <int kPass, class D>
-  static hn::Vec<D> Factor(D, hn::Vec<D> word) {
-    return word;
-  }
+struct Pairs : WholeWords {
   template <class V>
   static V MulAdd(V a, V b, V sum) {
     return AddProductsOfPairs(a, b, sum);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "libs/tensor/layer_norm.h"
 
@@ -23,6 +24,10 @@ Matrix round_to_bf16(Matrix values) {
     value = std::ldexp(std::nearbyint(std::ldexp(fraction, kSignificantBits)), exponent - kSignificantBits);
   }
   return values;
+}
+
+Matrix as_operand(Precision precision, Matrix values) {
+  return precision == Precision::kBf16 ? round_to_bf16(std::move(values)) : values;
 }
 
 Matrix linear(const Matrix& A, const Matrix& B, const Matrix& bias, int64_t M, int64_t N, int64_t K) {

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "libs/tensor/precision.h"
+
 namespace pretrain::reference {
 
 using Matrix = std::vector<double>;
@@ -13,6 +15,8 @@ using Matrix = std::vector<double>;
 /// Each value rounded to the nearest number of eight significant bits, ties to even: bfloat16, but for its
 /// range.
 Matrix round_to_bf16(Matrix values);
+/// The operand of a product in that precision.
+Matrix as_operand(Precision precision, Matrix values);
 /// C[M,N] = A[M,K] B[K,N] + bias[N] (bias may be empty).
 Matrix linear(const Matrix& A, const Matrix& B, const Matrix& bias, int64_t M, int64_t N, int64_t K);
 /// C[M,N] = A[M,K] B[N,K]^T.

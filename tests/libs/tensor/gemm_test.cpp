@@ -55,9 +55,6 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
                       bool transpose_a, const Extras& extras) {
   SCOPED_TRACE(testing::Message() << precision_name(precision) << ", M " << M << ", N " << N << ", K " << K
                                   << (transpose_a ? " A^T" : ""));
-  const auto operand = [precision](Matrix values) {
-    return precision == Precision::kBf16 ? reference::round_to_bf16(std::move(values)) : values;
-  };
   const Guarded a(normal_values(area(M, K), 1), 3);
   const std::vector<float> b = normal_values(area(K, N), 2);
   const Guarded bias(normal_values(area(1, N), 3), 1);
@@ -77,7 +74,8 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
            .gelu = extras.gelu ? activated.data() : nullptr});
 
   const Matrix dense = transpose_a ? transposed(as_double(a.copy()), K, M) : as_double(a.copy());
-  Matrix expected = reference::linear(operand(dense), operand(as_double(b)),
+  Matrix expected = reference::linear(reference::as_operand(precision, dense),
+                                      reference::as_operand(precision, as_double(b)),
                                       extras.bias ? as_double(bias.copy()) : Matrix(), M, N, K);
   if (extras.added) expected = plus(std::move(expected), before);
   if (extras.gelu) {

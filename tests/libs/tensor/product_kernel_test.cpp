@@ -77,11 +77,9 @@ struct Problem {
     return accumulate ? Addends{.matrix = c.array.data(), .ld = c.ld} : Addends{};
   }
   Matrix expected(Precision precision, bool accumulate) const {
-    const auto operand = [&](const Matrix& values) {
-      return precision == Precision::kBf16 ? reference::round_to_bf16(values) : values;
-    };
-    Matrix sums = reference::linear(operand(plain() ? a.dense : transposed(a.dense, K, M)), operand(b.dense),
-                                    {}, M, N, K);
+    Matrix sums =
+        reference::linear(reference::as_operand(precision, plain() ? a.dense : transposed(a.dense, K, M)),
+                          reference::as_operand(precision, b.dense), {}, M, N, K);
     for (size_t i = 0; accumulate && i < sums.size(); ++i) sums[i] += c.dense[i];
     return sums;
   }
