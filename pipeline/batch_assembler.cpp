@@ -1,7 +1,7 @@
 #include "pipeline/batch_assembler.h"
 
 #include <algorithm>
-#include <cstring>
+#include <span>
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
@@ -21,7 +21,8 @@ StreamState::Array to_array(std::string name, std::span<const uint32_t> values) 
 std::vector<uint32_t> values_of(const StreamState& state, std::string_view name) {
   const auto& array = state.array(name);
   std::vector<uint32_t> values(array.bytes.size() / 4);
-  std::memcpy(values.data(), array.bytes.data(), values.size() * 4);
+  const auto to = std::as_writable_bytes(std::span(values));
+  std::ranges::copy(std::span(array.bytes).first(to.size()), to.begin());
   return values;
 }
 
