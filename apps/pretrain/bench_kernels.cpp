@@ -36,6 +36,10 @@ Floats empty(int64_t rows, int64_t columns = 1) {
   return std::make_shared<Buffer<float>>(area(rows, columns));
 }
 
+double floats(double count) {
+  return count * sizeof(float);
+}
+
 Floats random(int64_t rows, int64_t columns, uint64_t seed) {
   const Floats values = empty(rows, columns);
   Rng rng(seed);
@@ -46,6 +50,33 @@ Floats random(int64_t rows, int64_t columns, uint64_t seed) {
 Matrix as_double(std::span<const float> values) {
   return {values.begin(), values.end()};
 }
+
+/// A tensor that is kept for later products, in their precision.
+class Kept {
+ public:
+  Kept(Precision precision, int64_t rows, int64_t columns)
+      : count_(rows * columns), words_(empty(words_of(precision, count_))), precision_(precision) {}
+  /// Numbers from -1 to 1.
+  Kept(Precision precision, int64_t rows, int64_t columns, uint64_t seed) : Kept(precision, rows, columns) {
+    store_values(1, count_, random(rows, columns, seed)->data(), 0, place(), 0);
+  }
+
+  Operand place() const {
+    float* words = words_->data();
+    return precision_ == Precision::kBf16 ? Operand(reinterpret_cast<Bf16*>(words)) : Operand(words);
+  }
+  std::vector<float> copy() const {
+    std::vector<float> values(area(count_));
+    load_values(count_, place(), values.data());
+    return values;
+  }
+  double bytes() const { return floats(static_cast<double>(words_->size())); }
+
+ private:
+  int64_t count_;
+  Floats words_;
+  Precision precision_;
+};
 
 /// What a sum of `terms` products of numbers around 1 may be off by.
 double rounding(int64_t terms) {
@@ -65,10 +96,6 @@ double deviation(std::span<const float> actual, const Matrix& expected, double a
   return worst / allowed;
 }
 
-double floats(double count) {
-  return count * sizeof(float);
-}
-
 /// As rounding(), where operands were rounded to the precision on the way.
 double rounding(int64_t terms, Precision precision) {
   constexpr double kBf16Epsilon = 1.0 / 128;
@@ -84,19 +111,21 @@ constexpr int64_t kCheckedRows = 24;
 struct ProductShape {
   const char* name;
   int64_t M, N, K;
+  bool kept = true;  ///< A was kept by the forward pass, else it is float32
   bool weight_gradient = false;
 };
 
 /// Some rows of C against sums in double precision.
-double check_product(const ProductShape& s, const MatrixView& a, const Floats& b, const Floats& c,
+double check_product(const ProductShape& s, const Kept& a, const Floats& b, const Floats& c,
                      Precision precision) {
+  const std::vector<float> left = a.copy();
   Rng rng(3);
   Matrix rows, expected;
   std::vector<float> actual;
   for (int64_t i = 0; i < 4; ++i) {
     const auto m = i == 0 ? 0 : static_cast<int64_t>(rng.below(static_cast<uint64_t>(s.M)));
     for (int64_t k = 0; k < s.K; ++k)
-      rows.push_back(static_cast<double>(a.data[m * a.row_stride + k * a.column_stride]));
+      rows.push_back(static_cast<double>(left[area(s.weight_gradient ? k * s.M + m : m * s.K + k)]));
     const float* row = c->data() + m * s.N;
     actual.insert(actual.end(), row, row + s.N);
   }
@@ -106,13 +135,13 @@ double check_product(const ProductShape& s, const MatrixView& a, const Floats& b
 }
 
 BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision precision) {
-  const Floats a = random(s.M, s.K, 1);
+  const Kept a(s.kept ? precision : Precision::kFloat32, s.M, s.K, 1);
   const Floats b = random(s.K, s.N, 2);
   const Floats c = empty(s.M, s.N);
   const auto packed = std::make_shared<PackedMatrix>(precision, s.K, s.N);
   packed->pack(compute, b->data(), s.N);
   const auto view = [=] {
-    return s.weight_gradient ? MatrixView(a->data(), s.M).transposed() : MatrixView(a->data(), s.K);
+    return s.weight_gradient ? MatrixView(a.place(), s.M).transposed() : MatrixView(a.place(), s.K);
   };
   const auto run = [=, &compute] {
     if (s.weight_gradient) packed->pack(compute, b->data(), s.N);
@@ -122,11 +151,11 @@ BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision pr
     return static_cast<double>(rows) * static_cast<double>(columns);
   };
   return {.operations = 2 * size(s.M, s.N) * static_cast<double>(s.K),
-          .bytes = floats(size(s.M, s.K) + size(s.K, s.N) + size(s.M, s.N)),
+          .bytes = a.bytes() + floats(size(s.K, s.N) + size(s.M, s.N)),
           .run = run,
           .check = [=] {
             run();
-            return check_product(s, view(), b, c, precision);
+            return check_product(s, a, b, c, precision);
           }};
 }
 
@@ -134,38 +163,38 @@ BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
                              Precision precision) {
   const CausalAttention::Shape shape{.B = M / c.context, .T = c.context, .H = c.heads, .D = c.head_size()};
   const auto attention = std::make_shared<CausalAttention>(compute, shape, precision);
-  const Floats qkv = random(M, 3 * c.d_model, 1);
+  const Kept qkv(precision, M, 3 * c.d_model, 1);
   const Floats dout = random(M, c.d_model, 2);
-  const Floats out = empty(M, c.d_model);
+  const Kept out(precision, M, c.d_model);
   const Floats log_sum_exp = empty(M, c.heads);
   const Floats dqkv = empty(M, 3 * c.d_model);
-  attention->forward(qkv->data(), out->data(), log_sum_exp->data());
+  attention->forward(qkv.place(), out.place(), log_sum_exp->data());
   const auto run = [=] {
     if (forward) {
-      attention->forward(qkv->data(), out->data(), log_sum_exp->data());
+      attention->forward(qkv.place(), out.place(), log_sum_exp->data());
     } else {
-      attention->backward(qkv->data(), out->data(), dout->data(), log_sum_exp->data(), dqkv->data());
+      attention->backward(qkv.place(), out.place(), dout->data(), log_sum_exp->data(), dqkv->data());
     }
   };
   const double pairs = static_cast<double>(M) * static_cast<double>(c.context) / 2;
   return {.operations = (forward ? 4 : 8) * pairs * static_cast<double>(c.d_model),
-          .bytes = floats(static_cast<double>(M * c.d_model) * (forward ? 4 : 8)),
+          .bytes = qkv.bytes() + out.bytes() + (forward ? 0 : floats(static_cast<double>(M * c.d_model) * 4)),
           .run = run,
           .check = [=] {
             run();
             // The first sequence; the others are the same code.
-            const auto first = [&](const Floats& values, int64_t columns) {
-              return std::span<const float>(values->span()).first(area(shape.T, columns));
+            const auto first = [&](std::span<const float> values, int64_t columns) {
+              return values.first(area(shape.T, columns));
             };
-            const Matrix x = as_double(first(qkv, 3 * c.d_model));
+            const Matrix x = as_double(first(qkv.copy(), 3 * c.d_model));
             if (forward) {
-              return deviation(first(out, c.d_model),
+              return deviation(first(out.copy(), c.d_model),
                                reference::causal_attention(x, 1, shape.T, shape.H, shape.D),
                                rounding(shape.T + shape.D, precision));
             }
-            return deviation(first(dqkv, 3 * c.d_model),
-                             reference::causal_attention_backward(as_double(first(dout, c.d_model)), x, 1,
-                                                                  shape.T, shape.H, shape.D),
+            return deviation(first(dqkv->span(), 3 * c.d_model),
+                             reference::causal_attention_backward(as_double(first(dout->span(), c.d_model)),
+                                                                  x, 1, shape.T, shape.H, shape.D),
                              4 * rounding(shape.T + shape.D, precision));
           }};
 }
@@ -195,54 +224,58 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
           }};
 }
 
-BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
+BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
+                        Precision precision) {
   const int64_t C = c.d_model;
   const Floats x = random(M, C, 1), dy = random(M, C, 2), gain = random(1, C, 3), bias = random(1, C, 4);
-  const Floats out = empty(M, C), mean = empty(M), rstd = empty(M), dgain = empty(C), dbias = empty(C);
-  layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out->data(), mean->data(),
+  const Floats dx = empty(M, C), mean = empty(M), rstd = empty(M), dgain = empty(C), dbias = empty(C);
+  const Kept out(precision, M, C);
+  layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out.place(), mean->data(),
                      rstd->data());
   const auto run = [=, &compute] {
     if (forward) {
-      layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out->data(), mean->data(),
+      layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out.place(), mean->data(),
                          rstd->data());
     } else {
       layer_norm_backward(compute, dy->data(), x->data(), gain->data(), mean->data(), rstd->data(), M, C,
-                          out->data());
+                          dx->data());
       layer_norm_parameter_gradients(compute, dy->data(), x->data(), mean->data(), rstd->data(), M, C, false,
                                      dgain->data(), dbias->data());
     }
   };
-  return {.bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 6)), .run = run, .check = [=] {
-            std::fill_n(out->data(), forward ? 0 : out->size(), 0.0F);
+  const double size = floats(static_cast<double>(M * C));
+  return {.bytes = forward ? size + out.bytes() : 6 * size, .run = run, .check = [=] {
+            std::ranges::fill(dx->span(), 0.0F);
             run();
             const Matrix xd = as_double(x->span()), gd = as_double(gain->span());
             if (forward) {
-              return deviation(out->span(), reference::layer_norm(xd, gd, as_double(bias->span()), M, C),
-                               rounding(C));
+              return deviation(out.copy(), reference::layer_norm(xd, gd, as_double(bias->span()), M, C),
+                               rounding(C, precision));
             }
             const auto expected = reference::layer_norm_backward(as_double(dy->span()), xd, gd, M, C);
-            return std::max({deviation(out->span(), expected.x, rounding(C)),
+            return std::max({deviation(dx->span(), expected.x, rounding(C)),
                              deviation(dgain->span(), expected.gamma, 4 * rounding(M)),
                              deviation(dbias->span(), expected.beta, 4 * rounding(M))});
           }};
 }
 
-BenchKernel gelu_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
-  const Floats x = random(M, c.d_ff, 1), dy = random(M, c.d_ff, 2), out = empty(M, c.d_ff);
+BenchKernel gelu_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
+                        Precision precision) {
+  const Kept x(precision, M, c.d_ff, 1), out(precision, M, c.d_ff);
+  const Floats dy = random(M, c.d_ff, 2), dx = empty(M, c.d_ff);
   const auto run = [=, &compute] {
     if (forward) {
-      gelu_forward(compute, x->data(), x->size(), out->data());
+      gelu_forward(compute, x.place(), dy->size(), out.place());
     } else {
-      gelu_backward(compute, x->data(), dy->data(), x->size(), out->data());
+      gelu_backward(compute, x.place(), dy->data(), dy->size(), dx->data());
     }
   };
-  return {.bytes = floats(static_cast<double>(x->size()) * (forward ? 2 : 3)), .run = run, .check = [=] {
+  const double gradients = 2 * floats(static_cast<double>(dy->size()));
+  return {.bytes = x.bytes() + (forward ? out.bytes() : gradients), .run = run, .check = [=] {
             run();
-            const Matrix xd = as_double(x->span());
-            return deviation(
-                out->span(),
-                forward ? reference::gelu(xd) : reference::gelu_backward(as_double(dy->span()), xd),
-                rounding(16));
+            const Matrix xd = as_double(x.copy());
+            if (forward) return deviation(out.copy(), reference::gelu(xd), rounding(16, precision));
+            return deviation(dx->span(), reference::gelu_backward(as_double(dy->span()), xd), rounding(16));
           }};
 }
 
@@ -382,17 +415,17 @@ std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
   const int64_t F = c.d_ff;
   const int64_t rows = head_chunk_rows(M, c.vocabulary);
   return {{"qkv forward", M, 3 * C, C},
-          {"qkv input gradient", M, C, 3 * C},
-          {"qkv weight gradient", C, 3 * C, M, true},
+          {"qkv input gradient", M, C, 3 * C, false},
+          {"qkv weight gradient", C, 3 * C, M, true, true},
           {"attention output", M, C, C},
-          {"attention weight gradient", C, C, M, true},
+          {"attention weight gradient", C, C, M, true, true},
           {"mlp up", M, F, C},
-          {"mlp up weight gradient", C, F, M, true},
+          {"mlp up weight gradient", C, F, M, true, true},
           {"mlp down", M, C, F},
-          {"mlp down weight gradient", F, C, M, true},
-          {"head forward", rows, c.vocabulary, C},
-          {"head input gradient", rows, C, c.vocabulary},
-          {"head weight gradient", c.vocabulary, C, rows, true}};
+          {"mlp down weight gradient", F, C, M, true, true},
+          {"head forward", rows, c.vocabulary, C, false},
+          {"head input gradient", rows, C, c.vocabulary, false},
+          {"head weight gradient", c.vocabulary, C, rows, false, true}};
 }
 
 }  // namespace
@@ -406,19 +439,16 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   const auto add = [&](const char* name, std::function<BenchKernel()> make) {
     cases.push_back({name, false, std::move(make)});
   };
-  using PairKernel = BenchKernel (*)(Compute&, const ModelConfig&, int64_t, bool);
-  const auto add_pair = [&](const std::string& name, PairKernel make) {
+  const auto add_pair = [&](const std::string& name, const auto& make, auto... more) {
     for (const bool forward : {true, false}) {
-      cases.push_back({name + (forward ? " forward" : " backward"), false,
-                       [&compute, c, M, forward, make] { return make(compute, c, M, forward); }});
+      cases.push_back(
+          {name + (forward ? " forward" : " backward"), false,
+           [&compute, c, M, forward, make, more...] { return make(compute, c, M, forward, more...); }});
     }
   };
-  for (const bool forward : {true, false}) {
-    add(forward ? "attention forward" : "attention backward",
-        [&compute, c, M, forward, precision] { return attention_kernel(compute, c, M, forward, precision); });
-  }
-  add_pair("norm", norm_kernel);
-  add_pair("gelu", gelu_kernel);
+  add_pair("attention", attention_kernel, precision);
+  add_pair("norm", norm_kernel, precision);
+  add_pair("gelu", gelu_kernel, precision);
   add_pair("embedding", embedding_kernel);
   add("softmax, loss and gradient of a chunk", [&compute, c, M] { return loss_kernel(compute, c, M); });
   add("packing of a gradient, bias gradient",

@@ -19,6 +19,11 @@ class Cutter {
     return block_ == nullptr ? nullptr : block_ + at;
   }
 
+  Operand take_operand(Precision precision, int64_t rows, int64_t columns) {
+    float* words = take(words_of(precision, rows * columns));
+    return precision == Precision::kBf16 ? Operand(reinterpret_cast<Bf16*>(words)) : Operand(words);
+  }
+
   /// Groups of tensors that begin at the same place: only one of them is in use at a time.
   template <typename... Groups>
   void overlay(const Groups&... groups) {
@@ -41,19 +46,19 @@ class Cutter {
 };
 
 void cut_cheap(Cutter& cut, const PassShape& s, LayerActivations& layer) {
-  layer.normed1 = cut.take(s.positions(), s.config.d_model);
-  layer.normed2 = cut.take(s.positions(), s.config.d_model);
-  layer.activated = cut.take(s.positions(), s.config.d_ff);
+  layer.normed1 = cut.take_operand(s.precision, s.positions(), s.config.d_model);
+  layer.normed2 = cut.take_operand(s.precision, s.positions(), s.config.d_model);
+  layer.activated = cut.take_operand(s.precision, s.positions(), s.config.d_ff);
 }
 
 void cut_layer(Cutter& cut, const PassShape& s, LayerActivations& layer) {
   const int64_t M = s.positions();
   for (float** statistic : {&layer.mean1, &layer.rstd1, &layer.mean2, &layer.rstd2}) *statistic = cut.take(M);
-  layer.qkv_out = cut.take(M, 3 * s.config.d_model);
-  layer.attention_out = cut.take(M, s.config.d_model);
+  layer.qkv_out = cut.take_operand(s.precision, M, 3 * s.config.d_model);
+  layer.attention_out = cut.take_operand(s.precision, M, s.config.d_model);
   layer.log_sum_exp = cut.take(M, s.config.heads);
   layer.middle = cut.take(M, s.config.d_model);
-  layer.up_out = cut.take(M, s.config.d_ff);
+  layer.up_out = cut.take_operand(s.precision, M, s.config.d_ff);
 }
 
 /// What lives from the forward pass of a layer to its backward pass.
@@ -86,14 +91,14 @@ void cut_shared(Cutter& cut, const PassShape& s, PassTensors& t) {
   };
   const auto layer = [&] {
     if (!s.training || s.recompute == Recompute::kCheap) {
-      float* normed = cut.take(M, s.config.d_model);
-      float* activated = cut.take(M, s.config.d_ff);
+      const Operand normed = cut.take_operand(s.precision, M, s.config.d_model);
+      const Operand activated = cut.take_operand(s.precision, M, s.config.d_ff);
       for (LayerActivations& l : t.layers) {
         l.normed1 = l.normed2 = normed;
         l.activated = activated;
       }
     }
-    if (s.training) {  // one for the MLP's half of a layer, one for the attention's
+    if (s.training || s.precision == Precision::kBf16) {  // one for each half of a layer, MLP and attention
       cut.overlay([&] { t.dwide = cut.take(M, s.config.d_ff); },
                   [&] { t.dqkv = cut.take(M, 3 * s.config.d_model); });
     }

@@ -1,7 +1,8 @@
 #pragma once
 // The memory of a pass, planned from its shape and allocated as one block: what the forward pass keeps for
-// the backward pass, and gradients on their way down. Tensors that are never needed at the same time share
-// their place. Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
+// the backward pass, and gradients on their way down. Operands of products are kept in their precision, all
+// else in float32. Tensors that are never needed at the same time share their place. Letters: B rows, T
+// context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "libs/model/config.h"
 #include "libs/tensor/buffer.h"
+#include "libs/tensor/operand.h"
 #include "libs/tensor/precision.h"
 
 namespace pretrain {
@@ -39,16 +41,16 @@ size_t packed_gradient_words(const PassShape& shape);
 
 /// What a layer's forward pass computes. Layers share what is not kept.
 struct LayerActivations {
-  float *mean1, *rstd1;  // [M]
-  float* normed1;        // [M, C]
-  float* qkv_out;        // [M, 3C]
-  float* attention_out;  // [M, C]
-  float* log_sum_exp;    // [B, H, T]
-  float* middle;         // [M, C], the residual stream between attention and MLP
-  float *mean2, *rstd2;  // [M]
-  float* normed2;        // [M, C]
-  float* up_out;         // [M, F], before the activation
-  float* activated;      // [M, F]
+  float *mean1, *rstd1;   // [M]
+  Operand normed1;        // [M, C]
+  Operand qkv_out;        // [M, 3C]
+  Operand attention_out;  // [M, C]
+  float* log_sum_exp;     // [B, H, T]
+  float* middle;          // [M, C], the residual stream between attention and MLP
+  float *mean2, *rstd2;   // [M]
+  Operand normed2;        // [M, C]
+  Operand up_out;         // [M, F], before the activation
+  Operand activated;      // [M, F]
 };
 
 /// The tensors of a pass, in memory that somebody else owns.
@@ -59,8 +61,8 @@ struct PassTensors {
   float* logits;                                           // [head_chunk_rows, V], then their gradient
   float* dx = nullptr;                                     // [M, C], the gradient of the residual stream
   float* dnarrow = nullptr;                                // [M, C]
-  float* dwide = nullptr;                                  // [M, F]
-  float* dqkv = nullptr;                                   // [M, 3C]
+  float* dwide = nullptr;                                  // [M, F], gradient of up_out or its sums
+  float* dqkv = nullptr;                                   // [M, 3C], gradient of qkv_out or its sums
 };
 
 /// The block. Single-owner.

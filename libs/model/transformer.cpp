@@ -32,6 +32,12 @@ class ScopedSeconds {
   Clock::time_point start_ = Clock::now();
 };
 
+/// Where a product is summed up whose result is kept: in its place, or where its gradient will stand if it is
+/// rounded.
+float* sums_of(const Operand& kept, float* gradient) {
+  return kept.precision() == Precision::kFloat32 ? kept.floats() : gradient;
+}
+
 }  // namespace
 
 Transformer::Layer::Layer(Compute& compute, const PassShape& shape)
@@ -111,7 +117,8 @@ void Transformer::forward_attention(size_t index) {
   layer_norm_forward(compute_, x, parameter(at.norm1_gain), parameter(at.norm1_bias), M_, C_, a.normed1,
                      a.mean1, a.rstd1);
   show("normed1", a.normed1, M_, C_);
-  layers_[index].qkv.forward(a.normed1, parameter(at.qkv_bias), a.qkv_out);
+  layers_[index].qkv.forward(a.normed1, parameter(at.qkv_bias), sums_of(a.qkv_out, t_.dqkv),
+                             {.kept = a.qkv_out});
   show("qkv_out", a.qkv_out, M_, 3 * C_);
   attention_.forward(a.qkv_out, a.attention_out, a.log_sum_exp);
   show("attention_out", a.attention_out, M_, C_);
@@ -126,7 +133,8 @@ void Transformer::forward_up(size_t index) {
   layer_norm_forward(compute_, a.middle, parameter(at.norm2_gain), parameter(at.norm2_bias), M_, C_,
                      a.normed2, a.mean2, a.rstd2);
   show("normed2", a.normed2, M_, C_);
-  layers_[index].up.forward(a.normed2, parameter(at.up_bias), a.up_out, {.gelu = a.activated});
+  layers_[index].up.forward(a.normed2, parameter(at.up_bias), sums_of(a.up_out, t_.dwide),
+                            {.kept = a.up_out, .gelu = a.activated});
   show("up_out", a.up_out, M_, F_);
   show("activated", a.activated, M_, F_);
 }
@@ -220,7 +228,7 @@ void Transformer::backward_mlp(size_t index, bool accumulate, float* gradients) 
   const bool recomputes = shape_.recompute == Recompute::kCheap;
 
   layer.down.backward_input(t_.dx, t_.dwide,
-                            {.gelu_input = a.up_out, .gelu = recomputes ? a.activated : nullptr});
+                            {.gelu_input = a.up_out, .gelu = recomputes ? a.activated : Operand()});
   show("dup_out", t_.dwide, M_, F_);
   layer.down.backward_parameters(a.activated, t_.dx, accumulate, gradients + at.down_weight,
                                  gradients + at.down_bias, packed_gradient_);
@@ -264,6 +272,19 @@ void Transformer::backward_attention(size_t index, bool accumulate, float* gradi
                                  gradients + at.norm1_gain, gradients + at.norm1_bias);
   layer_norm_backward(compute_, t_.dnarrow, x, parameter(at.norm1_gain), a.mean1, a.rstd1, M_, C_, t_.dx);
   show("dlayer_in", t_.dx, M_, C_);
+}
+
+void Transformer::show(std::string_view name, float* values, int64_t rows, int64_t columns) {
+  if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
+}
+
+void Transformer::show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns) {
+  if (!probe_) return;
+  if (kept.precision() == Precision::kFloat32) return show(name, kept.floats(), rows, columns);
+  std::vector<float> values(static_cast<size_t>(rows * columns));
+  load_values(rows * columns, kept, values.data());
+  show(name, values.data(), rows, columns);
+  store_values(1, rows * columns, values.data(), 0, kept, 0);
 }
 
 PassSeconds Transformer::take_seconds() {

@@ -81,9 +81,8 @@ class Transformer {
   void backward_mlp(size_t index, bool accumulate, float* gradients);
   void backward_attention(size_t index, bool accumulate, float* gradients);
 
-  void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1) {
-    if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
-  }
+  void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1);
+  void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns);
 
   const float* parameter(size_t offset) const { return parameters_ + offset; }
 

@@ -5,6 +5,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
+#include "libs/tensor/elements-inl.h"
 #include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,31 +39,38 @@ V GeluDerivative(D d, V x, V s) {
   return hn::MulAdd(hn::Mul(hn::Mul(hn::Set(d, 2.0F), x), hn::Mul(s, hn::Sub(one, s))), slope, s);
 }
 
-template <class D>
-void GeluBackward(D d, const float* x, const float* dy, float* dx, float* out) {
-  const auto value = hn::LoadU(d, x);
-  const auto s = Sigmoid2u(d, value);
-  hn::StoreU(hn::Mul(hn::LoadU(d, dy), GeluDerivative(d, value, s)), d, dx);
-  if (out != nullptr) hn::StoreU(hn::Mul(value, s), d, out);
+/// T: float or Bf16.
+template <class T>
+void GeluForwardRange(const T* x, int64_t count, T* out) {
+  ForEachVector(count, [&](auto d, int64_t i) { StoreValues(Gelu(d, LoadValues(d, x + i)), d, out + i); });
 }
 
-void GeluForwardRange(const float* x, size_t count, float* out) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
-  const size_t N = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + N <= count; i += N) hn::StoreU(Gelu(d, hn::LoadU(d, x + i)), d, out + i);
-  for (; i < count; ++i) hn::StoreU(Gelu(d1, hn::LoadU(d1, x + i)), d1, out + i);
+template <class T>
+void GeluBackwardRange(const T* x, const float* dy, int64_t count, float* dx, T* out) {
+  ForEachVector(count, [&](auto d, int64_t i) {
+    const auto value = LoadValues(d, x + i);
+    const auto s = Sigmoid2u(d, value);
+    hn::StoreU(hn::Mul(hn::LoadU(d, dy + i), GeluDerivative(d, value, s)), d, dx + i);
+    if (out != nullptr) StoreValues(hn::Mul(value, s), d, out + i);
+  });
 }
 
-void GeluBackwardRange(const float* x, const float* dy, size_t count, float* dx, float* out) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
-  const size_t N = hn::Lanes(d);
-  const auto at = [out](size_t i) { return out == nullptr ? nullptr : out + i; };
-  size_t i = 0;
-  for (; i + N <= count; i += N) GeluBackward(d, x + i, dy + i, dx + i, at(i));
-  for (; i < count; ++i) GeluBackward(d1, x + i, dy + i, dx + i, at(i));
+void GeluForwardBlock(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const Operand& out) {
+  x.visit([&]<class T>(const T* values) {
+    T* to = out.elements<T>();
+    for (int64_t r = 0; r < rows; ++r) GeluForwardRange(values + r * ld, columns, to + r * ld);
+  });
+}
+
+void GeluBackwardBlock(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const float* dy,
+                       float* dx, const Operand& out) {
+  x.visit([&]<class T>(const T* values) {
+    T* to = out ? out.elements<T>() : nullptr;
+    for (int64_t r = 0; r < rows; ++r) {
+      GeluBackwardRange(values + r * ld, dy + r * ld, columns, dx + r * ld,
+                        to == nullptr ? nullptr : to + r * ld);
+    }
+  });
 }
 
 }  // namespace pretrain::HWY_NAMESPACE
@@ -71,38 +79,34 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pretrain {
 
-HWY_EXPORT(GeluForwardRange);
-HWY_EXPORT(GeluBackwardRange);
+HWY_EXPORT(GeluForwardBlock);
+HWY_EXPORT(GeluBackwardBlock);
 
 namespace {
 constexpr size_t kElementsPerTask = 16384;
 }  // namespace
 
-void gelu_forward(Compute& compute, const float* x, size_t count, float* out) {
-  const auto range = HWY_DYNAMIC_DISPATCH(GeluForwardRange);
-  compute.parallel_ranges(count, kElementsPerTask,
-                          [&](size_t begin, size_t end) { range(x + begin, end - begin, out + begin); });
-}
-
-void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx) {
-  const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
+void gelu_forward(Compute& compute, const Operand& x, size_t count, const Operand& out) {
   compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
-    range(x + begin, dy + begin, end - begin, dx + begin, nullptr);
+    const auto at = static_cast<int64_t>(begin);
+    gelu_forward_block(1, static_cast<int64_t>(end) - at, 0, x.at(at), out.at(at));
   });
 }
 
-void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, float* out) {
-  const auto range = HWY_DYNAMIC_DISPATCH(GeluForwardRange);
-  for (int64_t r = 0; r < rows; ++r) range(x + r * ld, static_cast<size_t>(columns), out + r * ld);
+void gelu_backward(Compute& compute, const Operand& x, const float* dy, size_t count, float* dx) {
+  compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
+    const auto at = static_cast<int64_t>(begin);
+    gelu_backward_block(1, static_cast<int64_t>(end) - at, 0, x.at(at), dy + begin, dx + begin);
+  });
 }
 
-void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
-                         float* dx, float* out) {
-  const auto range = HWY_DYNAMIC_DISPATCH(GeluBackwardRange);
-  for (int64_t r = 0; r < rows; ++r) {
-    range(x + r * ld, dy + r * ld, static_cast<size_t>(columns), dx + r * ld,
-          out == nullptr ? nullptr : out + r * ld);
-  }
+void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const Operand& out) {
+  HWY_DYNAMIC_DISPATCH(GeluForwardBlock)(rows, columns, ld, x, out);
+}
+
+void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const float* dy,
+                         float* dx, const Operand& out) {
+  HWY_DYNAMIC_DISPATCH(GeluBackwardBlock)(rows, columns, ld, x, dy, dx, out);
 }
 
 }  // namespace pretrain

@@ -6,21 +6,22 @@
 #include <cstdint>
 
 #include "libs/tensor/compute.h"
+#include "libs/tensor/operand.h"
 
 namespace pretrain {
 
 /// out = 0.5 x (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3).
-/// Aliasing: out may be x.
-void gelu_forward(Compute& compute, const float* x, size_t count, float* out);
+/// Requires: x and out in the same precision. Aliasing: out may be x.
+void gelu_forward(Compute& compute, const Operand& x, size_t count, const Operand& out);
 
 /// dx = dy * (0.5 (1 + tanh u) + 0.5 x (1 - tanh^2 u) u'), u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2).
 /// Aliasing: dx may be dy.
-void gelu_backward(Compute& compute, const float* x, const float* dy, size_t count, float* dx);
+void gelu_backward(Compute& compute, const Operand& x, const float* dy, size_t count, float* dx);
 
 /// The same for a block of rows `ld` apart, on the calling thread. The backward one also writes gelu(x) to
-/// `out`, if given: it costs no second exponential.
-void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, float* out);
-void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const float* x, const float* dy,
-                         float* dx, float* out = nullptr);
+/// `out`, if given: it costs no second exponential. Requires: x and out in the same precision.
+void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const Operand& out);
+void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const float* dy,
+                         float* dx, const Operand& out = {});
 
 }  // namespace pretrain

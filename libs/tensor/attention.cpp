@@ -12,6 +12,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
+#include "libs/tensor/elements-inl.h"
 #include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -64,15 +65,22 @@ void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t co
   std::fill(dscores + valid, dscores + columns, 0.0F);
 }
 
-float DotProduct(const float* a, const float* b, int64_t count) {
+/// T: float or Bf16.
+template <class T>
+float DotProductWith(const float* a, const T* b, int64_t count) {
   const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   auto total = hn::Zero(d);
   int64_t i = 0;
-  for (; i + N <= count; i += N) total = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), total);
+  for (; i + N <= count; i += N) total = hn::MulAdd(hn::LoadU(d, a + i), LoadValues(d, b + i), total);
   float sum = hn::GetLane(hn::SumOfLanes(d, total));
-  for (; i < count; ++i) sum += a[i] * b[i];
+  for (; i < count; ++i) sum += a[i] * hn::GetLane(LoadValues(d1, b + i));
   return sum;
+}
+
+float DotProduct(const float* a, const Operand& b, int64_t count) {
+  return b.visit([&](const auto* elements) { return DotProductWith(a, elements, count); });
 }
 
 }  // namespace pretrain::HWY_NAMESPACE
@@ -143,9 +151,9 @@ struct CausalAttention::Scratch {
   float* keys_transposed;    ///< [D, stride]
   float* values_transposed;  ///< [D, stride]
   float* rows;               ///< [T, head stride]: values forward, keys backward
-  float* queries;            ///< [kQueryBlock, head stride]
-  float* douts;              ///< [kQueryBlock, head stride]
-  float* left;               ///< the left operand of one product
+  float* queries;  ///< [kQueryBlock, head stride]: backward; outputs forward, before they are rounded
+  float* douts;    ///< [kQueryBlock, head stride]
+  float* left;     ///< the left operand of one product
 };
 
 size_t CausalAttention::left_words(int64_t T, int64_t D) {
@@ -187,53 +195,64 @@ void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const Mat
   }
 }
 
-void CausalAttention::forward(const float* qkv, float* out, float* log_sum_exp) {
+void CausalAttention::forward(const Operand& qkv, const Operand& out, float* log_sum_exp) {
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
     forward_head(head_at(index), slot_scratch(), qkv, out, log_sum_exp);
   });
 }
 
-void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
-                                   float* log_sum_exp) const {
+void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const Operand& qkv,
+                                   const Operand& out, float* log_sum_exp) const {
+  const int64_t D = shape_.D;
+  const int64_t C = shape_.H * D;
+  const MatrixView queries(qkv.at(head.qkv), 3 * C), keys = queries.at(0, C), values = queries.at(0, 2 * C);
+  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
+  pack_columns(precision_, shape_.T, D, values, scratch.rows, head_stride_);
+  for (int64_t index = 0; index < query_blocks(shape_.T); ++index)
+    forward_block(scratch, index, queries, out.at(head.out), log_sum_exp + head.log_sum_exp);
+}
+
+void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const MatrixView& queries,
+                                    const Operand& out, float* log_sum_exp) const {
   const int64_t D = shape_.D;
   const int64_t C = shape_.H * D;
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
-  const float* q = qkv + head.qkv;
-  const MatrixView queries(q, 3 * C), keys(q + C, 3 * C), values(q + 2 * C, 3 * C);
-  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
-  pack_columns(precision_, shape_.T, D, values, scratch.rows, head_stride_);
-  for (int64_t index = 0; index < query_blocks(shape_.T); ++index) {
-    const auto [first, rows, seen] = query_block(shape_.T, index);
-    multiply_rows(rows, seen, D, queries.at(first, 0), scratch.left, {scratch.keys_transposed, stride_},
-                  scratch.scores, stride_);
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t t = first + r;
-      log_sum_exp[head.log_sum_exp + t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
-    }
-    multiply_scores(rows, D, seen, {scratch.scores, stride_}, scratch.left, {scratch.rows, head_stride_},
-                    out + head.out + first * C, C);
+  const auto [first, rows, seen] = query_block(shape_.T, index);
+  multiply_rows(rows, seen, D, queries.at(first, 0), scratch.left, {scratch.keys_transposed, stride_},
+                scratch.scores, stride_);
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t t = first + r;
+    log_sum_exp[t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
   }
+  const auto mix_values = [&](float* sums, int64_t ld) {
+    multiply_scores(rows, D, seen, {scratch.scores, stride_}, scratch.left, {scratch.rows, head_stride_},
+                    sums, ld);
+  };
+  const Operand block_out = out.at(first * C);
+  if (out.precision() == Precision::kFloat32) return mix_values(block_out.floats(), C);
+  mix_values(scratch.queries, head_stride_);
+  store_values(rows, D, scratch.queries, head_stride_, block_out, C);
 }
 
-void CausalAttention::backward(const float* qkv, const float* out, const float* dout,
+void CausalAttention::backward(const Operand& qkv, const Operand& out, const float* dout,
                                const float* log_sum_exp, float* dqkv) {
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
     backward_head(head_at(index), slot_scratch(), qkv, out, dout, log_sum_exp, dqkv);
   });
 }
 
-void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const float* qkv,
-                                    const float* out, const float* dout, const float* log_sum_exp,
+void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const Operand& qkv,
+                                    const Operand& out, const float* dout, const float* log_sum_exp,
                                     float* dqkv) const {
   const int64_t D = shape_.D;
   const int64_t C = shape_.H * D;
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_backward_row = HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow);
   const auto dot = HWY_DYNAMIC_DISPATCH(DotProduct);
-  const float* q = qkv + head.qkv;
   float* dq = dqkv + head.qkv;
-  const MatrixView queries(q, 3 * C), keys(q + C, 3 * C), values(q + 2 * C, 3 * C), douts(dout + head.out, C);
+  const MatrixView queries(qkv.at(head.qkv), 3 * C), keys = queries.at(0, C), values = queries.at(0, 2 * C);
+  const MatrixView douts(dout + head.out, C);
   pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
   pack_columns(precision_, D, shape_.T, values.transposed(), scratch.values_transposed, stride_);
   pack_columns(precision_, shape_.T, D, keys, scratch.rows, head_stride_);
@@ -250,7 +269,7 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
                   scratch.dscores, stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
-      const float delta = dot(douts.at(t, 0).data, out + head.out + t * C, D);
+      const float delta = dot(douts.at(t, 0).floats(), out.at(head.out + t * C), D);
       softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, seen, scale,
                            log_sum_exp[head.log_sum_exp + t], delta);
     }

@@ -12,7 +12,8 @@
 namespace pretrain {
 
 /// Attention of fixed shape. B sequences of T positions, H heads of D channels each, C = H * D.
-/// q, k and v stand side by side in one matrix qkv [B*T, 3*C]. Single-owner; uses all threads of its Compute.
+/// q, k and v stand side by side in one matrix qkv [B*T, 3*C]; it and the output may be bf16 if the precision
+/// is. Single-owner; uses all threads of its Compute.
 class CausalAttention {
  public:
   struct Shape {
@@ -23,12 +24,13 @@ class CausalAttention {
 
   /// out = softmax(q k^T / sqrt(D) + causal mask) v, head by head.
   /// Shapes: qkv [B*T, 3*C]; out [B*T, C]; log_sum_exp [B, H, T].
-  void forward(const float* qkv, float* out, float* log_sum_exp);
+  void forward(const Operand& qkv, const Operand& out, float* log_sum_exp);
 
   /// dqkv = gradient of qkv, overwritten. With P the probabilities and O = P v:
   ///   dv = P^T dO;  dP = dO v^T;  dS = P * (dP - rowsum(dO * O)) / sqrt(D);  dq = dS k;  dk = dS^T q
   /// Shapes: as in forward; dout [B*T, C], dqkv [B*T, 3*C].
-  void backward(const float* qkv, const float* out, const float* dout, const float* log_sum_exp, float* dqkv);
+  void backward(const Operand& qkv, const Operand& out, const float* dout, const float* log_sum_exp,
+                float* dqkv);
 
   /// Floats of scratch that each thread takes.
   static size_t scratch_floats(int64_t T, int64_t D);
@@ -39,9 +41,12 @@ class CausalAttention {
  private:
   struct Head;
   struct Scratch;
-  void forward_head(const Head& head, const Scratch& scratch, const float* qkv, float* out,
+  void forward_head(const Head& head, const Scratch& scratch, const Operand& qkv, const Operand& out,
                     float* log_sum_exp) const;
-  void backward_head(const Head& head, const Scratch& scratch, const float* qkv, const float* out,
+  /// `out` and `log_sum_exp` of position 0 of the head.
+  void forward_block(const Scratch& scratch, int64_t index, const MatrixView& queries, const Operand& out,
+                     float* log_sum_exp) const;
+  void backward_head(const Head& head, const Scratch& scratch, const Operand& qkv, const Operand& out,
                      const float* dout, const float* log_sum_exp, float* dqkv) const;
   /// A right operand from pack_columns().
   struct Right {

@@ -9,29 +9,23 @@
 #endif
 
 #include <hwy/highway.h>
+// Included once a target, too.
+#include "libs/tensor/elements-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// x rounded to the nearest bf16, ties to even, in the upper half of each lane; the lower half is undefined.
-/// NaN stays NaN.
-template <class D>
-hn::Vec<hn::RebindToUnsigned<D>> RoundToBf16(D /*tag*/, hn::Vec<D> x) {
-  const hn::RebindToUnsigned<D> du;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
-  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000));  // else a NaN's carry could make it a zero
-  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded);
-}
 
 template <class D>
 hn::Vec<D> MakePairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
   const hn::RebindToUnsigned<D> du;
   const auto upper = hn::And(RoundToBf16(d, second), hn::Set(du, 0xFFFF0000));
   return hn::BitCast(d, hn::Or(hn::ShiftRight<16>(RoundToBf16(d, first)), upper));
+}
+
+/// From bf16 as they are.
+template <class D>
+hn::Vec<D> MakePairs(D d, hn::Vec<hn::RebindToUnsigned<D>> first, hn::Vec<hn::RebindToUnsigned<D>> second) {
+  return hn::BitCast(d, hn::Or(first, hn::ShiftLeft<16>(second)));
 }
 
 template <class D>

@@ -42,11 +42,13 @@ struct Destination {
   /// To be called once all terms of a part have been summed.
   void finish(const Part& part) const {
     const int64_t o = offset(part);
-    if (epilogue.gelu_input != nullptr) {
-      gelu_backward_block(part.rows, part.columns, N, epilogue.gelu_input + o, c + o, c + o,
-                          epilogue.gelu == nullptr ? nullptr : epilogue.gelu + o);
-    } else if (epilogue.gelu != nullptr) {
-      gelu_forward_block(part.rows, part.columns, N, c + o, epilogue.gelu + o);
+    if (epilogue.kept.precision() == Precision::kBf16)
+      store_values(part.rows, part.columns, c + o, N, epilogue.kept.at(o), N);
+    if (epilogue.gelu_input) {
+      gelu_backward_block(part.rows, part.columns, N, epilogue.gelu_input.at(o), c + o, c + o,
+                          epilogue.gelu.at(o));
+    } else if (epilogue.gelu) {
+      gelu_forward_block(part.rows, part.columns, N, epilogue.kept.at(o), epilogue.gelu.at(o));
     }
   }
 };
@@ -189,6 +191,10 @@ void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld)
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,
              const Epilogue& epilogue) {
+  PRETRAIN_CHECK(
+      !epilogue.kept || epilogue.kept.precision() == Precision::kBf16 || epilogue.kept.floats() == c,
+      "what is kept in float32 is the product itself");
+  PRETRAIN_CHECK(!epilogue.gelu || epilogue.gelu_input || epilogue.kept, "gelu needs an input");
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape(b.precision());
   PRETRAIN_CHECK(shape.packed_block_rows % shape.tile_rows == 0 && shape.block_rows % shape.tile_rows == 0,

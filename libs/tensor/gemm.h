@@ -1,6 +1,6 @@
 #pragma once
-// Matrix products over all threads. All matrices are float32 but for packed operands, which may be bf16; `ld`
-// is the distance between rows in elements.
+// Matrix products over all threads. Operands may be bf16, all else is float32; `ld` is the distance between
+// rows in elements.
 
 #include <cstddef>
 #include <cstdint>
@@ -60,13 +60,15 @@ class PackedMatrix {
 
 /// What happens to C = A B while its elements are in cache, in this order. Null: nothing.
 struct Epilogue {
-  const float* bias = nullptr;        ///< [N], added to each row
-  const float* added = nullptr;       ///< [M, N], added; may be C itself
-  const float* gelu_input = nullptr;  ///< [M, N]: C is multiplied by the derivative of gelu there
-  float* gelu = nullptr;              ///< [M, N], becomes gelu(gelu_input), or gelu(C) without an input
+  const float* bias = nullptr;   ///< [N], added to each row
+  const float* added = nullptr;  ///< [M, N], added; may be C itself
+  Operand kept = {};             ///< [M, N], becomes C, rounded; if it is float32, it is C itself
+  Operand gelu_input = {};       ///< [M, N]: C is multiplied by the derivative of gelu there
+  Operand gelu = {};             ///< [M, N], becomes gelu(gelu_input), without that gelu(kept)
 };
 
-/// C[M, N] = A[M, K] B[K, N] and the epilogue, A in the precision of B. Requires: one of A's strides is 1.
+/// C[M, N] = A[M, K] B[K, N] and the epilogue, A rounded to the precision of B. Requires: one of A's strides
+/// is 1; A in bf16 only with such a B; gelu in the precision of what it is computed from.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: bit-identical for any number of threads.
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

@@ -6,11 +6,11 @@
 #define HWY_TARGET_INCLUDE "libs/tensor/layer_norm.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include "libs/tensor/elements-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 /// Adds f(vector at i) over [0, C) in lanes, then the lanes, then what does not fill a vector.
 template <class F, class G>
@@ -25,10 +25,11 @@ float sum_over(int64_t C, const F& vector_at, const G& scalar_at) {
   return sum;
 }
 
-void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t C, float* out,
-                  float* mean_out, float* rstd_out) {
+/// T: float or Bf16.
+template <class T>
+void NormalizeRowTo(const float* x, const float* gamma, const float* beta, int64_t C, T* out, float* mean_out,
+                    float* rstd_out) {
   const hn::ScalableTag<float> d;
-  const auto N = static_cast<int64_t>(hn::Lanes(d));
   const float inverse = 1.0F / static_cast<float>(C);
   const float mean =
       inverse * sum_over(
@@ -42,15 +43,18 @@ void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t
                                        },
                                        [&](int64_t i) { return (x[i] - mean) * (x[i] - mean); });
   const float rstd = 1.0F / std::sqrt(variance + kLayerNormEpsilon);
-  const auto vrstd = hn::Set(d, rstd);
-  int64_t i = 0;
-  for (; i + N <= C; i += N) {
-    const auto xhat = hn::Mul(hn::Sub(hn::LoadU(d, x + i), vmean), vrstd);
-    hn::StoreU(hn::MulAdd(xhat, hn::LoadU(d, gamma + i), hn::LoadU(d, beta + i)), d, out + i);
-  }
-  for (; i < C; ++i) out[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+  ForEachVector(C, [&](auto tag, int64_t i) {
+    const auto centred = hn::Sub(hn::LoadU(tag, x + i), hn::Set(tag, mean));
+    const auto xhat = hn::Mul(centred, hn::Set(tag, rstd));
+    StoreValues(hn::MulAdd(xhat, hn::LoadU(tag, gamma + i), hn::LoadU(tag, beta + i)), tag, out + i);
+  });
   *mean_out = mean;
   *rstd_out = rstd;
+}
+
+void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t C, const Operand& out,
+                  float* mean, float* rstd) {
+  out.visit([&](auto* row) { NormalizeRowTo(x, gamma, beta, C, row, mean, rstd); });
 }
 
 void BackwardRow(const float* dy, const float* x, const float* gamma, float mean, float rstd, int64_t C,
@@ -145,12 +149,12 @@ constexpr size_t kColumnsPerTask = 64;
 }  // namespace
 
 void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
-                        int64_t C, float* out, float* mean, float* rstd) {
+                        int64_t C, const Operand& out, float* mean, float* rstd) {
   const auto normalize_row = HWY_DYNAMIC_DISPATCH(NormalizeRow);
   compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
       const auto at = static_cast<int64_t>(m) * C;
-      normalize_row(x + at, gamma, beta, C, out + at, mean + m, rstd + m);
+      normalize_row(x + at, gamma, beta, C, out.at(at), mean + m, rstd + m);
     }
   });
 }

@@ -1,10 +1,11 @@
 #pragma once
-// LayerNorm over the last dimension, forward and backward. M rows of C channels, row-major float32.
+// LayerNorm over the last dimension, forward and backward. M rows of C channels, row-major.
 // Source: Ba, Kiros and Hinton, "Layer Normalization", equations 3 and 4.
 
 #include <cstdint>
 
 #include "libs/tensor/compute.h"
+#include "libs/tensor/operand.h"
 
 namespace pretrain {
 
@@ -15,7 +16,7 @@ constexpr float kLayerNormEpsilon = 1e-5F;
 /// Shapes: x, out [M, C]; gamma, beta [C]; mean, rstd [M].
 /// Aliasing: out may be x.
 void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
-                        int64_t C, float* out, float* mean, float* rstd);
+                        int64_t C, const Operand& out, float* mean, float* rstd);
 
 /// dx += the gradient of the input, from y = xhat * gamma + beta with xhat = (x - mean) * rstd:
 ///   g = dy * gamma;  dx += rstd * (g - mean_c(g) - xhat * mean_c(g * xhat))

@@ -13,6 +13,9 @@ enum class Precision {
   kBf16,  ///< operands rounded to bfloat16, to the nearest, ties to even
 };
 
+/// The bits of one bfloat16: the upper half of a float32.
+using Bf16 = uint16_t;
+
 /// "f32" or "bf16", as on the command line.
 std::string_view precision_name(Precision precision);
 

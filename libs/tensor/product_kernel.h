@@ -36,7 +36,7 @@ constexpr int64_t kWidestPanel = 32;
 
 /// C[M, N] = A[M, K] B[K, N] and the addends, on the calling thread, for operands in cache. Meanwhile it
 /// fetches `next_panel`, a dense [K, panel_columns] that is multiplied next, into the second-level cache.
-/// Shapes: b rows ldb apart, c rows ldc apart. Requires: one of A's strides is 1.
+/// Shapes: b rows ldb apart, c rows ldc apart. Requires: one of A's strides is 1; A is float32.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: each element is one chain of multiply-adds over k in order, so that its bits do not depend
 /// on how a larger product was cut into M and N.

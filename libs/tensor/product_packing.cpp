@@ -1,6 +1,9 @@
 #include "libs/tensor/product_packing.h"
 
 #include <algorithm>
+#include <type_traits>
+
+#include "libs/base/check.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "libs/tensor/product_packing.cpp"
@@ -13,11 +16,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+// T is what the elements of a matrix are: float, or Bf16 where they are packed as bf16.
+
 /// Words that begin at `word` in a row whose terms lie side by side.
-template <Precision kPrecision, class D>
-hn::Vec<D> WordsAlong(D d, const float* row, int64_t word) {
+template <Precision kPrecision, class T, class D>
+hn::Vec<D> WordsAlong(D d, const T* row, int64_t word) {
   if constexpr (kPrecision == Precision::kFloat32) {
     return hn::LoadU(d, row + word);
+  } else if constexpr (std::is_same_v<T, Bf16>) {  // they are pairs
+    return hn::BitCast(d, hn::LoadU(hn::Repartition<Bf16, D>(), row + 2 * word));
   } else {
     hn::Vec<D> first, second;
     hn::LoadInterleaved2(d, row + 2 * word, first, second);
@@ -27,18 +34,21 @@ hn::Vec<D> WordsAlong(D d, const float* row, int64_t word) {
 
 /// Words whose terms stand below each other: in `line`, and for pairs in `second`. Null: that is beyond the
 /// last term.
-template <Precision kPrecision, class D>
-hn::Vec<D> WordsAcross(D d, const float* line, const float* second) {
+template <Precision kPrecision, class T, class D>
+hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
   if constexpr (kPrecision == Precision::kFloat32) {
     return hn::LoadU(d, line);
+  } else if constexpr (std::is_same_v<T, Bf16>) {
+    const auto upper = second == nullptr ? hn::Zero(hn::RebindToUnsigned<D>()) : LoadBf16(d, second);
+    return MakePairs(d, LoadBf16(d, line), upper);
   } else {
     return MakePairs(d, hn::LoadU(d, line), second == nullptr ? hn::Zero(d) : hn::LoadU(d, second));
   }
 }
 
 /// `count` words of terms that stand below each other, the second ones in the line `second` if there is one.
-template <Precision kPrecision>
-HWY_INLINE void CopyAcross(const float* line, const float* second, int64_t count, float* to) {
+template <Precision kPrecision, class T>
+HWY_INLINE void CopyAcross(const T* line, const T* second, int64_t count, float* to) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -51,23 +61,23 @@ HWY_INLINE void CopyAcross(const float* line, const float* second, int64_t count
 }
 
 /// Word `word` of a row of K terms.
-template <Precision kPrecision>
-void CopyWord(const float* row, int64_t word, int64_t K, float* to) {
+template <Precision kPrecision, class T>
+void CopyWord(const T* row, int64_t word, int64_t K, float* to) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
-  const float* first = row + word * kTerms;
+  const T* first = row + word * kTerms;
   CopyAcross<kPrecision>(first, (word + 1) * kTerms <= K ? first + 1 : nullptr, 1, to);
 }
 
 /// Words [begin, end) of up to four rows of K terms -> side by side, `ld` apart. Stores four a word, always.
-template <Precision kPrecision>
-void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const float* a, int64_t ld_a,
-                  float* to, int64_t ld) {
+template <Precision kPrecision, class T>
+void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a, float* to,
+                  int64_t ld) {
   int64_t w = begin;
 #if HWY_TARGET != HWY_SCALAR
   const hn::FixedTag<float, 4> d;
-  const float* row1 = a + std::min<int64_t>(1, rows - 1) * ld_a;
-  const float* row2 = a + std::min<int64_t>(2, rows - 1) * ld_a;
-  const float* row3 = a + std::min<int64_t>(3, rows - 1) * ld_a;
+  const T* row1 = a + std::min<int64_t>(1, rows - 1) * ld_a;
+  const T* row2 = a + std::min<int64_t>(2, rows - 1) * ld_a;
+  const T* row3 = a + std::min<int64_t>(3, rows - 1) * ld_a;
   for (; w + 4 <= end && (w + 4) * terms_per_word(kPrecision) <= K; w += 4) {
     const auto r0 = WordsAlong<kPrecision>(d, a, w);
     const auto r1 = WordsAlong<kPrecision>(d, row1, w);
@@ -90,18 +100,17 @@ void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const flo
 }
 
 /// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
-template <Precision kPrecision>
-void PackRowsOfTile(int64_t rows, int64_t K, const float* a, int64_t ld, float* to) {
+template <Precision kPrecision, class T>
+void PackRowsOfTile(int64_t rows, int64_t K, const T* a, int64_t ld, float* to) {
   for (int64_t r = (rows - 1) / 4 * 4; r >= 0; r -= 4) {
     PackFourRows<kPrecision>(std::min<int64_t>(4, rows - r), 0, words_of(kPrecision, K), K, a + r * ld, ld,
                              to + r, kPackedRows);
   }
 }
 
-/// K columns of one tile of A, which stand in rows of a_transposed, `there` floats of which may be read.
-template <Precision kPrecision>
-void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const float* a_transposed, int64_t ld,
-                       float* to) {
+/// K columns of one tile of A, which stand in rows of a_transposed, `there` elements of which may be read.
+template <Precision kPrecision, class T>
+void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transposed, int64_t ld, float* to) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
   const hn::CappedTag<float, 8> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -110,20 +119,20 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const float* a_tr
   int64_t w = 0;
   if (whole <= there && whole < 2 * kPackedRows) {  // what a vector has too much, the next column overwrites
     for (; w + 1 < words; ++w) {
-      const float* line = a_transposed + w * kTerms * ld;
+      const T* line = a_transposed + w * kTerms * ld;
       for (int64_t r = 0; r < whole; r += lanes)
         hn::StoreU(WordsAcross<kPrecision>(d, line + r, line + ld + r), d, to + w * kPackedRows + r);
     }
   }
   for (; w < words; ++w) {
-    const float* line = a_transposed + w * kTerms * ld;
+    const T* line = a_transposed + w * kTerms * ld;
     CopyAcross<kPrecision>(line, (w + 1) * kTerms <= K ? line + ld : nullptr, rows, to + w * kPackedRows);
   }
 }
 
 /// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
-template <Precision kPrecision>
-void PackTransposedRows(int64_t M, int64_t K, const float* a_transposed, int64_t ld, float* packed) {
+template <Precision kPrecision, class T>
+void PackTransposedRows(int64_t M, int64_t K, const T* a_transposed, int64_t ld, float* packed) {
   constexpr int64_t kRowsAtOnce = 16;
   const int64_t words = words_of(kPrecision, K);
   const RowTiles tiles(M);
@@ -138,14 +147,14 @@ void PackTransposedRows(int64_t M, int64_t K, const float* a_transposed, int64_t
   }
 }
 
-template <Precision kPrecision>
-void PackRowsIn(int64_t M, int64_t K, const MatrixView& a, float* packed) {
-  if (a.column_stride != 1) return PackTransposedRows<kPrecision>(M, K, a.data, a.column_stride, packed);
+template <Precision kPrecision, class T>
+void PackRowsOf(int64_t M, int64_t K, const T* elements, const MatrixView& a, float* packed) {
+  if (a.column_stride != 1) return PackTransposedRows<kPrecision>(M, K, elements, a.column_stride, packed);
   const int64_t words = words_of(kPrecision, K);
   const RowTiles tiles(M);
   int64_t row = 0;
   for (int64_t i = 0; i < tiles.count; ++i) {
-    PackRowsOfTile<kPrecision>(tiles.rows(i), K, a.data + row * a.row_stride, a.row_stride,
+    PackRowsOfTile<kPrecision>(tiles.rows(i), K, elements + row * a.row_stride, a.row_stride,
                                packed + i * kPackedRows * words);
     row += tiles.rows(i);
   }
@@ -153,8 +162,8 @@ void PackRowsIn(int64_t M, int64_t K, const MatrixView& a, float* packed) {
 
 /// B whose columns lie side by side in memory, `ld_b` apart: pieces of them at a time, so that the lines
 /// written to are finished while they are in cache.
-template <Precision kPrecision>
-void PackTransposedColumns(int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed, int64_t ld) {
+template <Precision kPrecision, class T>
+void PackTransposedColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float* packed, int64_t ld) {
   constexpr int64_t kWordsAtOnce = 16;
   const int64_t words = words_of(kPrecision, K);
   for (int64_t w = 0; w < words; w += kWordsAtOnce) {
@@ -166,24 +175,24 @@ void PackTransposedColumns(int64_t K, int64_t N, const float* b, int64_t ld_b, f
 }
 
 /// B in plain rows, `columns` of them in each: a number that the compiler knows becomes a few vector moves.
-template <Precision kPrecision>
-HWY_INLINE void PackPlainColumns(int64_t K, int64_t columns, const float* b, int64_t ld_b, float* packed,
+template <Precision kPrecision, class T>
+HWY_INLINE void PackPlainColumns(int64_t K, int64_t columns, const T* b, int64_t ld_b, float* packed,
                                  int64_t ld) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
   const int64_t whole = K / kTerms;
   for (int64_t w = 0; w < whole; ++w)
     CopyAcross<kPrecision>(b + w * kTerms * ld_b, b + (w * kTerms + 1) * ld_b, columns, packed + w * ld);
   if (whole * kTerms < K)
-    CopyAcross<kPrecision>(b + whole * kTerms * ld_b, nullptr, columns, packed + whole * ld);
+    CopyAcross<kPrecision, T>(b + whole * kTerms * ld_b, nullptr, columns, packed + whole * ld);
 }
 
-template <Precision kPrecision>
-void PackColumnsIn(int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
+template <Precision kPrecision, class T>
+void PackColumnsOf(int64_t K, int64_t N, const T* elements, const MatrixView& b, float* packed, int64_t ld) {
   if (b.column_stride != 1)
-    return PackTransposedColumns<kPrecision>(K, N, b.data, b.column_stride, packed, ld);
-  if (N == 32) return PackPlainColumns<kPrecision>(K, 32, b.data, b.row_stride, packed, ld);
-  if (N == 16) return PackPlainColumns<kPrecision>(K, 16, b.data, b.row_stride, packed, ld);
-  PackPlainColumns<kPrecision>(K, N, b.data, b.row_stride, packed, ld);
+    return PackTransposedColumns<kPrecision>(K, N, elements, b.column_stride, packed, ld);
+  if (N == 32) return PackPlainColumns<kPrecision>(K, 32, elements, b.row_stride, packed, ld);
+  if (N == 16) return PackPlainColumns<kPrecision>(K, 16, elements, b.row_stride, packed, ld);
+  PackPlainColumns<kPrecision>(K, N, elements, b.row_stride, packed, ld);
 }
 
 /// kVectors vectors of columns of B in plain rows, which are read once for both.
@@ -234,13 +243,15 @@ void PackAndSum(Precision precision, int64_t K, int64_t N, const float* b, int64
 }
 
 void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
-  if (precision == Precision::kBf16) return PackRowsIn<Precision::kBf16>(M, K, a, packed);
-  PackRowsIn<Precision::kFloat32>(M, K, a, packed);
+  if (a.precision == Precision::kBf16) return PackRowsOf<Precision::kBf16>(M, K, a.bf16(), a, packed);
+  if (precision == Precision::kBf16) return PackRowsOf<Precision::kBf16>(M, K, a.floats(), a, packed);
+  PackRowsOf<Precision::kFloat32>(M, K, a.floats(), a, packed);
 }
 
 void PackColumns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
-  if (precision == Precision::kBf16) return PackColumnsIn<Precision::kBf16>(K, N, b, packed, ld);
-  PackColumnsIn<Precision::kFloat32>(K, N, b, packed, ld);
+  if (b.precision == Precision::kBf16) return PackColumnsOf<Precision::kBf16>(K, N, b.bf16(), b, packed, ld);
+  if (precision == Precision::kBf16) return PackColumnsOf<Precision::kBf16>(K, N, b.floats(), b, packed, ld);
+  PackColumnsOf<Precision::kFloat32>(K, N, b.floats(), b, packed, ld);
 }
 
 int64_t PackedRowWords(int64_t M, int64_t words) {
@@ -259,15 +270,26 @@ HWY_EXPORT(PackColumns);
 HWY_EXPORT(PackAndSum);
 HWY_EXPORT(PackedRowWords);
 
+namespace {
+
+void require_packable(const MatrixView& matrix, Precision precision) {
+  PRETRAIN_CHECK(matrix.precision == Precision::kFloat32 || precision == Precision::kBf16,
+                 "bf16 is not packed as float32");
+}
+
+}  // namespace
+
 int64_t packed_row_words(Precision precision, int64_t M, int64_t K) {
   return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedRowWords)(M, words_of(precision, K));
 }
 
 void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
+  require_packable(a, precision);
   if (M > 0) HWY_DYNAMIC_DISPATCH(PackRows)(precision, M, K, a, packed);
 }
 
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
+  require_packable(b, precision);
   if (N > 0) HWY_DYNAMIC_DISPATCH(PackColumns)(precision, K, N, b, packed, ld);
 }
 

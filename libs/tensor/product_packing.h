@@ -5,17 +5,28 @@
 
 #include <cstdint>
 
+#include "libs/tensor/operand.h"
 #include "libs/tensor/precision.h"
 
 namespace pretrain {
 
-/// A matrix in memory: element (r, c) stands at data[r * row_stride + c * column_stride].
+/// A matrix in memory, in float32 or bf16: element (r, c) stands at data[r * row_stride + c * column_stride].
 struct MatrixView {
-  const float* data = nullptr;
+  const void* data = nullptr;
+  Precision precision = Precision::kFloat32;
   int64_t row_stride = 0;
   int64_t column_stride = 1;
 
   MatrixView(const float* rows, int64_t ld) : data(rows), row_stride(ld) {}
+  MatrixView(const Bf16* rows, int64_t ld) : data(rows), precision(Precision::kBf16), row_stride(ld) {}
+  MatrixView(const Operand& rows, int64_t ld) {
+    rows.visit([&](const auto* elements) { *this = MatrixView(elements, ld); });
+  }
+
+  /// The first element. Requires: the precision.
+  const float* floats() const { return static_cast<const float*>(data); }
+  const Bf16* bf16() const { return static_cast<const Bf16*>(data); }
+
   /// The transpose, in the same memory.
   MatrixView transposed() const {
     MatrixView view = *this;
@@ -26,7 +37,12 @@ struct MatrixView {
   /// From element (row, column) on.
   MatrixView at(int64_t row, int64_t column) const {
     MatrixView view = *this;
-    view.data += row * row_stride + column * column_stride;
+    const int64_t offset = row * row_stride + column * column_stride;
+    if (precision == Precision::kBf16) {
+      view.data = bf16() + offset;
+    } else {
+      view.data = floats() + offset;
+    }
     return view;
   }
 };
@@ -35,12 +51,13 @@ struct MatrixView {
 int64_t packed_row_words(Precision precision, int64_t M, int64_t K);
 
 /// A, the left operand: for each tile of rows, the words of one column side by side.
-/// Shapes: a [M, K]; packed [packed_row_words(precision, M, K)]. Requires: one of A's strides is 1.
+/// Shapes: a [M, K]; packed [packed_row_words(precision, M, K)]. Requires: one of A's strides is 1; A in
+/// bf16 is packed in bf16.
 void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed);
 
 /// B, the right operand: rows of words, `ld` apart. Rows are written in groups of four words at most: up to
 /// three beyond the last column are overwritten. Shapes: b [K, N]; packed [words_of(precision, K), ld].
-/// Requires: one of B's strides is 1; ld >= N rounded up to a multiple of 4.
+/// Requires: as of A; ld >= N rounded up to a multiple of 4.
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld);
 
 /// The same for plain rows, and sums[n] (+)= sum over k of b[k, n], in order and before it is rounded.

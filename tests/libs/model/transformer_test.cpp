@@ -156,13 +156,15 @@ TEST(Transformer, GradientsDoNotDependOnWhatIsRecomputed) {
   for (const ModelConfig& config : configs) {
     SCOPED_TRACE(config.vocabulary);
     const Problem p(config, 4);
-    double loss = 0;
-    double again = 0;
-    const std::vector<float> kept = gradients_of(p, 2, 2, 0.25F, &loss, Recompute::kNone);
-    EXPECT_EQ(kept, gradients_of(p, 2, 2, 0.25F, &again, Recompute::kCheap));
-    EXPECT_EQ(loss, again);
-    EXPECT_EQ(kept, gradients_of(p, 2, 2, 0.25F, &again, Recompute::kLayers));
-    EXPECT_EQ(loss, again);
+    for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+      double loss = 0;
+      const std::vector<float> kept = gradients_of(p, 2, 2, 0.25F, &loss, Recompute::kNone, precision);
+      for (const Recompute recompute : {Recompute::kCheap, Recompute::kLayers}) {
+        double again = 0;
+        EXPECT_EQ(kept, gradients_of(p, 2, 2, 0.25F, &again, recompute, precision));
+        EXPECT_EQ(loss, again);
+      }
+    }
   }
 }
 
@@ -206,8 +208,18 @@ TEST(Transformer, MaskedTargetsDoNotCount) {
   }
 }
 
-/// All tensors of a pass with their sizes, each place once for those that are meant to share it.
-std::vector<std::pair<const float*, int64_t>> layer_tensors(const PassShape& s, const LayerActivations& a) {
+/// The place of a tensor.
+struct Place {
+  Place(const float* values, int64_t count) : begin(address(values)), end(address(values + count)) {}
+  Place(const Operand& kept, int64_t count)
+      : begin(kept.visit([](const auto* values) { return address(values); })),
+        end(kept.at(count).visit([](const auto* values) { return address(values); })) {}
+  static uintptr_t address(const void* p) { return reinterpret_cast<uintptr_t>(p); }
+  uintptr_t begin, end;
+};
+
+/// All tensors of a layer, each place once for those that are meant to share it.
+std::vector<Place> layer_tensors(const PassShape& s, const LayerActivations& a) {
   const int64_t M = s.positions();
   const int64_t C = s.config.d_model;
   return {{a.mean1, M},
@@ -223,39 +235,44 @@ std::vector<std::pair<const float*, int64_t>> layer_tensors(const PassShape& s, 
           {a.activated, M * s.config.d_ff}};
 }
 
+void expect_places_of_their_own(const PassShape& shape) {
+  const PassMemory memory(shape);
+  const PassTensors& t = memory.tensors();
+  const int64_t narrow = shape.positions() * shape.config.d_model;
+  const int64_t wide = shape.positions() * shape.config.d_ff;
+  // Half way through the backward pass of a layer's MLP.
+  auto places = layer_tensors(shape, t.layers[1]);
+  for (const float* x : t.residual) places.emplace_back(x, narrow);
+  places.emplace_back(t.dx, narrow);
+  places.emplace_back(t.dnarrow, narrow);
+  places.emplace_back(t.dwide, wide);
+  if (shape.recompute != Recompute::kLayers) places.emplace_back(t.layers[0].up_out, wide);
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.begin < b.begin; });
+  for (size_t i = 0; i < places.size(); ++i) {
+    EXPECT_EQ(places[i].begin % 64, 0U) << i;
+    EXPECT_LE(i == 0 ? 0 : places[i - 1].end, places[i].begin) << i;
+  }
+}
+
 TEST(PassMemory, TensorsInUseAtOnceHavePlacesOfTheirOwn) {
   const ModelConfig config = odd_model();
   for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kLayers}) {
-    SCOPED_TRACE(static_cast<int>(recompute));
-    const PassShape shape{config, 5, true, recompute};
-    const PassMemory memory(shape);
-    const PassTensors& t = memory.tensors();
-    const int64_t narrow = shape.positions() * config.d_model;
-    // Half way through the backward pass of a layer's MLP.
-    auto tensors = layer_tensors(shape, t.layers[1]);
-    for (const float* x : t.residual) tensors.emplace_back(x, narrow);
-    tensors.emplace_back(t.dx, narrow);
-    tensors.emplace_back(t.dnarrow, narrow);
-    tensors.emplace_back(t.dwide, shape.positions() * config.d_ff);
-    if (recompute != Recompute::kLayers)
-      tensors.emplace_back(t.layers[0].up_out, shape.positions() * config.d_ff);
-    std::sort(tensors.begin(), tensors.end());
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      EXPECT_EQ(reinterpret_cast<uintptr_t>(tensors[i].first) % 64, 0U) << i;
-      const float* free = i == 0 ? tensors[0].first : tensors[i - 1].first + tensors[i - 1].second;
-      EXPECT_LE(free, tensors[i].first) << i;
+    for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+      SCOPED_TRACE(testing::Message() << static_cast<int>(recompute) << " " << precision_name(precision));
+      expect_places_of_their_own({config, 5, true, recompute, precision});
     }
   }
 }
 
-TEST(PassMemory, ShrinksWithWhatIsRecomputed) {
+TEST(PassMemory, ShrinksWithWhatIsRecomputedAndRounded) {
   const ModelConfig base;
-  const auto megabytes = [&](bool training, Recompute recompute) {
-    return PassMemory::size_floats({base, 8, training, recompute}) * sizeof(float) / 1'000'000;
+  const auto megabytes = [&](bool training, Recompute recompute, Precision precision = Precision::kFloat32) {
+    return PassMemory::size_floats({base, 8, training, recompute, precision}) * sizeof(float) / 1'000'000;
   };
   EXPECT_LT(megabytes(true, Recompute::kCheap) + 130, megabytes(true, Recompute::kNone));
   EXPECT_LT(megabytes(true, Recompute::kLayers) + 120, megabytes(true, Recompute::kCheap));
   EXPECT_LT(megabytes(false, Recompute::kCheap), megabytes(true, Recompute::kLayers));
+  EXPECT_LT(megabytes(true, Recompute::kCheap, Precision::kBf16) + 100, megabytes(true, Recompute::kCheap));
 }
 
 TEST(MemoryPlan, MicroBatchesHoldTheLimitAndCoverTheBatch) {

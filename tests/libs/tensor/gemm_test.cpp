@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/tensor/activation.h"
 #include "tests/libs/tensor/kernel_testing.h"
 #include "tests/support/matchers.h"
 
@@ -59,7 +60,7 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
   const std::vector<float> b = normal_values(area(K, N), 2);
   const Guarded bias(normal_values(area(1, N), 3), 1);
   const std::vector<float> before = normal_values(area(M, N), 4);
-  const std::vector<float> gelu_input = normal_values(area(M, N), 5);
+  std::vector<float> gelu_input = normal_values(area(M, N), 5);
   PackedMatrix packed(precision, K, N);
   packed.pack(compute, b.data(), N);
   Guarded c(area(M, N), 5);
@@ -70,8 +71,9 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
           c.data(),
           {.bias = extras.bias ? bias.data() : nullptr,
            .added = extras.added ? added : nullptr,
-           .gelu_input = extras.gelu_input ? gelu_input.data() : nullptr,
-           .gelu = extras.gelu ? activated.data() : nullptr});
+           .kept = c.data(),
+           .gelu_input = extras.gelu_input ? gelu_input.data() : Operand(),
+           .gelu = extras.gelu ? activated.data() : Operand()});
 
   const Matrix dense = transpose_a ? transposed(as_double(a.copy()), K, M) : as_double(a.copy());
   Matrix expected = reference::linear(reference::as_operand(precision, dense),
@@ -145,6 +147,60 @@ TEST(Product, DoesNotDependOnTheNumberOfThreads) {
       return c;
     });
   }
+}
+
+/// A B for an A in plain rows, or stored transposed.
+std::vector<float> product_of(Compute& compute, const Operand& a, bool transpose_a, int64_t M,
+                              const PackedMatrix& packed, const Epilogue& epilogue = {}) {
+  std::vector<float> c(area(M, packed.N()));
+  product(compute, M, transpose_a ? MatrixView(a, M).transposed() : MatrixView(a, packed.K()), packed,
+          c.data(), epilogue);
+  return c;
+}
+
+TEST(Product, OfWhatIsStoredInBf16IsThatOfWhatIsRoundedOnTheWay) {
+  test::for_each_target([] {
+    Compute compute(2);
+    for (const int64_t M : kRows) {
+      for (const auto& [K, N] : kInnerAndColumns) {
+        std::vector<float> a = normal_values(area(M, K), 1);
+        std::vector<Bf16> stored = test::rounded(a);
+        PackedMatrix packed(Precision::kBf16, K, N);
+        packed.pack(compute, normal_values(area(K, N), 2).data(), N);
+        for (const bool transpose_a : {false, true}) {
+          EXPECT_TRUE(test::same_bits(product_of(compute, stored.data(), transpose_a, M, packed),
+                                      product_of(compute, a.data(), transpose_a, M, packed)))
+              << M << " x " << K << " x " << N << (transpose_a ? " A^T" : "");
+        }
+      }
+    }
+  });
+}
+
+TEST(Product, KeepsARoundedCopyAndItsActivation) {
+  test::for_each_target([] {
+    Compute compute(2);
+    for (const auto& [M, N] : {std::pair<int64_t, int64_t>{1, 1}, {7, 33}, {70, 64}, {270, 131}}) {
+      const int64_t K = 530;
+      std::vector<float> a = normal_values(area(M, K), 1, 0.05);
+      PackedMatrix packed(Precision::kBf16, K, N);
+      packed.pack(compute, normal_values(area(K, N), 2).data(), N);
+      const std::vector<float> plain = product_of(compute, a.data(), false, M, packed);
+      std::vector<Bf16> kept(plain.size()), gelu(plain.size()), expected(plain.size()), again(plain.size());
+      EXPECT_TRUE(test::same_bits(
+          product_of(compute, a.data(), false, M, packed, {.kept = kept.data(), .gelu = gelu.data()}),
+          plain));
+      EXPECT_EQ(kept, test::rounded(plain));
+      gelu_forward(compute, kept.data(), kept.size(), expected.data());
+      EXPECT_EQ(gelu, expected);
+      std::vector<float> slope(plain.size());
+      gelu_backward(compute, kept.data(), plain.data(), kept.size(), slope.data());
+      EXPECT_TRUE(test::same_bits(
+          product_of(compute, a.data(), false, M, packed, {.gelu_input = kept.data(), .gelu = again.data()}),
+          slope));
+      EXPECT_EQ(again, expected);
+    }
+  });
 }
 
 std::vector<float> product_with(Compute& compute, const PackedMatrix& packed, const std::vector<float>& a) {

@@ -17,6 +17,7 @@
 
 #include "libs/base/rng.h"
 #include "libs/tensor/buffer.h"
+#include "libs/tensor/operand.h"
 #include "libs/tensor/reference/ops.h"
 
 namespace pretrain::test {
@@ -70,6 +71,18 @@ inline std::vector<float> normal_values(size_t count, uint64_t seed, double devi
   std::vector<float> values(count);
   for (float& value : values) value = static_cast<float>(deviation * rng.normal());
   return values;
+}
+
+inline std::vector<Bf16> rounded(std::span<const float> values) {
+  std::vector<Bf16> out(values.size());
+  store_values(1, static_cast<int64_t>(values.size()), values.data(), 0, out.data(), 0);
+  return out;
+}
+
+inline std::vector<float> widened(std::vector<Bf16> values) {
+  std::vector<float> out(values.size());
+  load_values(static_cast<int64_t>(values.size()), values.data(), out.data());
+  return out;
 }
 
 inline reference::Matrix as_double(std::span<const float> values) {

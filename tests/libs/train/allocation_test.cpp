@@ -151,7 +151,8 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
     for (const auto& [recompute, precision] : {std::pair{Recompute::kNone, Precision::kFloat32},
                                                {Recompute::kCheap, Precision::kFloat32},
                                                {Recompute::kCheap, Precision::kBf16},
-                                               {Recompute::kLayers, Precision::kFloat32}}) {
+                                               {Recompute::kLayers, Precision::kFloat32},
+                                               {Recompute::kLayers, Precision::kBf16}}) {
       SCOPED_TRACE(testing::Message()
                    << preset.name << " " << static_cast<int>(recompute) << " " << precision_name(precision));
       const uint64_t before = allocations_so_far().aligned_bytes;

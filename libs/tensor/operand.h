@@ -1,0 +1,60 @@
+#pragma once
+// Tensors that are kept for later products: float32, or bf16 where products round their operands to it
+// anyway, which takes half the memory.
+
+#include <cstdint>
+#include <type_traits>
+
+#include "libs/base/check.h"
+#include "libs/tensor/precision.h"
+
+namespace pretrain {
+
+/// Where such a tensor stands, or part of one. Does not own the memory. Empty: no tensor.
+class Operand {
+ public:
+  Operand() = default;
+  Operand(float* values) : data_(values) {}
+  Operand(Bf16* values) : data_(values), precision_(Precision::kBf16) {}
+
+  explicit operator bool() const { return data_ != nullptr; }
+  Precision precision() const { return precision_; }
+
+  /// T: float or Bf16. Requires: that is their precision.
+  template <typename T>
+  T* elements() const {
+    constexpr bool kFloats = std::is_same_v<T, float>;
+    static_assert(kFloats || std::is_same_v<T, Bf16>);
+    PRETRAIN_CHECK((precision_ == Precision::kFloat32) == kFloats, "an operand in {}",
+                   precision_name(precision_));
+    return static_cast<T*>(data_);
+  }
+  float* floats() const { return elements<float>(); }
+  Bf16* bf16() const { return elements<Bf16>(); }
+
+  /// From an element on; empty stays empty.
+  Operand at(int64_t element) const {
+    if (data_ == nullptr) return {};
+    return precision_ == Precision::kBf16 ? Operand(bf16() + element) : Operand(floats() + element);
+  }
+
+  /// f(elements), float or Bf16.
+  template <typename F>
+  auto visit(const F& f) const {
+    return precision_ == Precision::kBf16 ? f(bf16()) : f(floats());
+  }
+
+ private:
+  void* data_ = nullptr;
+  Precision precision_ = Precision::kFloat32;
+};
+
+/// The values of a block of rows, rounded: to[r, c] = values[r, c]. Float32 is copied.
+/// Shapes: values [rows, columns], rows ld apart; to [rows, columns], rows ld_to apart.
+void store_values(int64_t rows, int64_t columns, const float* values, int64_t ld, const Operand& to,
+                  int64_t ld_to);
+
+/// The inverse, which is exact. Shapes: from [count], values [count].
+void load_values(int64_t count, const Operand& from, float* values);
+
+}  // namespace pretrain
