@@ -227,10 +227,11 @@ void train(Session& s, StopSignal& stop) {
                                     static_cast<size_t>(c.threads + c.workers));
   Compute compute(c.threads);
   const Precision precision = c.trainer.precision;
-  const double peak = measure_fma_peak(compute, std::chrono::milliseconds(200), precision);
+  FmaPeak peak(compute, precision);
+  peak.measure(std::chrono::milliseconds(200));
   log_info("machine: {}, {} training threads, {} loader workers, {} kernels, {}, peak {:.0f} GFLOP/s",
            inspect_machine().processor, c.threads, c.workers, vector_target(), precision_name(precision),
-           peak / 1e9);
+           peak.flops() / 1e9);
   if (precision == Precision::kBf16 && !multiplies_bf16()) {
     log_warning(
         "this processor does not multiply bf16: products of float32 stand in, slower than --precision f32");
@@ -261,7 +262,7 @@ void train(Session& s, StopSignal& stop) {
                    .fixed_files = fixed_files(s),
                    .configuration = to_json(s.values),
                    .fingerprint = machine_fingerprint(),
-                   .peak_flops = peak,
+                   .peak = peak,
                    .open_source = open_source,
                    .observers = {&console, &s.service},
                    .stop = stop.token(),
@@ -273,8 +274,8 @@ void train(Session& s, StopSignal& stop) {
     trainer.initialize(c.seed);
   }
   const RunSummary summary = trainer.run();
-  const double peak_now = measure_fma_peak(compute, std::chrono::milliseconds(200), precision);
-  report_summary(summary, console, c, std::max(peak, peak_now));
+  peak.measure(std::chrono::milliseconds(200));
+  report_summary(summary, console, c, peak.flops());
 }
 
 }  // namespace

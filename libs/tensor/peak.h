@@ -1,6 +1,7 @@
 #pragma once
 // The machine's measured limits: what shares of peak and of bandwidth are divided by.
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -25,6 +26,25 @@ inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds durat
                                Precision precision = Precision::kFloat32) {
   return measure_fma_rate(compute, duration, precision).best;
 }
+
+/// The peak as far as it has been seen: neighbours on the machine take from a measurement and never add to
+/// it, so that each one can only raise the figure. Single-owner.
+class FmaPeak {
+ public:
+  FmaPeak(Compute& compute, Precision precision) : compute_(compute), precision_(precision) {}
+
+  /// Takes about `duration`.
+  void measure(std::chrono::milliseconds duration) {
+    flops_ = std::max(flops_, measure_fma_peak(compute_, duration, precision_));
+  }
+  /// FLOP/s; 0 before the first measurement.
+  double flops() const { return flops_; }
+
+ private:
+  Compute& compute_;
+  Precision precision_;
+  double flops_ = 0;
+};
 
 /// Bytes a second that all threads together move between the processor and memory.
 struct Bandwidth {

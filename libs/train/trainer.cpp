@@ -183,11 +183,17 @@ void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   record.optimizer_seconds = seconds_since(update_start);
 }
 
+/// One measurement at the start would make all utilisations of a session wrong if a neighbour had a core
+/// then.
+void Trainer::measure_peak_again() {
+  parts_.peak.measure(std::chrono::milliseconds(20));
+}
+
 void Trainer::finish_record(StepRecord& record, Clock::time_point start, double data_wait) const {
   record.data_wait_seconds = data_wait;
   record.step_seconds = seconds_since(start);
   record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;
-  record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak_flops;
+  record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak.flops();
 }
 
 void Trainer::note_step(const StepRecord& record) {
@@ -310,6 +316,7 @@ bool Trainer::checkpoint_is_due() {
 void Trainer::evaluate_now() {
   if (parts_.evaluation.target_count == 0) return;
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
+  measure_peak_again();
   const auto start = Clock::now();
   const EvaluationResult result =
       evaluate(model_, parts_.evaluation, parts_.stop, [this] { tell_progress(); });
@@ -351,6 +358,7 @@ void Trainer::save() {
   writer_.start(std::move(content));
   last_save_start_ = Clock::now();
   save_pause_seconds_ = seconds_since(start);
+  measure_peak_again();
   summary_.split.checkpoint += save_pause_seconds_;
 }
 

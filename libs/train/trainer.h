@@ -19,6 +19,7 @@
 #include "libs/model/transformer.h"
 #include "libs/optim/adamw.h"
 #include "libs/optim/schedule.h"
+#include "libs/tensor/peak.h"
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
@@ -109,7 +110,7 @@ struct TrainerParts {
   const EvaluationData& evaluation;           ///< may be empty
   std::vector<FileContent> fixed_files;       ///< config.json, tokenizer
   nlohmann::json configuration, fingerprint;  ///< for the manifest
-  double peak_flops = 0;
+  FmaPeak& peak;                              ///< measured; the trainer looks again now and then
   SourceOpener open_source;
   std::vector<TrainObserver*> observers;
   std::stop_token stop;
@@ -154,6 +155,7 @@ class Trainer {
   bool fetch();
   StepRecord train_step();
   void apply_update(const StepResult& result, StepRecord& record);
+  void measure_peak_again();
   void finish_record(StepRecord& record, Clock::time_point start, double data_wait) const;
   void note_step(const StepRecord& record);
 

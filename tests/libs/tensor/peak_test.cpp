@@ -17,6 +17,17 @@ TEST(Peak, IsPositivePlausibleAndRepeatable) {
   EXPECT_LT(std::max(first, second) / std::min(first, second), 3);
 }
 
+TEST(Peak, SeenAgainOnlyRises) {
+  Compute compute(1);
+  FmaPeak peak(compute, Precision::kFloat32);
+  EXPECT_EQ(peak.flops(), 0);
+  for (int i = 0; i < 5; ++i) {
+    const double before = peak.flops();
+    peak.measure(std::chrono::milliseconds(1));
+    EXPECT_GE(peak.flops(), std::max(before, 1e8));
+  }
+}
+
 TEST(Bandwidth, IsPositiveAndPlausible) {
   Compute compute(1);
   Buffer<float> memory(1 << 20);

@@ -72,6 +72,8 @@ RunSummary TestRun::train(TrainerOptions options) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
   Compute compute(threads);
   CheckpointStore store(files, folder_.path(), {.keep = 100});
+  FmaPeak peak(compute, options.precision);
+  peak.measure(std::chrono::milliseconds(1));
   Trainer trainer(
       {.compute = compute,
        .model = model,
@@ -82,7 +84,7 @@ RunSummary TestRun::train(TrainerOptions options) {
        .fixed_files = {{.name = "config.json", .data = std::string("{}")}},
        .configuration = {{"seed", 1}},
        .fingerprint = {{"processor", "any"}},
-       .peak_flops = 1e9,
+       .peak = peak,
        .open_source =
            [this](const StreamState* state) { return std::make_unique<FakeSource>(model, source, state); },
        .observers = {&observer},
