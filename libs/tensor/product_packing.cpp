@@ -50,14 +50,19 @@ hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
 template <Precision kPrecision, class T>
 HWY_INLINE void CopyAcross(const T* line, const T* second, int64_t count, float* to) {
   const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 4> d4;  // the last tile of a block has 14 rows with AVX-512, else 6
   const hn::CappedTag<float, 1> d1;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto second_at = [second](int64_t i) { return second == nullptr ? nullptr : second + i; };
   int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    hn::StoreU(WordsAcross<kPrecision>(d, line + i, second_at(i)), d, to + i);
-  for (int64_t left = count % lanes; left > 0; --left, ++i)
-    hn::StoreU(WordsAcross<kPrecision>(d1, line + i, second_at(i)), d1, to + i);
+  const auto copy_vectors = [&](auto tag) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(tag));
+    for (; i + lanes <= count; i += lanes) {
+      const T* second_here = second == nullptr ? nullptr : second + i;
+      hn::StoreU(WordsAcross<kPrecision>(tag, line + i, second_here), tag, to + i);
+    }
+  };
+  copy_vectors(d);
+  copy_vectors(d4);
+  copy_vectors(d1);
 }
 
 /// Word `word` of a row of K terms.

@@ -1,6 +1,7 @@
-// Predicted and measured memory of training, for each preset and each kind of recomputation, as a Markdown
-// table: memory_bench [STEPS [PRESET...]]. Each run has a process of its own; resident memory is its highest
-// while it trains, less what the program took before; 2 MB of the prediction are for threads and code.
+// Predicted and measured memory of training, for each preset, precision and kind of recomputation, as a
+// Markdown table: memory_bench [STEPS [PRESET...]]. Each run has a process of its own; resident memory is its
+// highest while it trains, less what the program took before; 2 MB of the prediction are for threads and
+// code.
 
 #include <algorithm>
 #include <chrono>
@@ -28,9 +29,14 @@ constexpr uint64_t kProgram = 2'000'000;  // stacks of threads, oneTBB's pool, p
 struct Mode {
   Recompute recompute;
   const char* name;
+  Precision precision = Precision::kFloat32;
 };
-constexpr Mode kModes[] = {
-    {Recompute::kNone, "none"}, {Recompute::kCheap, "cheap"}, {Recompute::kLayers, "layers"}};
+constexpr Mode kModes[] = {{Recompute::kNone, "none"},
+                           {Recompute::kCheap, "cheap"},
+                           {Recompute::kLayers, "layers"},
+                           {Recompute::kNone, "none", Precision::kBf16},
+                           {Recompute::kCheap, "cheap", Precision::kBf16},
+                           {Recompute::kLayers, "layers", Precision::kBf16}};
 
 constexpr int64_t kCharacters = 70;  // of English text
 
@@ -62,16 +68,18 @@ double train(const ModelConfig& config, const PassShape& shape, int64_t rows, in
 void measure(const Preset& preset, const Mode& mode, int steps) {
   const ModelConfig config = model_config(preset, kCharacters);
   const PassShape shape{config, micro_batch_rows(preset.batch, preset.context, kMicroBatchTokens), true,
-                        mode.recompute};
+                        mode.recompute, mode.precision};
   const MemoryPlan plan = plan_memory(shape, kThreads);
   const uint64_t before = resident_bytes();
   const double seconds = train(config, shape, preset.batch, steps);
   const uint64_t measured = peak_resident_bytes() - before;
   const auto mb = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
   const double planned = mb(plan.total() + kProgram);
-  fmt::print("| `{}` | {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:+.1f} % | {:.1f} |\n",
-             preset.name, mode.name, mb(plan.parameters), mb(plan.packed), mb(plan.activations),
-             mb(plan.scratch), planned, mb(measured), 100 * (mb(measured) / planned - 1), 1e3 * seconds);
+  fmt::print(
+      "| `{}` | {} | {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:+.1f} % | {:.1f} |\n",
+      preset.name, precision_name(mode.precision), mode.name, mb(plan.parameters), mb(plan.packed),
+      mb(plan.activations), mb(plan.scratch), planned, mb(measured), 100 * (mb(measured) / planned - 1),
+      1e3 * seconds);
 }
 
 /// False when the process failed.
@@ -95,9 +103,10 @@ int main(int argc, char** argv) {
   const int steps = argc > 1 ? std::atoi(argv[1]) : 2;
   const std::vector<std::string> chosen(argv + std::min(argc, 2), argv + argc);
   fmt::print(
-      "| preset | recompute | parameters MB | packed | activations | scratch | planned | measured | off by | "
+      "| preset | precision | recompute | parameters MB | packed | activations | scratch | planned | "
+      "measured | off by | "
       "ms "
-      "a step |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+      "a step |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
   bool ok = true;
   for (const Preset& preset : presets()) {
     if (!chosen.empty() && std::find(chosen.begin(), chosen.end(), preset.name) == chosen.end()) continue;
