@@ -78,7 +78,11 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
   constexpr long kIterations = 400'000;  // a few milliseconds
   const auto loop = HWY_DYNAMIC_DISPATCH(MultiplyAddLoop);
   const auto threads = static_cast<size_t>(compute.threads());
-  std::vector<double> rates(threads);
+  struct Span {
+    Clock::time_point begin, end;
+    double operations;
+  };
+  std::vector<Span> spans(threads);
   const auto round = [&] {
     std::atomic<size_t> arrived{0};
     compute.parallel_for(threads, [&](size_t i) {
@@ -87,13 +91,17 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
       for (++arrived; arrived < threads && Clock::now() < patience;) {
       }
       float sink = 1.0F + static_cast<float>(i);
-      const auto start = Clock::now();
+      const auto begin = Clock::now();
       const double operations = loop(precision, kIterations, &sink);
-      rates[i] = sink == 0 ? 0 : operations / std::chrono::duration<double>(Clock::now() - start).count();
+      spans[i] = {begin, Clock::now(), sink == 0 ? 0 : operations};
     });
-    double total = 0;
-    for (const double rate : rates) total += rate;
-    return total;
+    // From the first to start to the last to end: threads that took turns must not count as if they had not.
+    Span all = spans[0];
+    for (size_t i = 1; i < threads; ++i) {
+      all = {std::min(all.begin, spans[i].begin), std::max(all.end, spans[i].end),
+             all.operations + spans[i].operations};
+    }
+    return all.operations / std::chrono::duration<double>(all.end - all.begin).count();
   };
   double best = 0;
   double sum = 0;  // of seconds for each FLOP: rounds are of equal work

@@ -27,8 +27,8 @@ inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds durat
   return measure_fma_rate(compute, duration, precision).best;
 }
 
-/// The peak as far as it has been seen: neighbours on the machine take from a measurement and never add to
-/// it, so that each one can only raise the figure. Single-owner.
+/// The highest peak measured so far: neighbours on the machine take from a measurement and never add to it.
+/// Single-owner.
 class FmaPeak {
  public:
   FmaPeak(Compute& compute, Precision precision) : compute_(compute), precision_(precision) {}

@@ -13,6 +13,9 @@
 namespace pretrain {
 namespace {
 
+/// Some ten rounds: enough for one of them to have all cores, and little beside an evaluation.
+constexpr std::chrono::milliseconds kPeakMeasurement(20);
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -183,12 +186,6 @@ void Trainer::apply_update(const StepResult& result, StepRecord& record) {
   record.optimizer_seconds = seconds_since(update_start);
 }
 
-/// One measurement at the start would make all utilisations of a session wrong if a neighbour had a core
-/// then.
-void Trainer::measure_peak_again() {
-  parts_.peak.measure(std::chrono::milliseconds(20));
-}
-
 void Trainer::finish_record(StepRecord& record, Clock::time_point start, double data_wait) const {
   record.data_wait_seconds = data_wait;
   record.step_seconds = seconds_since(start);
@@ -316,8 +313,9 @@ bool Trainer::checkpoint_is_due() {
 void Trainer::evaluate_now() {
   if (parts_.evaluation.target_count == 0) return;
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
-  measure_peak_again();
   const auto start = Clock::now();
+  // Once a session would not do: a neighbour that has a core just then makes every share too high.
+  parts_.peak.measure(kPeakMeasurement);
   const EvaluationResult result =
       evaluate(model_, parts_.evaluation, parts_.stop, [this] { tell_progress(); });
   model_.take_seconds();
@@ -329,7 +327,8 @@ void Trainer::evaluate_now() {
                {"tokens", state_.tokens},
                {"validation_loss", result.loss},
                {"perplexity", result.perplexity},
-               {"bits_per_byte", result.bits_per_byte}});
+               {"bits_per_byte", result.bits_per_byte},
+               {"peak_flops", parts_.peak.flops()}});
   tell([&](TrainObserver& observer) { observer.on_evaluation(state_.step, result); });
 }
 
@@ -358,7 +357,6 @@ void Trainer::save() {
   writer_.start(std::move(content));
   last_save_start_ = Clock::now();
   save_pause_seconds_ = seconds_since(start);
-  measure_peak_again();
   summary_.split.checkpoint += save_pause_seconds_;
 }
 

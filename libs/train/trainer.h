@@ -55,7 +55,7 @@ struct StepRecord {
   double step_seconds = 0, data_wait_seconds = 0, optimizer_seconds = 0, checkpoint_wait_seconds = 0;
   PassSeconds pass;
   double tokens_per_second = 0;
-  double utilization = 0;  ///< share of the measured peak
+  double utilization = 0;  ///< share of the highest peak measured so far
   uint64_t batch_hash = 0;
 };
 
@@ -110,7 +110,7 @@ struct TrainerParts {
   const EvaluationData& evaluation;           ///< may be empty
   std::vector<FileContent> fixed_files;       ///< config.json, tokenizer
   nlohmann::json configuration, fingerprint;  ///< for the manifest
-  FmaPeak& peak;                              ///< measured; the trainer looks again now and then
+  FmaPeak& peak;                              ///< measured again with each evaluation
   SourceOpener open_source;
   std::vector<TrainObserver*> observers;
   std::stop_token stop;
@@ -155,7 +155,6 @@ class Trainer {
   bool fetch();
   StepRecord train_step();
   void apply_update(const StepResult& result, StepRecord& record);
-  void measure_peak_again();
   void finish_record(StepRecord& record, Clock::time_point start, double data_wait) const;
   void note_step(const StepRecord& record);
 

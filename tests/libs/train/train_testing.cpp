@@ -73,7 +73,6 @@ RunSummary TestRun::train(TrainerOptions options) {
   Compute compute(threads);
   CheckpointStore store(files, folder_.path(), {.keep = 100});
   FmaPeak peak(compute, options.precision);
-  peak.measure(std::chrono::milliseconds(1));
   Trainer trainer(
       {.compute = compute,
        .model = model,

@@ -160,6 +160,7 @@ TEST(Trainer, LogsEachStepWithEverythingAboutIt) {
   ASSERT_EQ(records.size(), 5U);
   EXPECT_TRUE(records[0].contains("validation_loss") && records[0].contains("bits_per_byte"));
   EXPECT_TRUE(records[4].contains("validation_loss"));
+  EXPECT_GT(records[0].at("peak_flops"), 0);  // measured with the evaluation
   uint64_t tokens = 0;
   for (size_t i = 1; i <= 3; ++i) {
     const Batch batch = test::random_batch(run.model, run.source.rows, i - 1);
