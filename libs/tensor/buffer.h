@@ -21,8 +21,9 @@ class Buffer {
     const size_t wanted = size * sizeof(T);
     const size_t alignment = wanted >= kHugePage ? kHugePage : kCacheLine;
     const size_t bytes = (wanted + kCacheLine - 1) / kCacheLine * kCacheLine;
-    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
-    if (data_ == nullptr) throw std::bad_alloc();
+    void* memory = nullptr;  // not by aligned_alloc(): the size is no multiple of the alignment
+    if (posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
+    data_.reset(static_cast<T*>(memory));
     if (wanted >= kHugePage) prefer_huge_pages(data_.get(), bytes);
   }
 

@@ -64,6 +64,14 @@ struct Read {
 };
 Read read_through(const CorpusOptions& options);
 
+/// By how much reading may let the memory grow, whatever the files hold. A sanitizer's own books come on top:
+/// ThreadSanitizer's are four times what is used.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kMostMemory = uint64_t{5 * 256} << 20;
+#else
+constexpr uint64_t kMostMemory = uint64_t{256} << 20;
+#endif
+
 /// A line per ticket with everything in it, to compare sequences.
 std::string fingerprint(const Ticket& ticket);
 

@@ -50,7 +50,7 @@ TEST_P(Endless, LineCostsItselfAloneAndLittleMemory) {
   options.documents = GetParam().mode;
   const Read read = read_through(options);
   EXPECT_EQ(read.statistics.documents, GetParam().documents);
-  EXPECT_LE(read.grown_bytes, uint64_t{256} << 20);
+  EXPECT_LE(read.grown_bytes, test::kMostMemory);
   if (GetParam().reason != nullptr) {
     EXPECT_THAT(read.statistics.skips, Contains(Pair(GetParam().reason, 1)));
   } else {

@@ -40,7 +40,7 @@ void expect_good_pages_around(const std::string& hostile) {
     const Read read = read_through(options_for(folder / "c"));
     EXPECT_GE(read.statistics.documents, 2U);
     EXPECT_LE(read.statistics.documents, 3U);
-    EXPECT_LT(read.grown_bytes, uint64_t{256} << 20) << compression_name(compression);
+    EXPECT_LT(read.grown_bytes, test::kMostMemory) << compression_name(compression);
     testing::Test::RecordProperty(std::string("grown_MiB_") + std::string(compression_name(compression)),
                                   static_cast<int>(read.grown_bytes >> 20));
   }
@@ -74,7 +74,7 @@ TEST(HostileDump, WithABombAmongItsStreamsGivesItsPages) {
                                  compress(page_of("B", "second") + kDumpFoot, Compression::kBzip2));
   const Read read = read_through(options_for(folder / "c"));
   EXPECT_EQ(read.statistics.documents, 2U);
-  EXPECT_LT(read.grown_bytes, uint64_t{256} << 20);
+  EXPECT_LT(read.grown_bytes, test::kMostMemory);
 }
 
 TEST(HostileDump, OfNulBytesCostsThePagesThatHoldThem) {
@@ -102,7 +102,7 @@ TEST(HostileFolder, OfRealBombsIsReadWithinTheBoundOnMemory) {
   }
   const Read read = read_through(options_for(folder / "c"));
   EXPECT_EQ(read.statistics.pages, (std::map<int, uint64_t>{{0, 1}}));
-  EXPECT_LT(read.grown_bytes, uint64_t{256} << 20);
+  EXPECT_LT(read.grown_bytes, test::kMostMemory);
 }
 
 TEST(HostileFolder, OfFifosDevicesAndLoopsIsReadAround) {

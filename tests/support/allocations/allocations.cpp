@@ -60,11 +60,11 @@ void* memalign(size_t alignment, size_t size) {
 }
 
 void* aligned_alloc(size_t alignment, size_t size) {
-  pretrain::test::aligned_bytes.fetch_add(size, std::memory_order_relaxed);
   return memalign(alignment, size);
 }
 
 int posix_memalign(void** block, size_t alignment, size_t size) {
+  pretrain::test::aligned_bytes.fetch_add(size, std::memory_order_relaxed);
   *block = memalign(alignment, size);
   return *block == nullptr ? ENOMEM : 0;
 }

@@ -18,7 +18,7 @@ constexpr bool kAllocationsAreCounted = true;
 struct Allocations {
   uint64_t calls = 0;
   uint64_t bytes = 0;          ///< as asked for; what is given back does not count
-  uint64_t aligned_bytes = 0;  ///< of these by aligned_alloc
+  uint64_t aligned_bytes = 0;  ///< of these by posix_memalign, as Buffer
 };
 
 /// By all threads, since the program started.
