@@ -12,7 +12,7 @@ void Linear::pack(const float* W) {
   if (weight_transposed_.K() > 0) weight_transposed_.pack_transposed(compute_, W, out_);
 }
 
-void Linear::forward(const Operand& x, const float* b, float* y, Epilogue then) {
+void Linear::forward(const ConstOperand& x, const float* b, float* y, Epilogue then) {
   then.bias = b;
   product(compute_, M_, {x, in_}, weight_, y, then);
 }
@@ -21,8 +21,8 @@ void Linear::backward_input(const float* dy, float* dx, const Epilogue& then) {
   product(compute_, M_, {dy, out_}, weight_transposed_, dx, then);
 }
 
-void Linear::backward_parameters(const Operand& x, const float* dy, bool accumulate, float* dW, float* db,
-                                 PackedMatrix& packed) {
+void Linear::backward_parameters(const ConstOperand& x, const float* dy, bool accumulate, float* dW,
+                                 float* db, PackedMatrix& packed) {
   packed.reshape(M_, out_);
   packed.pack_and_sum(compute_, dy, out_, accumulate, db);
   product(compute_, in_, MatrixView(x, in_).transposed(), packed, dW, {.added = accumulate ? dW : nullptr});

@@ -20,13 +20,13 @@ class Linear {
   void pack(const float* W);
 
   /// y = x W + b, then what `then` asks for besides the bias. Aliasing: y is neither x nor then.added.
-  void forward(const Operand& x, const float* b, float* y, Epilogue then = {});
+  void forward(const ConstOperand& x, const float* b, float* y, Epilogue then = {});
 
   /// dx = dy W^T, then what `then` asks for.
   void backward_input(const float* dy, float* dx, const Epilogue& then = {});
 
   /// dW (+)= x^T dy;  db (+)= column sums of dy. `packed` is scratch with room for [M, out].
-  void backward_parameters(const Operand& x, const float* dy, bool accumulate, float* dW, float* db,
+  void backward_parameters(const ConstOperand& x, const float* dy, bool accumulate, float* dW, float* db,
                            PackedMatrix& packed);
 
  private:

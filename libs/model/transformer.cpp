@@ -278,6 +278,7 @@ void Transformer::show(std::string_view name, float* values, int64_t rows, int64
   if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
 }
 
+/// A probe may change what it sees: its values are stored again.
 void Transformer::show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns) {
   if (!probe_) return;
   if (kept.precision() == Precision::kFloat32) return show(name, kept.floats(), rows, columns);

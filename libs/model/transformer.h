@@ -31,7 +31,8 @@ using TensorProbe = std::function<void(std::string_view name, std::span<float> v
 /// Single-owner. Repeatability: results do not depend on the number of threads.
 class Transformer {
  public:
-  /// Without shape.training only evaluate() may be called, and the backward pass's memory is not allocated.
+  /// Without shape.training only evaluate() may be called, and what only the backward pass needs is not
+  /// allocated.
   Transformer(Compute& compute, const PassShape& shape);
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;

@@ -55,14 +55,14 @@ void GeluBackwardRange(const T* x, const float* dy, int64_t count, float* dx, T*
   });
 }
 
-void GeluForwardBlock(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const Operand& out) {
+void GeluForwardBlock(int64_t rows, int64_t columns, int64_t ld, const ConstOperand& x, const Operand& out) {
   x.visit([&]<class T>(const T* values) {
     T* to = out.elements<T>();
     for (int64_t r = 0; r < rows; ++r) GeluForwardRange(values + r * ld, columns, to + r * ld);
   });
 }
 
-void GeluBackwardBlock(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const float* dy,
+void GeluBackwardBlock(int64_t rows, int64_t columns, int64_t ld, const ConstOperand& x, const float* dy,
                        float* dx, const Operand& out) {
   x.visit([&]<class T>(const T* values) {
     T* to = out ? out.elements<T>() : nullptr;
@@ -86,25 +86,26 @@ namespace {
 constexpr size_t kElementsPerTask = 16384;
 }  // namespace
 
-void gelu_forward(Compute& compute, const Operand& x, size_t count, const Operand& out) {
+void gelu_forward(Compute& compute, const ConstOperand& x, size_t count, const Operand& out) {
   compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
     const auto at = static_cast<int64_t>(begin);
     gelu_forward_block(1, static_cast<int64_t>(end) - at, 0, x.at(at), out.at(at));
   });
 }
 
-void gelu_backward(Compute& compute, const Operand& x, const float* dy, size_t count, float* dx) {
+void gelu_backward(Compute& compute, const ConstOperand& x, const float* dy, size_t count, float* dx) {
   compute.parallel_ranges(count, kElementsPerTask, [&](size_t begin, size_t end) {
     const auto at = static_cast<int64_t>(begin);
     gelu_backward_block(1, static_cast<int64_t>(end) - at, 0, x.at(at), dy + begin, dx + begin);
   });
 }
 
-void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const Operand& out) {
+void gelu_forward_block(int64_t rows, int64_t columns, int64_t ld, const ConstOperand& x,
+                        const Operand& out) {
   HWY_DYNAMIC_DISPATCH(GeluForwardBlock)(rows, columns, ld, x, out);
 }
 
-void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const Operand& x, const float* dy,
+void gelu_backward_block(int64_t rows, int64_t columns, int64_t ld, const ConstOperand& x, const float* dy,
                          float* dx, const Operand& out) {
   HWY_DYNAMIC_DISPATCH(GeluBackwardBlock)(rows, columns, ld, x, dy, dx, out);
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "libs/base/check.h"
 #include "libs/tensor/product_kernel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -79,7 +80,7 @@ float DotProductWith(const float* a, const T* b, int64_t count) {
   return sum;
 }
 
-float DotProduct(const float* a, const Operand& b, int64_t count) {
+float DotProduct(const float* a, const ConstOperand& b, int64_t count) {
   return b.visit([&](const auto* elements) { return DotProductWith(a, elements, count); });
 }
 
@@ -195,13 +196,15 @@ void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const Mat
   }
 }
 
-void CausalAttention::forward(const Operand& qkv, const Operand& out, float* log_sum_exp) {
+void CausalAttention::forward(const ConstOperand& qkv, const Operand& out, float* log_sum_exp) {
+  PRETRAIN_CHECK(out.precision() == Precision::kFloat32 || precision_ == Precision::kBf16,
+                 "attention in float32 gives float32");
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
     forward_head(head_at(index), slot_scratch(), qkv, out, log_sum_exp);
   });
 }
 
-void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const Operand& qkv,
+void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv,
                                    const Operand& out, float* log_sum_exp) const {
   const int64_t D = shape_.D;
   const int64_t C = shape_.H * D;
@@ -235,15 +238,15 @@ void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const
   store_values(rows, D, scratch.queries, head_stride_, block_out, C);
 }
 
-void CausalAttention::backward(const Operand& qkv, const Operand& out, const float* dout,
+void CausalAttention::backward(const ConstOperand& qkv, const ConstOperand& out, const float* dout,
                                const float* log_sum_exp, float* dqkv) {
   compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
     backward_head(head_at(index), slot_scratch(), qkv, out, dout, log_sum_exp, dqkv);
   });
 }
 
-void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const Operand& qkv,
-                                    const Operand& out, const float* dout, const float* log_sum_exp,
+void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv,
+                                    const ConstOperand& out, const float* dout, const float* log_sum_exp,
                                     float* dqkv) const {
   const int64_t D = shape_.D;
   const int64_t C = shape_.H * D;
@@ -269,7 +272,7 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
                   scratch.dscores, stride_);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
-      const float delta = dot(douts.at(t, 0).floats(), out.at(head.out + t * C), D);
+      const float delta = dot(douts.at(t, 0).elements.floats(), out.at(head.out + t * C), D);
       softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, seen, scale,
                            log_sum_exp[head.log_sum_exp + t], delta);
     }

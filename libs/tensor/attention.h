@@ -24,12 +24,12 @@ class CausalAttention {
 
   /// out = softmax(q k^T / sqrt(D) + causal mask) v, head by head.
   /// Shapes: qkv [B*T, 3*C]; out [B*T, C]; log_sum_exp [B, H, T].
-  void forward(const Operand& qkv, const Operand& out, float* log_sum_exp);
+  void forward(const ConstOperand& qkv, const Operand& out, float* log_sum_exp);
 
   /// dqkv = gradient of qkv, overwritten. With P the probabilities and O = P v:
   ///   dv = P^T dO;  dP = dO v^T;  dS = P * (dP - rowsum(dO * O)) / sqrt(D);  dq = dS k;  dk = dS^T q
   /// Shapes: as in forward; dout [B*T, C], dqkv [B*T, 3*C].
-  void backward(const Operand& qkv, const Operand& out, const float* dout, const float* log_sum_exp,
+  void backward(const ConstOperand& qkv, const ConstOperand& out, const float* dout, const float* log_sum_exp,
                 float* dqkv);
 
   /// Floats of scratch that each thread takes.
@@ -41,13 +41,13 @@ class CausalAttention {
  private:
   struct Head;
   struct Scratch;
-  void forward_head(const Head& head, const Scratch& scratch, const Operand& qkv, const Operand& out,
+  void forward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv, const Operand& out,
                     float* log_sum_exp) const;
   /// `out` and `log_sum_exp` of position 0 of the head.
   void forward_block(const Scratch& scratch, int64_t index, const MatrixView& queries, const Operand& out,
                      float* log_sum_exp) const;
-  void backward_head(const Head& head, const Scratch& scratch, const Operand& qkv, const Operand& out,
-                     const float* dout, const float* log_sum_exp, float* dqkv) const;
+  void backward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv,
+                     const ConstOperand& out, const float* dout, const float* log_sum_exp, float* dqkv) const;
   /// A right operand from pack_columns().
   struct Right {
     const float* words;

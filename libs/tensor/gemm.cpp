@@ -195,6 +195,9 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
       !epilogue.kept || epilogue.kept.precision() == Precision::kBf16 || epilogue.kept.floats() == c,
       "what is kept in float32 is the product itself");
   PRETRAIN_CHECK(!epilogue.gelu || epilogue.gelu_input || epilogue.kept, "gelu needs an input");
+  PRETRAIN_CHECK(!epilogue.gelu_input || !epilogue.kept, "a gradient is not kept");
+  PRETRAIN_CHECK(a.elements.precision() == Precision::kFloat32 || b.precision() == Precision::kBf16,
+                 "bf16 is not multiplied with float32");
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape(b.precision());
   PRETRAIN_CHECK(shape.packed_block_rows % shape.tile_rows == 0 && shape.block_rows % shape.tile_rows == 0,

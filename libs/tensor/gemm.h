@@ -58,12 +58,13 @@ class PackedMatrix {
   Buffer<float> data_;
 };
 
-/// What happens to C = A B while its elements are in cache, in this order. Null: nothing.
+/// What happens to C = A B while its elements are in cache, in this order. Null or empty: nothing.
+/// Requires: not both kept and gelu_input.
 struct Epilogue {
   const float* bias = nullptr;   ///< [N], added to each row
   const float* added = nullptr;  ///< [M, N], added; may be C itself
   Operand kept = {};             ///< [M, N], becomes C, rounded; if it is float32, it is C itself
-  Operand gelu_input = {};       ///< [M, N]: C is multiplied by the derivative of gelu there
+  ConstOperand gelu_input = {};  ///< [M, N]: C is multiplied by the derivative of gelu there
   Operand gelu = {};             ///< [M, N], becomes gelu(gelu_input), without that gelu(kept)
 };
 

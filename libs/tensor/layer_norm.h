@@ -14,7 +14,7 @@ constexpr float kLayerNormEpsilon = 1e-5F;
 
 /// out = (x - mean) * rstd * gamma + beta, row by row; keeps mean and rstd for the backward pass.
 /// Shapes: x, out [M, C]; gamma, beta [C]; mean, rstd [M].
-/// Aliasing: out may be x.
+/// Aliasing: a float32 out may be x.
 void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
                         int64_t C, const Operand& out, float* mean, float* rstd);
 

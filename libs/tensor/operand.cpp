@@ -23,7 +23,7 @@ void StoreRows(int64_t rows, int64_t columns, const float* values, int64_t ld, c
   });
 }
 
-void LoadRow(int64_t count, const Operand& from, float* values) {
+void LoadRow(int64_t count, const ConstOperand& from, float* values) {
   from.visit([&](const auto* elements) { CopyValues(count, elements, values); });
 }
 
@@ -41,7 +41,7 @@ void store_values(int64_t rows, int64_t columns, const float* values, int64_t ld
   HWY_DYNAMIC_DISPATCH(StoreRows)(rows, columns, values, ld, to, ld_to);
 }
 
-void load_values(int64_t count, const Operand& from, float* values) {
+void load_values(int64_t count, const ConstOperand& from, float* values) {
   HWY_DYNAMIC_DISPATCH(LoadRow)(count, from, values);
 }
 

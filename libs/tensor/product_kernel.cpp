@@ -241,7 +241,7 @@ Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float*
 
 void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
               int64_t ldc, const Addends& addends, const float* next_panel) {
-  Tile whole = WholeProduct(K, a.floats(), b, ldb, c, ldc, addends, next_panel);
+  Tile whole = WholeProduct(K, a.elements.floats(), b, ldb, c, ldc, addends, next_panel);
   whole.a_row = a.row_stride;
   whole.a_column = a.column_stride;
   if (a.column_stride == 1) {

@@ -50,7 +50,7 @@ hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
 template <Precision kPrecision, class T>
 HWY_INLINE void CopyAcross(const T* line, const T* second, int64_t count, float* to) {
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 4> d4;  // the last tile of a block has 14 rows with AVX-512, else 6
+  const hn::CappedTag<float, 4> d4;  // for what is left of a row: 14 words of a tile with AVX-512, 6 else
   const hn::CappedTag<float, 1> d1;
   int64_t i = 0;
   const auto copy_vectors = [&](auto tag) {
@@ -248,15 +248,19 @@ void PackAndSum(Precision precision, int64_t K, int64_t N, const float* b, int64
 }
 
 void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
-  if (a.precision == Precision::kBf16) return PackRowsOf<Precision::kBf16>(M, K, a.bf16(), a, packed);
-  if (precision == Precision::kBf16) return PackRowsOf<Precision::kBf16>(M, K, a.floats(), a, packed);
-  PackRowsOf<Precision::kFloat32>(M, K, a.floats(), a, packed);
+  if (a.elements.precision() == Precision::kBf16)
+    return PackRowsOf<Precision::kBf16>(M, K, a.elements.bf16(), a, packed);
+  if (precision == Precision::kBf16)
+    return PackRowsOf<Precision::kBf16>(M, K, a.elements.floats(), a, packed);
+  PackRowsOf<Precision::kFloat32>(M, K, a.elements.floats(), a, packed);
 }
 
 void PackColumns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld) {
-  if (b.precision == Precision::kBf16) return PackColumnsOf<Precision::kBf16>(K, N, b.bf16(), b, packed, ld);
-  if (precision == Precision::kBf16) return PackColumnsOf<Precision::kBf16>(K, N, b.floats(), b, packed, ld);
-  PackColumnsOf<Precision::kFloat32>(K, N, b.floats(), b, packed, ld);
+  if (b.elements.precision() == Precision::kBf16)
+    return PackColumnsOf<Precision::kBf16>(K, N, b.elements.bf16(), b, packed, ld);
+  if (precision == Precision::kBf16)
+    return PackColumnsOf<Precision::kBf16>(K, N, b.elements.floats(), b, packed, ld);
+  PackColumnsOf<Precision::kFloat32>(K, N, b.elements.floats(), b, packed, ld);
 }
 
 int64_t PackedRowWords(int64_t M, int64_t words) {
@@ -278,7 +282,7 @@ HWY_EXPORT(PackedRowWords);
 namespace {
 
 void require_packable(const MatrixView& matrix, Precision precision) {
-  PRETRAIN_CHECK(matrix.precision == Precision::kFloat32 || precision == Precision::kBf16,
+  PRETRAIN_CHECK(matrix.elements.precision() == Precision::kFloat32 || precision == Precision::kBf16,
                  "bf16 is not packed as float32");
 }
 

@@ -10,23 +10,13 @@
 
 namespace pretrain {
 
-/// A matrix in memory, in float32 or bf16: element (r, c) stands at data[r * row_stride + c * column_stride].
+/// A matrix in memory: element (r, c) is that at r * row_stride + c * column_stride.
 struct MatrixView {
-  const void* data = nullptr;
-  Precision precision = Precision::kFloat32;
+  ConstOperand elements;  ///< from (0, 0) on
   int64_t row_stride = 0;
   int64_t column_stride = 1;
 
-  MatrixView(const float* rows, int64_t ld) : data(rows), row_stride(ld) {}
-  MatrixView(const Bf16* rows, int64_t ld) : data(rows), precision(Precision::kBf16), row_stride(ld) {}
-  MatrixView(const Operand& rows, int64_t ld) {
-    rows.visit([&](const auto* elements) { *this = MatrixView(elements, ld); });
-  }
-
-  /// The first element. Requires: the precision.
-  const float* floats() const { return static_cast<const float*>(data); }
-  const Bf16* bf16() const { return static_cast<const Bf16*>(data); }
-
+  MatrixView(const ConstOperand& rows, int64_t ld) : elements(rows), row_stride(ld) {}
   /// The transpose, in the same memory.
   MatrixView transposed() const {
     MatrixView view = *this;
@@ -37,12 +27,7 @@ struct MatrixView {
   /// From element (row, column) on.
   MatrixView at(int64_t row, int64_t column) const {
     MatrixView view = *this;
-    const int64_t offset = row * row_stride + column * column_stride;
-    if (precision == Precision::kBf16) {
-      view.data = bf16() + offset;
-    } else {
-      view.data = floats() + offset;
-    }
+    view.elements = elements.at(row * row_stride + column * column_stride);
     return view;
   }
 };

@@ -235,6 +235,14 @@ std::vector<Place> layer_tensors(const PassShape& s, const LayerActivations& a) 
           {a.activated, M * s.config.d_ff}};
 }
 
+void expect_apart(std::vector<Place> places) {
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.begin < b.begin; });
+  for (size_t i = 0; i < places.size(); ++i) {
+    EXPECT_EQ(places[i].begin % 64, 0U) << i;
+    EXPECT_LE(i == 0 ? 0 : places[i - 1].end, places[i].begin) << i;
+  }
+}
+
 void expect_places_of_their_own(const PassShape& shape) {
   const PassMemory memory(shape);
   const PassTensors& t = memory.tensors();
@@ -247,11 +255,7 @@ void expect_places_of_their_own(const PassShape& shape) {
   places.emplace_back(t.dnarrow, narrow);
   places.emplace_back(t.dwide, wide);
   if (shape.recompute != Recompute::kLayers) places.emplace_back(t.layers[0].up_out, wide);
-  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.begin < b.begin; });
-  for (size_t i = 0; i < places.size(); ++i) {
-    EXPECT_EQ(places[i].begin % 64, 0U) << i;
-    EXPECT_LE(i == 0 ? 0 : places[i - 1].end, places[i].begin) << i;
-  }
+  expect_apart(std::move(places));
 }
 
 TEST(PassMemory, TensorsInUseAtOnceHavePlacesOfTheirOwn) {
@@ -261,6 +265,40 @@ TEST(PassMemory, TensorsInUseAtOnceHavePlacesOfTheirOwn) {
       SCOPED_TRACE(testing::Message() << static_cast<int>(recompute) << " " << precision_name(precision));
       expect_places_of_their_own({config, 5, true, recompute, precision});
     }
+  }
+}
+
+TEST(Transformer, ForEvaluationOnlyGivesTheSameLoss) {
+  const Problem p({.layers = 3, .d_model = 64, .heads = 4, .d_ff = 256, .vocabulary = 300, .context = 100},
+                  2);
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    Compute compute(2);
+    const auto loss_of = [&](bool training) {
+      Transformer model(compute, {p.config, p.rows, training, Recompute::kCheap, precision});
+      model.use_parameters(p.values.data());
+      return model.evaluate(p.inputs.data(), p.targets.data());
+    };
+    double trained = 0;
+    gradients_of(p, 2, 2, 1.0F, &trained, Recompute::kCheap, precision);
+    EXPECT_EQ(loss_of(false), trained) << precision_name(precision);
+    EXPECT_EQ(loss_of(true), trained) << precision_name(precision);
+  }
+}
+
+/// What the sums of q, k and v may not share a place with while attention is at work.
+TEST(PassMemory, SumsOfTheForwardPassHavePlacesOfTheirOwn) {
+  const ModelConfig config = odd_model();
+  for (const bool training : {true, false}) {
+    const PassShape shape{config, 5, training, Recompute::kCheap, Precision::kBf16};
+    const PassMemory memory(shape);
+    const PassTensors& t = memory.tensors();
+    const LayerActivations& a = t.layers[1];
+    const int64_t narrow = shape.positions() * config.d_model;
+    const int64_t wide = shape.positions() * config.d_ff;
+    expect_apart(
+        {{t.dqkv, 3 * narrow}, {a.normed1, narrow}, {a.qkv_out, 3 * narrow}, {t.residual[1], narrow}});
+    expect_apart(
+        {{t.dwide, wide}, {a.normed2, narrow}, {a.up_out, wide}, {a.activated, wide}, {a.middle, narrow}});
   }
 }
 

@@ -46,7 +46,7 @@ constexpr double kSmallestS = 2e-38;
 
 TEST(Gelu, ForwardIsExactElementByElement) {
   Compute compute(2);
-  std::vector<float> x = interesting_values();
+  const std::vector<float> x = interesting_values();
   test::for_each_target([&] {
     Guarded out(x.size(), 1);
     gelu_forward(compute, x.data(), x.size(), out.data());
@@ -62,15 +62,16 @@ TEST(Gelu, ForwardIsExactElementByElement) {
 
 TEST(Gelu, InBf16IsThatOfFloat32Rounded) {
   Compute compute(2);
-  std::vector<Bf16> x = test::rounded(interesting_values());
-  std::vector<float> wide = test::widened(x);
+  const std::vector<Bf16> x = test::rounded(interesting_values());
+  const std::vector<float> wide = test::widened(x);
   const std::vector<float> dy = test::normal_values(x.size(), 2);
   test::for_each_target([&] {
-    std::vector<Bf16> out(x.size());
+    test::GuardedBf16 out(x.size(), 1);
     std::vector<float> expected(x.size()), dx(x.size()), expected_dx(x.size());
     gelu_forward(compute, x.data(), x.size(), out.data());
     gelu_forward(compute, wide.data(), wide.size(), expected.data());
-    EXPECT_EQ(out, test::rounded(expected));
+    EXPECT_EQ(out.copy(), test::rounded(expected));
+    EXPECT_TRUE(out.intact());
     gelu_backward(compute, x.data(), dy.data(), x.size(), dx.data());
     gelu_backward(compute, wide.data(), dy.data(), wide.size(), expected_dx.data());
     EXPECT_TRUE(test::same_bits(dx, expected_dx));
@@ -79,7 +80,7 @@ TEST(Gelu, InBf16IsThatOfFloat32Rounded) {
 
 TEST(Gelu, BackwardIsExactElementByElement) {
   Compute compute(2);
-  std::vector<float> x = interesting_values();
+  const std::vector<float> x = interesting_values();
   const std::vector<float> dy(x.size(), 1.0F);
   test::for_each_target([&] {
     Guarded dx(x.size(), 3);
@@ -102,7 +103,7 @@ TEST(Gelu, HandlesEveryLengthAndStart) {
   test::for_each_target([&] {
     for (const size_t count : {0U, 1U, 2U, 3U, 5U, 7U, 8U, 9U, 15U, 16U, 17U, 31U, 33U, 16385U}) {
       const size_t offset = count % 5;
-      Guarded x(test::normal_values(count, 1, 2.0), offset);
+      const Guarded x(test::normal_values(count, 1, 2.0), offset);
       const Guarded dy(test::normal_values(count, 2), 1);
       Guarded out(count, offset + 1);
       Guarded dx(count, offset);
@@ -120,7 +121,7 @@ TEST(Gelu, HandlesEveryLengthAndStart) {
 
 TEST(Gelu, WorksInPlace) {
   Compute compute(1);
-  std::vector<float> x = test::normal_values(37, 1);
+  const std::vector<float> x = test::normal_values(37, 1);
   const std::vector<float> dy = test::normal_values(37, 2);
   std::vector<float> out(37), dx(37), in_place = x, gradient = dy;
   gelu_forward(compute, x.data(), 37, out.data());
@@ -148,7 +149,7 @@ TEST(Gelu, DoesNotHideNanOrInfinity) {
 }
 
 TEST(Gelu, DoesNotDependOnTheNumberOfThreads) {
-  std::vector<float> x = test::normal_values(50'000, 1);
+  const std::vector<float> x = test::normal_values(50'000, 1);
   test::expect_same_for_any_threads([&](int threads) {
     Compute compute(threads);
     std::vector<float> out(x.size());

@@ -90,20 +90,30 @@ TEST(CausalAttention, WorksOnWhatIsStoredInBf16) {
       SCOPED_TRACE(testing::Message() << "B " << s.B << ", T " << s.T << ", H " << s.H << ", D " << s.D);
       const std::vector<float> values = random_qkv(s);
       const Result expected(2, s, values, 0, Precision::kBf16);
-      std::vector<Bf16> qkv = test::rounded(values);
-      std::vector<Bf16> out(expected.out.copy().size());
+      const test::GuardedBf16 qkv(test::rounded(values), 3);
+      test::GuardedBf16 out(expected.out.copy().size(), 1);
       Guarded log_sum_exp(area(s.B * s.H, s.T), 1);
       Guarded dqkv(values.size(), 1);
       Compute compute(2);
       CausalAttention attention(compute, s, Precision::kBf16);
       attention.forward(qkv.data(), out.data(), log_sum_exp.data());
-      EXPECT_EQ(out, test::rounded(expected.out.copy()));
+      EXPECT_EQ(out.copy(), test::rounded(expected.out.copy()));
       EXPECT_TRUE(test::same_bits(log_sum_exp.copy(), expected.log_sum_exp.copy()));
       attention.backward(qkv.data(), out.data(), expected.dout.data(), log_sum_exp.data(), dqkv.data());
       EXPECT_TRUE(all_close(dqkv.copy(), as_double(expected.dqkv.copy()), 1.0 / 256));
-      EXPECT_TRUE(dqkv.intact() && log_sum_exp.intact());
+      EXPECT_TRUE(dqkv.intact() && log_sum_exp.intact() && out.intact());
     }
   });
+}
+
+TEST(CausalAttention, GivesBf16OnlyWhenItMultipliesThat) {
+  const Shape s{1, 4, 1, 8};
+  Compute compute(1);
+  CausalAttention attention(compute, s, Precision::kFloat32);
+  const std::vector<float> qkv = random_qkv(s);
+  std::vector<Bf16> out(area(4, 8));
+  std::vector<float> log_sum_exp(4);
+  EXPECT_DEATH(attention.forward(qkv.data(), out.data(), log_sum_exp.data()), "float32 gives float32");
 }
 
 TEST(CausalAttention, StaysExactWhenOneKeyTakesAll) {

@@ -60,7 +60,7 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
   const std::vector<float> b = normal_values(area(K, N), 2);
   const Guarded bias(normal_values(area(1, N), 3), 1);
   const std::vector<float> before = normal_values(area(M, N), 4);
-  std::vector<float> gelu_input = normal_values(area(M, N), 5);
+  const std::vector<float> gelu_input = normal_values(area(M, N), 5);
   PackedMatrix packed(precision, K, N);
   packed.pack(compute, b.data(), N);
   Guarded c(area(M, N), 5);
@@ -71,8 +71,8 @@ void check_product_in(Precision precision, Compute& compute, int64_t M, int64_t 
           c.data(),
           {.bias = extras.bias ? bias.data() : nullptr,
            .added = extras.added ? added : nullptr,
-           .kept = c.data(),
-           .gelu_input = extras.gelu_input ? gelu_input.data() : Operand(),
+           .kept = extras.gelu_input ? Operand() : c.data(),
+           .gelu_input = extras.gelu_input ? gelu_input.data() : ConstOperand(),
            .gelu = extras.gelu ? activated.data() : Operand()});
 
   const Matrix dense = transpose_a ? transposed(as_double(a.copy()), K, M) : as_double(a.copy());
@@ -150,7 +150,7 @@ TEST(Product, DoesNotDependOnTheNumberOfThreads) {
 }
 
 /// A B for an A in plain rows, or stored transposed.
-std::vector<float> product_of(Compute& compute, const Operand& a, bool transpose_a, int64_t M,
+std::vector<float> product_of(Compute& compute, const ConstOperand& a, bool transpose_a, int64_t M,
                               const PackedMatrix& packed, const Epilogue& epilogue = {}) {
   std::vector<float> c(area(M, packed.N()));
   product(compute, M, transpose_a ? MatrixView(a, M).transposed() : MatrixView(a, packed.K()), packed,
@@ -161,10 +161,14 @@ std::vector<float> product_of(Compute& compute, const Operand& a, bool transpose
 TEST(Product, OfWhatIsStoredInBf16IsThatOfWhatIsRoundedOnTheWay) {
   test::for_each_target([] {
     Compute compute(2);
-    for (const int64_t M : kRows) {
-      for (const auto& [K, N] : kInnerAndColumns) {
-        std::vector<float> a = normal_values(area(M, K), 1);
-        std::vector<Bf16> stored = test::rounded(a);
+    // Besides, two and three of the pieces that sums are cut into, of 1,024 terms.
+    auto inner_and_columns = kInnerAndColumns;
+    inner_and_columns.emplace_back(1025, 20);
+    inner_and_columns.emplace_back(2051, 33);
+    for (const int64_t M : {int64_t{1}, int64_t{6}, int64_t{7}, int64_t{29}, int64_t{65}, int64_t{257}}) {
+      for (const auto& [K, N] : inner_and_columns) {
+        const std::vector<float> a = normal_values(area(M, K), 1);
+        const test::GuardedBf16 stored(test::rounded(a), 1);
         PackedMatrix packed(Precision::kBf16, K, N);
         packed.pack(compute, normal_values(area(K, N), 2).data(), N);
         for (const bool transpose_a : {false, true}) {
@@ -181,26 +185,48 @@ TEST(Product, KeepsARoundedCopyAndItsActivation) {
   test::for_each_target([] {
     Compute compute(2);
     for (const auto& [M, N] : {std::pair<int64_t, int64_t>{1, 1}, {7, 33}, {70, 64}, {270, 131}}) {
-      const int64_t K = 530;
-      std::vector<float> a = normal_values(area(M, K), 1, 0.05);
+      const int64_t K = 1050;  // more than one piece of the sums
+      const std::vector<float> a = normal_values(area(M, K), 1, 0.05);
+      const std::vector<float> bias = normal_values(area(1, N), 3), added = normal_values(area(M, N), 4);
       PackedMatrix packed(Precision::kBf16, K, N);
       packed.pack(compute, normal_values(area(K, N), 2).data(), N);
-      const std::vector<float> plain = product_of(compute, a.data(), false, M, packed);
-      std::vector<Bf16> kept(plain.size()), gelu(plain.size()), expected(plain.size()), again(plain.size());
-      EXPECT_TRUE(test::same_bits(
-          product_of(compute, a.data(), false, M, packed, {.kept = kept.data(), .gelu = gelu.data()}),
-          plain));
-      EXPECT_EQ(kept, test::rounded(plain));
-      gelu_forward(compute, kept.data(), kept.size(), expected.data());
-      EXPECT_EQ(gelu, expected);
+      const auto with = [&](Epilogue epilogue) {
+        epilogue.bias = bias.data();
+        epilogue.added = added.data();
+        return product_of(compute, a.data(), false, M, packed, epilogue);
+      };
+      const std::vector<float> plain = with({});
+      test::GuardedBf16 kept(plain.size(), 1), gelu(plain.size(), 3), again(plain.size(), 5);
+      EXPECT_TRUE(test::same_bits(with({.kept = kept.data(), .gelu = gelu.data()}), plain));
+      EXPECT_EQ(kept.copy(), test::rounded(plain));
+      std::vector<Bf16> expected(plain.size());
+      gelu_forward(compute, kept.data(), plain.size(), expected.data());
+      EXPECT_EQ(gelu.copy(), expected);
       std::vector<float> slope(plain.size());
-      gelu_backward(compute, kept.data(), plain.data(), kept.size(), slope.data());
-      EXPECT_TRUE(test::same_bits(
-          product_of(compute, a.data(), false, M, packed, {.gelu_input = kept.data(), .gelu = again.data()}),
-          slope));
-      EXPECT_EQ(again, expected);
+      gelu_backward(compute, kept.data(), plain.data(), plain.size(), slope.data());
+      EXPECT_TRUE(test::same_bits(with({.gelu_input = kept.data(), .gelu = again.data()}), slope));
+      EXPECT_EQ(again.copy(), expected);
+      EXPECT_TRUE(kept.intact() && gelu.intact() && again.intact());
     }
   });
+}
+
+TEST(Product, RefusesWhatItCannotDo) {
+  Compute compute(1);
+  PackedMatrix packed(Precision::kFloat32, 2, 2);
+  const std::vector<float> ones(4, 1.0F);
+  packed.pack(compute, ones.data(), 2);
+  std::vector<float> other(4);
+  std::vector<Bf16> rounded(4);
+  const auto with = [&](const ConstOperand& a, const Epilogue& epilogue) {
+    product_of(compute, a, false, 2, packed, epilogue);
+  };
+  EXPECT_DEATH(with(rounded.data(), {}), "bf16 is not multiplied with float32");
+  EXPECT_DEATH(with(ones.data(), {.kept = other.data()}), "the product itself");
+  EXPECT_DEATH(with(ones.data(), {.gelu = other.data()}), "gelu needs an input");
+  EXPECT_DEATH(with(ones.data(), {.kept = rounded.data(), .gelu_input = ones.data()}), "is not kept");
+  EXPECT_DEATH(pack_rows(Precision::kFloat32, 2, 2, {rounded.data(), 2}, other.data()),
+               "not packed as float32");
 }
 
 std::vector<float> product_with(Compute& compute, const PackedMatrix& packed, const std::vector<float>& a) {

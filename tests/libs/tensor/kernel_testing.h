@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -30,28 +31,29 @@ inline double sum_bound(int64_t terms) {
   return (4 + std::sqrt(static_cast<double>(terms))) * kEpsilon;
 }
 
-/// A float array between guards, `offset` floats away from a cache line. The guards are NaN, so that a kernel
-/// that reads them and uses what it read shows too. The array itself starts as NaN: what is not written is
-/// noticed.
-class Guarded {
+/// An array of T, float or Bf16, between guards, `offset` elements away from a cache line. The guards are
+/// NaN, so that a kernel that reads them and uses what it read shows too. The array itself starts as NaN:
+/// what is not written is noticed.
+template <typename T>
+class GuardedArray {
  public:
-  explicit Guarded(size_t count, size_t offset = 0)
+  explicit GuardedArray(size_t count, size_t offset = 0)
       : count_(count), begin_(kGuard + offset), memory_(count + 2 * kGuard + offset) {
-    std::fill_n(memory_.data(), memory_.size(), std::bit_cast<float>(kPattern));
+    std::fill_n(memory_.data(), memory_.size(), std::bit_cast<T>(kPattern));
   }
-  explicit Guarded(std::span<const float> values, size_t offset = 0) : Guarded(values.size(), offset) {
+  explicit GuardedArray(std::span<const T> values, size_t offset = 0) : GuardedArray(values.size(), offset) {
     std::copy(values.begin(), values.end(), data());
   }
 
-  float* data() { return memory_.data() + begin_; }
-  const float* data() const { return memory_.data() + begin_; }
-  std::span<float> values() { return {data(), count_}; }
-  std::vector<float> copy() const { return {data(), data() + count_}; }
+  T* data() { return memory_.data() + begin_; }
+  const T* data() const { return memory_.data() + begin_; }
+  std::span<T> values() { return {data(), count_}; }
+  std::vector<T> copy() const { return {data(), data() + count_}; }
 
   testing::AssertionResult intact() const {
     for (size_t i = 0; i < memory_.size(); ++i) {
       if (i >= begin_ && i < begin_ + count_) continue;
-      if (std::bit_cast<uint32_t>(memory_[i]) == kPattern) continue;
+      if (std::bit_cast<Bits>(memory_[i]) == kPattern) continue;
       return testing::AssertionFailure()
              << "written outside, at " << static_cast<int64_t>(i - begin_) << " of " << count_;
     }
@@ -59,12 +61,17 @@ class Guarded {
   }
 
  private:
-  static constexpr size_t kGuard = 32;              // two of the widest vectors
-  static constexpr uint32_t kPattern = 0x7FC5A5A5;  // a quiet NaN
+  using Bits = std::conditional_t<std::is_same_v<T, float>, uint32_t, Bf16>;
+  static constexpr size_t kGuard = 32;  // two of the widest vectors
+  static constexpr Bits kPattern =
+      static_cast<Bits>(std::is_same_v<T, float> ? 0x7FC5A5A5 : 0x7FC5);  // quiet NaN
   size_t count_;
   size_t begin_;
-  Buffer<float> memory_;
+  Buffer<T> memory_;
 };
+
+using Guarded = GuardedArray<float>;
+using GuardedBf16 = GuardedArray<Bf16>;
 
 inline std::vector<float> normal_values(size_t count, uint64_t seed, double deviation = 1.0) {
   Rng rng(seed);
@@ -79,7 +86,7 @@ inline std::vector<Bf16> rounded(std::span<const float> values) {
   return out;
 }
 
-inline std::vector<float> widened(std::vector<Bf16> values) {
+inline std::vector<float> widened(const std::vector<Bf16>& values) {
   std::vector<float> out(values.size());
   load_values(static_cast<int64_t>(values.size()), values.data(), out.data());
   return out;

@@ -56,16 +56,17 @@ TEST(Operand, StoresABlockAndNothingBesideIt) {
   test::for_each_target([&] {
     for (const int64_t columns : {0, 1, 7, 8, 9, 16, 31, 33}) {
       constexpr Bf16 kUntouched = 0x7FC5;
-      std::vector<Bf16> to(test::area(rows, ld_to), kUntouched);
-      std::vector<float> copy(to.size(), 7.0F);
+      test::GuardedBf16 to(test::area(rows, ld_to), 1);
+      std::vector<float> copy(test::area(rows, ld_to), 7.0F);
       store_values(rows, columns, values.data(), ld, to.data(), ld_to);
       store_values(rows, columns, values.data(), ld, copy.data(), ld_to);
       for (int64_t i = 0; i < rows * ld_to; ++i) {
         const bool inside = i % ld_to < columns;
         const float value = values[test::area(1, i / ld_to * ld + (inside ? i % ld_to : 0))];
-        ASSERT_EQ(to[test::area(1, i)], inside ? nearest_bf16(value) : kUntouched) << columns << ", " << i;
+        ASSERT_EQ(to.data()[i], inside ? nearest_bf16(value) : kUntouched) << columns << ", " << i;
         ASSERT_EQ(copy[test::area(1, i)], inside ? value : 7.0F) << columns << ", " << i;
       }
+      EXPECT_TRUE(to.intact());
     }
   });
 }
@@ -74,7 +75,9 @@ TEST(Operand, IsUsedInItsPrecisionOnly) {
   float value = 0;
   EXPECT_EQ(Operand(&value).at(1).floats(), &value + 1);
   EXPECT_FALSE(Operand().at(5));
-  EXPECT_DEATH(Operand(&value).bf16(), "an operand in f32");
+  EXPECT_FALSE(ConstOperand(Operand()));
+  EXPECT_EQ(ConstOperand(Operand(&value)).floats(), &value);
+  EXPECT_DEATH(Operand(&value).bf16(), "a tensor in f32");
 }
 
 }  // namespace

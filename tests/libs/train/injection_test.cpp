@@ -53,15 +53,17 @@ class Injector {
   std::map<uint64_t, std::string> planted_;
 };
 
-TEST(Injection, AThousandBadNumbersAreCaughtOrHarmless) {
+/// Plants one in every third step.
+void expect_caught_or_harmless(Precision precision, uint64_t steps) {
   TestRun run;
   Injector injector(20260101);
   injector.attach(run);
-  TrainerOptions options = steps_only(3005);
+  TrainerOptions options = steps_only(steps);
+  options.precision = precision;
   options.checkpoint_every = 500;
   const RunSummary summary = run.train(options);
-  EXPECT_EQ(summary.last_step, 3005U);
-  EXPECT_GE(injector.planted().size(), 1000U);
+  EXPECT_EQ(summary.last_step, steps);
+  EXPECT_GE(injector.planted().size(), steps / 3 - 1);
   std::set<std::string> tensors;
   std::map<std::string, int> unnoticed;
   uint64_t caught = 0;
@@ -86,7 +88,15 @@ TEST(Injection, AThousandBadNumbersAreCaughtOrHarmless) {
   EXPECT_TRUE(unnoticed.empty());
   EXPECT_TRUE(test::all_finite(run.parameters()));
   for (const SaveResult& save : run.observer.saves) EXPECT_TRUE(save.ok) << save.error;
-  EXPECT_EQ(run.checkpoint_steps().front(), 3005U);
+  EXPECT_EQ(run.checkpoint_steps().front(), steps);
+}
+
+TEST(Injection, AThousandBadNumbersAreCaughtOrHarmless) {
+  expect_caught_or_harmless(Precision::kFloat32, 3005);
+}
+
+TEST(Injection, BadNumbersAreCaughtInBf16Too) {
+  expect_caught_or_harmless(Precision::kBf16, 905);
 }
 
 }  // namespace
