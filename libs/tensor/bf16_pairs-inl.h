@@ -16,16 +16,26 @@ HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
 template <class D>
-hn::Vec<D> MakePairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
+hn::Vec<D> MakePairs(D d, hn::Vec<hn::Rebind<Bf16, D>> first, hn::Vec<hn::Rebind<Bf16, D>> second) {
   const hn::RebindToUnsigned<D> du;
-  const auto upper = hn::And(RoundToBf16(d, second), hn::Set(du, 0xFFFF0000));
-  return hn::BitCast(d, hn::Or(hn::ShiftRight<16>(RoundToBf16(d, first)), upper));
+  return hn::BitCast(d, hn::Or(hn::PromoteTo(du, first), hn::ShiftLeft<16>(hn::PromoteTo(du, second))));
 }
 
-/// From bf16 as they are.
 template <class D>
-hn::Vec<D> MakePairs(D d, hn::Vec<hn::RebindToUnsigned<D>> first, hn::Vec<hn::RebindToUnsigned<D>> second) {
-  return hn::BitCast(d, hn::Or(first, hn::ShiftLeft<16>(second)));
+hn::Vec<D> MakePairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
+  return MakePairs(d, RoundToBf16(d, first), RoundToBf16(d, second));
+}
+
+/// From 2 N floats that follow each other.
+template <class D>
+hn::Vec<D> LoadPairs(D d, const float* from) {
+#if PRETRAIN_BF16_INSTRUCTION
+  if (HasBf16Instruction())
+    return RoundBothToBf16(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d)));
+#endif
+  hn::Vec<D> first, second;
+  hn::LoadInterleaved2(d, from, first, second);
+  return MakePairs(d, first, second);
 }
 
 template <class D>
@@ -40,26 +50,12 @@ hn::Vec<D> SecondOfPairs(D d, hn::Vec<D> pairs) {
   return hn::BitCast(d, hn::And(hn::BitCast(du, pairs), hn::Set(du, 0xFFFF0000)));
 }
 
-#undef PRETRAIN_BF16_INSTRUCTION
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower values
-#define PRETRAIN_BF16_INSTRUCTION 1
-
-/// Whether this processor has the instruction of AddProductsOfPairs().
-inline bool HasBf16Instruction() {
-  return __builtin_cpu_supports("avx512bf16");
-}
-
-/// sum + second of a * second of b + first of a * first of b. Written in assembly since the target that
-/// Highway compiles for has no such intrinsic.
+#if PRETRAIN_BF16_INSTRUCTION
+/// sum + second of a * second of b + first of a * first of b.
 template <class V>
 HWY_INLINE V AddProductsOfPairs(V a, V b, V sum) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
   return sum;
-}
-#else
-#define PRETRAIN_BF16_INSTRUCTION 0
-inline bool HasBf16Instruction() {
-  return false;
 }
 #endif
 

@@ -19,23 +19,44 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// x rounded to the nearest bf16, ties to even, in the upper half of each lane; the lower half is undefined.
-/// NaN stays NaN.
+#undef PRETRAIN_BF16_INSTRUCTION
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower values
+#define PRETRAIN_BF16_INSTRUCTION 1
+
+/// Whether this processor has instructions for bf16. They are written in assembly since the target that
+/// Highway compiles for has no such intrinsics.
+inline bool HasBf16Instruction() {
+  return __builtin_cpu_supports("avx512bf16");
+}
+
+/// lower, then upper, rounded as RoundToBf16() does.
+template <class V>
+HWY_INLINE V RoundBothToBf16(V lower, V upper) {
+  V both;
+  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both.raw) : "v"(upper.raw), "v"(lower.raw));
+  return both;
+}
+#else
+#define PRETRAIN_BF16_INSTRUCTION 0
+inline bool HasBf16Instruction() {
+  return false;
+}
+#endif
+
+/// x rounded to the nearest bf16, ties to even. NaN stays NaN; denormal numbers may become zero.
 template <class D>
-hn::Vec<hn::RebindToUnsigned<D>> RoundToBf16(D /*tag*/, hn::Vec<D> x) {
+HWY_INLINE hn::Vec<hn::Rebind<Bf16, D>> RoundToBf16(D /*tag*/, hn::Vec<D> x) {
+#if PRETRAIN_BF16_INSTRUCTION
+  if (HasBf16Instruction())
+    return hn::LowerHalf(hn::BitCast(hn::Repartition<Bf16, D>(), RoundBothToBf16(x, x)));
+#endif
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, x);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
   const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
   const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000));  // else a NaN's carry could make it a zero
-  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded);
-}
-
-/// Elements as they are, in the lower half of each lane.
-template <class D>
-hn::Vec<hn::RebindToUnsigned<D>> LoadBf16(D /*tag*/, const Bf16* from) {
-  const hn::Rebind<Bf16, D> d16;
-  return hn::PromoteTo(hn::RebindToUnsigned<D>(), hn::LoadU(d16, from));
+  const auto either = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded);
+  return hn::TruncateTo(hn::Rebind<Bf16, D>(), hn::ShiftRight<16>(either));
 }
 
 template <class D>
@@ -45,7 +66,8 @@ hn::Vec<D> LoadValues(D d, const float* from) {
 
 template <class D>
 hn::Vec<D> LoadValues(D d, const Bf16* from) {
-  return hn::BitCast(d, hn::ShiftLeft<16>(LoadBf16(d, from)));
+  const auto bits = hn::LoadU(hn::Rebind<Bf16, D>(), from);
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<D>(), bits)));
 }
 
 template <class D>
@@ -56,7 +78,7 @@ void StoreValues(hn::Vec<D> values, D d, float* to) {
 template <class D>
 void StoreValues(hn::Vec<D> values, D d, Bf16* to) {
   const hn::Rebind<Bf16, D> d16;
-  hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(RoundToBf16(d, values))), d16, to);
+  hn::StoreU(RoundToBf16(d, values), d16, to);
 }
 
 /// f(tag, i) for [0, count): whole vectors, then one by one.

@@ -39,6 +39,9 @@ struct Destination {
             .bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + part.column};
   }
 
+  /// What finish() will read of a part.
+  ConstOperand read_by_finish(const Part& part) const { return epilogue.gelu_input.at(offset(part)); }
+
   /// To be called once all terms of a part have been summed.
   void finish(const Part& part) const {
     const int64_t o = offset(part);
@@ -60,23 +63,22 @@ struct Factors {
   int64_t terms;
 };
 
-/// A panel of B, and the one after it.
+/// A panel of B.
 struct Panel {
   Precision precision;
   int64_t columns;
   const float* words;
-  const float* next;
 };
 
 void multiply_part(const Part& part, const Factors& factors, const Panel& panel,
-                   const Destination& destination, const Addends& addends) {
+                   const Destination& destination, const Addends& addends, const ReadNext& next) {
   float* c = destination.at(part);
   if (factors.packed != nullptr) {
     multiply_packed(panel.precision, part.rows, part.columns, factors.terms, factors.packed, panel.words,
-                    panel.columns, c, destination.N, addends, panel.next);
+                    panel.columns, c, destination.N, addends, next);
   } else {
     multiply(part.rows, part.columns, factors.terms, factors.rows, panel.words, panel.columns, c,
-             destination.N, addends, panel.next);
+             destination.N, addends, next);
   }
 }
 
@@ -87,6 +89,7 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
   PRETRAIN_CHECK(packs || b.precision() == Precision::kFloat32, "only packed rows are bf16");
   for (int64_t k = 0; k < b.K(); k += shape.terms) {
     const int64_t terms = std::min(shape.terms, b.K() - k);
+    const bool last = k + terms == b.K();
     const Factors factors{a.at(tile.row, k), packs ? scratch : nullptr, terms};
     if (packs) pack_rows(b.precision(), tile.rows, terms, factors.rows, scratch);
     for (int64_t g = 0; g < tile.columns; g += kGroupColumns) {
@@ -96,11 +99,13 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
         const Part part{tile.row, tile.rows, n, std::min(shape.panel_columns, end - n)};
         const int64_t after = n + shape.panel_columns;
         const bool more = after < tile.column + tile.columns;
-        const float* next = more ? b.panel(after, k) : b.panel(tile.column, (k + terms) % b.K());
-        multiply_part(part, factors, {b.precision(), shape.panel_columns, b.panel(n, k), next}, destination,
-                      destination.addends(part, k));
+        ReadNext next{.panel = more ? b.panel(after, k) : b.panel(tile.column, (k + terms) % b.K()),
+                      .ld = destination.N};
+        if (last) next.rows = destination.read_by_finish(part);
+        multiply_part(part, factors, {b.precision(), shape.panel_columns, b.panel(n, k)}, destination,
+                      destination.addends(part, k), next);
       }
-      if (k + terms == b.K()) destination.finish(group);
+      if (last) destination.finish(group);
     }
   }
 }

@@ -16,6 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
 constexpr int64_t kFloatsPerLine = 16;
+constexpr int64_t kBytesPerLine = 64;
 
 KernelShape Shape(Precision precision) {
   const int64_t columns = std::min<int64_t>(2 * hn::Lanes(hn::ScalableTag<float>()), kWidestPanel);
@@ -91,6 +92,9 @@ struct Tile {
   Addends addends;
   const float* fetch;  ///< lines from here on are fetched
   int64_t fetch_lines = 0;
+  const char* fetch_rows = nullptr;  ///< and so many lines of each of these rows
+  int64_t fetch_row_bytes = 0;
+  int64_t lines_per_row = 0;
 };
 
 /// How the elements of A lie: rows or columns without gaps, or as pack_rows() writes them.
@@ -151,6 +155,19 @@ HWY_NOINLINE void MultiplyTile(const Tile& t) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) __builtin_prefetch(t.c + r * t.ldc + v * N, 1, 3);
   }
+  if (t.addends.matrix != nullptr && t.addends.matrix != t.c) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v)
+        __builtin_prefetch(t.addends.matrix + r * t.addends.ld + v * N, 0, 3);
+    }
+  }
+  for (int64_t line = 0; line < t.lines_per_row; ++line) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+      __builtin_prefetch(t.fetch_rows + r * t.fetch_row_bytes + line * kBytesPerLine, 0, 3);
+  }
   hn::Vec<Tag> sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -198,17 +215,19 @@ template <class Words, class Tag, int kVectors, A kA>
 void MultiplyColumns(int64_t M, int64_t column, const Tile& whole) {
   const RowTiles tiles(M);
   const int64_t lines_per_tile = (whole.fetch_lines + tiles.count - 1) / tiles.count;
+  Tile tile = whole;
+  tile.b += column;
+  if (tile.addends.bias != nullptr) tile.addends.bias += column;
   int64_t row = 0;
-  for (int64_t i = 0; i < tiles.count; ++i) {
+  for (int64_t i = 0; i < tiles.count; ++i) {  // field by field: copying all would wait for the last stores
     const int64_t first_line = std::min(i * lines_per_tile, whole.fetch_lines);
-    Tile tile = whole;
-    tile.a += kA == A::kPacked ? i * kPackedRows * whole.K : row * whole.a_row;
-    tile.b += column;
-    tile.c += row * whole.ldc + column;
-    if (tile.addends.matrix != nullptr) tile.addends.matrix += row * whole.addends.ld + column;
-    if (tile.addends.bias != nullptr) tile.addends.bias += column;
-    tile.fetch += first_line * kFloatsPerLine;
+    tile.a = whole.a + (kA == A::kPacked ? i * kPackedRows * whole.K : row * whole.a_row);
+    tile.c = whole.c + row * whole.ldc + column;
+    if (whole.addends.matrix != nullptr)
+      tile.addends.matrix = whole.addends.matrix + row * whole.addends.ld + column;
+    tile.fetch = whole.fetch + first_line * kFloatsPerLine;
     tile.fetch_lines = std::min(lines_per_tile, whole.fetch_lines - first_line);
+    tile.fetch_rows = whole.fetch_rows + row * whole.fetch_row_bytes;
     kTileKernels<Words, Tag, kVectors, kA>[static_cast<size_t>(tiles.rows(i) - 1)](tile);
     row += tiles.rows(i);
   }
@@ -221,7 +240,7 @@ void MultiplyAll(int64_t M, int64_t N, Tile whole) {
   int64_t n = 0;
   for (; n + 2 * lanes <= N; n += 2 * lanes) {
     MultiplyColumns<Words, Full, 2, kA>(M, n, whole);
-    whole.fetch_lines = 0;  // fetched by now
+    whole.fetch_lines = whole.lines_per_row = 0;  // fetched by now
   }
   for (; n + lanes <= N; n += lanes) MultiplyColumns<Words, Full, 1, kA>(M, n, whole);
   for (; n + 4 <= N; n += 4) MultiplyColumns<Words, hn::CappedTag<float, 4>, 1, kA>(M, n, whole);
@@ -229,19 +248,26 @@ void MultiplyAll(int64_t M, int64_t N, Tile whole) {
 }
 
 /// A product with its operands, but for what depends on the order of A.
-Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float* c, int64_t ldc,
-                  const Addends& addends, const float* next_panel) {
+Tile WholeProduct(int64_t N, int64_t K, const float* a, const float* b, int64_t ldb, float* c, int64_t ldc,
+                  const Addends& addends, const ReadNext& next) {
   Tile whole{.K = K, .a = a, .b = b, .ldb = ldb, .c = c, .ldc = ldc, .addends = addends, .fetch = b};
-  if (next_panel != nullptr) {
-    whole.fetch = next_panel;
+  if (next.panel != nullptr) {
+    whole.fetch = next.panel;
     whole.fetch_lines = K * Shape(Precision::kFloat32).panel_columns / kFloatsPerLine;
+  }
+  if (next.rows) {
+    next.rows.visit([&]<class T>(const T* rows) {
+      whole.fetch_rows = reinterpret_cast<const char*>(rows);
+      whole.fetch_row_bytes = next.ld * static_cast<int64_t>(sizeof(T));
+      whole.lines_per_row = (N * static_cast<int64_t>(sizeof(T)) + kBytesPerLine - 1) / kBytesPerLine;
+    });
   }
   return whole;
 }
 
 void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends, const float* next_panel) {
-  Tile whole = WholeProduct(K, a.elements.floats(), b, ldb, c, ldc, addends, next_panel);
+              int64_t ldc, const Addends& addends, const ReadNext& next) {
+  Tile whole = WholeProduct(N, K, a.elements.floats(), b, ldb, c, ldc, addends, next);
   whole.a_row = a.row_stride;
   whole.a_column = a.column_stride;
   if (a.column_stride == 1) {
@@ -252,8 +278,8 @@ void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float*
 }
 
 void MultiplyPacked(Precision precision, int64_t M, int64_t N, int64_t K, const float* a, const float* b,
-                    int64_t ldb, float* c, int64_t ldc, const Addends& addends, const float* next_panel) {
-  const Tile whole = WholeProduct(words_of(precision, K), a, b, ldb, c, ldc, addends, next_panel);
+                    int64_t ldb, float* c, int64_t ldc, const Addends& addends, const ReadNext& next) {
+  const Tile whole = WholeProduct(N, words_of(precision, K), a, b, ldb, c, ldc, addends, next);
   if (precision == Precision::kFloat32) {
     MultiplyAll<Float32Words, A::kPacked>(M, N, whole);
   } else if (HasBf16Instruction()) {
@@ -294,16 +320,16 @@ KernelShape kernel_shape(Precision precision) {
 }
 
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends, const float* next_panel) {
-  if (M > 0) HWY_DYNAMIC_DISPATCH(Multiply)(M, N, K, a, b, ldb, c, ldc, addends, next_panel);
+              int64_t ldc, const Addends& addends, const ReadNext& next) {
+  if (M > 0) HWY_DYNAMIC_DISPATCH(Multiply)(M, N, K, a, b, ldb, c, ldc, addends, next);
 }
 
 void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
                      const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends,
-                     const float* next_panel) {
+                     const ReadNext& next) {
   if (M > 0) {
     HWY_DYNAMIC_DISPATCH(MultiplyPacked)
-    (precision, M, N, K, packed_a, packed_b, ldb, c, ldc, addends, next_panel);
+    (precision, M, N, K, packed_a, packed_b, ldb, c, ldc, addends, next);
   }
 }
 

@@ -15,6 +15,13 @@ struct Addends {
   const float* bias = nullptr;  ///< [N]
 };
 
+/// What is fetched into the cache during a product since it is read right after it. Null or empty: nothing.
+struct ReadNext {
+  const float* panel = nullptr;  ///< dense rows of words [words_of(precision, K), panel_columns]
+  ConstOperand rows = {};        ///< [M, N], rows ld apart
+  int64_t ld = 0;
+};
+
 /// How a processor's kernel likes its operands. The sizes are part of a result's bits only through `terms`.
 struct KernelShape {
   int64_t tile_rows;      ///< rows of C that are summed in registers at once
@@ -35,18 +42,18 @@ KernelShape kernel_shape(Precision precision);
 constexpr int64_t kWidestPanel = 32;
 
 /// C[M, N] = A[M, K] B[K, N] and the addends, on the calling thread, for operands in cache. Meanwhile it
-/// fetches `next_panel`, a dense [K, panel_columns] that is multiplied next, into the second-level cache.
+/// fetches `next`.
 /// Shapes: b rows ldb apart, c rows ldc apart. Requires: one of A's strides is 1; A is float32.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: each element is one chain of multiply-adds over k in order, so that its bits do not depend
 /// on how a larger product was cut into M and N.
 void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends = {}, const float* next_panel = nullptr);
+              int64_t ldc, const Addends& addends = {}, const ReadNext& next = {});
 
 /// multiply() for operands from pack_rows() and pack_columns(); each element is one chain in either
-/// precision. Shapes: packed_b rows of words ldb apart; next_panel [words_of(precision, K), panel_columns].
+/// precision. Shapes: packed_b rows of words ldb apart.
 void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
                      const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends = {},
-                     const float* next_panel = nullptr);
+                     const ReadNext& next = {});
 
 }  // namespace pretrain

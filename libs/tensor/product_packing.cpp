@@ -26,9 +26,7 @@ hn::Vec<D> WordsAlong(D d, const T* row, int64_t word) {
   } else if constexpr (std::is_same_v<T, Bf16>) {  // they are pairs
     return hn::BitCast(d, hn::LoadU(hn::Repartition<Bf16, D>(), row + 2 * word));
   } else {
-    hn::Vec<D> first, second;
-    hn::LoadInterleaved2(d, row + 2 * word, first, second);
-    return MakePairs(d, first, second);
+    return LoadPairs(d, row + 2 * word);
   }
 }
 
@@ -39,8 +37,8 @@ hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
   if constexpr (kPrecision == Precision::kFloat32) {
     return hn::LoadU(d, line);
   } else if constexpr (std::is_same_v<T, Bf16>) {
-    const auto upper = second == nullptr ? hn::Zero(hn::RebindToUnsigned<D>()) : LoadBf16(d, second);
-    return MakePairs(d, LoadBf16(d, line), upper);
+    const hn::Rebind<Bf16, D> d16;
+    return MakePairs(d, hn::LoadU(d16, line), second == nullptr ? hn::Zero(d16) : hn::LoadU(d16, second));
   } else {
     return MakePairs(d, hn::LoadU(d, line), second == nullptr ? hn::Zero(d) : hn::LoadU(d, second));
   }
@@ -104,12 +102,74 @@ void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* 
   }
 }
 
+#undef PRETRAIN_PACKS_SIXTEEN_ROWS
+#if HWY_CAP_GE512
+#define PRETRAIN_PACKS_SIXTEEN_ROWS 1
+
+/// In each block of four, element j of vectors[i] changes places with element i of vectors[j].
+template <class D>
+HWY_INLINE void TransposeInBlocks(D d, hn::Vec<D>* vectors) {
+  const auto low02 = hn::InterleaveLower(d, vectors[0], vectors[2]);
+  const auto low13 = hn::InterleaveLower(d, vectors[1], vectors[3]);
+  const auto high02 = hn::InterleaveUpper(d, vectors[0], vectors[2]);
+  const auto high13 = hn::InterleaveUpper(d, vectors[1], vectors[3]);
+  vectors[0] = hn::InterleaveLower(d, low02, low13);
+  vectors[1] = hn::InterleaveUpper(d, low02, low13);
+  vectors[2] = hn::InterleaveLower(d, high02, high13);
+  vectors[3] = hn::InterleaveUpper(d, high02, high13);
+}
+
+/// Block j of vectors[i * step] changes places with block i of vectors[j * step].
+template <int kStep, class D>
+HWY_INLINE void TransposeBlocks(D d, hn::Vec<D>* vectors) {
+  const auto low02 = hn::ConcatLowerLower(d, vectors[2 * kStep], vectors[0]);
+  const auto low13 = hn::ConcatLowerLower(d, vectors[3 * kStep], vectors[kStep]);
+  const auto high02 = hn::ConcatUpperUpper(d, vectors[2 * kStep], vectors[0]);
+  const auto high13 = hn::ConcatUpperUpper(d, vectors[3 * kStep], vectors[kStep]);
+  vectors[0] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(low13), low02);
+  vectors[kStep] = hn::OddEvenBlocks(low13, hn::SwapAdjacentBlocks(low02));
+  vectors[2 * kStep] = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(high13), high02);
+  vectors[3 * kStep] = hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02));
+}
+
+/// As PackFourRows(), of up to 16 rows and as many words at a time as are whole vectors; returns the first word
+/// that is left. Stores sixteen a word.
+template <Precision kPrecision, class T>
+int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a,
+                        float* to, int64_t ld) {
+  const hn::FixedTag<float, 16> d;
+  int64_t w = begin;
+  for (; w + 16 <= end && (w + 16) * terms_per_word(kPrecision) <= K; w += 16) {
+    hn::Vec<decltype(d)> vectors[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; ++r)
+      vectors[r] = WordsAlong<kPrecision>(d, a + std::min<int64_t>(r, rows - 1) * ld_a, w);
+#pragma GCC unroll 4
+    for (int r = 0; r < 16; r += 4) TransposeInBlocks(d, vectors + r);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) TransposeBlocks<4>(d, vectors + r);
+    // Word 4 b + j is in vectors[4 b + j], the rows in order.
+    float* out = to + w * ld;
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) hn::StoreU(vectors[i], d, out + i * ld);
+  }
+  return w;
+}
+#else
+#define PRETRAIN_PACKS_SIXTEEN_ROWS 0
+#endif
+
 /// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
 template <Precision kPrecision, class T>
 void PackRowsOfTile(int64_t rows, int64_t K, const T* a, int64_t ld, float* to) {
+  int64_t first_word = 0;
+#if PRETRAIN_PACKS_SIXTEEN_ROWS
+  static_assert(kPackedRows == 16);
+  if (rows > 4) first_word = PackSixteenRows<kPrecision>(rows, 0, words_of(kPrecision, K), K, a, ld, to, 16);
+#endif
   for (int64_t r = (rows - 1) / 4 * 4; r >= 0; r -= 4) {
-    PackFourRows<kPrecision>(std::min<int64_t>(4, rows - r), 0, words_of(kPrecision, K), K, a + r * ld, ld,
-                             to + r, kPackedRows);
+    PackFourRows<kPrecision>(std::min<int64_t>(4, rows - r), first_word, words_of(kPrecision, K), K,
+                             a + r * ld, ld, to + r, kPackedRows);
   }
 }
 
@@ -117,7 +177,7 @@ void PackRowsOfTile(int64_t rows, int64_t K, const T* a, int64_t ld, float* to) 
 template <Precision kPrecision, class T>
 void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transposed, int64_t ld, float* to) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
-  const hn::CappedTag<float, 8> d;
+  const hn::CappedTag<float, kPackedRows == 16 ? 16 : 8> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t whole = (rows + lanes - 1) / lanes * lanes;
   const int64_t words = words_of(kPrecision, K);
@@ -173,7 +233,16 @@ void PackTransposedColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float
   const int64_t words = words_of(kPrecision, K);
   for (int64_t w = 0; w < words; w += kWordsAtOnce) {
     const int64_t end = std::min(words, w + kWordsAtOnce);
-    for (int64_t n = 0; n < N; n += 4) {
+    int64_t n = 0;
+#if PRETRAIN_PACKS_SIXTEEN_ROWS
+    for (; n + 16 <= N; n += 16) {
+      const T* columns = b + n * ld_b;
+      const int64_t rest = PackSixteenRows<kPrecision>(16, w, end, K, columns, ld_b, packed + n, ld);
+      for (int64_t i = 0; rest < end && i < 16; i += 4)
+        PackFourRows<kPrecision>(4, rest, end, K, columns + i * ld_b, ld_b, packed + n + i, ld);
+    }
+#endif
+    for (; n < N; n += 4) {
       PackFourRows<kPrecision>(std::min<int64_t>(4, N - n), w, end, K, b + n * ld_b, ld_b, packed + n, ld);
     }
   }
