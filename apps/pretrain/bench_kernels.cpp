@@ -142,14 +142,14 @@ double check_product(const ProductShape& s, const Kept& a, const Floats& b, cons
 BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision precision) {
   const Kept a(s.kept ? precision : Precision::kFloat32, s.M, s.K, 1);
   const Floats b = random(s.K, s.N, 2);
-  const Floats c = empty(s.M, s.N);
+  const Floats c = empty(s.M, s.N), sums = empty(s.N);
   const auto packed = std::make_shared<PackedMatrix>(precision, s.K, s.N);
   packed->pack(compute, b->data(), s.N);
   const auto view = [=] {
     return s.weight_gradient ? MatrixView(a.place(), s.M).transposed() : MatrixView(a.place(), s.K);
   };
   const auto run = [=, &compute] {
-    if (s.weight_gradient) packed->pack(compute, b->data(), s.N);
+    if (s.weight_gradient) packed->pack_and_sum(compute, b->data(), s.N, false, sums->data());
     product(compute, s.M, view(), *packed, c->data());
   };
   const auto size = [](int64_t rows, int64_t columns) {
@@ -204,7 +204,7 @@ BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
           }};
 }
 
-BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
+BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M, Precision precision) {
   const int64_t V = c.vocabulary;
   const int64_t rows = head_chunk_rows(M, V);
   const Floats original = random(rows, V, 1);
@@ -214,18 +214,24 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M) {
   std::iota(targets->begin(), targets->end(), 0);
   for (int32_t& target : *targets) target = static_cast<int32_t>(target * 7919 % V);
   const auto run = [=, &compute] {
-    softmax_cross_entropy(compute, logits->data(), targets->data(), rows, V, 1, losses->data());
+    softmax_cross_entropy(compute, logits->data(), targets->data(), rows, V, 1, losses->data(), precision);
   };
-  return {.bytes = floats(2 * static_cast<double>(rows * V)), .run = run, .check = [=] {
+  const double count = static_cast<double>(rows * V);
+  return {.bytes = floats(count + count / static_cast<double>(terms_per_word(precision))),
+          .run = run,
+          .check = [=] {
             std::ranges::copy(original->span(), logits->data());
             run();
             const int64_t few = std::min(rows, kCheckedRows);
             const Matrix x = as_double(std::span<const float>(original->span()).first(area(few, V)));
             const std::span<const int32_t> chosen(targets->data(), area(few));
+            const auto [elements, ld] = gradient_of_logits(logits->data(), V, precision);
+            std::vector<float> gradient(area(few, V));
+            for (int64_t m = 0; m < few; ++m) load_values(V, elements.at(m * ld), gradient.data() + m * V);
             return std::max(deviation(losses->span().first(area(few)), reference::cross_entropy(x, chosen, V),
                                       rounding(V)),
-                            deviation(logits->span().first(area(few, V)),
-                                      reference::cross_entropy_backward(x, chosen, V), rounding(16)));
+                            deviation(gradient, reference::cross_entropy_backward(x, chosen, V),
+                                      rounding(16) + rounding_of_result(precision)));
           }};
 }
 
@@ -456,7 +462,7 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   add_pair("norm", norm_kernel, precision);
   add_pair("gelu", gelu_kernel, precision);
   add_pair("embedding", embedding_kernel);
-  add("softmax, loss and gradient of a chunk", [&compute, c, M] { return loss_kernel(compute, c, M); });
+  add("softmax, loss and gradient of a chunk", [&compute, c, M, precision] { return loss_kernel(compute, c, M, precision); });
   add("packing of a gradient, bias gradient",
       [&compute, c, M, precision] { return gradient_packing_kernel(compute, c, M, precision); });
   add("packing of a weight",

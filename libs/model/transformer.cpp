@@ -149,7 +149,7 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
       product(compute_, rows, {t_.final_normed + first * C_, C_}, head_weight_, t_.logits);
       show("logits", t_.logits, rows, V_);
       softmax_cross_entropy(compute_, t_.logits, targets + first, rows, V_, gradient_scale,
-                            t_.losses + first);
+                            t_.losses + first, shape_.precision);
       show("losses", t_.losses + first, rows);
     }
     if (gradients != nullptr) head_chunk_backward(first, rows, accumulate || first > 0, gradients);
@@ -160,14 +160,15 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
 // dh = dlogits E;  dE (+)= dlogits^T h
 void Transformer::head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients) {
   const ScopedSeconds timed(seconds_.backward, &seconds_.loss);
-  show("dlogits", t_.logits, rows, V_);
-  product(compute_, rows, {t_.logits, V_}, head_transposed_, t_.dnarrow + first * C_);
+  const auto [dlogits, ld] = gradient_of_logits(t_.logits, V_, shape_.precision);
+  show("dlogits", dlogits, rows, V_, ld);
+  product(compute_, rows, {dlogits, ld}, head_transposed_, t_.dnarrow + first * C_);
   show("dhidden", t_.dnarrow + first * C_, rows, C_);
   PackedMatrix& hidden = packed_gradient_;
   hidden.reshape(rows, C_);
   hidden.pack(compute_, t_.final_normed + first * C_, C_);
   float* dembedding = gradients + layout_.token_embedding();
-  product(compute_, V_, MatrixView(t_.logits, V_).transposed(), hidden, dembedding,
+  product(compute_, V_, MatrixView(dlogits, ld).transposed(), hidden, dembedding,
           {.added = accumulate ? dembedding : nullptr});
 }
 
@@ -278,14 +279,18 @@ void Transformer::show(std::string_view name, float* values, int64_t rows, int64
   if (probe_) probe_(name, {values, static_cast<size_t>(rows * columns)});
 }
 
-/// A probe may change what it sees: its values are stored again.
 void Transformer::show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns) {
+  show(name, kept, rows, columns, columns);
+}
+
+/// A probe may change what it sees: its values are stored again.
+void Transformer::show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns,
+                       int64_t ld) {
   if (!probe_) return;
-  if (kept.precision() == Precision::kFloat32) return show(name, kept.floats(), rows, columns);
   std::vector<float> values(static_cast<size_t>(rows * columns));
-  load_values(rows * columns, kept, values.data());
+  for (int64_t r = 0; r < rows; ++r) load_values(columns, kept.at(r * ld), values.data() + r * columns);
   show(name, values.data(), rows, columns);
-  store_values(1, rows * columns, values.data(), 0, kept, 0);
+  store_values(rows, columns, values.data(), columns, kept, ld);
 }
 
 PassSeconds Transformer::take_seconds() {

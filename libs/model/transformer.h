@@ -84,6 +84,7 @@ class Transformer {
 
   void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1);
   void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns);
+  void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns, int64_t ld);
 
   const float* parameter(size_t offset) const { return parameters_ + offset; }
 

@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
+#include "libs/tensor/elements-inl.h"
 #include "libs/tensor/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -49,27 +50,31 @@ float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
   return sum;
 }
 
-void ScaleRow(float* x, int64_t V, float factor) {
-  const hn::ScalableTag<float> d;
-  const auto N = static_cast<int64_t>(hn::Lanes(d));
-  const auto vfactor = hn::Set(d, factor);
-  int64_t v = 0;
-  for (; v + N <= V; v += N) hn::StoreU(hn::Mul(hn::LoadU(d, x + v), vfactor), d, x + v);
-  for (; v < V; ++v) x[v] *= factor;
+/// T: float or Bf16; `to` is where x is, too.
+template <class T>
+void GradientRow(float* x, int32_t target, int64_t V, float sum, float gradient_scale, T* to) {
+  const float factor = gradient_scale / sum;
+  const hn::CappedTag<float, 1> d1;
+  const auto of_target = hn::Set(d1, x[target] * factor - gradient_scale);
+  ForEachVector(V, [&](auto d, int64_t v) {  // what is written has been read, also where it is narrower
+    StoreValues(hn::Mul(hn::LoadU(d, x + v), hn::Set(d, factor)), d, to + v);
+  });
+  StoreValues(of_target, d1, to + target);
 }
 
-float CrossEntropyRow(float* logits, int32_t target, int64_t V, float gradient_scale) {
+float CrossEntropyRow(float* logits, int32_t target, int64_t V, float gradient_scale,
+                      const Operand& gradient) {
   if (target < 0) {
-    if (gradient_scale != 0) std::memset(logits, 0, static_cast<size_t>(V) * sizeof(float));
+    if (gradient_scale != 0) {
+      gradient.visit([V]<class T>(T* row) { std::memset(row, 0, static_cast<size_t>(V) * sizeof(T)); });
+    }
     return 0.0F;
   }
   const float maximum = MaximumOf(logits, V);
   const float target_logit = logits[target];
   const float sum = SumOfExponentials(logits, V, maximum, gradient_scale != 0);
-  if (gradient_scale != 0) {
-    ScaleRow(logits, V, gradient_scale / sum);
-    logits[target] -= gradient_scale;
-  }
+  if (gradient_scale != 0)
+    gradient.visit([&](auto* row) { GradientRow(logits, target, V, sum, gradient_scale, row); });
   return std::log(sum) + maximum - target_logit;
 }
 
@@ -81,13 +86,20 @@ namespace pretrain {
 
 HWY_EXPORT(CrossEntropyRow);
 
+LogitsGradient gradient_of_logits(float* logits, int64_t V, Precision precision) {
+  if (precision == Precision::kFloat32) return {logits, V};
+  return {reinterpret_cast<Bf16*>(logits), 2 * V};
+}
+
 void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targets, int64_t rows, int64_t V,
-                           float gradient_scale, float* losses) {
+                           float gradient_scale, float* losses, Precision precision) {
   const auto row = HWY_DYNAMIC_DISPATCH(CrossEntropyRow);
+  const LogitsGradient gradient = gradient_of_logits(logits, V, precision);
   constexpr size_t kRowsPerTask = 8;
   compute.parallel_ranges(static_cast<size_t>(rows), kRowsPerTask, [&](size_t begin, size_t end) {
-    for (size_t m = begin; m < end; ++m) {
-      losses[m] = row(logits + static_cast<int64_t>(m) * V, targets[m], V, gradient_scale);
+    for (size_t i = begin; i < end; ++i) {
+      const auto m = static_cast<int64_t>(i);
+      losses[m] = row(logits + m * V, targets[m], V, gradient_scale, gradient.elements.at(m * gradient.ld));
     }
   });
 }

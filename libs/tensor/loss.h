@@ -4,17 +4,27 @@
 #include <cstdint>
 
 #include "libs/tensor/compute.h"
+#include "libs/tensor/operand.h"
 
 namespace pretrain {
 
 /// The target of a position that does not count.
 constexpr int32_t kMaskedTarget = -1;
 
+/// [rows, V], rows ld elements apart.
+struct LogitsGradient {
+  Operand elements;
+  int64_t ld;
+};
+
+/// Where the gradient of logits stands: in their place; in bf16 it takes the first half of each row.
+LogitsGradient gradient_of_logits(float* logits, int64_t V, Precision precision);
+
 /// losses[m] = log(sum_v exp(logits[m, v])) - logits[m, target[m]], 0 for masked rows (natural logarithm).
-/// With gradient_scale != 0 the logits become their gradient:
+/// With gradient_scale != 0 the logits become their gradient, rounded to the precision:
 ///   dlogits[m, v] = gradient_scale * (softmax(logits[m])[v] - (v == target[m])), 0 for masked rows.
-/// Shapes: logits [rows, V] with row distance V; targets, losses [rows].
+/// Shapes: logits [rows, V] with row distance V; targets, losses [rows]; dlogits as of gradient_of_logits().
 void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targets, int64_t rows, int64_t V,
-                           float gradient_scale, float* losses);
+                           float gradient_scale, float* losses, Precision precision = Precision::kFloat32);
 
 }  // namespace pretrain

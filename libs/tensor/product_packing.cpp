@@ -195,6 +195,15 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transp
   }
 }
 
+/// Fetches rows into the first-level cache; none if their number is negative.
+template <class T>
+void FetchRows(int64_t rows, int64_t columns, const T* a, int64_t ld) {
+  constexpr int64_t kElementsPerLine = 64 / sizeof(T);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; c += kElementsPerLine) __builtin_prefetch(a + r * ld + c);
+  }
+}
+
 /// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
 template <Precision kPrecision, class T>
 void PackTransposedRows(int64_t M, int64_t K, const T* a_transposed, int64_t ld, float* packed) {
@@ -202,6 +211,7 @@ void PackTransposedRows(int64_t M, int64_t K, const T* a_transposed, int64_t ld,
   const int64_t words = words_of(kPrecision, K);
   const RowTiles tiles(M);
   for (int64_t k = 0; k < K; k += kRowsAtOnce) {
+    FetchRows(std::min(kRowsAtOnce, K - k - kRowsAtOnce), M, a_transposed + (k + kRowsAtOnce) * ld, ld);
     int64_t row = 0;
     for (int64_t i = 0; i < tiles.count; ++i) {
       PackColumnsOfTile<kPrecision>(tiles.rows(i), M - row, std::min(kRowsAtOnce, K - k),
@@ -248,65 +258,75 @@ void PackTransposedColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float
   }
 }
 
-/// B in plain rows, `columns` of them in each: a number that the compiler knows becomes a few vector moves.
-template <Precision kPrecision, class T>
-HWY_INLINE void PackPlainColumns(int64_t K, int64_t columns, const T* b, int64_t ld_b, float* packed,
-                                 int64_t ld) {
+/// What is done with the column sums of B.
+enum class Sums { kNone, kStore, kAdd };
+
+/// kVectors vectors of columns of B in plain rows: whole cache lines are read at once.
+template <Precision kPrecision, Sums kSums, int kVectors, class D, class T>
+HWY_INLINE void PackPlainVectors(D d, int64_t K, const T* b, int64_t ld_b, float* packed, int64_t ld,
+                                 float* sums) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<D> totals[kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v)
+    totals[v] = kSums == Sums::kAdd ? hn::LoadU(d, sums + v * lanes) : hn::Zero(d);
+  const auto pack_word = [&](const T* line, const T* second, float* to) HWY_ATTR {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t n = v * lanes;
+      const T* second_here = second == nullptr ? nullptr : second + n;
+      if constexpr (kSums != Sums::kNone) {
+        totals[v] = hn::Add(totals[v], LoadValues(d, line + n));
+        if (second != nullptr) totals[v] = hn::Add(totals[v], LoadValues(d, second_here));
+      }
+      hn::StoreU(WordsAcross<kPrecision>(d, line + n, second_here), d, to + n);
+    }
+  };
   const int64_t whole = K / kTerms;
-  for (int64_t w = 0; w < whole; ++w)
-    CopyAcross<kPrecision>(b + w * kTerms * ld_b, b + (w * kTerms + 1) * ld_b, columns, packed + w * ld);
-  if (whole * kTerms < K)
-    CopyAcross<kPrecision, T>(b + whole * kTerms * ld_b, nullptr, columns, packed + whole * ld);
+  for (int64_t w = 0; w < whole; ++w) {
+    const T* line = b + w * kTerms * ld_b;
+    pack_word(line, kTerms == 2 ? line + ld_b : nullptr, packed + w * ld);
+  }
+  if (whole * kTerms < K) pack_word(b + whole * kTerms * ld_b, nullptr, packed + whole * ld);
+  if constexpr (kSums != Sums::kNone) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(totals[v], d, sums + v * lanes);
+  }
+}
+
+/// B in plain rows.
+template <Precision kPrecision, Sums kSums, class T>
+void PackPlainColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float* packed, int64_t ld,
+                      float* sums) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 4> d4;
+  const hn::CappedTag<float, 1> d1;
+  int64_t n = 0;
+  const auto pack = [&]<int kVectors>(auto tag, std::integral_constant<int, kVectors>) {
+    const auto columns = kVectors * static_cast<int64_t>(hn::Lanes(tag));
+    for (; n + columns <= N; n += columns)
+      PackPlainVectors<kPrecision, kSums, kVectors>(tag, K, b + n, ld_b, packed + n, ld,
+                                                    kSums == Sums::kNone ? nullptr : sums + n);
+  };
+  pack(d, std::integral_constant<int, 2>());
+  pack(d, std::integral_constant<int, 1>());
+  pack(d4, std::integral_constant<int, 1>());
+  pack(d1, std::integral_constant<int, 1>());
 }
 
 template <Precision kPrecision, class T>
 void PackColumnsOf(int64_t K, int64_t N, const T* elements, const MatrixView& b, float* packed, int64_t ld) {
   if (b.column_stride != 1)
     return PackTransposedColumns<kPrecision>(K, N, elements, b.column_stride, packed, ld);
-  if (N == 32) return PackPlainColumns<kPrecision>(K, 32, elements, b.row_stride, packed, ld);
-  if (N == 16) return PackPlainColumns<kPrecision>(K, 16, elements, b.row_stride, packed, ld);
-  PackPlainColumns<kPrecision>(K, N, elements, b.row_stride, packed, ld);
-}
-
-/// kVectors vectors of columns of B in plain rows, which are read once for both.
-template <Precision kPrecision, int kVectors, class D>
-void PackAndSumVectors(D d, int64_t K, const float* b, int64_t ld_b, float* packed, int64_t ld,
-                       bool accumulate, float* sums) {
-  constexpr int64_t kTerms = terms_per_word(kPrecision);
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  hn::Vec<D> totals[kVectors];
-#pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) totals[v] = accumulate ? hn::LoadU(d, sums + v * lanes) : hn::Zero(d);
-  for (int64_t k = 0; k < K; k += kTerms) {
-    const float* line = b + k * ld_b;
-    const float* second = kTerms == 2 && k + 1 < K ? line + ld_b : nullptr;
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      const float* second_here = second == nullptr ? nullptr : second + v * lanes;
-      totals[v] = hn::Add(totals[v], hn::LoadU(d, line + v * lanes));
-      if (second != nullptr) totals[v] = hn::Add(totals[v], hn::LoadU(d, second_here));
-      hn::StoreU(WordsAcross<kPrecision>(d, line + v * lanes, second_here), d,
-                 packed + k / kTerms * ld + v * lanes);
-    }
-  }
-#pragma GCC unroll 2
-  for (int v = 0; v < kVectors; ++v) hn::StoreU(totals[v], d, sums + v * lanes);
+  PackPlainColumns<kPrecision, Sums::kNone>(K, N, elements, b.row_stride, packed, ld, nullptr);
 }
 
 template <Precision kPrecision>
 void PackAndSumIn(int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed, int64_t ld,
                   bool accumulate, float* sums) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t n = 0;
-  for (; n + 2 * lanes <= N; n += 2 * lanes)
-    PackAndSumVectors<kPrecision, 2>(d, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
-  for (; n + lanes <= N; n += lanes)
-    PackAndSumVectors<kPrecision, 1>(d, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
-  for (; n < N; ++n)
-    PackAndSumVectors<kPrecision, 1>(d1, K, b + n, ld_b, packed + n, ld, accumulate, sums + n);
+  if (accumulate) return PackPlainColumns<kPrecision, Sums::kAdd>(K, N, b, ld_b, packed, ld, sums);
+  PackPlainColumns<kPrecision, Sums::kStore>(K, N, b, ld_b, packed, ld, sums);
 }
 
 void PackAndSum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed,

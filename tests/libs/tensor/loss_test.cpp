@@ -62,6 +62,31 @@ TEST(CrossEntropy, LossAndGradientAgreeWithTheReference) {
   });
 }
 
+TEST(CrossEntropy, RoundsTheGradientInItsPlace) {
+  Compute compute(2);
+  test::for_each_target([&] {
+    for (const int64_t V : kVocabularies) {
+      for (const int64_t rows : kRows) {
+        SCOPED_TRACE(testing::Message() << rows << " x " << V);
+        const Case c(rows, V);
+        std::vector<float> exact = c.logits, exact_losses(area(1, rows)), losses(exact_losses);
+        Guarded logits(c.logits, 3);
+        softmax_cross_entropy(compute, exact.data(), c.targets.data(), rows, V, kScale, exact_losses.data());
+        softmax_cross_entropy(compute, logits.data(), c.targets.data(), rows, V, kScale, losses.data(),
+                              Precision::kBf16);
+        EXPECT_TRUE(test::same_bits(losses, exact_losses));
+        EXPECT_TRUE(logits.intact());
+        const auto [gradient, ld] = gradient_of_logits(logits.data(), V, Precision::kBf16);
+        const std::vector<Bf16> expected = test::rounded(exact);
+        for (int64_t m = 0; m < rows; ++m) {
+          for (int64_t v = 0; v < V; ++v)
+            ASSERT_EQ(gradient.bf16()[m * ld + v], expected[area(m, V) + area(1, v)]) << m << ", " << v;
+        }
+      }
+    }
+  });
+}
+
 TEST(CrossEntropy, WithoutAGradientLeavesTheLogits) {
   Compute compute(2);
   const Case c(9, 71);
