@@ -181,18 +181,19 @@ CausalAttention::Scratch CausalAttention::slot_scratch() {
 }
 
 void CausalAttention::multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
-                                    const Right& b, float* c, int64_t ldc) const {
+                                    const Right& b, float* c, int64_t ldc, const ReadNext& next) const {
   pack_rows(precision_, M, K, a, left);
-  multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc);
+  multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, {}, next);
 }
 
 void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
-                                      const Right& b, float* c, int64_t ldc, const Addends& addends) const {
+                                      const Right& b, float* c, int64_t ldc, const Addends& addends,
+                                      const ReadNext& next) const {
   if (precision_ == Precision::kFloat32) {  // rows that far apart can be read in place
-    multiply(M, N, K, a, b.words, b.ld, c, ldc, addends);
+    multiply(M, N, K, a, b.words, b.ld, c, ldc, addends, next);
   } else {
     pack_rows(precision_, M, K, a, left);
-    multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, addends);
+    multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, addends, next);
   }
 }
 
@@ -222,8 +223,9 @@ void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_row = HWY_DYNAMIC_DISPATCH(SoftmaxRow);
   const auto [first, rows, seen] = query_block(shape_.T, index);
+  const MatrixView next_queries = queries.at(std::min(first + rows, shape_.T - rows), 0);
   multiply_rows(rows, seen, D, queries.at(first, 0), scratch.left, {scratch.keys_transposed, stride_},
-                scratch.scores, stride_);
+                scratch.scores, stride_, {.rows = next_queries.elements, .ld = 3 * C, .columns = D});
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t t = first + r;
     log_sum_exp[t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
@@ -266,10 +268,13 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
     const MatrixView block_queries = queries.at(first, 0), block_douts = douts.at(first, 0);
     pack_columns(precision_, rows, D, block_queries, scratch.queries, head_stride_);
     pack_columns(precision_, rows, D, block_douts, scratch.douts, head_stride_);
+    // Rows of the block before, which comes next, are on their way meanwhile.
+    const int64_t before = std::max<int64_t>(0, first - kQueryBlock);
     multiply_rows(rows, seen, D, block_queries, scratch.left, {scratch.keys_transposed, stride_},
-                  scratch.scores, stride_);
+                  scratch.scores, stride_, {.rows = out.at(head.out + first * C), .ld = C, .columns = D});
     multiply_rows(rows, seen, D, block_douts, scratch.left, {scratch.values_transposed, stride_},
-                  scratch.dscores, stride_);
+                  scratch.dscores, stride_,
+                  {.rows = queries.at(before, 0).elements, .ld = 3 * C, .columns = D});
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t t = first + r;
       const float delta = dot(douts.at(t, 0).elements.floats(), out.at(head.out + t * C), D);
@@ -280,7 +285,7 @@ void CausalAttention::backward_head(const Head& head, const Scratch& scratch, co
     const MatrixView dscores(scratch.dscores, stride_);
     const auto so_far = [&](const float* sum) { return Addends{index == last ? nullptr : sum, 3 * C}; };
     multiply_scores(rows, D, seen, dscores, scratch.left, {scratch.rows, head_stride_}, dq + first * 3 * C,
-                    3 * C);
+                    3 * C, {}, {.rows = douts.at(before, 0).elements, .ld = C, .columns = D});
     multiply_scores(seen, D, rows, dscores.transposed(), scratch.left, {scratch.queries, head_stride_},
                     dq + C, 3 * C, so_far(dq + C));
     multiply_scores(seen, D, rows, probabilities.transposed(), scratch.left, {scratch.douts, head_stride_},

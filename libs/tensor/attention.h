@@ -55,10 +55,10 @@ class CausalAttention {
   };
   /// C = A B for rows of one head; `left` is where A is packed.
   void multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left, const Right& b,
-                     float* c, int64_t ldc) const;
+                     float* c, int64_t ldc, const ReadNext& next) const;
   /// C = A B and the addends for scores in the scratch.
   void multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left, const Right& b,
-                       float* c, int64_t ldc, const Addends& addends = {}) const;
+                       float* c, int64_t ldc, const Addends& addends = {}, const ReadNext& next = {}) const;
   /// Room for the left operand of each product, in the precision that takes more.
   static size_t left_words(int64_t T, int64_t D);
   Head head_at(size_t index) const;

@@ -100,7 +100,8 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
         const int64_t after = n + shape.panel_columns;
         const bool more = after < tile.column + tile.columns;
         ReadNext next{.panel = more ? b.panel(after, k) : b.panel(tile.column, (k + terms) % b.K()),
-                      .ld = destination.N};
+                      .ld = destination.N,
+                      .columns = part.columns};
         if (last) next.rows = destination.read_by_finish(part);
         multiply_part(part, factors, {b.precision(), shape.panel_columns, b.panel(n, k)}, destination,
                       destination.addends(part, k), next);

@@ -248,7 +248,7 @@ void MultiplyAll(int64_t M, int64_t N, Tile whole) {
 }
 
 /// A product with its operands, but for what depends on the order of A.
-Tile WholeProduct(int64_t N, int64_t K, const float* a, const float* b, int64_t ldb, float* c, int64_t ldc,
+Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float* c, int64_t ldc,
                   const Addends& addends, const ReadNext& next) {
   Tile whole{.K = K, .a = a, .b = b, .ldb = ldb, .c = c, .ldc = ldc, .addends = addends, .fetch = b};
   if (next.panel != nullptr) {
@@ -259,7 +259,7 @@ Tile WholeProduct(int64_t N, int64_t K, const float* a, const float* b, int64_t 
     next.rows.visit([&]<class T>(const T* rows) {
       whole.fetch_rows = reinterpret_cast<const char*>(rows);
       whole.fetch_row_bytes = next.ld * static_cast<int64_t>(sizeof(T));
-      whole.lines_per_row = (N * static_cast<int64_t>(sizeof(T)) + kBytesPerLine - 1) / kBytesPerLine;
+      whole.lines_per_row = (next.columns * static_cast<int64_t>(sizeof(T)) + kBytesPerLine - 1) / kBytesPerLine;
     });
   }
   return whole;
@@ -267,7 +267,7 @@ Tile WholeProduct(int64_t N, int64_t K, const float* a, const float* b, int64_t 
 
 void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
               int64_t ldc, const Addends& addends, const ReadNext& next) {
-  Tile whole = WholeProduct(N, K, a.elements.floats(), b, ldb, c, ldc, addends, next);
+  Tile whole = WholeProduct(K, a.elements.floats(), b, ldb, c, ldc, addends, next);
   whole.a_row = a.row_stride;
   whole.a_column = a.column_stride;
   if (a.column_stride == 1) {
@@ -279,7 +279,7 @@ void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float*
 
 void MultiplyPacked(Precision precision, int64_t M, int64_t N, int64_t K, const float* a, const float* b,
                     int64_t ldb, float* c, int64_t ldc, const Addends& addends, const ReadNext& next) {
-  const Tile whole = WholeProduct(N, words_of(precision, K), a, b, ldb, c, ldc, addends, next);
+  const Tile whole = WholeProduct(words_of(precision, K), a, b, ldb, c, ldc, addends, next);
   if (precision == Precision::kFloat32) {
     MultiplyAll<Float32Words, A::kPacked>(M, N, whole);
   } else if (HasBf16Instruction()) {

@@ -18,8 +18,9 @@ struct Addends {
 /// What is fetched into the cache during a product since it is read right after it. Null or empty: nothing.
 struct ReadNext {
   const float* panel = nullptr;  ///< dense rows of words [words_of(precision, K), panel_columns]
-  ConstOperand rows = {};        ///< [M, N], rows ld apart
+  ConstOperand rows = {};        ///< [M, columns], rows ld apart
   int64_t ld = 0;
+  int64_t columns = 0;
 };
 
 /// How a processor's kernel likes its operands. The sizes are part of a result's bits only through `terms`.
