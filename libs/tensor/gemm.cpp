@@ -56,42 +56,13 @@ struct Destination {
   }
 };
 
-/// Rows of A by the terms of a sum, as the kernel reads them.
-struct Factors {
-  MatrixView rows;
-  const float* packed;  ///< null: the kernel reads `rows` in place
-  int64_t terms;
-};
-
-/// A panel of B.
-struct Panel {
-  Precision precision;
-  int64_t columns;
-  const float* words;
-};
-
-void multiply_part(const Part& part, const Factors& factors, const Panel& panel,
-                   const Destination& destination, const Addends& addends, const ReadNext& next) {
-  float* c = destination.at(part);
-  if (factors.packed != nullptr) {
-    multiply_packed(panel.precision, part.rows, part.columns, factors.terms, factors.packed, panel.words,
-                    panel.columns, c, destination.N, addends, next);
-  } else {
-    multiply(part.rows, part.columns, factors.terms, factors.rows, panel.words, panel.columns, c,
-             destination.N, addends, next);
-  }
-}
-
-/// One thread's tile of C.
+/// One thread's tile of C; its rows of A are copied to `rows`.
 void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, const PackedMatrix& b,
-              const Destination& destination, float* scratch) {
-  const bool packs = shape.packs_rows || a.column_stride != 1;
-  PRETRAIN_CHECK(packs || b.precision() == Precision::kFloat32, "only packed rows are bf16");
+              const Destination& destination, float* rows) {
   for (int64_t k = 0; k < b.K(); k += shape.terms) {
     const int64_t terms = std::min(shape.terms, b.K() - k);
     const bool last = k + terms == b.K();
-    const Factors factors{a.at(tile.row, k), packs ? scratch : nullptr, terms};
-    if (packs) pack_rows(b.precision(), tile.rows, terms, factors.rows, scratch);
+    pack_rows(b.precision(), tile.rows, terms, a.at(tile.row, k), rows);
     for (int64_t g = 0; g < tile.columns; g += kGroupColumns) {
       const Part group{tile.row, tile.rows, tile.column + g, std::min(kGroupColumns, tile.columns - g)};
       const int64_t end = group.column + group.columns;
@@ -103,8 +74,9 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
                       .ld = destination.N,
                       .columns = part.columns};
         if (last) next.rows = destination.read_by_finish(part);
-        multiply_part(part, factors, {b.precision(), shape.panel_columns, b.panel(n, k)}, destination,
-                      destination.addends(part, k), next);
+        multiply_packed(b.precision(), part.rows, part.columns, terms, rows, b.panel(n, k),
+                        shape.panel_columns, destination.at(part), destination.N,
+                        destination.addends(part, k), next);
       }
       if (last) destination.finish(group);
     }
@@ -123,17 +95,18 @@ struct Cut {
 
 /// How a product is cut into tiles: by its shape alone.
 struct Tiling {
-  Tiling(const KernelShape& shape, int64_t M, int64_t N, bool packs)
-      : rows(M, shape.tile_rows, pieces_of(M, packs ? shape.packed_block_rows : shape.block_rows)),
-        columns(N, kGroupColumns, pieces_of(N, width(N, rows.pieces, packs))) {}
+  Tiling(const KernelShape& shape, int64_t M, int64_t N)
+      : rows(M, shape.tile_rows, pieces_of(M, shape.block_rows)),
+        columns(N, kGroupColumns, pieces_of(N, width(N, rows.pieces))) {}
 
   static int64_t pieces_of(int64_t length, int64_t longest) { return (length + longest - 1) / longest; }
-  /// A tile that copies its rows of A does so once for all its columns: the wider the better.
-  static int64_t width(int64_t N, int64_t down, bool packs) {
+  /// A tile copies its rows of A once for all its columns: the wider the better.
+  static int64_t width(int64_t N, int64_t down) {
     constexpr int64_t kTiles = 32;
+    constexpr int64_t kNarrowest = 1024;
     constexpr int64_t kWidest = 2048;
     const int64_t wanted = pieces_of(kTiles, down);
-    return std::clamp(round_up(pieces_of(N, wanted), kGroupColumns), packs ? int64_t{1024} : 256, kWidest);
+    return std::clamp(round_up(pieces_of(N, wanted), kGroupColumns), kNarrowest, kWidest);
   }
 
   int64_t count() const { return rows.pieces * columns.pieces; }
@@ -206,12 +179,10 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
                  "bf16 is not multiplied with float32");
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape(b.precision());
-  PRETRAIN_CHECK(shape.packed_block_rows % shape.tile_rows == 0 && shape.block_rows % shape.tile_rows == 0,
-                 "blocks of tiles of {} rows", shape.tile_rows);
-  PRETRAIN_CHECK(
-      packed_row_words(b.precision(), shape.packed_block_rows, shape.terms) <= Compute::kScratchFloats,
-      "{} rows of {} terms", shape.packed_block_rows, shape.terms);
-  const Tiling tiling(shape, M, b.N(), shape.packs_rows || a.column_stride != 1);
+  PRETRAIN_CHECK(shape.block_rows % shape.tile_rows == 0, "blocks of tiles of {} rows", shape.tile_rows);
+  PRETRAIN_CHECK(packed_row_words(b.precision(), shape.block_rows, shape.terms) <= Compute::kScratchFloats,
+                 "{} rows of {} terms", shape.block_rows, shape.terms);
+  const Tiling tiling(shape, M, b.N());
   compute.parallel_for(static_cast<size_t>(tiling.count()), [&](size_t index) {
     run_tile(shape, tiling.tile(index), a, b, destination, compute.scratch());
   });

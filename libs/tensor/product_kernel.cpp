@@ -20,21 +20,10 @@ constexpr int64_t kBytesPerLine = 64;
 
 KernelShape Shape(Precision precision) {
   const int64_t columns = std::min<int64_t>(2 * hn::Lanes(hn::ScalableTag<float>()), kWidestPanel);
-  const int64_t terms = 512 * terms_per_word(precision);
-  if (kMostRows == 6) {
-    return {.tile_rows = 6,
-            .panel_columns = columns,
-            .terms = terms,
-            .block_rows = 66,
-            .packed_block_rows = 66,
-            .packs_rows = true};
-  }
-  return {.tile_rows = 14,
+  return {.tile_rows = kMostRows,
           .panel_columns = columns,
-          .terms = terms,
-          .block_rows = 266,
-          .packed_block_rows = 70,
-          .packs_rows = precision == Precision::kBf16};
+          .terms = 512 * terms_per_word(precision),
+          .block_rows = kMostRows == 6 ? 66 : 70};
 }
 
 // How the words of the operands are multiplied and added to the sums, in so many passes over a tile's rows.

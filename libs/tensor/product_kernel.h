@@ -28,12 +28,7 @@ struct KernelShape {
   int64_t tile_rows;      ///< rows of C that are summed in registers at once
   int64_t panel_columns;  ///< columns of C beside them: two vectors
   int64_t terms;          ///< of a sum that are added before the next panel of B
-  int64_t block_rows;  ///< rows of A, `terms` long, that share the second-level cache with B: whole tiles ...
-  int64_t packed_block_rows;  ///< ... and of a copied A
-  /// Plain rows of A are copied into the kernel's order, too. Where they are read in place, more rows than
-  /// the first-level cache has ways can push each other out; with many registers that costs less than the
-  /// copy. bf16 is always copied.
-  bool packs_rows;
+  int64_t block_rows;     ///< of a copied A, `terms` long, that stay in the second-level cache: whole tiles
 };
 
 /// Of the processor's best kernel.
