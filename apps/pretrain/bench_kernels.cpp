@@ -462,7 +462,8 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   add_pair("norm", norm_kernel, precision);
   add_pair("gelu", gelu_kernel, precision);
   add_pair("embedding", embedding_kernel);
-  add("softmax, loss and gradient of a chunk", [&compute, c, M, precision] { return loss_kernel(compute, c, M, precision); });
+  add("softmax, loss and gradient of a chunk",
+      [&compute, c, M, precision] { return loss_kernel(compute, c, M, precision); });
   add("packing of a gradient, bias gradient",
       [&compute, c, M, precision] { return gradient_packing_kernel(compute, c, M, precision); });
   add("packing of a weight",

@@ -1,8 +1,9 @@
 #pragma once
 // The memory of a pass, planned from its shape and allocated as one block: what the forward pass keeps for
-// the backward pass, and gradients on their way down. Operands of products are kept in their precision, all
-// else in float32. Tensors that are never needed at the same time share their place. Letters: B rows, T
-// context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
+// the backward pass, and gradients on their way down. What a layer keeps as an operand of products is in
+// their precision, all else in float32 (the final normed output, too: its place is that of a gradient).
+// Tensors that are never needed at the same time share their place. Letters: B rows, T context, M = B*T, C
+// d_model, F d_ff, V vocabulary, H heads, L layers.
 
 #include <cstddef>
 #include <cstdint>

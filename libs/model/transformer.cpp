@@ -148,8 +148,8 @@ double Transformer::head(const int32_t* targets, float gradient_scale, bool accu
       const ScopedSeconds timed(seconds_.forward, &seconds_.loss);
       product(compute_, rows, {t_.final_normed + first * C_, C_}, head_weight_, t_.logits);
       show("logits", t_.logits, rows, V_);
-      softmax_cross_entropy(compute_, t_.logits, targets + first, rows, V_, gradient_scale,
-                            t_.losses + first, shape_.precision);
+      softmax_cross_entropy(compute_, t_.logits, targets + first, rows, V_, gradient_scale, t_.losses + first,
+                            shape_.precision);
       show("losses", t_.losses + first, rows);
     }
     if (gradients != nullptr) head_chunk_backward(first, rows, accumulate || first > 0, gradients);

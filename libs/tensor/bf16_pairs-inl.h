@@ -30,8 +30,7 @@ hn::Vec<D> MakePairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
 template <class D>
 hn::Vec<D> LoadPairs(D d, const float* from) {
 #if PRETRAIN_BF16_INSTRUCTION
-  if (HasBf16Instruction())
-    return RoundBothToBf16(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d)));
+  if (HasBf16Instruction()) return RoundBothToBf16(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d)));
 #endif
   hn::Vec<D> first, second;
   hn::LoadInterleaved2(d, from, first, second);

@@ -248,7 +248,8 @@ Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float*
     next.rows.visit([&]<class T>(const T* rows) {
       whole.fetch_rows = reinterpret_cast<const char*>(rows);
       whole.fetch_row_bytes = next.ld * static_cast<int64_t>(sizeof(T));
-      whole.lines_per_row = (next.columns * static_cast<int64_t>(sizeof(T)) + kBytesPerLine - 1) / kBytesPerLine;
+      whole.lines_per_row =
+          (next.columns * static_cast<int64_t>(sizeof(T)) + kBytesPerLine - 1) / kBytesPerLine;
     });
   }
   return whole;

@@ -132,8 +132,8 @@ HWY_INLINE void TransposeBlocks(D d, hn::Vec<D>* vectors) {
   vectors[3 * kStep] = hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02));
 }
 
-/// As PackFourRows(), of up to 16 rows and as many words at a time as are whole vectors; returns the first word
-/// that is left. Stores sixteen a word.
+/// As PackFourRows(), of up to 16 rows and as many words at a time as are whole vectors; returns the first
+/// word that is left. Stores sixteen a word.
 template <Precision kPrecision, class T>
 int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a,
                         float* to, int64_t ld) {
