@@ -114,7 +114,7 @@ const std::vector<Varied>& varied_sizes() {
          b.config.context = context;
        }},
       {"batch_tokens",
-       {256, 512, 1024, 1536, 2048, 4096, 8192},
+       {256, 512, 768, 1024, 1536, 2048, 4096, 8192},
        [](BenchModel& b, int64_t tokens) { b.batch_rows = rows_of(tokens, b.config.context); }},
       {"vocabulary",
        {300, 1000, 2000, 4000, 8000, 16000, 32000, 50000},

@@ -287,6 +287,8 @@ void Transformer::show(std::string_view name, const Operand& kept, int64_t rows,
 void Transformer::show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns,
                        int64_t ld) {
   if (!probe_) return;
+  if (kept.precision() == Precision::kFloat32 && ld == columns)
+    return show(name, kept.floats(), rows, columns);
   std::vector<float> values(static_cast<size_t>(rows * columns));
   for (int64_t r = 0; r < rows; ++r) load_values(columns, kept.at(r * ld), values.data() + r * columns);
   show(name, values.data(), rows, columns);

@@ -230,7 +230,7 @@ void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const
     const int64_t t = first + r;
     log_sum_exp[t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
   }
-  const auto mix_values = [&](float* sums, int64_t ld) {
+  const auto mix_values = [&, rows = rows, seen = seen](float* sums, int64_t ld) {
     multiply_scores(rows, D, seen, {scratch.scores, stride_}, scratch.left, {scratch.rows, head_stride_},
                     sums, ld);
   };

@@ -67,7 +67,7 @@ class Compute {
   /// kScratchFloats floats that the calling thread may use until its piece of work ends; not initialised.
   /// Requires: called inside parallel_for.
   float* scratch() { return scratch_.data() + static_cast<size_t>(slot()) * kScratchFloats; }
-  static constexpr int64_t kScratchFloats = 96 * 1024;
+  static constexpr int64_t kScratchFloats = int64_t{96} * 1024;
 
  private:
   class Observer;

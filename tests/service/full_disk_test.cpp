@@ -52,13 +52,26 @@ class FullDisk : public testing::Test {
     return (status.f_blocks - status.f_bfree) * status.f_frsize;
   }
 
+  bool told_status(const std::string& part, size_t after) {
+    const auto& messages = manager_.messages();
+    return std::any_of(messages.begin() + static_cast<int64_t>(std::min(after, messages.size())),
+                       messages.end(),
+                       [&](const std::string& message) { return message.find(part) != std::string::npos; });
+  }
+
   bool wait_for_status(const std::string& part, size_t after) {
+    return program_->wait_until([&] { return told_status(part, after); }, kPatience);
+  }
+
+  /// Takes away room until a save has too little. Not once: a save may go on between looking and resizing,
+  /// and one that ends frees the room of an older checkpoint.
+  bool run_out_of_room() {
+    constexpr uint64_t kTooLittle = 400'000;
+    const size_t messages = manager_.messages().size();
     return program_->wait_until(
         [&] {
-          const auto& messages = manager_.messages();
-          return std::any_of(
-              messages.begin() + static_cast<int64_t>(std::min(after, messages.size())), messages.end(),
-              [&](const std::string& message) { return message.find(part) != std::string::npos; });
+          resize(used_bytes() + kTooLittle);
+          return told_status("No space left on device", messages);
         },
         kPatience);
   }
@@ -80,9 +93,7 @@ TEST_F(FullDisk, TrainingGoesOnAndTheNextSaveAfterRoomIsMadeSucceeds) {
   if (!started && program_->wait().exit_code == 126) GTEST_SKIP() << "mount namespaces are not allowed here";
   ASSERT_TRUE(started) << program_->output();
 
-  constexpr uint64_t kTooLittle = 400'000;
-  ASSERT_TRUE(resize(used_bytes() + kTooLittle));
-  ASSERT_TRUE(wait_for_status("No space left on device", manager_.messages().size())) << program_->output();
+  ASSERT_TRUE(run_out_of_room()) << program_->output();
   const uint64_t good = newest();
   const size_t messages = manager_.messages().size();
   ASSERT_TRUE(wait_for_status("STATUS=step ", messages)) << "training stands still";
@@ -101,8 +112,7 @@ TEST_F(FullDisk, ALastSaveThatFailsExitsOneAndNamesTheLastGoodStep) {
   const bool started = program_->wait_until([&] { return newest() >= 20; }, kPatience);
   if (!started && program_->wait().exit_code == 126) GTEST_SKIP() << "mount namespaces are not allowed here";
   ASSERT_TRUE(started) << program_->output();
-  ASSERT_TRUE(resize(used_bytes() + 400'000));
-  ASSERT_TRUE(wait_for_status("No space left on device", manager_.messages().size())) << program_->output();
+  ASSERT_TRUE(run_out_of_room()) << program_->output();
   program_->signal(SIGTERM);
   const auto result = program_->wait();
   EXPECT_EQ(result.exit_code, 1) << result.output;
