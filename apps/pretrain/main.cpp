@@ -7,12 +7,14 @@
 #include "apps/pretrain/commands.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/machine.h"
 #include "libs/base/stop.h"
 
 int main(int argc, char** argv) {
   using namespace pretrain;
   StopSignal stop;
   initialize_log(LogLevel::kInfo);
+  keep_freed_memory();
   try {
     return run_command({argv + 1, argv + argc}, stop);
   } catch (const Stopped&) {

@@ -5,11 +5,13 @@
 #include <optional>
 #include <string_view>
 
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "libs/base/file.h"
+#include "libs/base/units.h"
 
 namespace pretrain {
 namespace {
@@ -106,6 +108,11 @@ uint64_t peak_resident_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, static_cast<int>(1_MiB));
+  mallopt(M_TRIM_THRESHOLD, static_cast<int>(8_MiB));
 }
 
 double process_cpu_seconds() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <random>
 #include <utility>
 
 #include <expat.h>
@@ -101,13 +102,15 @@ struct PageParser::Handlers {
   }
 };
 
-PageParser::PageParser() : parser_(XML_ParserCreate("UTF-8"), XML_ParserFree) {
+PageParser::PageParser()
+    : parser_(XML_ParserCreate("UTF-8"), XML_ParserFree), salt_(std::random_device()() | 1UL) {
   PRETRAIN_CHECK(parser_ != nullptr, "out of memory");
 }
 PageParser::~PageParser() = default;
 
 void PageParser::begin() {
   XML_ParserReset(parser_.get(), "UTF-8");
+  XML_SetHashSalt(parser_.get(), salt_);
   XML_SetUserData(parser_.get(), this);
   XML_SetElementHandler(parser_.get(), Handlers::start, Handlers::end);
   clear_text(page_.text);

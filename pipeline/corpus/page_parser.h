@@ -62,6 +62,7 @@ class PageParser {
   bool copy_text();
 
   std::unique_ptr<XML_ParserStruct, void (*)(XML_ParserStruct*)> parser_;
+  unsigned long salt_;  // not 0: expat would ask the system for one a page
   Page page_;
   std::string best_timestamp_;
   bool has_revision_ = false;

@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "libs/base/machine.h"
 #include "pipeline/corpus/corpus_reader.h"
 
 int main(int argc, char** argv) {
   using namespace pretrain;
+  keep_freed_memory();  // as the program does
   try {
     CorpusOptions options{.validation_fraction = 0};
     for (int i = 1; i < argc; ++i) options.inputs.emplace_back(argv[i]);
