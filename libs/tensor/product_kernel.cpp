@@ -95,7 +95,7 @@ template <A kA, int kRows>
 class ColumnOfA {
  public:
   explicit ColumnOfA(const Tile& t) : stride_(kA == A::kRows ? t.a_row : 1), step_(Step(t)) {
-    for (int i = 0; i < kPointers; ++i) pointers_[i] = t.a + i * kRowsPerPointer * stride_;
+    for (int i = 0; i < kPointers; ++i) pointers_[i] = t.a + int64_t{i} * kRowsPerPointer * stride_;
   }
   float operator[](int row) const {
     return pointers_[row / kRowsPerPointer][row % kRowsPerPointer * stride_];
@@ -105,7 +105,7 @@ class ColumnOfA {
   }
 
  private:
-  static constexpr int kRowsPerPointer = kA == A::kRows ? 3 : kRows;
+  static constexpr int kRowsPerPointer = kA == A::kRows ? 3 : kRows;  // NOLINT(bugprone-branch-clone)
   static constexpr int kPointers = (kRows + kRowsPerPointer - 1) / kRowsPerPointer;
   static int64_t Step(const Tile& t) {
     if (kA == A::kRows) return 1;
