@@ -15,6 +15,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+/// From bf16 as they are.
 template <class D>
 hn::Vec<D> MakePairs(D d, hn::Vec<hn::Rebind<Bf16, D>> first, hn::Vec<hn::Rebind<Bf16, D>> second) {
   const hn::RebindToUnsigned<D> du;
@@ -30,6 +31,7 @@ hn::Vec<D> MakePairs(D d, hn::Vec<D> first, hn::Vec<D> second) {
 template <class D>
 hn::Vec<D> LoadPairs(D d, const float* from) {
 #if PRETRAIN_BF16_INSTRUCTION
+  static_assert(hn::MaxLanes(D()) >= 4);  // the halves of a smaller vector do not lie side by side
   if (HasBf16Instruction()) return RoundBothToBf16(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d)));
 #endif
   hn::Vec<D> first, second;

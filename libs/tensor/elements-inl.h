@@ -23,17 +23,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower values
 #define PRETRAIN_BF16_INSTRUCTION 1
 
-/// Whether this processor has instructions for bf16. They are written in assembly since the target that
-/// Highway compiles for has no such intrinsics.
+/// Whether to use the instructions for bf16. They are written in assembly since the target that Highway
+/// compiles for has no such intrinsics.
 inline bool HasBf16Instruction() {
-  return __builtin_cpu_supports("avx512bf16");
+  return uses_bf16_instruction;
 }
 
-/// lower, then upper, rounded as RoundToBf16() does.
+/// lower, then upper, rounded as RoundToBf16() does. Volatile: else the compiler may run it ahead of the
+/// question whether it can.
 template <class V>
 HWY_INLINE V RoundBothToBf16(V lower, V upper) {
   V both;
-  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both.raw) : "v"(upper.raw), "v"(lower.raw));
+  asm volatile("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both.raw) : "v"(upper.raw), "v"(lower.raw));
   return both;
 }
 #else

@@ -177,6 +177,8 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
   PRETRAIN_CHECK(!epilogue.gelu_input || !epilogue.kept, "a gradient is not kept");
   PRETRAIN_CHECK(a.elements.precision() == Precision::kFloat32 || b.precision() == Precision::kBf16,
                  "bf16 is not multiplied with float32");
+  PRETRAIN_CHECK(M > 0 && b.K() > 0 && b.N() > 0, "a product of [{}, {}] and [{}, {}]", M, b.K(), b.K(),
+                 b.N());
   const Destination destination{c, b.N(), epilogue};
   const KernelShape shape = kernel_shape(b.precision());
   PRETRAIN_CHECK(shape.block_rows % shape.tile_rows == 0, "blocks of tiles of {} rows", shape.tile_rows);

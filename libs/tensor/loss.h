@@ -17,7 +17,8 @@ struct LogitsGradient {
   int64_t ld;
 };
 
-/// Where the gradient of logits stands: in their place; in bf16 it takes the first half of each row.
+/// Where the gradient of logits stands: in their place; in bf16 it takes the first half of each row, and what
+/// is in the second half is undefined.
 LogitsGradient gradient_of_logits(float* logits, int64_t V, Precision precision);
 
 /// losses[m] = log(sum_v exp(logits[m, v])) - logits[m, target[m]], 0 for masked rows (natural logarithm).

@@ -26,6 +26,9 @@ std::optional<Precision> find_precision(std::string_view name);
 /// made of float32 ones: the same numbers but for the last bits, at less than half the speed of kFloat32.
 bool multiplies_bf16();
 
+/// Whether kernels use the processor's instructions for bf16: where it has them. Tests turn it off.
+extern bool uses_bf16_instruction;
+
 /// What is fastest here.
 inline Precision fastest_precision() {
   return multiplies_bf16() ? Precision::kBf16 : Precision::kFloat32;

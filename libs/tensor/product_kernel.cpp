@@ -81,8 +81,8 @@ struct Tile {
   Addends addends;
   const float* fetch;  ///< lines from here on are fetched
   int64_t fetch_lines = 0;
-  const char* fetch_rows = nullptr;  ///< and so many lines of each of these rows
-  int64_t fetch_row_bytes = 0;
+  const char* fetch_rows = nullptr;  ///< lines of each of these rows are fetched, too
+  int64_t fetch_row_bytes = 0;       ///< from one to the next
   int64_t lines_per_row = 0;
 };
 

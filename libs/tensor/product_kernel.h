@@ -15,10 +15,10 @@ struct Addends {
   const float* bias = nullptr;  ///< [N]
 };
 
-/// What is fetched into the cache during a product since it is read right after it. Null or empty: nothing.
+/// What is fetched into the cache during a product since it is read soon after it. Null or empty: nothing.
 struct ReadNext {
   const float* panel = nullptr;  ///< dense rows of words [words_of(precision, K), panel_columns]
-  ConstOperand rows = {};        ///< [M, columns], rows ld apart
+  ConstOperand rows = {};  ///< [M, columns], rows ld apart; only during products of panel_columns and more
   int64_t ld = 0;
   int64_t columns = 0;
 };

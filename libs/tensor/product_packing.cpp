@@ -179,13 +179,15 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transp
   constexpr int64_t kTerms = terms_per_word(kPrecision);
   const hn::CappedTag<float, kPackedRows == 16 ? 16 : 8> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t whole = (rows + lanes - 1) / lanes * lanes;
+  const int64_t vectors = (rows + lanes - 1) / lanes * lanes;
   const int64_t words = words_of(kPrecision, K);
+  const bool fit = vectors <= kPackedRows;  // else the next column overwrites what is too much
+  const int64_t whole = std::min(K / kTerms, fit ? words : words - 1);
   int64_t w = 0;
-  if (whole <= there && whole < 2 * kPackedRows) {  // what a vector has too much, the next column overwrites
-    for (; w + 1 < words; ++w) {
+  if (vectors <= there) {
+    for (; w < whole; ++w) {
       const T* line = a_transposed + w * kTerms * ld;
-      for (int64_t r = 0; r < whole; r += lanes)
+      for (int64_t r = 0; r < vectors; r += lanes)
         hn::StoreU(WordsAcross<kPrecision>(d, line + r, line + ld + r), d, to + w * kPackedRows + r);
     }
   }
@@ -195,7 +197,7 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transp
   }
 }
 
-/// Fetches rows into the first-level cache; none if their number is negative.
+/// Fetches rows into the first-level cache.
 template <class T>
 void FetchRows(int64_t rows, int64_t columns, const T* a, int64_t ld) {
   constexpr int64_t kElementsPerLine = 64 / sizeof(T);
@@ -211,7 +213,8 @@ void PackTransposedRows(int64_t M, int64_t K, const T* a_transposed, int64_t ld,
   const int64_t words = words_of(kPrecision, K);
   const RowTiles tiles(M);
   for (int64_t k = 0; k < K; k += kRowsAtOnce) {
-    FetchRows(std::min(kRowsAtOnce, K - k - kRowsAtOnce), M, a_transposed + (k + kRowsAtOnce) * ld, ld);
+    const int64_t next = k + kRowsAtOnce;
+    if (next < K) FetchRows(std::min(kRowsAtOnce, K - next), M, a_transposed + next * ld, ld);
     int64_t row = 0;
     for (int64_t i = 0; i < tiles.count; ++i) {
       PackColumnsOfTile<kPrecision>(tiles.rows(i), M - row, std::min(kRowsAtOnce, K - k),

@@ -9,6 +9,7 @@
 #include "libs/base/rng.h"
 #include "libs/base/stop.h"
 #include "tests/end_to_end/run.h"
+#include "tests/support/sanitizers.h"
 
 namespace pretrain::test {
 namespace {
@@ -47,7 +48,7 @@ TEST(Signals, DuringVocabularyTrainingLeaveNothingBehind) {
 
 TEST(Signals, AtAnyInstantLoseNothing) {
   constexpr uint64_t kSignals = 16;
-  constexpr uint64_t kLongestMilliseconds = 1500;
+  constexpr uint64_t kLongestMilliseconds = kSanitized ? 10'000 : 1500;
   constexpr uint64_t kSeed = 11;
   Rng rng(kSeed);
   const TempFolder folder;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "libs/base/units.h"
+#include "tests/support/sanitizers.h"
 
 namespace pretrain {
 namespace {
@@ -29,9 +30,7 @@ void use_buffers() {
 }
 
 TEST(Machine, FreedMemoryIsKeptForTheNextBuffers) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "sanitizers have an allocator of their own";
-#endif
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers have an allocator of their own";
   keep_freed_memory();
   use_buffers();
   const long before = page_faults();

@@ -21,9 +21,10 @@ using test::normal_values;
 
 /// Around the heights of tiles, of 14 and 6 rows, 64 and 256.
 const std::vector<int64_t> kRows{1, 2, 5, 6, 7, 13, 14, 15, 28, 29, 63, 64, 65, 255, 256, 257, 300, 513};
-/// K and N around the vectors, the 32 columns of a panel and the 512 terms of a piece.
-const std::vector<std::pair<int64_t, int64_t>> kInnerAndColumns{
-    {1, 1}, {3, 5}, {15, 31}, {16, 32}, {17, 33}, {33, 130}, {64, 16}, {511, 20}, {513, 48}, {70, 300}};
+/// K and N around the vectors, the 32 columns of a panel, the 512 terms of a piece and the columns of a tile.
+const std::vector<std::pair<int64_t, int64_t>> kInnerAndColumns{{1, 1},    {3, 5},    {15, 31},   {16, 32},
+                                                                {17, 33},  {33, 130}, {64, 16},   {511, 20},
+                                                                {513, 48}, {70, 300}, {20, 1100}, {5, 2100}};
 
 /// What a product may do besides A B.
 struct Extras {
@@ -133,19 +134,21 @@ TEST(Product, OverwritesWhatStoodThere) {
 }
 
 TEST(Product, DoesNotDependOnTheNumberOfThreads) {
-  const int64_t M = 600, N = 130, K = 70;
+  const int64_t M = 200, N = 1100, K = 1050;  // several tiles each way, and pieces of a sum
   const std::vector<float> a = normal_values(area(M, K), 1);
   const std::vector<float> b = normal_values(area(K, N), 2);
-  for (const bool transpose_a : {false, true}) {
-    test::expect_same_for_any_threads([&](int threads) {
-      Compute compute(threads);
-      PackedMatrix packed(Precision::kFloat32, K, N);
-      packed.pack(compute, b.data(), N);
-      std::vector<float> c(area(M, N));
-      product(compute, M, transpose_a ? MatrixView(a.data(), M).transposed() : MatrixView(a.data(), K),
-              packed, c.data());
-      return c;
-    });
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    for (const bool transpose_a : {false, true}) {
+      test::expect_same_for_any_threads([&](int threads) {
+        Compute compute(threads);
+        PackedMatrix packed(precision, K, N);
+        packed.pack(compute, b.data(), N);
+        std::vector<float> c(area(M, N));
+        product(compute, M, transpose_a ? MatrixView(a.data(), M).transposed() : MatrixView(a.data(), K),
+                packed, c.data());
+        return c;
+      });
+    }
   }
 }
 

@@ -224,20 +224,52 @@ TEST(ProductPacking, AddsUpColumnsInOrderAndBeforeRounding) {
   });
 }
 
+/// f(row, column, rows, columns) for parts of [M, N].
+template <typename F>
+void for_each_part(int64_t M, int64_t N, const F& f) {
+  for (int64_t row = 0; row < M; row += 3) {
+    for (int64_t column = 0; column < N; column += 7)
+      f(row, column, std::min<int64_t>(3, M - row), std::min<int64_t>(7, N - column));
+  }
+}
+
 TEST(ProductKernel, GivesTheSameBitsHoweverTheProductIsCut) {
   const int64_t M = 40, N = 50, K = 60;
   const std::vector<float> a = normal_values(area(M, K), 1);
   const std::vector<float> b = normal_values(area(K, N), 2);
-  std::vector<float> whole(area(M, N));
-  multiply(M, N, K, {a.data(), K}, b.data(), N, whole.data(), N);
-  std::vector<float> parts(area(M, N));
-  for (int64_t row = 0; row < M; row += 3) {
-    for (int64_t column = 0; column < N; column += 7) {
-      multiply(std::min<int64_t>(3, M - row), std::min<int64_t>(7, N - column), K, {a.data() + row * K, K},
-               b.data() + column, N, parts.data() + row * N + column, N);
-    }
+  test::for_each_target([&] {
+    std::vector<float> whole(area(M, N)), parts(whole);
+    multiply(M, N, K, {a.data(), K}, b.data(), N, whole.data(), N);
+    for_each_part(M, N, [&](int64_t row, int64_t column, int64_t rows, int64_t columns) {
+      multiply(rows, columns, K, {a.data() + row * K, K}, b.data() + column, N,
+               parts.data() + row * N + column, N);
+    });
+    EXPECT_TRUE(test::same_bits(whole, parts));
+  });
+}
+
+TEST(ProductKernel, GivesTheSameBitsOfPackedRowsHoweverTheProductIsCut) {
+  const int64_t M = 40, N = 50, K = 61, ld = 52;
+  const std::vector<float> a = normal_values(area(M, K), 1);
+  const std::vector<float> b = normal_values(area(K, N), 2);
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    test::for_each_target([&] {
+      std::vector<float> columns_of_b(area(words_of(precision, K), ld));
+      pack_columns(precision, K, N, {b.data(), N}, columns_of_b.data(), ld);
+      const auto multiply_rows = [&](int64_t row, int64_t column, int64_t rows, int64_t columns, float* c) {
+        std::vector<float> packed(area(1, packed_row_words(precision, rows, K)));
+        pack_rows(precision, rows, K, {a.data() + row * K, K}, packed.data());
+        multiply_packed(precision, rows, columns, K, packed.data(), columns_of_b.data() + column, ld,
+                        c + row * N + column, N);
+      };
+      std::vector<float> whole(area(M, N)), parts(whole);
+      multiply_rows(0, 0, M, N, whole.data());
+      for_each_part(M, N, [&](int64_t row, int64_t column, int64_t rows, int64_t columns) {
+        multiply_rows(row, column, rows, columns, parts.data());
+      });
+      EXPECT_TRUE(test::same_bits(whole, parts)) << precision_name(precision);
+    });
   }
-  EXPECT_TRUE(test::same_bits(whole, parts));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pipeline/corpus/corpus_reader.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain::test {
@@ -66,11 +67,7 @@ Read read_through(const CorpusOptions& options);
 
 /// By how much reading may let the memory grow, whatever the files hold. A sanitizer's own books come on top:
 /// ThreadSanitizer's are four times what is used.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kMostMemory = uint64_t{5 * 256} << 20;
-#else
-constexpr uint64_t kMostMemory = uint64_t{256} << 20;
-#endif
+constexpr uint64_t kMostMemory = uint64_t{kSanitized ? 5 * 256 : 256} << 20;
 
 /// A line per ticket with everything in it, to compare sequences.
 std::string fingerprint(const Ticket& ticket);
