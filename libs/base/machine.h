@@ -19,9 +19,9 @@ Machine inspect_machine();
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();
 
-/// Lets the C library keep up to 8 MiB of freed memory in each of its arenas. Its default gives the buffers of
-/// every part of a corpus back to the system, and getting them again takes a fifteenth of the time from a dump
-/// to text. Blocks of 1 MiB and more still go back at once. Call it before other threads start.
+/// Lets the C library keep up to 8 MiB of freed memory in each of its arenas. Its default gives the buffers
+/// of every part of a corpus back to the system, and getting them again takes a fifteenth of the time from a
+/// dump to text. Blocks of 1 MiB and more still go back at once. Call it before other threads start.
 void keep_freed_memory();
 
 /// User plus system seconds that this process has used, all threads.
