@@ -59,7 +59,10 @@ void wait_for_save(const std::filesystem::path& state, uint64_t step) {
 }  // namespace
 
 uint64_t Kill::allowed_loss() const {
-  const uint64_t during_save = begun_checkpoint == 0 ? 0 : last_step - std::min(last_step, begun_checkpoint);
+  // A save that has begun may have no folder yet: its thread waits for a core.
+  const uint64_t due = last_step / kStepsBetweenCheckpoints * kStepsBetweenCheckpoints;
+  const uint64_t begun = begun_checkpoint == 0 ? due : begun_checkpoint;
+  const uint64_t during_save = last_step - std::min(last_step, begun);
   // One more: the step whose record is written, but whose save has not begun.
   return kStepsBetweenCheckpoints + during_save + 1;
 }
