@@ -49,6 +49,9 @@ TEST(Kills, ARunEndsAsTheOneThatWasNotKilled) {
   for (uint64_t i = 0; i < wanted; ++i) {
     const Kill kill = campaign.kill_once();
     EXPECT_LE(kill.lost_steps(), kill.allowed_loss()) << "kill " << i << ", seed " << seed;
+    // Saves begin when they are due: a late one would be of a later step.
+    EXPECT_EQ(kill.checkpoint % kStepsBetweenCheckpoints, 0U) << "kill " << i << ", seed " << seed;
+    EXPECT_EQ(kill.begun_checkpoint % kStepsBetweenCheckpoints, 0U) << "kill " << i << ", seed " << seed;
     inside_saves += kill.inside_save;
     most_lost = std::max(most_lost, kill.lost_steps());
     before_first_checkpoint += kill.checkpoint == 0;
