@@ -42,47 +42,48 @@ struct Case {
 const std::vector<int64_t> kVocabularies{1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 71, 1000};
 const std::vector<int64_t> kRows{1, 7, 8, 9, 17};
 
-TEST(CrossEntropy, LossAndGradientAgreeWithTheReference) {
-  Compute compute(2);
+/// check(c) on each instruction set, for cases of all sizes.
+template <typename F>
+void for_each_case(const F& check) {
   test::for_each_target([&] {
     for (const int64_t V : kVocabularies) {
       for (const int64_t rows : kRows) {
         SCOPED_TRACE(testing::Message() << rows << " x " << V);
-        const Case c(rows, V);
-        Guarded logits(c.logits, 3);
-        Guarded losses(area(1, rows), 1);
-        softmax_cross_entropy(compute, logits.data(), c.targets.data(), rows, V, kScale, losses.data());
-        EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, V),
-                              test::sum_bound(V)));
-        EXPECT_TRUE(all_close(logits.copy(), c.expected_gradient(), 4 * test::sum_bound(V)));
-        EXPECT_TRUE(logits.intact());
-        EXPECT_TRUE(losses.intact());
+        check(Case(rows, V));
       }
     }
   });
 }
 
+TEST(CrossEntropy, LossAndGradientAgreeWithTheReference) {
+  Compute compute(2);
+  for_each_case([&](const Case& c) {
+    Guarded logits(c.logits, 3);
+    Guarded losses(area(1, c.rows), 1);
+    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
+    EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
+                          test::sum_bound(c.V)));
+    EXPECT_TRUE(all_close(logits.copy(), c.expected_gradient(), 4 * test::sum_bound(c.V)));
+    EXPECT_TRUE(logits.intact());
+    EXPECT_TRUE(losses.intact());
+  });
+}
+
 TEST(CrossEntropy, RoundsTheGradientInItsPlace) {
   Compute compute(2);
-  test::for_each_target([&] {
-    for (const int64_t V : kVocabularies) {
-      for (const int64_t rows : kRows) {
-        SCOPED_TRACE(testing::Message() << rows << " x " << V);
-        const Case c(rows, V);
-        std::vector<float> exact = c.logits, exact_losses(area(1, rows)), losses(exact_losses);
-        Guarded logits(c.logits, 3);
-        softmax_cross_entropy(compute, exact.data(), c.targets.data(), rows, V, kScale, exact_losses.data());
-        softmax_cross_entropy(compute, logits.data(), c.targets.data(), rows, V, kScale, losses.data(),
-                              Precision::kBf16);
-        EXPECT_TRUE(test::same_bits(losses, exact_losses));
-        EXPECT_TRUE(logits.intact());
-        const auto [gradient, ld] = gradient_of_logits(logits.data(), V, Precision::kBf16);
-        const std::vector<Bf16> expected = test::rounded(exact);
-        for (int64_t m = 0; m < rows; ++m) {
-          for (int64_t v = 0; v < V; ++v)
-            ASSERT_EQ(gradient.bf16()[m * ld + v], expected[area(m, V) + area(1, v)]) << m << ", " << v;
-        }
-      }
+  for_each_case([&](const Case& c) {
+    std::vector<float> exact = c.logits, exact_losses(area(1, c.rows)), losses(exact_losses);
+    Guarded logits(c.logits, 3);
+    softmax_cross_entropy(compute, exact.data(), c.targets.data(), c.rows, c.V, kScale, exact_losses.data());
+    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data(),
+                          Precision::kBf16);
+    EXPECT_TRUE(test::same_bits(losses, exact_losses));
+    EXPECT_TRUE(logits.intact());
+    const auto [gradient, ld] = gradient_of_logits(logits.data(), c.V, Precision::kBf16);
+    const std::vector<Bf16> expected = test::rounded(exact);
+    for (int64_t m = 0; m < c.rows; ++m) {
+      for (int64_t v = 0; v < c.V; ++v)
+        ASSERT_EQ(gradient.bf16()[m * ld + v], expected[area(m, c.V) + area(1, v)]) << m << ", " << v;
     }
   });
 }

@@ -38,7 +38,9 @@ TEST(Operand, MakesDenormalNumbersBf16OrZero) {
       const auto value = std::bit_cast<float>(bits);
       const Bf16 stored = test::rounded(std::vector{value}).front();
       const auto zero = static_cast<Bf16>(bits >> 31 << 15);
-      EXPECT_TRUE(stored == nearest_bf16(value) || stored == zero) << bits << " is " << stored;
+      const bool may_be_zero = multiplies_bf16();  // the instruction takes denormal numbers for zeros
+      EXPECT_TRUE(stored == nearest_bf16(value) || (may_be_zero && stored == zero))
+          << bits << " is " << stored;
     }
   });
 }
