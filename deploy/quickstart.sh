@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds pretrain and shows a small model learn: about a minute of training that is stopped half-way and resumed.
+# Builds pretrain and shows a small model learn: up to a minute of training that is stopped half-way and resumed.
 # Usage: quickstart.sh [--corpus PATH] [--time SECONDS]
 #   --corpus PATH   text to train on, a file or a folder (the sample corpus of this repository)
-#   --time SECONDS  how long to train (60)
+#   --time SECONDS  how long to train at most (60); on the sample corpus 2,000 steps are enough
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 caller=$OLDPWD
