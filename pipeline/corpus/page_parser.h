@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/units.h"
 
@@ -50,8 +51,14 @@ class PageParser {
  private:
   enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
   struct Handlers;
+  /// What was left out of a page.
+  struct Cut {
+    size_t position;  ///< in shortened_
+    std::string_view text;
+  };
 
   bool parse(std::string_view bytes, bool last);
+  void cut_texts(std::string_view page);
   void stop(std::string_view reason);
   void begin_element(std::string_view name, const char** attributes);
   void begin_text(const char** attributes);
@@ -71,7 +78,10 @@ class PageParser {
   bool in_revision_ = false;
   Field field_ = Field::kNone;
   int field_depth_ = 0;
-  std::string_view whole_;      // the page while it is fed at once and its fields are copied from it
+  std::string shortened_;       // a page that is fed at once, without its texts
+  std::vector<Cut> cuts_;       // in order
+  size_t cuts_used_ = 0;        // the first ones
+  std::string_view whole_;      // shortened_ while it is parsed and fields are copied from it
   size_t field_start_ = 0;      // in whole_
   bool needs_handler_ = false;  // a field can't be copied
   std::string value_;           // of a short field
@@ -79,7 +89,7 @@ class PageParser {
   std::string timestamp_;
 
   size_t fed_bytes_ = 0;
-  int unknown_names_ = 0;
+  int names_ = 0, unknown_names_ = 0;
   std::string fault_;
 };
 
