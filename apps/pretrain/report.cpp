@@ -1,6 +1,7 @@
 #include "apps/pretrain/report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
@@ -131,6 +132,13 @@ void report_skips(const SourceStatus& source) {
 
 }  // namespace
 
+void ProgressLog::tell(const std::string& line) {
+  constexpr std::chrono::seconds kPause{2};
+  if (Clock::now() < next_) return;
+  log_info("{}", line);
+  next_ = Clock::now() + kPause;
+}
+
 void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c,
                     double peak_flops) {
   const char* reason = s.reason == EndReason::kStopped     ? "stopped on request"
@@ -143,8 +151,9 @@ void report_summary(const RunSummary& s, const Console& console, const RunConfig
   if (s.tokens > 0) {
     const double rate = static_cast<double>(s.tokens) / s.step_seconds;
     log_info(
-        "speed: {:.0f} tokens/s, {:.1f} % of the measured peak of {:.0f} GFLOP/s; resident memory at most {}",
-        rate, 100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
+        "speed: {} tokens/s, {:.1f} % of the measured peak of {:.0f} GFLOP/s; resident memory at most {}",
+        format_count(static_cast<uint64_t>(std::llround(rate))),
+        100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
         format_bytes(peak_resident_bytes()));
     report_time(s);
     report_skips(s.source);

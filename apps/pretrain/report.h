@@ -1,6 +1,7 @@
 #pragma once
 // What is printed before and after a run.
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,16 @@ void report_corpus(const Catalog& catalog);
 void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer, uint32_t context,
                    uint64_t epoch_tokens);
 void report_model(const RunConfiguration& config, const ParameterLayout& layout);
+
+/// Logs what a long piece of work says of its progress: the first line, then one every two seconds at most.
+class ProgressLog {
+ public:
+  void tell(const std::string& line);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point next_ = Clock::now();
+};
 
 /// Compares what a run needs with what there is and says so.
 /// Errors: kUsage when memory or disk can't hold the run, with the numbers.

@@ -89,9 +89,9 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
              return bytes;
            }()));
   s.service.status("training the vocabulary");
-  const auto progress = [&s](const std::string& line) {
+  const auto progress = [&s, log = ProgressLog()](const std::string& line) mutable {
     s.service.note_start_work();
-    log_info("{}", line);
+    log.tell(line);
   };
   return std::make_unique<Tokenizer>(
       Tokenizer::from_serialized(train_vocabulary(sample, s.config.vocabulary, progress, stop)));

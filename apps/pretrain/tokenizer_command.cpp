@@ -59,7 +59,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
   const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
   report_corpus(catalog);
   const auto sample = sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token());
-  const auto progress = [](const std::string& line) { log_info("{}", line); };
+  const auto progress = [log = ProgressLog()](const std::string& line) mutable { log.tell(line); };
   const Tokenizer tokenizer =
       Tokenizer::from_serialized(train_vocabulary(sample, vocabulary, progress, stop.token()));
   write_file_atomically(real_file_system(), output, tokenizer.serialized());
