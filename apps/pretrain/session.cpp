@@ -97,20 +97,6 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
       Tokenizer::from_serialized(train_vocabulary(sample, s.config.vocabulary, progress, stop)));
 }
 
-/// Bytes of text in an epoch, estimated: compressed files by what their kind usually expands to.
-double estimated_text_bytes(const Catalog& catalog) {
-  double bytes = 0;
-  for (const Shard& shard : catalog.shards) {
-    const double factor = shard.compression == Compression::kNone    ? 1.0
-                          : shard.compression == Compression::kGzip  ? 2.75
-                          : shard.compression == Compression::kBzip2 ? 3.6
-                          : shard.compression == Compression::kXz    ? 3.7
-                                                                     : 3.0;
-    bytes += factor * static_cast<double>(shard.size_bytes);
-  }
-  return bytes;
-}
-
 /// A cosine needs to know its end; it is decided once and kept with the run.
 void fix_schedule(Session& s, uint64_t epoch_tokens) {
   TrainerOptions& t = s.config.trainer;
@@ -128,16 +114,16 @@ void fix_schedule(Session& s, uint64_t epoch_tokens) {
 void prepare_fresh(Session& s, const std::stop_token& stop) {
   s.catalog = scan_corpus(s.config.corpus, nullptr, stop);
   report_corpus(s.catalog);
-  const std::vector<std::string> sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
-                                                      derive_seed(s.config.seed, kSampleSeedPurpose), stop);
-  s.tokenizer = make_tokenizer(s, sample, stop);
+  const TextSample sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
+                                        derive_seed(s.config.seed, kSampleSeedPurpose), stop);
+  s.tokenizer = make_tokenizer(s, sample.documents, stop);
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
   const auto context = static_cast<uint32_t>(s.config.model.context);
-  const TokenStatistics statistics = measure_tokens(sample, *s.tokenizer, context, kStatisticsBytes);
+  const TokenStatistics statistics =
+      measure_tokens(sample.documents, *s.tokenizer, context, kStatisticsBytes);
   const double tokens_per_byte =
       static_cast<double>(statistics.tokens) / static_cast<double>(std::max<uint64_t>(statistics.bytes, 1));
-  const auto epoch_tokens = static_cast<uint64_t>(estimated_text_bytes(s.catalog) * tokens_per_byte *
-                                                  (1 - s.config.corpus.validation_fraction));
+  const auto epoch_tokens = static_cast<uint64_t>(estimate_text_bytes(s.catalog, sample) * tokens_per_byte);
   report_tokens(statistics, *s.tokenizer, context, epoch_tokens);
   fix_schedule(s, epoch_tokens);
 }

@@ -58,7 +58,8 @@ int train(const Arguments& arguments, StopSignal& stop) {
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
   report_corpus(catalog);
-  const auto sample = sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token());
+  const auto sample =
+      sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token()).documents;
   const auto progress = [log = ProgressLog()](const std::string& line) mutable { log.tell(line); };
   const Tokenizer tokenizer =
       Tokenizer::from_serialized(train_vocabulary(sample, vocabulary, progress, stop.token()));

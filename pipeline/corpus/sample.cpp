@@ -41,14 +41,36 @@ class Sampler {
     RegionReader reader(std::move(*file), catalog_.shards[visit.region.shard], visit.region, selection_,
                         visit.position, hooks_);
     share_left_ = std::min(share, left_);
-    visit.done = read(reader);
+    Unpacked& unpacked = unpacked_[catalog_.shards[visit.region.shard].format];
+    unpacked.bytes -= position_of(visit);
+    visit.done = read(reader, unpacked.text);
     visit.position = reader.position();
+    unpacked.bytes += position_of(visit);
   }
 
   bool full() const { return left_ == 0; }
-  std::vector<std::string> take() { return std::move(documents_); }
+  TextSample take() {
+    TextSample sample{.documents = std::move(documents_), .text_shares = {}};
+    for (const auto& [format, unpacked] : unpacked_) {
+      if (unpacked.bytes > 0)
+        sample.text_shares[format] = static_cast<double>(unpacked.text) / static_cast<double>(unpacked.bytes);
+    }
+    return sample;
+  }
 
  private:
+  struct Unpacked {
+    uint64_t bytes = 0;
+    uint64_t text = 0;  ///< training text among them
+  };
+
+  /// Unpacked bytes before the place where a visit goes on; from which place they count depends on the
+  /// region.
+  uint64_t position_of(const Visit& visit) const {
+    const bool from_block = has_block_regions(catalog_.shards[visit.region.shard]);
+    return std::max(from_block ? 0 : visit.region.begin, visit.position.offset + visit.position.inside);
+  }
+
   static std::optional<ReadableFile> open(const Shard& shard) {
     try {
       ReadableFile file(shard.path);
@@ -58,8 +80,8 @@ class Sampler {
     return std::nullopt;
   }
 
-  /// True when the region has no more to give.
-  bool read(RegionReader& reader) {
+  /// True when the region has no more to give. Adds the bytes of its text to `text_bytes`.
+  bool read(RegionReader& reader, uint64_t& text_bytes) {
     uint64_t passed = 0;
     bool new_document = true;
     while (share_left_ > 0 && passed < kMaxPassedBytes) {
@@ -69,6 +91,7 @@ class Sampler {
       if (step != RegionReader::Step::kPiece) continue;
       const TextPiece& piece = reader.piece();
       add(piece.text, new_document || piece.begins_document);
+      text_bytes += piece.text.size();
       new_document = piece.ends_document;
     }
     return passed >= kMaxPassedBytes;
@@ -90,12 +113,28 @@ class Sampler {
   uint64_t share_left_ = 0;
   ReadHooks hooks_;
   std::vector<std::string> documents_;
+  std::map<TextFormat, Unpacked> unpacked_;
 };
+
+double usual_expansion(Compression compression) {
+  switch (compression) {
+    case Compression::kNone:
+      return 1.0;
+    case Compression::kGzip:
+      return 2.75;
+    case Compression::kBzip2:
+      return 3.6;
+    case Compression::kXz:
+      return 3.7;
+    default:
+      return 3.0;
+  }
+}
 
 }  // namespace
 
-std::vector<std::string> sample_text(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
-                                     uint64_t seed, const std::stop_token& stop) {
+TextSample sample_text(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
+                       uint64_t seed, const std::stop_token& stop) {
   const std::vector<Region> regions = make_regions(catalog, LongText::kSplit);
   std::vector<Visit> visits(regions.size());
   for (uint64_t i = 0; i < regions.size(); ++i) {
@@ -112,6 +151,16 @@ std::vector<std::string> sample_text(const CorpusOptions& options, const Catalog
     }
   }
   return sampler.take();
+}
+
+double estimate_text_bytes(const Catalog& catalog, const TextSample& sample) {
+  double bytes = 0;
+  for (const Shard& shard : catalog.shards) {
+    const auto share = sample.text_shares.find(shard.format);
+    bytes += static_cast<double>(shard.size_bytes) * usual_expansion(shard.compression) *
+             (share == sample.text_shares.end() ? 1.0 : share->second);
+  }
+  return bytes;
 }
 
 }  // namespace pretrain

@@ -225,7 +225,7 @@ TEST(Dump, GivesASampleWithoutReadingAllOfIt) {
   const CorpusOptions options = options_for(folder / "c");
   uint64_t bytes = 0;
   std::set<std::string> titles;
-  for (const std::string& document : sample_text(options, scan_corpus(options), 300'000, 1, {})) {
+  for (const std::string& document : sample_text(options, scan_corpus(options), 300'000, 1, {}).documents) {
     bytes += document.size();
     titles.insert(document.substr(0, document.find('\n')));
   }

@@ -269,7 +269,7 @@ TEST_F(RealData, ArchivesIndexesAndForeignEncodingsAreRejectedWithAReason) {
 
 TEST_F(RealData, ASampleOfEnglishIsQuickAndSpread) {
   const CorpusOptions options = options_for(folder_ / "enwiki-2018", 0.005);
-  const auto sample = sample_text(options, scan_corpus(options), 1'000'000, 3, {});
+  const auto sample = sample_text(options, scan_corpus(options), 1'000'000, 3, {}).documents;
   size_t bytes = 0;
   for (const std::string& text : sample) bytes += text.size();
   EXPECT_NEAR(static_cast<double>(bytes), 1.0e6, 0.3e6);

@@ -22,7 +22,7 @@ size_t total_bytes(const std::vector<std::string>& texts) {
 }
 
 std::vector<std::string> sample(const CorpusOptions& options, uint64_t max_bytes, uint64_t seed = 1) {
-  return sample_text(options, scan_corpus(options), max_bytes, seed, {});
+  return sample_text(options, scan_corpus(options), max_bytes, seed, {}).documents;
 }
 
 TEST(SampleText, GivesTheWholeOfASmallCorpusWithoutHeldOutDocuments) {
@@ -82,6 +82,55 @@ TEST(SampleText, TakesOneLongTextFromManyPlacesWithoutItsHeldOutBlocks) {
     }
   }
   EXPECT_EQ(regions.size(), 6U);
+}
+
+/// Bytes of training text that the estimate from a small sample gives for each one that there is.
+double estimated_share(const CorpusOptions& options) {
+  const Catalog catalog = scan_corpus(options);
+  const double estimate = estimate_text_bytes(catalog, sample_text(options, catalog, 300'000, 1, {}));
+  return estimate / static_cast<double>(total_bytes(test::documents_of(test::read_epoch(options))));
+}
+
+TEST(SampleText, TellsHowMuchOfEachFormatIsText) {
+  for (const TextFormat format :
+       {TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText, TextFormat::kParagraphs}) {
+    const TempFolder folder;
+    folder.write("c/shard", random_shard(format, 1, 800, 4'000));
+    CorpusOptions options = options_for(folder / "c", 0.3);
+    if (format == TextFormat::kParagraphs) options.documents = DocumentMode::kParagraphs;
+    EXPECT_NEAR(estimated_share(options), 1, 0.1) << format_name(format);
+  }
+}
+
+TEST(SampleText, TellsHowMuchOfADumpIsText) {
+  std::string dump = test::kDumpHead;
+  for (uint64_t i = 0; i < 400; ++i) {
+    const std::string name = std::to_string(i);
+    dump += test::page_of("Page " + name,
+                          test::random_text(i, 4'000) + "\n{{box|" + std::string(3'000, 'x') + "}}");
+    dump += test::page_of("Template:" + name, test::random_text(i, 6'000), 10);
+    dump += test::page_of("Another " + name, "#REDIRECT [[Page " + name + "]]");
+  }
+  dump += test::kDumpFoot;
+  const TempFolder folder;
+  folder.write("plain/dump.xml", dump);
+  EXPECT_NEAR(estimated_share(options_for(folder / "plain")), 1, 0.1);
+  folder.write("mixed/dump.xml", dump);
+  folder.write("mixed/shard", random_shard(TextFormat::kText, 2, 500, 4'000));
+  EXPECT_NEAR(estimated_share(options_for(folder / "mixed")), 1, 0.1);
+}
+
+TEST(SampleText, OfABzip2DumpTellsHowMuchOfWhatItUnpacksIsText) {
+  const TempFolder folder;
+  std::vector<std::string> pages;
+  for (uint64_t i = 0; i < 60; ++i) {
+    pages.push_back(test::page_of("Page " + std::to_string(i), test::random_text(i, 20'000)));
+    pages.push_back(test::page_of("User:" + std::to_string(i), test::random_text(i, 20'000), 2));
+  }
+  folder.write("c/dump.bz2", test::multistream(pages, 10));
+  const CorpusOptions options = options_for(folder / "c");
+  const TextSample sampled = sample_text(options, scan_corpus(options), 300'000, 1, {});
+  EXPECT_NEAR(sampled.text_shares.at(TextFormat::kMediaWiki), 0.5, 0.05);
 }
 
 TEST(SampleText, IsUtf8) {
