@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <map>
@@ -158,12 +157,6 @@ EpochCount read_epoch(CorpusReader& reader, const Tokenizer* tokenizer) {
   return count;
 }
 
-/// Three digits say what an estimate knows.
-uint64_t rounded(double estimate) {
-  const double unit = std::pow(10, std::max(0.0, std::floor(std::log10(std::max(estimate, 1.0))) - 2));
-  return static_cast<uint64_t>(std::llround(std::round(estimate / unit) * unit));
-}
-
 /// " (Category)", as the first dump says that knows the namespace.
 std::string namespace_name(const Catalog& catalog, int page_namespace) {
   if (page_namespace == 0) return " (articles)";
@@ -195,7 +188,7 @@ void report_tokens(const CorpusQuestion& question, const ReadStatistics& statist
   // Without a tokenizer the end-of-text tokens alone were counted.
   const double estimate =
       static_cast<double>(statistics.text_bytes) / kUsualBytesPerToken + static_cast<double>(count.tokens);
-  const uint64_t tokens = counted ? count.tokens : rounded(estimate);
+  const uint64_t tokens = counted ? count.tokens : round_estimate(estimate);
   fmt::print("{}{} an epoch{}\n", counted ? "" : "about ", count_of(tokens, "token"),
              counted ? "" : ", at 4.2 bytes each; --tokenizer FILE counts them");
   if (question.tokens_per_second) {

@@ -47,13 +47,12 @@ void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint32_
   if (s.documents == 0) return;
   log_info(
       "documents (a sample of {}): {} tokens at least, {} on average, {} at most; {:.0f} % longer than the "
-      "context "
-      "of {}; {:.2f} bytes a token",
+      "context of {}; {:.2f} bytes a token",
       format_count(s.documents), format_count(s.shortest), format_count(s.tokens / s.documents),
       format_count(s.longest),
       100.0 * static_cast<double>(s.longer_than_context) / static_cast<double>(s.documents), context,
       static_cast<double>(s.bytes) / static_cast<double>(s.tokens));
-  log_info("an epoch has about {} tokens", format_count(epoch_tokens));
+  log_info("an epoch has about {} tokens", format_count(round_estimate(static_cast<double>(epoch_tokens))));
 }
 
 void report_model(const RunConfiguration& c, const ParameterLayout& layout) {

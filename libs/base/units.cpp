@@ -1,5 +1,6 @@
 #include "libs/base/units.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -115,6 +116,11 @@ std::string format_count(uint64_t count) {
   for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
     digits.insert(static_cast<size_t>(at), 1, ',');
   return digits;
+}
+
+uint64_t round_estimate(double estimate) {
+  const double unit = std::pow(10, std::max(0.0, std::floor(std::log10(std::max(estimate, 1.0))) - 2));
+  return static_cast<uint64_t>(std::llround(std::round(estimate / unit) * unit));
 }
 
 }  // namespace pretrain

@@ -84,5 +84,13 @@ TEST(FormatCount, GroupsThousands) {
   EXPECT_EQ(format_count(1234567), "1,234,567");
 }
 
+TEST(RoundEstimate, KeepsThreeDigits) {
+  EXPECT_EQ(round_estimate(0), 0U);
+  EXPECT_EQ(round_estimate(17.4), 17U);
+  EXPECT_EQ(round_estimate(999.6), 1000U);
+  EXPECT_EQ(round_estimate(1234567), 1230000U);
+  EXPECT_EQ(round_estimate(12355.0), 12400U);
+}
+
 }  // namespace
 }  // namespace pretrain
