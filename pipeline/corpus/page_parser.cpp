@@ -116,10 +116,11 @@ void PageParser::cut_texts(std::string_view page) {
   cuts_.clear();
   size_t kept = 0;
   for (size_t tag = page.find(kTag); tag != npos; tag = page.find(kTag, tag + 1)) {
-    const size_t close = page.find('>', tag);
+    const size_t name_end = tag + kTag.size();
+    const size_t close = page.find_first_of("<>", name_end);
     const size_t next = close == npos ? npos : page.find('<', close);
     if (next == npos) break;
-    const bool is_tag = page[tag + kTag.size()] == '>' || is_blank(page.substr(tag + kTag.size(), 1));
+    const bool is_tag = page[close] == '>' && (close == name_end || is_blank(page.substr(name_end, 1)));
     if (!is_tag || page[close - 1] == '/' || next == close + 1) continue;
     shortened_.append(page, kept, close + 1 - kept);
     cuts_.push_back({shortened_.size(), page.substr(close + 1, next - close - 1)});

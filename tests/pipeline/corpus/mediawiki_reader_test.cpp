@@ -123,6 +123,20 @@ TEST(PageParser, ReadsAtOnceWhatItReadsInPieces) {
   }
 }
 
+TEST(PageParser, LooksOnceAtTagsThatDoNotEnd) {
+  for (const std::string_view part :
+       {"<text", "<text ", "<text>", "<text/>", "<text a='", "<!-- <text> ", "</text>"}) {
+    std::string page = "<page><title>T</title><revision>";
+    for (int i = 0; i < 600'000; ++i)
+      page += part;  // minutes, if each were looked for to the end of the page
+    page += "</revision></page>";
+    PageParser parser;
+    parser.begin();
+    (void)parser.feed(page, true);
+    EXPECT_EQ(parser.page().title, "T") << part;
+  }
+}
+
 TEST(MediaWikiPage, OfAnotherNamespaceIsNotWantedUnlessAskedFor) {
   const std::string page = page_of("Talk:A", "words", 1);
   EXPECT_EQ(read_page(page).unwanted, kOtherNamespace);
