@@ -7,7 +7,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/units.h"
-#include "tokenizer/utf8.h"
+#include "libs/base/utf8.h"
 
 namespace pretrain {
 namespace {

@@ -3,8 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/base/utf8.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/utf8.h"
 
 namespace pretrain {
 namespace {

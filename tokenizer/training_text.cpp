@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tokenizer/utf8.h"
+#include "libs/base/utf8.h"
 
 namespace pretrain {
 namespace {

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "libs/base/descriptor.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -48,22 +49,6 @@ Path parent_of(const Path& path) {
   const Path parent = path.has_filename() ? path.parent_path() : path.parent_path().parent_path();
   return parent.empty() ? Path(".") : parent;
 }
-
-/// Closes on destruction; -1 is none.
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 int open_or_fail(const Path& path, int flags, std::string_view action) {
   const int descriptor = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });

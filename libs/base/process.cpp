@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "libs/base/descriptor.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 
@@ -24,21 +25,6 @@ namespace {
 constexpr char kResultMark = 'R';
 constexpr char kErrorMark = 'E';
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() { reset(); }
-  void reset() {
-    if (value_ >= 0) ::close(std::exchange(value_, -1));
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
 std::pair<Descriptor, Descriptor> make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0)
@@ -46,24 +32,27 @@ std::pair<Descriptor, Descriptor> make_pipe() {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-void write_all(int descriptor, std::string_view data) {
+/// Returns whether all of it was written.
+bool write_all(int descriptor, std::string_view data) {
   while (!data.empty()) {
     const ssize_t n = ::write(descriptor, data.data(), data.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // the parent has gone
+    if (n <= 0) return false;  // the parent has gone
     data.remove_prefix(static_cast<size_t>(n));
   }
+  return true;
 }
 
 [[noreturn]] void run_child(const std::function<std::string()>& work, int result, int output) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(output, STDERR_FILENO);
+  bool written = false;
   try {
-    write_all(result, kResultMark + work());
+    written = write_all(result, kResultMark + work());
   } catch (const std::exception& error) {
-    write_all(result, kErrorMark + std::string(error.what()));
+    written = write_all(result, kErrorMark + std::string(error.what()));
   }
-  _exit(0);
+  _exit(written ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /// Appends what is readable; returns false at the end.
@@ -114,10 +103,12 @@ std::string run_in_child(const std::function<std::string()>& work,
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (stop.stop_requested()) throw Stopped();
-  if (!result.empty() && result.front() == kResultMark) return result.substr(1);
-  if (!result.empty()) fail(ErrorKind::kRuntime, "{}", result.substr(1));
+  // Only a child that ended by itself has handed over the whole result.
   if (WIFSIGNALED(status)) fail(ErrorKind::kRuntime, "child process ended by signal {}", WTERMSIG(status));
-  fail(ErrorKind::kRuntime, "child process ended without a result");
+  if (result.empty() || WEXITSTATUS(status) != EXIT_SUCCESS)
+    fail(ErrorKind::kRuntime, "child process ended without a result");
+  if (result.front() == kErrorMark) fail(ErrorKind::kRuntime, "{}", result.substr(1));
+  return result.substr(1);
 }
 
 namespace {

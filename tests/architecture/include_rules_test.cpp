@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"libs/model/linear.cpp", "#include \"libs/optim/adamw.h\"", "libs/model may not include"},
         Planted{"libs/data/batch.cpp", "#include \"libs/metrics/step_log.h\"", "libs/data may not"},
         Planted{"libs/train/step.cpp", "#include \"pipeline/loader.h\"", "libs/train may not include"},
-        Planted{"tokenizer/utf8.cpp", "#include \"pipeline/chunk.h\"", "tokenizer may not include"},
+        Planted{"tokenizer/export.cpp", "#include \"pipeline/chunk.h\"", "tokenizer may not include"},
         Planted{"pipeline/loader.cpp", "#include \"apps/pretrain/options.h\"", "pipeline may not"},
         Planted{"pipeline/corpus/region.h", "#include \"pipeline/packer.h\"", "pipeline/corpus may not"},
         Planted{"apps/pretrain/main.cpp", "#include \"tests/support/matchers.h\"", "apps may not include"}));

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "libs/base/utf8.h"
 #include "tokenizer/model_proto.h"
-#include "tokenizer/utf8.h"
 
 namespace pretrain::test {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/utf8.h"
 #include "tests/tokenizer/sample_models.h"
-#include "tokenizer/utf8.h"
 
 namespace pretrain {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "libs/base/utf8.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
 
 namespace pretrain::wikitext {
@@ -84,19 +85,6 @@ bool is_blank(uint32_t code) {
 
 bool is_invisible(uint32_t code) {
   return code == 0xAD || code == 0x200E || code == 0x200F || code == 0x2060 || code == 0xFEFF;
-}
-
-void append_utf8(uint32_t code, std::string& out) {
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-    return;
-  }
-  const int trails = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  constexpr int kLeads[] = {0, 0xC0, 0xE0, 0xF0};
-  out += static_cast<char>(kLeads[trails] | static_cast<int>(code >> (6 * trails)));
-  for (int shift = 6 * (trails - 1); shift >= 0; shift -= 6) {
-    out += static_cast<char>(0x80 | ((code >> shift) & 0x3F));
-  }
 }
 
 void append_character(uint32_t code, std::string& out) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "libs/base/error.h"
+#include "libs/base/file.h"
 
 namespace pretrain {
 namespace {
@@ -67,6 +68,32 @@ TEST(RunInChild, ReportsAChildThatASignalEnded) {
     return std::string();
   });
   EXPECT_EQ(message, "child process ended by signal 9");
+}
+
+/// Waits until the process waits for something (as the writer of a full pipe does).
+void wait_until_asleep(pid_t process) {
+  const Path status = "/proc/" + std::to_string(process) + "/stat";
+  while (read_file(status).find(") S ") == std::string::npos) {
+  }
+}
+
+TEST(RunInChild, RefusesTheResultOfAChildKilledWhileHandingItOver) {
+  const auto work = [] {
+    std::string larger_than_a_pipe(8 << 20, 'x');
+    std::fprintf(stderr, "%d\n", getpid());
+    return larger_than_a_pipe;
+  };
+  const auto kill_it = [](std::string_view line) {
+    const pid_t child = std::stoi(std::string(line));
+    wait_until_asleep(child);
+    kill(child, SIGKILL);
+  };
+  try {
+    const std::string result = run_in_child(work, kill_it, {});
+    FAIL() << "accepted " << result.size() << " bytes";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "child process ended by signal 9");
+  }
 }
 
 TEST(RunInChild, KillsTheChildWhenAStopIsRequested) {

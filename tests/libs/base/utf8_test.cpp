@@ -1,18 +1,19 @@
-#include "tokenizer/utf8.h"
+#include "libs/base/utf8.h"
+
+#include <string>
 
 #include <gtest/gtest.h>
-
-#include "tests/tokenizer/sample_models.h"
 
 namespace pretrain {
 namespace {
 
 using State = Utf8Character::State;
 
-TEST(Utf8, ReadsEveryCodePointAndFindsEachPrefixIncomplete) {
+TEST(Utf8, ReadsEveryCodePointThatItWritesAndFindsEachPrefixIncomplete) {
   for (uint32_t code_point = 0; code_point < 0x110000; ++code_point) {
     if (code_point == 0xD800) code_point = 0xE000;
-    const std::string text = test::to_utf8(code_point);
+    std::string text;
+    append_utf8(code_point, text);
     const Utf8Character character = read_utf8(text + "x");
     ASSERT_EQ(character.state, State::kValid) << code_point;
     ASSERT_EQ(character.bytes, text.size()) << code_point;

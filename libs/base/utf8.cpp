@@ -1,4 +1,4 @@
-#include "tokenizer/utf8.h"
+#include "libs/base/utf8.h"
 
 #include "libs/base/check.h"
 
@@ -43,6 +43,19 @@ Utf8Character read_utf8(std::string_view text) {
     code_point = code_point << 6 | (byte(i) & 0x3F);
   }
   return {State::kValid, lead.bytes, code_point};
+}
+
+void append_utf8(uint32_t code_point, std::string& text) {
+  if (code_point < 0x80) {
+    text += static_cast<char>(code_point);
+    return;
+  }
+  const int trails = code_point < 0x800 ? 1 : code_point < 0x10000 ? 2 : 3;
+  constexpr int kLeads[] = {0, 0xC0, 0xE0, 0xF0};
+  text += static_cast<char>(kLeads[trails] | static_cast<int>(code_point >> (6 * trails)));
+  for (int shift = 6 * (trails - 1); shift >= 0; shift -= 6) {
+    text += static_cast<char>(0x80 | ((code_point >> shift) & 0x3F));
+  }
 }
 
 }  // namespace pretrain

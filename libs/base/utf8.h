@@ -1,8 +1,10 @@
 #pragma once
-// Reading UTF-8 one character at a time, incomplete and damaged input included. Stateless, thread-safe.
+// UTF-8 one character at a time: reading, incomplete and damaged input included, and writing. Stateless,
+// thread-safe.
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace pretrain {
@@ -20,5 +22,9 @@ struct Utf8Character {
 /// Requires: text is not empty.
 /// Source: Unicode 15, table 3-7 (well-formed UTF-8 byte sequences).
 Utf8Character read_utf8(std::string_view text);
+
+/// Appends one character.
+/// Requires: code_point is at most 0x10FFFF and no surrogate.
+void append_utf8(uint32_t code_point, std::string& text);
 
 }  // namespace pretrain
