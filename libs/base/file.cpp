@@ -27,8 +27,8 @@ constexpr mode_t kFolderMode = 0777;
                 code);
 }
 
-[[noreturn]] void fail_read(const Path& path, std::string_view reason, int code) {
-  throw IoError(ErrorKind::kRuntime, fmt::format("cannot read {}: {}", path.native(), reason), code);
+[[noreturn]] void fail_because(std::string_view action, const Path& path, std::string_view reason, int code) {
+  throw IoError(ErrorKind::kRuntime, fmt::format("cannot {} {}: {}", action, path.native(), reason), code);
 }
 
 /// Repeats a system call that a signal interrupted.
@@ -50,15 +50,35 @@ Path parent_of(const Path& path) {
   return parent.empty() ? Path(".") : parent;
 }
 
-int open_or_fail(const Path& path, int flags, std::string_view action) {
-  const int descriptor = retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); });
-  if (descriptor < 0) fail_io(action, path, errno);
+/// O_NOFOLLOW tells of a link by ELOOP, and so do links that lead in a circle.
+[[noreturn]] void fail_open(const Path& path, int flags, std::string_view action, int code) {
+  if (code == ELOOP && (flags & O_NOFOLLOW) != 0) {
+    fail_because(action, path, "it is a symbolic link, which is not followed here; remove it", code);
+  }
+  fail_io(action, path, code);
+}
+
+Descriptor open_or_fail(const Path& path, int flags, std::string_view action) {
+  Descriptor descriptor(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, kFileMode); }));
+  if (!descriptor) fail_open(path, flags, action, errno);
   return descriptor;
 }
 
+/// Status of what is open. Errors: it is no regular file.
+struct stat require_regular(const Descriptor& descriptor, const Path& path, std::string_view action) {
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);
+  if (S_ISDIR(status.st_mode)) fail_because(action, path, "it is a folder, not a file", EISDIR);
+  if (!S_ISREG(status.st_mode)) fail_because(action, path, "it is not a regular file", EINVAL);
+  return status;
+}
+
+// A FIFO without a reader or writer, or a terminal, must neither hold the program nor become its own.
+constexpr int kNeverBlocks = O_NONBLOCK | O_NOCTTY;
+
 class PosixFile : public WritableFile {
  public:
-  PosixFile(Path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  PosixFile(Path path, Descriptor descriptor) : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
 
   void write(std::span<const std::byte> data) override {
     while (!data.empty()) {
@@ -100,14 +120,20 @@ class PosixFileSystem : public FileSystem {
   }
 
   std::unique_ptr<WritableFile> append(const Path& path, uint64_t keep_bytes) override {
-    Descriptor descriptor(open_or_fail(path, O_WRONLY | O_CREAT | O_APPEND, "open"));
-    struct stat status {};
-    if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);
+    Descriptor descriptor =
+        open_or_fail(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | kNeverBlocks, "open");
+    const struct stat status = require_regular(descriptor, path, "write to");
+    if (status.st_nlink > 1) {
+      fail_because("write to", path,
+                   "it has several hard links, so the file behind the others would change too; replace it by "
+                   "a copy of its own",
+                   EMLINK);
+    }
     if (static_cast<uint64_t>(status.st_size) > keep_bytes &&
         retry([&] { return ::ftruncate(descriptor.get(), static_cast<off_t>(keep_bytes)); }) < 0) {
       fail_io("cut", path, errno);
     }
-    return std::make_unique<PosixFile>(path, descriptor.release());
+    return std::make_unique<PosixFile>(path, std::move(descriptor));
   }
 
   void make_folder(const Path& path) override {
@@ -124,7 +150,7 @@ class PosixFileSystem : public FileSystem {
   }
 
   void sync_folder(const Path& path) override {
-    const Descriptor descriptor(open_or_fail(path, O_RDONLY | O_DIRECTORY, "open folder"));
+    const Descriptor descriptor = open_or_fail(path, O_RDONLY | O_DIRECTORY, "open folder");
     // EINVAL: a file system that has nothing to sync for folders.
     if (retry([&] { return ::fsync(descriptor.get()); }) < 0 && errno != EINVAL)
       fail_io("sync folder", path, errno);
@@ -137,6 +163,16 @@ class PosixFileSystem : public FileSystem {
   void remove_folder(const Path& path) override {
     if (::rmdir(path.c_str()) < 0) fail_io("remove folder", path, errno);
   }
+
+  void remove_file_in(const OpenFolder& folder, const std::string& name) override {
+    if (::unlinkat(folder.descriptor(), name.c_str(), 0) < 0) fail_io("remove", folder.path() / name, errno);
+  }
+
+  void remove_folder_in(const OpenFolder& folder, const std::string& name) override {
+    if (::unlinkat(folder.descriptor(), name.c_str(), AT_REMOVEDIR) < 0) {
+      fail_io("remove folder", folder.path() / name, errno);
+    }
+  }
 };
 
 /// Status of the path itself or, when `follow` is set, of what it points to; nothing when absent.
@@ -148,18 +184,20 @@ std::optional<struct stat> status_of(const Path& path, bool follow) {
   return std::nullopt;
 }
 
-bool is_folder_itself(const Path& path) {
-  const auto status = status_of(path, false);
-  return status && S_ISDIR(status->st_mode);
-}
-
-void remove_below_and_itself(FileSystem& files, const Path& path) {
-  if (!is_folder_itself(path)) {
-    files.remove_file(path);
+void remove_entry(FileSystem& files, const OpenFolder& folder, const FolderEntry& entry, int depth) {
+  // Checkpoints have one level; each holds a descriptor while it is walked.
+  constexpr int kDeepest = 64;
+  const Path path = folder.path() / entry.name;
+  if (depth > kDeepest) fail_because("remove", path, "it is nested too deeply; remove it by hand", ELOOP);
+  if (entry.is_link || !entry.is_folder) {
+    files.remove_file_in(folder, entry.name);
     return;
   }
-  for (const FolderEntry& entry : list_folder(path)) remove_below_and_itself(files, path / entry.name);
-  files.remove_folder(path);
+  {
+    const OpenFolder below(folder, entry.name);
+    for (const FolderEntry& inner : below.entries()) remove_entry(files, below, inner, depth + 1);
+  }
+  files.remove_folder_in(folder, entry.name);
 }
 
 FolderEntry entry_of(int folder, const char* name) {
@@ -214,6 +252,10 @@ void write_new_file(FileSystem& files, const Path& path, std::string_view conten
 
 }  // namespace
 
+std::unique_ptr<WritableFile> writable_file(const Path& path, Descriptor descriptor) {
+  return std::make_unique<PosixFile>(path, std::move(descriptor));
+}
+
 FileSystem& real_file_system() {
   static PosixFileSystem instance;
   return instance;
@@ -235,40 +277,54 @@ void write_file_atomically(FileSystem& files, const Path& path, std::string_view
 
 void remove_tree(FileSystem& files, const Path& path) {
   if (!status_of(path, false)) return;
-  remove_below_and_itself(files, path);
+  const Path named = path.has_filename() ? path : path.parent_path();
+  const OpenFolder parent(parent_of(path));
+  const std::string name = named.filename().native();
+  remove_entry(files, parent, entry_of(parent.descriptor(), name.c_str()), 0);
   files.sync_folder(parent_of(path));
 }
 
-ReadableFile::ReadableFile(const Path& path) : path_(path) {
-  // O_NONBLOCK: a FIFO without a writer must not hold the program.
-  Descriptor descriptor(open_or_fail(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, "open"));
-  struct stat status {};
-  if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);
-  if (S_ISDIR(status.st_mode)) fail_read(path, "it is a folder, not a file", EISDIR);
-  if (!S_ISREG(status.st_mode)) fail_read(path, "it is not a regular file", EINVAL);
-  size_ = static_cast<uint64_t>(status.st_size);
-  descriptor_ = descriptor.release();
+OpenFolder::OpenFolder(const Path& path)
+    : path_(path), descriptor_(open_or_fail(path, O_RDONLY | O_DIRECTORY, "open folder")) {}
+
+OpenFolder::OpenFolder(const OpenFolder& parent, const std::string& name)
+    : path_(parent.path() / name), descriptor_(retry([&] {
+        return ::openat(parent.descriptor(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      })) {
+  if (!descriptor_) fail_io("open folder", path_, errno);
 }
 
-ReadableFile::~ReadableFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+std::vector<FolderEntry> OpenFolder::entries() const {
+  // A descriptor of its own: fdopendir takes it over, and its position is that of the listing.
+  Descriptor listed(retry([&] { return ::openat(descriptor(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(listed ? ::fdopendir(listed.get()) : nullptr, ::closedir);
+  if (!folder) fail_io("list folder", path_, errno);
+  listed.release();
+  std::vector<FolderEntry> entries;
+  while (true) {
+    errno = 0;
+    const dirent* found = ::readdir(folder.get());
+    if (found == nullptr) break;
+    const std::string_view name = found->d_name;
+    if (name != "." && name != "..") entries.push_back(entry_of(descriptor(), found->d_name));
+  }
+  if (errno != 0) fail_io("list folder", path_, errno);
+  std::ranges::sort(entries, {}, &FolderEntry::name);
+  return entries;
 }
 
-ReadableFile::ReadableFile(ReadableFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
-
-ReadableFile& ReadableFile::operator=(ReadableFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(size_, other.size_);
-  return *this;
-}
+ReadableFile::ReadableFile(const Path& path, Links links)
+    : path_(path),
+      descriptor_(
+          open_or_fail(path, O_RDONLY | kNeverBlocks | (links == Links::kRefuse ? O_NOFOLLOW : 0), "open")),
+      size_(static_cast<uint64_t>(require_regular(descriptor_, path, "read").st_size)) {}
 
 size_t ReadableFile::read_at(uint64_t offset, std::span<std::byte> data) const {
   size_t done = 0;
   while (done < data.size()) {
     const auto at = static_cast<off_t>(offset + done);
-    const ssize_t n = retry([&] { return ::pread(descriptor_, data.data() + done, data.size() - done, at); });
+    const ssize_t n =
+        retry([&] { return ::pread(descriptor_.get(), data.data() + done, data.size() - done, at); });
     if (n < 0) fail_io("read", path_, errno);
     if (n == 0) break;
     done += static_cast<size_t>(n);
@@ -277,13 +333,13 @@ size_t ReadableFile::read_at(uint64_t offset, std::span<std::byte> data) const {
 }
 
 void ReadableFile::drop_cache() const {
-  ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);  // advice: a failure changes nothing
+  ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED);  // advice: a failure changes nothing
 }
 
-std::string read_file(const Path& path, uint64_t limit_bytes) {
-  const ReadableFile file(path);
+std::string read_file(const Path& path, uint64_t limit_bytes, Links links) {
+  const ReadableFile file(path, links);
   if (file.size() > limit_bytes) {
-    fail_read(path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
+    fail_because("read", path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
   }
   // Files of /proc tell size 0, and a file may grow: what counts is where reading ends.
   constexpr uint64_t kStep = uint64_t{64} << 10;
@@ -296,7 +352,7 @@ std::string read_file(const Path& path, uint64_t limit_bytes) {
     const size_t n = file.read_at(done, free_part);
     done += n;
     if (done > limit_bytes)
-      fail_read(path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
+      fail_because("read", path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
     if (n < free_part.size()) break;
     room = std::max<uint64_t>(kStep, done);
   }
@@ -324,19 +380,7 @@ bool folder_exists(const Path& path) {
 }
 
 std::vector<FolderEntry> list_folder(const Path& path) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
-  if (!folder) fail_io("list folder", path, errno);
-  std::vector<FolderEntry> entries;
-  while (true) {
-    errno = 0;
-    const dirent* found = ::readdir(folder.get());
-    if (found == nullptr) break;
-    const std::string_view name = found->d_name;
-    if (name != "." && name != "..") entries.push_back(entry_of(::dirfd(folder.get()), found->d_name));
-  }
-  if (errno != 0) fail_io("list folder", path, errno);
-  std::ranges::sort(entries, {}, &FolderEntry::name);
-  return entries;
+  return OpenFolder(path).entries();
 }
 
 void make_folders(FileSystem& files, const Path& path) {
@@ -360,23 +404,13 @@ uint64_t free_disk_bytes(const Path& path) {
 }
 
 std::optional<FileLock> FileLock::try_acquire(const Path& path) {
-  Descriptor descriptor(open_or_fail(path, O_RDWR | O_CREAT, "open"));
+  Descriptor descriptor = open_or_fail(path, O_RDWR | O_CREAT | O_NOFOLLOW | kNeverBlocks, "open");
+  require_regular(descriptor, path, "lock");
   if (retry([&] { return ::flock(descriptor.get(), LOCK_EX | LOCK_NB); }) == 0) {
-    return FileLock(descriptor.release());
+    return FileLock(std::move(descriptor));
   }
   if (errno == EWOULDBLOCK) return std::nullopt;
   fail_io("lock", path, errno);
-}
-
-FileLock::~FileLock() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-FileLock& FileLock::operator=(FileLock&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
 }
 
 }  // namespace pretrain

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/descriptor.h"
 #include "libs/base/error.h"
 
 namespace pretrain {
@@ -28,6 +29,37 @@ class IoError : public Error {
 
  private:
   int code_;
+};
+
+/// Whether a name that is a symbolic link is opened as what it points to. Corpora and the folders that a user
+/// names may be links; what the program itself wrote below a state folder never is one, and a link there
+/// would lead reads and writes to files that are not the run's.
+enum class Links { kFollow, kRefuse };
+
+struct FolderEntry {
+  std::string name;
+  bool is_folder = false;   ///< after following a symbolic link
+  bool is_regular = false;  ///< after following a symbolic link
+  bool is_link = false;
+  uint64_t size_bytes = 0;  ///< of a regular file
+};
+
+/// A folder held open: its names stay names in this folder, whatever is done to its path meanwhile.
+/// Single-owner.
+class OpenFolder {
+ public:
+  explicit OpenFolder(const Path& path);
+  /// A folder in a folder. Errors: also when the name is a symbolic link.
+  OpenFolder(const OpenFolder& parent, const std::string& name);
+
+  const Path& path() const { return path_; }
+  int descriptor() const { return descriptor_.get(); }
+  /// Sorted by name (bytewise), without "." and "..". Broken symbolic links have neither flag.
+  std::vector<FolderEntry> entries() const;
+
+ private:
+  Path path_;
+  Descriptor descriptor_;
 };
 
 /// A file being written. Single-owner. The destructor closes without reporting; call close() to learn of
@@ -46,6 +78,9 @@ class WritableFile {
   virtual void close() = 0;
 };
 
+/// A file over a descriptor that is open for writing, whatever it is; `path` is for messages.
+std::unique_ptr<WritableFile> writable_file(const Path& path, Descriptor descriptor);
+
 /// The durable operations. Thread-safe. The real one is real_file_system(); tests use FaultyFileSystem.
 class FileSystem {
  public:
@@ -53,7 +88,8 @@ class FileSystem {
   /// A new file; fails if the name exists.
   virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
   /// Opens for appending after cutting the file to `keep_bytes` (a shorter one stays as it is); creates it
-  /// when absent.
+  /// when absent. Never blocks. Errors: also, before anything is changed, when the name is a link, no regular
+  /// file, or one of several hard links, whose other names would be cut too.
   virtual std::unique_ptr<WritableFile> append(const Path& path, uint64_t keep_bytes) = 0;
   /// One level; an existing folder is not an error.
   virtual void make_folder(const Path& path) = 0;
@@ -64,6 +100,13 @@ class FileSystem {
   virtual void remove_file(const Path& path) = 0;
   /// Requires: empty.
   virtual void remove_folder(const Path& path) = 0;
+  /// The same two for a name in a folder that is held open.
+  virtual void remove_file_in(const OpenFolder& folder, const std::string& name) {
+    remove_file(folder.path() / name);
+  }
+  virtual void remove_folder_in(const OpenFolder& folder, const std::string& name) {
+    remove_folder(folder.path() / name);
+  }
 };
 
 FileSystem& real_file_system();
@@ -74,18 +117,14 @@ FileSystem& real_file_system();
 void write_file_atomically(FileSystem& files, const Path& path, std::string_view content);
 
 /// Removes files and folders below and including `path`, deepest first, then syncs the parent. Absent is
-/// fine; symbolic links are removed, not followed.
+/// fine; symbolic links are removed, not followed, also those that appear meanwhile.
 void remove_tree(FileSystem& files, const Path& path);
 
 /// A file open for reading. Thread-safe (positional reads only).
 class ReadableFile {
  public:
-  /// Only regular files (symbolic links are followed); devices, FIFOs and folders are an IoError, and opening
-  /// never blocks.
-  explicit ReadableFile(const Path& path);
-  ~ReadableFile();
-  ReadableFile(ReadableFile&&) noexcept;
-  ReadableFile& operator=(ReadableFile&&) noexcept;
+  /// Only regular files; devices, FIFOs and folders are an IoError, and opening never blocks.
+  explicit ReadableFile(const Path& path, Links links = Links::kFollow);
 
   /// Size at opening.
   uint64_t size() const { return size_; }
@@ -97,27 +136,20 @@ class ReadableFile {
 
  private:
   Path path_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   uint64_t size_ = 0;
 };
 
-struct FolderEntry {
-  std::string name;
-  bool is_folder = false;   ///< after following a symbolic link
-  bool is_regular = false;  ///< after following a symbolic link
-  bool is_link = false;
-  uint64_t size_bytes = 0;  ///< of a regular file
-};
-
-/// Whole content. Errors: also when it is larger than `limit_bytes`.
-std::string read_file(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31);
+/// Whole content. Errors: also when it is larger than `limit_bytes`, with the code EFBIG.
+std::string read_file(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31,
+                      Links links = Links::kFollow);
 /// Content, or nothing when the file does not exist.
 std::optional<std::string> read_file_if_exists(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31);
 /// A regular file, or a folder, stands there (symbolic links are followed). Errors: also when that can't be
 /// told.
 bool file_exists(const Path& path);
 bool folder_exists(const Path& path);
-/// Sorted by name (bytewise), without "." and "..". Broken symbolic links have neither flag.
+/// OpenFolder::entries of a path.
 std::vector<FolderEntry> list_folder(const Path& path);
 /// Creates the folder and its parents, durably, also when an earlier attempt failed or died midway.
 void make_folders(FileSystem& files, const Path& path);
@@ -127,15 +159,13 @@ uint64_t free_disk_bytes(const Path& path);
 /// An exclusive lock on a file that ends with the process, however it ends (flock).
 class FileLock {
  public:
-  /// Returns nothing when another process holds it.
+  /// Creates the file when it is absent; returns nothing when another process holds the lock.
+  /// Errors: also when the name is a symbolic link or no regular file.
   static std::optional<FileLock> try_acquire(const Path& path);
-  ~FileLock();
-  FileLock(FileLock&&) noexcept;
-  FileLock& operator=(FileLock&&) noexcept;
 
  private:
-  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_ = -1;
+  explicit FileLock(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
+  Descriptor descriptor_;
 };
 
 }  // namespace pretrain

@@ -79,7 +79,8 @@ TEST(RealFileSystem, AppendsAfterCutting) {
 }
 
 TEST(RealFileSystem, NamesTheOperationThePathAndTheReason) {
-  const IoError error = io_error_of([] { real_file_system().append("/dev/full", 0)->write("x"); });
+  const auto file = writable_file("/dev/full", Descriptor(open("/dev/full", O_WRONLY | O_CLOEXEC)));
+  const IoError error = io_error_of([&] { file->write("x"); });
   EXPECT_EQ(error.code(), ENOSPC);
   EXPECT_STREQ(error.what(), "cannot write /dev/full: No space left on device");
   EXPECT_EQ(error.exit_code(), 1);
@@ -170,7 +171,7 @@ class InterruptedCall {
   std::thread thread_;
 };
 
-/// A FIFO is the one file whose open and write sleep where a signal reaches them.
+/// A FIFO is the one file whose write sleeps where a signal reaches it.
 TEST(RealFileSystem, GoesOnAfterInterruptedCallsAndShortWrites) {
   const TempFolder folder;
   const InterruptingSignal signal;
@@ -179,24 +180,26 @@ TEST(RealFileSystem, GoesOnAfterInterruptedCallsAndShortWrites) {
   std::string content(1 << 20, '\0');  // many times what a pipe holds
   for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 3);
 
+  // For both ways, so that opening waits for nobody.
+  Descriptor both(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const Descriptor reader(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor writer(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(both && reader && writer);
+  both.reset();
   InterruptedCall call([&] {
-    const auto file = real_file_system().append(path, 0);
+    const auto file = writable_file(path, std::move(writer));
     file->write(content);
     file->close();
   });
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(call.interrupt()) << "opening gave up";
-  const int reader = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  ASSERT_GE(reader, 0);
   std::string read;
   std::string piece(40'000, '\0');
   while (read.size() < content.size()) {
     call.interrupt();  // a part was taken: a short write
     call.interrupt();  // nothing was taken since: EINTR
-    const ssize_t n = ::read(reader, piece.data(), piece.size());
+    const ssize_t n = ::read(reader.get(), piece.data(), piece.size());
     if (n <= 0) break;
     read.append(piece, 0, static_cast<size_t>(n));
   }
-  ::close(reader);
   EXPECT_EQ(call.result(), 0);
   EXPECT_TRUE(read == content);
   EXPECT_GT(signals_handled, 10);
