@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "libs/base/error.h"
-#include "libs/base/units.h"
 #include "libs/base/utf8.h"
 
 namespace pretrain {
@@ -14,7 +13,6 @@ namespace {
 
 using Kind = ModelPiece::Kind;
 
-constexpr uint64_t kMaxModelBytes = 64_MiB;
 // SentencePiece looks up at most 1,024 nested pieces at one place; real pieces have at most 16 characters.
 constexpr size_t kMaxPieceBytes = 512;
 

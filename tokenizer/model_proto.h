@@ -19,6 +19,9 @@ std::string_view tokenizer_type_name(TokenizerType type);
 /// SentencePiece's mark for a blank, U+2581.
 inline constexpr std::string_view kBlankMark = "\xE2\x96\x81";
 
+/// A vocabulary of four million pieces has less.
+inline constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
+
 struct ModelPiece {
   enum class Kind { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
 

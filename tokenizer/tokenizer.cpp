@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include <sentencepiece_processor.h>
@@ -142,9 +143,11 @@ Tokenizer Tokenizer::from_serialized(std::string model) {
 }
 
 Tokenizer Tokenizer::from_file(const Path& path) {
-  std::string bytes = read_file(path);
   try {
-    return from_serialized(std::move(bytes));
+    return from_serialized(read_file(path, kMaxModelBytes));
+  } catch (const IoError& error) {
+    if (error.code() != EFBIG) throw;
+    fail(ErrorKind::kData, "{}; a SentencePiece model is smaller", error.what());
   } catch (const Error& error) {
     fail(error.kind(), "{}: {}", path.string(), error.what());
   }

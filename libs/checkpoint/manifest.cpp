@@ -6,6 +6,7 @@
 #include <fmt/chrono.h>
 
 #include "libs/base/hash.h"
+#include "libs/base/json.h"
 
 namespace pretrain {
 namespace {
@@ -23,21 +24,21 @@ Json to_json(const ManifestFile& file) {
   return {{"name", file.name}, {"size", file.size_bytes}, {"hash", file.hash}};
 }
 
-ManifestFile to_file(const Json& json) {
-  return {.name = json.at("name").get<std::string>(),
-          .size_bytes = json.at("size").get<uint64_t>(),
-          .hash = json.at("hash").get<std::string>()};
+// A checkpoint has a dozen files.
+constexpr size_t kMostFiles = 10'000;
+
+ManifestFile to_file(const JsonField& field) {
+  const JsonField name = field.at("name");
+  if (!is_plain_file_name(name.text())) name.fail_because("is not the name of a file in its folder");
+  return {.name = name.text(), .size_bytes = field.at("size").count(), .hash = field.at("hash").text()};
 }
 
-std::vector<ManifestFile> to_files(const Json& json, std::string_view name) {
+std::vector<ManifestFile> to_files(const JsonField& list) {
   std::vector<ManifestFile> files;
   std::set<std::string> names;
-  for (const Json& entry : json) {
+  for (const JsonField& entry : list.elements(kMostFiles)) {
     files.push_back(to_file(entry));
-    const std::string& file = files.back().name;
-    if (!is_plain_file_name(file) || !names.insert(file).second) {
-      fail_damaged(name, fmt::format("it lists a file named '{}'", file));
-    }
+    if (!names.insert(files.back().name).second) entry.fail_because("names a file a second time");
   }
   return files;
 }
@@ -53,9 +54,9 @@ void check_hash(std::string_view text, std::string_view name) {
   }
 }
 
-Manifest to_manifest(const Json& json, std::string_view name) {
+Manifest to_manifest(const JsonField& json, std::string_view name) {
   Manifest manifest;
-  manifest.format_version = json.at("format_version").get<uint64_t>();
+  manifest.format_version = json.at("format_version").count();
   if (manifest.format_version > kManifestVersion) {
     throw NewerFormatError(
         ErrorKind::kData,
@@ -63,12 +64,20 @@ Manifest to_manifest(const Json& json, std::string_view name) {
             "{} was written by a newer pretrain (format {}, this one reads up to {}); use that version", name,
             manifest.format_version, kManifestVersion));
   }
-  manifest.step = json.at("step").get<uint64_t>();
-  manifest.files = to_files(json.at("files"), name);
-  manifest.fingerprint = json.at("fingerprint");
-  manifest.configuration = json.at("configuration");
-  manifest.created = json.at("created").get<std::string>();
+  manifest.step = json.at("step").count();
+  manifest.files = to_files(json.at("files"));
+  manifest.fingerprint = json.at("fingerprint").object();
+  manifest.configuration = json.at("configuration").object();
+  manifest.created = json.at("created").text();
   return manifest;
+}
+
+Json parse_body(std::string_view text, std::string_view name) {
+  try {
+    return parse_json(text);
+  } catch (const Error& error) {
+    fail_damaged(name, error.what());
+  }
 }
 
 }  // namespace
@@ -90,11 +99,8 @@ std::string manifest_text(const Manifest& manifest) {
 
 Manifest parse_manifest(std::string_view text, std::string_view name) {
   check_hash(text, name);
-  try {
-    return to_manifest(Json::parse(text), name);
-  } catch (const Json::exception& error) {
-    fail_damaged(name, error.what());
-  }
+  const Json json = parse_body(text, name);
+  return to_manifest(JsonField(json, fmt::format("{} is damaged", name), "use an older checkpoint"), name);
 }
 
 bool is_plain_file_name(std::string_view name) {

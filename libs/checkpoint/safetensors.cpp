@@ -12,6 +12,8 @@
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
+#include "libs/base/json.h"
+#include "libs/base/text.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -21,7 +23,13 @@ static_assert(std::endian::native == std::endian::little, "tensor data is writte
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t kHeaderCapBytes = 100'000'000;  // the reference implementation's limit
+// A thousand layers with their moments have 25,000 tensors and a header of 3 MB. The reference implementation
+// reads headers of up to 100 MB, which no model comes near.
+constexpr uint64_t kHeaderCapBytes = 16_MiB;
+constexpr size_t kMostTensors = 100'000;
+constexpr size_t kMostDimensions = 16;
+// Within one tensor: three keys and their lists. The metadata may hold more.
+constexpr JsonLimits kHeaderLimits{.bytes = kHeaderCapBytes, .depth = 3, .values = 1000};
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kAlignment = 8;
 constexpr size_t kPieceBytes = 4_MiB;
@@ -129,34 +137,6 @@ std::string make_header(std::span<const TensorSource> tensors, const TensorMetad
   return header + text;
 }
 
-/// Keeps a hostile header small in memory and unambiguous while it is parsed: the parser itself would nest
-/// without bound and let the last of two equal keys win.
-class HeaderGuard {
- public:
-  bool operator()(int depth, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
-    using Event = nlohmann::json::parse_event_t;
-    constexpr int kDeepest = 2;  // the list of a tensor's shape
-    if ((event == Event::object_start || event == Event::array_start) && depth > kDeepest) {
-      throw std::runtime_error("its header is nested too deeply");
-    }
-    if (event == Event::key) values_ = 0;
-    if (event == Event::value && ++values_ > kMostValues)
-      throw std::runtime_error("a tensor has too many dimensions");
-    if (event == Event::object_start) keys_.emplace_back();
-    if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key && !keys_.back().insert(value.get<std::string>()).second) {
-      throw std::runtime_error(fmt::format("its header names {} twice", value.get<std::string>()));
-    }
-    return true;
-  }
-
- private:
-  static constexpr size_t kMostValues = 16;  // below one key: a shape of more dimensions than anyone uses
-
-  std::vector<std::set<std::string>> keys_;
-  size_t values_ = 0;
-};
-
 std::string read_header(const ReadableFile& file) {
   uint64_t length = 0;
   const auto length_bytes = std::as_writable_bytes(std::span(&length, 1));
@@ -172,15 +152,10 @@ std::string read_header(const ReadableFile& file) {
   return text;
 }
 
-nlohmann::json parse_header(const std::string& text) {
+/// The format wants the object alone, with blanks after it at most.
+void check_ends(const std::string& text) {
   if (text.empty() || text.front() != '{') throw std::runtime_error("its header does not start with '{'");
-  // The JSON parser would take a zero byte for the end of its input and ignore the rest.
-  const auto last = text.find_last_not_of(' ');
-  if (text[last] != '}' || text.find('\0') != std::string::npos) {
-    throw std::runtime_error("its header does not end with '}'");
-  }
-  HeaderGuard guard;
-  return nlohmann::json::parse(text, std::ref(guard));
+  if (text[text.find_last_not_of(' ')] != '}') throw std::runtime_error("its header does not end with '}'");
 }
 
 uint64_t to_number(const nlohmann::json& value) {
@@ -202,6 +177,9 @@ TensorInfo to_tensor(const std::string& name, const nlohmann::json& json) {
   }
   const auto known = dtype_from_name(dtype.get<std::string>());
   if (!known) throw std::runtime_error(fmt::format("tensor {} has the unknown type {}", name, dtype.dump()));
+  if (shape.size() > kMostDimensions) {
+    throw std::runtime_error(fmt::format("tensor {} has too many dimensions", name));
+  }
   TensorInfo info{.dtype = *known};
   for (const auto& extent : shape) info.shape.push_back(to_number(extent));
   info.offset_bytes = to_number(offsets[0]);
@@ -244,10 +222,8 @@ void check_coverage(const std::map<std::string, TensorInfo, std::less<>>& tensor
 
 /// One line of bounded length, whatever names the file holds.
 [[noreturn]] void fail_damaged(const Path& path, std::string_view reason) {
-  std::string line(reason.substr(0, 300));
-  std::ranges::replace_if(
-      line, [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
-  fail(ErrorKind::kData, "{} is not a usable safetensors file: {}; use another copy", path.native(), line);
+  fail(ErrorKind::kData, "{} is not a usable safetensors file: {}; use another copy", path.native(),
+       printable(reason.substr(0, 300)));
 }
 
 }  // namespace
@@ -286,29 +262,34 @@ void write_safetensors(std::span<const TensorSource> tensors, const TensorMetada
   }
 }
 
-SafetensorsFile SafetensorsFile::open(const Path& path) {
-  SafetensorsFile result{ReadableFile(path)};
+SafetensorsFile SafetensorsFile::open(const Path& path, Links links) {
+  SafetensorsFile result{ReadableFile(path, links)};
   try {
-    const std::string header = read_header(result.file_);
-    const uint64_t data_at = kLengthBytes + header.size();
-    const nlohmann::json json = parse_header(header);
-    for (const auto& [name, entry] : json.items()) {
-      if (name == kMetadataKey) {
-        result.metadata_ = to_metadata(entry);
-      } else {
-        result.tensors_.emplace(name, to_tensor(name, entry));
-      }
-    }
-    check_coverage(result.tensors_, result.file_.size() - data_at);
-    for (auto& [name, info] : result.tensors_) info.offset_bytes += data_at;
+    result.read_entries();
   } catch (const IoError&) {
     throw;
-  } catch (const nlohmann::json::exception& error) {
-    fail_damaged(path, fmt::format("its header is not JSON ({})", error.what()));
   } catch (const std::runtime_error& error) {
     fail_damaged(path, error.what());
   }
   return result;
+}
+
+void SafetensorsFile::read_entries() {
+  const std::string header = read_header(file_);
+  check_ends(header);
+  const auto add = [&](const std::string& name, const nlohmann::json& entry) {
+    if (name == kMetadataKey) {
+      metadata_ = to_metadata(entry);
+      return;
+    }
+    if (tensors_.size() == kMostTensors)
+      throw std::runtime_error(fmt::format("it has more than {} tensors", kMostTensors));
+    tensors_.emplace(name, to_tensor(name, entry));
+  };
+  parse_json_members(header, kHeaderLimits, add);
+  const uint64_t data_at = kLengthBytes + header.size();
+  check_coverage(tensors_, file_.size() - data_at);
+  for (auto& [name, info] : tensors_) info.offset_bytes += data_at;
 }
 
 const TensorInfo* SafetensorsFile::find(std::string_view name) const {
@@ -339,6 +320,15 @@ void SafetensorsFile::read(std::string_view name, DType dtype, std::span<const u
                            std::span<std::byte> into) const {
   require(name, dtype, shape);
   read(name, into);
+}
+
+void SafetensorsFile::read_finite(std::string_view name, DType dtype, std::span<const uint64_t> shape,
+                                  std::span<std::byte> into) const {
+  read(name, dtype, shape, into);
+  if (const auto at = first_not_finite(row_of(dtype), into)) {
+    fail(ErrorKind::kData, "{}: tensor {} is not finite at element {}; use another copy",
+         file_.path().native(), name, *at);
+  }
 }
 
 }  // namespace pretrain

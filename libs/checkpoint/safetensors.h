@@ -60,7 +60,7 @@ class SafetensorsFile {
  public:
   /// Reads and checks the header: bounded, no duplicate or unknown keys, offsets that cover the file exactly.
   /// Errors: kData, naming the path and what is wrong; IoError when it can't be read.
-  static SafetensorsFile open(const Path& path);
+  static SafetensorsFile open(const Path& path, Links links = Links::kFollow);
 
   const std::map<std::string, TensorInfo, std::less<>>& tensors() const { return tensors_; }
   const TensorMetadata& metadata() const { return metadata_; }
@@ -74,9 +74,14 @@ class SafetensorsFile {
   /// require(), then read().
   void read(std::string_view name, DType dtype, std::span<const uint64_t> shape,
             std::span<std::byte> into) const;
+  /// read() of a tensor that no training would have written with a NaN or an infinity in it.
+  /// Errors: also kData, naming the element.
+  void read_finite(std::string_view name, DType dtype, std::span<const uint64_t> shape,
+                   std::span<std::byte> into) const;
 
  private:
   explicit SafetensorsFile(ReadableFile file) : file_(std::move(file)) {}
+  void read_entries();
 
   ReadableFile file_;
   std::map<std::string, TensorInfo, std::less<>> tensors_;

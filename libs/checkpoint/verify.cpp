@@ -27,6 +27,13 @@ bool means_damage(int code) {
   fail(ErrorKind::kData, "{} is damaged: {}; use an older checkpoint", path.native(), reason);
 }
 
+std::string words_for(int code) {
+  if (code == ENOENT) return "it is missing";
+  if (code == ELOOP) return "it is a symbolic link instead of a file";
+  if (code == EINVAL) return "it is not a regular file";
+  return std::generic_category().message(code);
+}
+
 /// Runs `read`; an I/O error that means damage becomes one.
 template <typename Read>
 auto reading(const Path& path, Read read) {
@@ -34,17 +41,18 @@ auto reading(const Path& path, Read read) {
     return read();
   } catch (const IoError& error) {
     if (!means_damage(error.code())) throw;
-    const bool missing = error.code() == ENOENT;
-    fail_damaged(path, missing ? "it is missing" : std::generic_category().message(error.code()));
+    fail_damaged(path, words_for(error.code()));
   }
 }
 
 void verify_file(const Path& folder, const ManifestFile& expected) {
   const Path path = folder / expected.name;
-  const ManifestFile found = reading(path, [&] { return hash_file(path); });
-  if (found.size_bytes != expected.size_bytes) {
-    fail_damaged(path, fmt::format("it has {} bytes instead of {}", found.size_bytes, expected.size_bytes));
+  // The size first: a file of another size, however large, is not read.
+  const uint64_t size_bytes = reading(path, [&] { return ReadableFile(path, Links::kRefuse).size(); });
+  if (size_bytes != expected.size_bytes) {
+    fail_damaged(path, fmt::format("it has {} bytes instead of {}", size_bytes, expected.size_bytes));
   }
+  const ManifestFile found = reading(path, [&] { return hash_file(path, Links::kRefuse); });
   if (found.hash != expected.hash) fail_damaged(path, "its content does not fit its hash");
 }
 
@@ -80,8 +88,8 @@ std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder) {
   return entries;
 }
 
-ManifestFile hash_file(const Path& path) {
-  const ReadableFile file(path);
+ManifestFile hash_file(const Path& path, Links links) {
+  const ReadableFile file(path, links);
   file.drop_cache();
   std::vector<std::byte> buffer(std::min(4_MiB, file.size() + 1));
   Hasher128 hasher;
@@ -95,7 +103,8 @@ ManifestFile hash_file(const Path& path) {
 
 Checkpoint verify_checkpoint(const Path& folder) {
   const Path path = folder / kManifestName;
-  const std::string text = reading(path, [&] { return read_file(path, kManifestLimitBytes); });
+  const std::string text =
+      reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); });
   Checkpoint checkpoint{.folder = folder, .manifest = parse_manifest(text, path.native())};
   checkpoint.step = checkpoint.manifest.step;
   // A copy under a foreign name is fine; one that claims another step is not.
@@ -105,6 +114,14 @@ Checkpoint verify_checkpoint(const Path& folder) {
   }
   for (const ManifestFile& file : checkpoint.manifest.files) verify_file(folder, file);
   return checkpoint;
+}
+
+Path file_of(const Checkpoint& checkpoint, std::string_view name) {
+  if (std::ranges::find(checkpoint.manifest.files, name, &ManifestFile::name) ==
+      checkpoint.manifest.files.end()) {
+    fail_damaged(checkpoint.folder / kManifestName, fmt::format("it does not list {}", name));
+  }
+  return checkpoint.folder / name;
 }
 
 CheckpointVerdict judge_checkpoint(const Path& folder) {

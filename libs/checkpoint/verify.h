@@ -46,10 +46,14 @@ Path checkpoints_folder(const Path& state_folder);
 std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder);
 
 /// Reads every file (from the device, not the page cache, as far as the kernel allows) and holds it against
-/// the manifest; files that the manifest does not list are ignored. Errors: kData, one line naming the file
-/// and what is wrong; NewerFormatError; IoError (which tells nothing about the checkpoint: too many open
-/// files, no permission).
+/// the manifest; files that the manifest does not list are ignored, and links are damage. Errors: kData, one
+/// line naming the file and what is wrong; NewerFormatError; IoError (which tells nothing about the
+/// checkpoint: too many open files, no permission).
 Checkpoint verify_checkpoint(const Path& folder);
+
+/// The path of a file that the manifest lists, and that was verified with it.
+/// Errors: kData when it does not list the name.
+Path file_of(const Checkpoint& checkpoint, std::string_view name);
 
 /// A checkpoint, or why it is damaged.
 struct CheckpointVerdict {
@@ -61,7 +65,7 @@ struct CheckpointVerdict {
 [[nodiscard]] CheckpointVerdict judge_checkpoint(const Path& folder);
 
 /// Hash of a whole file as the device holds it, and its size.
-ManifestFile hash_file(const Path& path);
+ManifestFile hash_file(const Path& path, Links links = Links::kFollow);
 
 /// The newest checkpoint that verifies; damaged ones before it are reported, not touched.
 /// Errors: NewerFormatError, IoError as for verify_checkpoint.

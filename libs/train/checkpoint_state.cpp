@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "libs/base/error.h"
+#include "libs/base/json.h"
+#include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
 
 namespace pretrain {
@@ -29,8 +32,15 @@ void read_tensors(const SafetensorsFile& file, const ParameterLayout& layout, st
                   float* values) {
   std::fill_n(values, layout.flat_size(), 0.0F);  // the padding between tensors too
   for (const ParameterInfo& tensor : layout.tensors()) {
-    file.read(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
-              std::as_writable_bytes(std::span(values + tensor.offset, tensor.size)));
+    file.read_finite(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
+                     std::as_writable_bytes(std::span(values + tensor.offset, tensor.size)));
+  }
+}
+
+/// AdamW takes their roots.
+void check_second_moments(const Path& path, std::span<const float> v) {
+  if (std::ranges::any_of(v, [](float value) { return value < 0; })) {
+    fail(ErrorKind::kData, "{}: a second moment is negative; use an older checkpoint", path.string());
   }
 }
 
@@ -51,10 +61,14 @@ nlohmann::json to_json(const std::vector<GuardedStep>& steps) {
   return json;
 }
 
-std::vector<GuardedStep> to_guarded_steps(const nlohmann::json& json) {
+/// Far more than a run records before it gives up.
+constexpr size_t kMostGuardedSteps = 100'000;
+
+std::vector<GuardedStep> to_guarded_steps(const JsonField& list) {
   std::vector<GuardedStep> steps;
-  for (const auto& entry : json)
-    steps.push_back({entry.at("step").get<uint64_t>(), entry.at("batch").get<uint64_t>()});
+  for (const JsonField& entry : list.elements(kMostGuardedSteps)) {
+    steps.push_back({entry.at("step").count(), entry.at("batch").count()});
+  }
   return steps;
 }
 
@@ -67,16 +81,16 @@ nlohmann::json to_json(const std::optional<StepEvaluation>& evaluation) {
 }
 
 /// JSON has no NaN: such a number was written as null.
-double number_of(const nlohmann::json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+double number_of(const JsonField& field) {
+  return field.is_null() ? std::numeric_limits<double>::quiet_NaN() : field.number();
 }
 
-std::optional<StepEvaluation> to_evaluation(const nlohmann::json& json) {
-  if (json.is_null()) return std::nullopt;
-  return StepEvaluation{.step = json.at("step").get<uint64_t>(),
-                        .result = {.loss = number_of(json.at("loss")),
-                                   .perplexity = number_of(json.at("perplexity")),
-                                   .bits_per_byte = number_of(json.at("bits_per_byte"))}};
+std::optional<StepEvaluation> to_evaluation(const std::optional<JsonField>& field) {
+  if (!field || field->is_null()) return std::nullopt;
+  return StepEvaluation{.step = field->at("step").count(),
+                        .result = {.loss = number_of(field->at("loss")),
+                                   .perplexity = number_of(field->at("perplexity")),
+                                   .bits_per_byte = number_of(field->at("bits_per_byte"))}};
 }
 
 nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const StreamState& stream) {
@@ -93,23 +107,39 @@ nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const Stream
           {"stream", stream.scalars}};
 }
 
-/// Fields that earlier versions did not write have a default.
-void from_json(const nlohmann::json& json, RunState& run, AdamW& optimizer, StreamState& stream) {
-  run.step = json.at("step").get<uint64_t>();
-  run.tokens = json.at("tokens").get<uint64_t>();
-  optimizer.set_updates(json.at("updates").get<uint64_t>());
-  const nlohmann::json& guard = json.at("guard");
-  run.guard = {.total = guard.at("total").get<uint64_t>(),
-               .in_a_row = to_guarded_steps(guard.at("in_a_row")),
-               .recorded = to_guarded_steps(guard.value("recorded", nlohmann::json::array()))};
-  run.log = {json.at("log").at("segment").get<uint64_t>(), json.at("log").at("offset_bytes").get<uint64_t>()};
-  run.trained_seconds = json.at("trained_seconds").get<double>();
-  run.evaluation = to_evaluation(json.value("evaluation", nlohmann::json()));
-  stream.scalars = json.at("stream");
+NonFiniteGuard to_guard(const JsonField& field) {
+  NonFiniteGuard guard;
+  guard.total = field.at("total").count();
+  guard.in_a_row = to_guarded_steps(field.at("in_a_row"));
+  // Earlier versions did not write it.
+  if (const auto recorded = field.find("recorded")) guard.recorded = to_guarded_steps(*recorded);
+  return guard;
 }
 
+double to_seconds(const JsonField& field) {
+  if (field.number() < 0) field.fail_because("is negative");
+  return field.number();
+}
+
+RunState to_run(const JsonField& json, uint64_t step) {
+  constexpr uint64_t kMostSegments = 1'000'000'000;
+  RunState run;
+  run.step = json.at("step").count();
+  run.tokens = json.at("tokens").count();
+  if (run.step != step) json.at("step").fail_because(fmt::format("is not the checkpoint's, {}", step));
+  run.guard = to_guard(json.at("guard"));
+  const JsonField log = json.at("log");
+  run.log = {log.at("segment").count(kMostSegments), log.at("offset_bytes").count()};
+  run.trained_seconds = to_seconds(json.at("trained_seconds"));
+  run.evaluation = to_evaluation(json.find("evaluation"));  // earlier versions did not write it
+  return run;
+}
+
+// The catalog of a corpus of a million files is in it, 130 bytes and seven values each.
+constexpr JsonLimits kStateLimits{.bytes = 512_MiB, .depth = 32, .values = 32'000'000};
+
 void read_stream(const Path& path, StreamState& stream) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
+  const SafetensorsFile file = SafetensorsFile::open(path, Links::kRefuse);
   stream.arrays.clear();
   for (const auto& [name, info] : file.tensors()) {
     StreamState::Array array{.name = name,
@@ -122,6 +152,19 @@ void read_stream(const Path& path, StreamState& stream) {
 }
 
 }  // namespace
+
+SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_t step) {
+  nlohmann::json json;
+  try {
+    json = parse_json(text, kStateLimits);
+  } catch (const Error& error) {
+    fail(ErrorKind::kData, "{}: {}; use an older checkpoint", file, error.what());
+  }
+  const JsonField state(json, file, "use an older checkpoint");
+  return {.run = to_run(state, step),
+          .updates = state.at("updates").count(),
+          .stream = state.at("stream").object()};
+}
 
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
                                           const float* parameters, AdamW& optimizer,
@@ -146,18 +189,20 @@ void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layou
 
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
                      AdamW& optimizer, RunState& run, StreamState& stream) {
-  load_parameters(checkpoint.folder, layout, parameters);
-  const SafetensorsFile moments = SafetensorsFile::open(checkpoint.folder / "optimizer.safetensors");
+  const Path model = file_of(checkpoint, "model.safetensors");
+  read_tensors(SafetensorsFile::open(model, Links::kRefuse), layout, "", parameters);
+  const Path optimizer_path = file_of(checkpoint, "optimizer.safetensors");
+  const SafetensorsFile moments = SafetensorsFile::open(optimizer_path, Links::kRefuse);
   read_tensors(moments, layout, "m.", optimizer.m().data());
   read_tensors(moments, layout, "v.", optimizer.v().data());
-  read_stream(checkpoint.folder / "stream.safetensors", stream);
-  const Path path = checkpoint.folder / "state.json";
-  try {
-    from_json(nlohmann::json::parse(read_file(path)), run, optimizer, stream);
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData, "{}: not the state of a run ({}); use an older checkpoint with resume --from STEP",
-         path.string(), error.what());
-  }
+  check_second_moments(optimizer_path, std::span(optimizer.v().data(), layout.flat_size()));
+  read_stream(file_of(checkpoint, "stream.safetensors"), stream);
+  const Path path = file_of(checkpoint, "state.json");
+  SavedNumbers numbers =
+      parse_state(read_file(path, kStateLimits.bytes, Links::kRefuse), path.string(), checkpoint.step);
+  run = std::move(numbers.run);
+  optimizer.set_updates(numbers.updates);
+  stream.scalars = std::move(numbers.stream);
 }
 
 }  // namespace pretrain

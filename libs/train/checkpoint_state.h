@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -34,6 +36,17 @@ struct RunState {
   double trained_seconds = 0;                ///< in steps, over all sessions
   std::optional<StepEvaluation> evaluation;  ///< the newest
 };
+
+/// What state.json holds.
+struct SavedNumbers {
+  RunState run;
+  uint64_t updates = 0;   ///< of the optimizer
+  nlohmann::json stream;  ///< StreamState::scalars
+};
+
+/// Reads the text of a state.json, of the checkpoint of this step.
+/// Errors: kData, naming `file`, the key and what is wrong with it.
+SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_t step);
 
 /// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,

@@ -1,5 +1,7 @@
 #include "libs/checkpoint/manifest.h"
 
+#include <utility>
+
 #include <gmock/gmock.h>
 
 #include "libs/base/hash.h"
@@ -12,6 +14,7 @@ using test::error_of;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
+using testing::Not;
 
 Manifest sample_manifest() {
   return {.step = 1200,
@@ -95,6 +98,41 @@ TEST(Manifest, RejectsFieldsOfAWrongType) {
     EXPECT_THAT(error_of(ErrorKind::kData, [&] { parse_manifest(changed, "m"); }), HasSubstr("m is damaged"))
         << step;
   }
+}
+
+std::string repeated(const std::string& part, size_t times) {
+  std::string text;
+  for (size_t i = 0; i < times; ++i) text += part;
+  return text;
+}
+
+std::string refusal_of(const std::string& text) {
+  return error_of(ErrorKind::kData, [&] { parse_manifest(text, "m"); });
+}
+
+TEST(Manifest, RefusesAnyDepthWithOneLine) {
+  const std::string text = manifest_text(sample_manifest());
+  for (const char* place : {"\"Example 9000\"", "\"2021.8\"", "null", "1200", "12345"}) {
+    for (const auto& [opening, closing] : {std::pair("[", "]"), std::pair("{\"a\":", "}")}) {
+      const std::string deep = repeated(opening, 200'000) + "1" + repeated(closing, 200'000);
+      const std::string refusal = refusal_of(replaced(text, place, deep));
+      EXPECT_THAT(refusal, AllOf(HasSubstr("m is damaged"), HasSubstr("nested more than"))) << place;
+      EXPECT_LT(refusal.size(), 200U);
+    }
+  }
+}
+
+TEST(Manifest, NamesTheKeyOfAFieldThatDoesNotFit) {
+  const std::string text = manifest_text(sample_manifest());
+  for (const char* step : {"-1", "1.5", "true", "1e3", "18446744073709551616", "99999999999999999999999"}) {
+    EXPECT_THAT(refusal_of(replaced(text, "1200", step)), HasSubstr("m is damaged: 'step' is not")) << step;
+    EXPECT_THAT(refusal_of(replaced(text, "12345", step)), HasSubstr("m is damaged: 'files[")) << step;
+  }
+  EXPECT_THAT(refusal_of(replaced(text, "\"2025-01-31T12:00:00Z\"", "7")), HasSubstr("'created' is not"));
+  EXPECT_THAT(refusal_of(replaced(text, "\"step\"", "\"stop\"")), HasSubstr("'step' is missing"));
+  EXPECT_THAT(refusal_of(replaced(text, "\"step\"", "\"created\"")), HasSubstr("twice"));
+  EXPECT_THAT(refusal_of(replaced(text, "\"model.safetensors\"", "\"\\u001b[2J/\"")),
+              AllOf(HasSubstr("'files[0].name'"), Not(HasSubstr("\x1b"))));
 }
 
 TEST(Manifest, WritesPathsThatAreNotUtf8) {

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "libs/base/process.h"
 #include "libs/base/rng.h"
 #include "tests/libs/checkpoint/sample.h"
 #include "tests/support/temp_folder.h"
@@ -253,6 +254,75 @@ TEST(SafetensorsFile, RefusesHostileHeadersInOneLineThatNamesTheFile) {
     EXPECT_THAT(message, HasSubstr(path.native()));
     EXPECT_EQ(message.find('\n'), std::string::npos);
     EXPECT_LT(message.size(), 600U);
+  }
+}
+
+/// Entries of one empty tensor each.
+std::string header_of(size_t tensors, const std::string& entry) {
+  std::string header = "{";
+  for (size_t i = 0; i < tensors; ++i) header += fmt::format("{}\"{:06}\":{}", i == 0 ? "" : ",", i, entry);
+  return header + "}";
+}
+
+constexpr const char* kEmptyTensor = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+
+TEST(SafetensorsFile, RefusesHeadersThatNoModelNeeds) {
+  const TempFolder folder;
+  const auto refusal = [&](const std::string& header) {
+    const Path path = folder.write("large", with_length(header));
+    return error_of(ErrorKind::kData, [&] { SafetensorsFile::open(path); });
+  };
+  EXPECT_THAT(refusal("{" + std::string(100'000'000, ' ') + "}"), HasSubstr("header length 100000002"));
+  EXPECT_THAT(refusal(header_of(100'001, kEmptyTensor)), HasSubstr("more than 100000 tensors"));
+  std::string metadata;
+  for (int i = 0; i < 2000; ++i) metadata += fmt::format("{}\"{}\":\"\"", i == 0 ? "" : ",", i);
+  EXPECT_THAT(refusal("{\"__metadata__\":{" + metadata + "}}"), HasSubstr("values"));
+}
+
+TEST(SafetensorsFile, ReadsAHeaderOfManyTensors) {
+  const TempFolder folder;
+  const Path path = folder.write("many", with_length(header_of(50'000, kEmptyTensor)));
+  EXPECT_EQ(SafetensorsFile::open(path).tensors().size(), 50'000U);
+}
+
+std::string shape_of_zeros(size_t dimensions) {
+  std::string shape = "{\"a\":{\"shape\":[0";
+  for (size_t i = 1; i < dimensions; ++i) shape += ",0";
+  return shape + "]}}";
+}
+
+/// By how much opening the file raises the peak of the resident memory, in a process of its own.
+uint64_t memory_to_open(const Path& path) {
+  const std::string result = run_in_child(
+      [&] {
+        const auto kilobytes = [](const char* key) {
+          const std::string status = read_file("/proc/self/status");
+          return std::stoull(status.substr(status.find(key) + std::strlen(key)));
+        };
+        const uint64_t before = kilobytes("VmHWM:");
+        try {
+          SafetensorsFile::open(path);
+        } catch (const Error&) {
+        }
+        return std::to_string((kilobytes("VmHWM:") - before) * 1024);
+      },
+      {}, {});
+  return std::stoull(result);
+}
+
+TEST(SafetensorsFile, TakesAFewTimesTheSizeOfAHostileHeaderAtMost) {
+#ifdef PRETRAIN_SANITIZED
+  GTEST_SKIP() << "a sanitizer keeps what was freed";
+#endif
+  const TempFolder folder;
+  const std::vector<std::pair<const char*, std::string>> headers = {
+      {"numbers", header_of(1'000'000, "0")},
+      {"a shape", shape_of_zeros(5'000'000)},
+      {"an object of numbers", "{\"a\":" + header_of(1'000'000, "0") + "}"},
+      {"tensors", header_of(99'000, kEmptyTensor)}};
+  for (const auto& [what, header] : headers) {
+    const Path path = folder.write("hostile", with_length(header));
+    EXPECT_LT(memory_to_open(path), 5 * header.size()) << what;
   }
 }
 

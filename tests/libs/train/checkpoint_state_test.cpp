@@ -1,7 +1,10 @@
 #include "libs/train/checkpoint_state.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <functional>
 #include <limits>
 
 #include <gtest/gtest.h>
@@ -164,6 +167,118 @@ TEST(CheckpointState, AStateThatIsNoneIsADataError) {
     ASSERT_TRUE(error.has_value()) << text;
     EXPECT_EQ(error->kind(), ErrorKind::kData);
     EXPECT_TRUE(contains(error, "state.json")) << error->what();
+  }
+}
+
+/// Saves a run whose files `change` has changed and returns the error of loading it.
+std::string refusal_of(const std::function<void(std::vector<FileContent>&)>& change) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  std::vector<FileContent> files = run.files();
+  for (FileContent& file : files) file.must_be_finite = false;
+  change(files);
+  const Checkpoint checkpoint = saved(folder, std::move(files));
+  const auto error = error_of([&] { run.load(checkpoint); });
+  if (!error) return "no error";
+  EXPECT_EQ(error->kind(), ErrorKind::kData) << error->what();
+  return error->what();
+}
+
+/// The same with another value at a place of state.json.
+std::string refusal_of_state(const std::string& place, const std::string& value) {
+  return refusal_of([&](std::vector<FileContent>& files) {
+    auto& text = std::get<std::string>(files.at(3).data);
+    nlohmann::json state = nlohmann::json::parse(text);
+    constexpr const char* kMark = "the value goes here";
+    state[nlohmann::json::json_pointer(place)] = kMark;
+    text = state.dump();
+    const std::string mark = fmt::format("\"{}\"", kMark);
+    text.replace(text.find(mark), mark.size(), value);
+  });
+}
+
+TEST(CheckpointState, NumbersThatAreNoneAreToldByFileAndKey) {
+  for (const char* place : {"/step", "/tokens", "/updates", "/guard/total", "/guard/in_a_row/0/step",
+                            "/guard/in_a_row/1/batch", "/log/segment", "/log/offset_bytes"}) {
+    std::string key = place + 1;
+    std::ranges::replace(key, '/', '.');
+    if (key.ends_with("step") && key != "step") key = "guard.in_a_row[0].step";
+    if (key.ends_with("batch")) key = "guard.in_a_row[1].batch";
+    for (const char* value :
+         {"-1", "1.5", "\"7\"", "null", "true", "[]", "{}", "1e300", "18446744073709551615"}) {
+      const std::string refusal = refusal_of_state(place, value);
+      EXPECT_NE(refusal.find("state.json: '" + key + "' is not"), std::string::npos)
+          << value << ": " << refusal;
+    }
+  }
+}
+
+TEST(CheckpointState, OtherFieldsAreHeldToWhatTheyCanBe) {
+  const std::vector<std::pair<const char*, const char*>> changes = {{"/step", "41"},
+                                                                    {"/trained_seconds", "-1"},
+                                                                    {"/trained_seconds", "\"x\""},
+                                                                    {"/evaluation", "7"},
+                                                                    {"/evaluation", "{}"},
+                                                                    {"/stream", "[]"},
+                                                                    {"/stream", "null"},
+                                                                    {"/guard", "[]"},
+                                                                    {"/log", "null"},
+                                                                    {"/guard/in_a_row", "{}"},
+                                                                    {"/guard/in_a_row/0", "null"},
+                                                                    {"/guard/recorded", "3"}};
+  for (const auto& [place, value] : changes) {
+    const std::string refusal = refusal_of_state(place, value);
+    EXPECT_NE(refusal.find("state.json: '"), std::string::npos) << place << " " << value << ": " << refusal;
+  }
+  EXPECT_NE(refusal_of_state("/stream", std::string(200'000, '[')).find("nested more than"),
+            std::string::npos);
+}
+
+TEST(CheckpointState, NonFiniteParametersAndMomentsAreRefusedWithTheirName) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    for (const size_t file : {0U, 1U}) {
+      std::vector<float> values;
+      std::string name;
+      const std::string refusal = refusal_of([&](std::vector<FileContent>& files) {
+        TensorSource& tensor = std::get<std::vector<TensorSource>>(files.at(file).data).back();
+        values.resize(tensor.data.size() / sizeof(float));
+        values.at(3) = bad;
+        tensor.data = std::as_bytes(std::span(values));
+        name = tensor.name;
+      });
+      EXPECT_NE(refusal.find(name + " is not finite at element 3"), std::string::npos) << refusal;
+    }
+  }
+}
+
+TEST(CheckpointState, ANegativeSecondMomentIsRefused) {
+  std::vector<float> values;
+  const std::string refusal = refusal_of([&](std::vector<FileContent>& files) {
+    TensorSource& tensor = std::get<std::vector<TensorSource>>(files.at(1).data).back();
+    ASSERT_TRUE(tensor.name.starts_with("v."));
+    values.resize(tensor.data.size() / sizeof(float));
+    values.front() = -1;
+    tensor.data = std::as_bytes(std::span(values));
+  });
+  EXPECT_NE(refusal.find("second moment is negative"), std::string::npos) << refusal;
+}
+
+TEST(CheckpointState, FilesThatTheManifestDoesNotListAreNotRead) {
+  for (const size_t file : {0U, 1U, 2U, 3U}) {
+    const test::TempFolder folder;
+    SavedRun run;
+    run.fill();
+    std::vector<FileContent> files = run.files();
+    const std::string name = files.at(file).name;
+    files.erase(files.begin() + static_cast<std::ptrdiff_t>(file));
+    const Checkpoint checkpoint = saved(folder, std::move(files));
+    folder.write("other", "");
+    std::filesystem::create_symlink(folder / "other", checkpoint.folder / name);
+    const auto error = error_of([&] { run.load(checkpoint); });
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->kind(), ErrorKind::kData);
+    EXPECT_TRUE(contains(error, "does not list " + name)) << error->what();
   }
 }
 
