@@ -1,23 +1,33 @@
-#!/bin/sh
-# Checks that Python libraries open what pretrain writes. See README.md.
-#   tests/interop/run.sh [--pretrain BINARY] [--checkpoint DIR]
-set -eu
+#!/usr/bin/env bash
+# Checks that Python libraries open what pretrain writes, and compute what it computes. See README.md.
+# Usage: run.sh [--pretrain BINARY] [--checkpoint DIR] [--only CHECK]
+#   --pretrain    the program [build/ci/apps/pretrain/pretrain, else that of build/release]
+#   --checkpoint  check this model folder instead of training small ones
+#   --only        models (they open, tokenize and compute alike) or steps (a float64 model repeats training steps)
+# PRETRAIN_INTEROP_VENV names a virtual environment to keep; one with a folder v4 holding transformers 4 is asked twice.
+set -euo pipefail
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-source_folder=$(CDPATH='' cd -- "$here/../.." && pwd)
-pretrain=$source_folder/build/release/apps/pretrain/pretrain
-checkpoint=
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_folder=$(cd "$here/../.." && pwd)
+pretrain='' checkpoint='' only=''
 data=${PRETRAIN_TEST_DATA:-$source_folder/../shared/data}
+
+usage_error() { echo "run.sh: $*" >&2; exit 2; }
 
 while [ $# -gt 0 ]; do
   case $1 in
-    --pretrain) pretrain=$2; shift 2 ;;
-    --checkpoint) checkpoint=$2; shift 2 ;;
-    *) echo "run.sh: unknown option $1; see $here/README.md" >&2; exit 2 ;;
+    --pretrain | --checkpoint | --only) [ $# -ge 2 ] || usage_error "$1 needs a value"; declare "${1#--}=$2"; shift 2 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) usage_error "unknown option $1; known: --pretrain BINARY, --checkpoint DIR, --only models|steps" ;;
   esac
 done
-[ -x "$pretrain" ] || { echo "run.sh: no program at $pretrain; name it with --pretrain" >&2; exit 2; }
-[ -e "$data/MANIFEST.tsv" ] || { echo "run.sh: no real text at $data; set PRETRAIN_TEST_DATA" >&2; exit 2; }
+case $only in '' | models | steps) ;; *) usage_error "--only $only: models or steps" ;; esac
+for preset in ci release; do
+  [ -n "$pretrain" ] || [ ! -x "$source_folder/build/$preset/apps/pretrain/pretrain" ] ||
+    pretrain=$source_folder/build/$preset/apps/pretrain/pretrain
+done
+[ -x "$pretrain" ] || usage_error "no program at '$pretrain'; build it (cmake --preset ci), or name it with --pretrain"
+[ -e "$data/MANIFEST.tsv" ] || usage_error "no real text at $data; set PRETRAIN_TEST_DATA"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,26 +36,51 @@ if ! [ -x "$venv/bin/python" ]; then python3 -m venv "$venv"; fi
 if ! "$venv/bin/python" -c 'import transformers, torch, sentencepiece, safetensors, numpy' 2>/dev/null; then
   "$venv/bin/pip" install --quiet transformers tokenizers torch sentencepiece safetensors numpy
 fi
-python=$venv/bin/python
 
-"$python" "$here/paragraphs.py" "$data" "$work/paragraphs.txt"
+# python VERSION SCRIPT...: with the newest transformers of the environment, or with its folder v4.
+python() {
+  local path=''
+  [ "$1" = new ] || path=$venv/$1
+  PYTHONPATH=$path "$venv/bin/python" "${@:2}"
+}
+versions=(new)
+[ ! -d "$venv/v4" ] || versions+=(v4)
 
-# check FOLDER: the tokenizer and the model of one checkpoint
-check() {
-  "$pretrain" tokenizer encode --model "$1/tokenizer.model" < "$work/paragraphs.txt" > "$work/ids.txt"
-  "$python" "$here/check_tokenizer.py" "$1" "$work/paragraphs.txt" "$work/ids.txt"
-  head -n 1 "$work/ids.txt" | cut -d ' ' -f 1-24 > "$work/prompt.txt"
-  "$pretrain" eval --checkpoint "$1" --logits "$work/prompt.txt" > "$work/logits.json"
-  "$python" "$here/check_model.py" "$1" "$work/logits.json"
+newest() { find "$1/checkpoints" -maxdepth 1 -name 'step-*' | sort | tail -n 1; }
+
+# Tokenizer, logits, and the calls of an ordinary user on one folder; also saved again by transformers, and read back.
+check_model() {
+  local folder=$1 version copy
+  "$pretrain" tokenizer encode --model "$folder/tokenizer.model" <"$work/paragraphs.txt" >"$work/ids.txt"
+  head -n 1 "$work/ids.txt" | cut -d ' ' -f 1-24 >"$work/prompt.txt"
+  "$pretrain" eval --checkpoint "$folder" --logits "$work/prompt.txt" >"$work/logits.json"
+  for version in "${versions[@]}"; do
+    python "$version" "$here/check_tokenizer.py" "$folder" "$work/paragraphs.txt" "$work/ids.txt"
+    python "$version" "$here/check_model.py" "$folder" "$work/logits.json"
+    python "$version" "$here/check_calls.py" "$folder" "$pretrain"
+    for copy in with-prefix without-prefix bfloat16; do
+      rm -rf "$work/saved"
+      python "$version" "$here/save_again.py" "$folder" "$work/saved" "$copy"
+      "$pretrain" eval --checkpoint "$work/saved" --logits "$work/prompt.txt" >"$work/saved.json"
+      python "$version" "$here/check_model.py" "$work/saved" "$work/saved.json"
+    done
+  done
 }
 
-if [ -n "$checkpoint" ]; then
-  check "$checkpoint"
-  exit
-fi
-for type in bpe unigram char; do
-  "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
-    --tokenizer-type "$type" --vocab 8000 --steps 60
-  for folder in "$work/$type"/checkpoints/step-*; do newest=$folder; done
-  check "$newest"
-done
+check_models() {
+  local type
+  python new "$here/paragraphs.py" "$data" "$work/paragraphs.txt"
+  if [ -n "$checkpoint" ]; then
+    check_model "$checkpoint"
+    return
+  fi
+  for type in bpe unigram char; do
+    "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
+      --tokenizer-type "$type" --vocab 8000 --steps 60
+    check_model "$(newest "$work/$type")"
+  done
+}
+
+[ "$only" = steps ] || check_models
+[ "$only" = models ] || [ -n "$checkpoint" ] || python new "$here/check_steps.py" "$pretrain" "$work/steps"
+echo "interop: passed"

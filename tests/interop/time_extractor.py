@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times the way from uncompressed MediaWiki XML to text beside WikiExtractor's on the same file, by turns.
+"""Times the way from uncompressed MediaWiki XML to text, interleaved with WikiExtractor's on the same file.
 
     time_extractor.py DUMP.xml --read-dump BINARY [--rounds N]
 

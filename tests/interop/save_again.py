@@ -1,0 +1,27 @@
+"""Saves a model folder with transformers: save_again.py DIR NEW with-prefix|without-prefix|bfloat16
+
+As a fine-tuning would, with our tokenizer files copied along. without-prefix is GPT2Model, whose tensors lack
+"transformer."; bfloat16 halves the weights, which are then compared after widening.
+"""
+
+import os
+import shutil
+import sys
+
+import torch
+import transformers
+
+
+def main():
+    folder, new, form = sys.argv[1:4]
+    transformers.logging.set_verbosity_error()
+    kind = transformers.GPT2Model if form == "without-prefix" else transformers.GPT2LMHeadModel
+    dtype = torch.bfloat16 if form == "bfloat16" else torch.float32
+    model = kind.from_pretrained(folder, dtype=dtype)
+    model.save_pretrained(new)
+    for name in ("tokenizer.model", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(os.path.join(folder, name), new)
+
+
+if __name__ == "__main__":
+    main()
