@@ -72,9 +72,14 @@ const std::vector<Home>& homes() {
   return kHomes;
 }
 
-constexpr std::string_view kTopLevel[] = {
-    "CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE", "apps",
-    "libs",           "tokenizer",         "pipeline",  "tests",        "deploy",  "build"};
+constexpr std::string_view kTopLevel[] = {"CMakeLists.txt", "CMakePresets.json",
+                                          "README.md",      "ARCHITECTURE.md",
+                                          "CHANGELOG.md",   "CONTRIBUTING.md",
+                                          "SECURITY.md",    "LICENSE",
+                                          "NOTICE",         "apps",
+                                          "libs",           "tokenizer",
+                                          "pipeline",       "tests",
+                                          "deploy",         "build"};
 
 bool lies_in(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
