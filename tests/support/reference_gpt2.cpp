@@ -9,38 +9,153 @@ namespace {
 
 using reference::Matrix;
 
+void add(Matrix& x, const Matrix& y) {
+  for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+}
+
+Matrix transposed(const Matrix& in, int64_t rows, int64_t columns) {
+  Matrix out(in.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c)
+      out[static_cast<size_t>(c * rows + r)] = in[static_cast<size_t>(r * columns + c)];
+  }
+  return out;
+}
+
+/// What one layer computes on its way, for its backward pass.
+struct Block {
+  Matrix x, normed1, qkv, mixed, middle, normed2, up, activated;
+};
+
 class ReferenceModel {
  public:
-  ReferenceModel(const ModelConfig& config, const std::vector<double>& parameters, int64_t M)
-      : c_(config), parameters_(parameters), M_(M) {}
+  ReferenceModel(const ModelConfig& config, const ParameterLayout& layout,
+                 const std::vector<double>& parameters, std::span<const uint32_t> inputs)
+      : c_(config),
+        layout_(layout),
+        parameters_(parameters),
+        inputs_(inputs),
+        M_(static_cast<int64_t>(inputs.size())) {}
 
+  Matrix logits() {
+    Matrix x = embedded();
+    for (const BlockOffsets& at : layout_.blocks()) {
+      blocks_.push_back(block(std::move(x), at));
+      x = output_of(blocks_.back(), at);
+    }
+    final_ = std::move(x);
+    hidden_ = norm(final_, layout_.final_norm_gain(), layout_.final_norm_bias());
+    return reference::linear_transposed(hidden_, embedding(), M_, c_.vocabulary, c_.d_model);
+  }
+
+  /// Requires: logits() was called.
+  Matrix gradients(const Matrix& dlogits) {
+    gradients_.assign(layout_.flat_size(), 0);
+    const int64_t C = c_.d_model;
+    // logits = h E^T: dh = dlogits E, dE = dlogits^T h.
+    Matrix dx = reference::linear(dlogits, embedding(), {}, M_, C, c_.vocabulary);
+    add_at(layout_.token_embedding(),
+           reference::linear(transposed(dlogits, M_, c_.vocabulary), hidden_, {}, c_.vocabulary, C, M_));
+    dx = norm_backward(dx, final_, layout_.final_norm_gain(), layout_.final_norm_bias());
+    for (size_t left = blocks_.size(); left > 0; --left)
+      block_backward(dx, blocks_[left - 1], layout_.blocks()[left - 1]);
+    embed_backward(dx);
+    return gradients_;
+  }
+
+ private:
   Matrix slice(size_t offset, int64_t count) const {
     const auto begin = parameters_.begin() + static_cast<int64_t>(offset);
     return Matrix(begin, begin + count);
   }
+  Matrix embedding() const { return slice(layout_.token_embedding(), c_.vocabulary * c_.d_model); }
   Matrix norm(const Matrix& x, size_t gain, size_t bias) const {
     return reference::layer_norm(x, slice(gain, c_.d_model), slice(bias, c_.d_model), M_, c_.d_model);
   }
   Matrix linear(const Matrix& x, size_t weight, size_t bias, int64_t in, int64_t out) const {
     return reference::linear(x, slice(weight, in * out), slice(bias, out), M_, out, in);
   }
-  void add(Matrix& x, const Matrix& y) const {
-    for (size_t i = 0; i < x.size(); ++i) x[i] += y[i];
+
+  size_t token_row(int64_t m) const {
+    return layout_.token_embedding() + inputs_[static_cast<size_t>(m)] * static_cast<size_t>(c_.d_model);
   }
-  void block(Matrix& x, const BlockOffsets& at) const {
-    const int64_t C = c_.d_model;
-    const Matrix qkv = linear(norm(x, at.norm1_gain, at.norm1_bias), at.qkv_weight, at.qkv_bias, C, 3 * C);
-    const Matrix mixed =
-        reference::causal_attention(qkv, M_ / c_.context, c_.context, c_.heads, c_.head_size());
-    add(x, linear(mixed, at.attention_weight, at.attention_bias, C, C));
-    const Matrix up = linear(norm(x, at.norm2_gain, at.norm2_bias), at.up_weight, at.up_bias, C, c_.d_ff);
-    add(x, linear(reference::gelu(up), at.down_weight, at.down_bias, c_.d_ff, C));
+  size_t position_row(int64_t m) const {
+    return layout_.position_embedding() + static_cast<size_t>(m % c_.context * c_.d_model);
+  }
+  Matrix embedded() const {
+    Matrix x;
+    for (int64_t m = 0; m < M_; ++m) {
+      Matrix row = slice(token_row(m), c_.d_model);
+      add(row, slice(position_row(m), c_.d_model));
+      x.insert(x.end(), row.begin(), row.end());
+    }
+    return x;
   }
 
- private:
+  Block block(Matrix x, const BlockOffsets& at) const {
+    const int64_t C = c_.d_model;
+    Block b{.x = std::move(x)};
+    b.normed1 = norm(b.x, at.norm1_gain, at.norm1_bias);
+    b.qkv = linear(b.normed1, at.qkv_weight, at.qkv_bias, C, 3 * C);
+    b.mixed = reference::causal_attention(b.qkv, M_ / c_.context, c_.context, c_.heads, c_.head_size());
+    b.middle = b.x;
+    add(b.middle, linear(b.mixed, at.attention_weight, at.attention_bias, C, C));
+    b.normed2 = norm(b.middle, at.norm2_gain, at.norm2_bias);
+    b.up = linear(b.normed2, at.up_weight, at.up_bias, C, c_.d_ff);
+    b.activated = reference::gelu(b.up);
+    return b;
+  }
+  Matrix output_of(const Block& b, const BlockOffsets& at) const {
+    Matrix out = b.middle;
+    add(out, linear(b.activated, at.down_weight, at.down_bias, c_.d_ff, c_.d_model));
+    return out;
+  }
+
+  void add_at(size_t offset, const Matrix& values) {
+    for (size_t i = 0; i < values.size(); ++i) gradients_[offset + i] += values[i];
+  }
+  /// y = x W + b: stores dW = x^T dy and db, returns dx = dy W^T.
+  Matrix linear_backward(const Matrix& dy, const Matrix& x, size_t weight, size_t bias, int64_t in,
+                         int64_t out) {
+    add_at(weight, reference::linear(transposed(x, M_, in), dy, {}, in, out, M_));
+    for (int64_t m = 0; m < M_; ++m) add_at(bias, Matrix(dy.begin() + m * out, dy.begin() + (m + 1) * out));
+    return reference::linear_transposed(dy, slice(weight, in * out), M_, in, out);
+  }
+  Matrix norm_backward(const Matrix& dy, const Matrix& x, size_t gain, size_t bias) {
+    auto d = reference::layer_norm_backward(dy, x, slice(gain, c_.d_model), M_, c_.d_model);
+    add_at(gain, d.gamma);
+    add_at(bias, d.beta);
+    return std::move(d.x);
+  }
+  /// dx is the gradient of the block's output on entry, that of its input on return.
+  void block_backward(Matrix& dx, const Block& b, const BlockOffsets& at) {
+    const int64_t C = c_.d_model;
+    const Matrix dactivated = linear_backward(dx, b.activated, at.down_weight, at.down_bias, c_.d_ff, C);
+    const Matrix dup = reference::gelu_backward(dactivated, b.up);
+    const Matrix dnormed2 = linear_backward(dup, b.normed2, at.up_weight, at.up_bias, C, c_.d_ff);
+    add(dx, norm_backward(dnormed2, b.middle, at.norm2_gain, at.norm2_bias));
+    const Matrix dmixed = linear_backward(dx, b.mixed, at.attention_weight, at.attention_bias, C, C);
+    const Matrix dqkv = reference::causal_attention_backward(dmixed, b.qkv, M_ / c_.context, c_.context,
+                                                             c_.heads, c_.head_size());
+    const Matrix dnormed1 = linear_backward(dqkv, b.normed1, at.qkv_weight, at.qkv_bias, C, 3 * C);
+    add(dx, norm_backward(dnormed1, b.x, at.norm1_gain, at.norm1_bias));
+  }
+  void embed_backward(const Matrix& dx) {
+    for (int64_t m = 0; m < M_; ++m) {
+      const Matrix row(dx.begin() + m * c_.d_model, dx.begin() + (m + 1) * c_.d_model);
+      add_at(token_row(m), row);
+      add_at(position_row(m), row);
+    }
+  }
+
   const ModelConfig& c_;
+  const ParameterLayout& layout_;
   const std::vector<double>& parameters_;
+  std::span<const uint32_t> inputs_;
   int64_t M_;
+  std::vector<Block> blocks_;
+  Matrix final_, hidden_;  // before and after the last norm
+  Matrix gradients_;
 };
 
 }  // namespace
@@ -48,23 +163,7 @@ class ReferenceModel {
 std::vector<double> reference_logits(const ModelConfig& config, const ParameterLayout& layout,
                                      const std::vector<double>& parameters,
                                      std::span<const uint32_t> inputs) {
-  const auto M = static_cast<int64_t>(inputs.size());
-  const int64_t C = config.d_model;
-  const ReferenceModel model(config, parameters, M);
-  Matrix x(static_cast<size_t>(M * C));
-  for (int64_t m = 0; m < M; ++m) {
-    const Matrix token =
-        model.slice(layout.token_embedding() + inputs[static_cast<size_t>(m)] * static_cast<size_t>(C), C);
-    const Matrix position =
-        model.slice(layout.position_embedding() + static_cast<size_t>(m % config.context * C), C);
-    for (int64_t c = 0; c < C; ++c) {
-      x[static_cast<size_t>(m * C + c)] = token[static_cast<size_t>(c)] + position[static_cast<size_t>(c)];
-    }
-  }
-  for (const BlockOffsets& at : layout.blocks()) model.block(x, at);
-  const Matrix h = model.norm(x, layout.final_norm_gain(), layout.final_norm_bias());
-  return reference::linear_transposed(h, model.slice(layout.token_embedding(), config.vocabulary * C), M,
-                                      config.vocabulary, C);
+  return ReferenceModel(config, layout, parameters, inputs).logits();
 }
 
 double reference_loss(const ModelConfig& config, const ParameterLayout& layout,
@@ -73,6 +172,14 @@ double reference_loss(const ModelConfig& config, const ParameterLayout& layout,
   const Matrix losses = reference::cross_entropy(reference_logits(config, layout, parameters, inputs),
                                                  targets, config.vocabulary);
   return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+std::vector<double> reference_gradients(const ModelConfig& config, const ParameterLayout& layout,
+                                        const std::vector<double>& parameters,
+                                        std::span<const uint32_t> inputs, std::span<const int32_t> targets) {
+  ReferenceModel model(config, layout, parameters, inputs);
+  const Matrix logits = model.logits();
+  return model.gradients(reference::cross_entropy_backward(logits, targets, config.vocabulary));
 }
 
 }  // namespace pretrain::test

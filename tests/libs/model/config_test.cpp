@@ -4,6 +4,7 @@
 
 #include "libs/base/error.h"
 #include "libs/model/parameters.h"
+#include "libs/tensor/layer_norm.h"
 
 namespace pretrain {
 namespace {
@@ -31,6 +32,46 @@ TEST(ModelConfig, SurvivesTheHuggingFaceFile) {
   const ModelConfig config{
       .layers = 3, .d_model = 48, .heads = 4, .d_ff = 96, .vocabulary = 999, .context = 33};
   EXPECT_EQ(config_from_hugging_face(hugging_face_config(config, 1)), config);
+}
+
+TEST(ModelConfig, TellsHuggingFaceWhatTheKernelsCompute) {
+  const ModelConfig config{
+      .layers = 3, .d_model = 48, .heads = 4, .d_ff = 96, .vocabulary = 999, .context = 33};
+  const nlohmann::json json = hugging_face_config(config, 7);
+  EXPECT_EQ(json.at("layer_norm_epsilon").get<double>(), 1e-5);
+  EXPECT_EQ(json.at("layer_norm_epsilon").get<float>(), kLayerNormEpsilon);
+  EXPECT_EQ(json.at("activation_function"), "gelu_new");
+  EXPECT_EQ(json.at("model_type"), "gpt2");
+  EXPECT_EQ(json.at("architectures"), nlohmann::json({"GPT2LMHeadModel"}));
+  EXPECT_EQ(json.at("tie_word_embeddings"), true);
+  EXPECT_EQ(json.at("scale_attn_weights"), true);
+  for (const char* key : {"attn_pdrop", "embd_pdrop", "resid_pdrop"}) EXPECT_EQ(json.at(key), 0.0) << key;
+  EXPECT_EQ(json.at("initializer_range"), 0.02);
+  EXPECT_EQ(json.at("bos_token_id"), 7);
+  EXPECT_EQ(json.at("eos_token_id"), 7);
+}
+
+TEST(ModelConfig, PresetsAreTheDocumentedOnes) {
+  const std::vector<Preset> documented{{"base", 6, 512, 8, 2048, 16000, 256, 16, 1e-3, 0.005, ""},
+                                       {"large", 6, 512, 8, 2048, 32000, 128, 64, 1e-3, 0.005, ""},
+                                       {"xl-vocab", 6, 512, 8, 2048, 50000, 128, 16, 1e-3, 0.005, ""},
+                                       {"quality", 4, 384, 6, 1536, 16000, 128, 32, 1e-3, 0.005, ""},
+                                       {"prototype", 2, 256, 4, 1024, 10000, 64, 32, 1.5e-3, 0.005, ""},
+                                       {"shakespeare", 4, 128, 8, 512, 0, 64, 32, 3e-3, 0.1, ""},
+                                       {"small", 2, 128, 4, 512, 0, 64, 8, 2e-3, 0.1, ""},
+                                       {"v2", 1, 256, 4, 1024, 0, 64, 8, 2e-3, 0.1, ""},
+                                       {"tiny", 1, 64, 4, 256, 0, 32, 8, 3e-3, 0.1, ""},
+                                       {"fast", 3, 256, 4, 1024, 16000, 128, 32, 1.5e-3, 0.005, ""}};
+  for (const Preset& expected : documented) {
+    SCOPED_TRACE(expected.name);
+    const Preset actual = *find_preset(expected.name);
+    EXPECT_EQ(model_config(actual, 65), model_config(expected, 65));
+    EXPECT_EQ(actual.batch, expected.batch);
+    EXPECT_EQ(actual.learning_rate, expected.learning_rate);
+    EXPECT_EQ(actual.validation_fraction, expected.validation_fraction);
+  }
+  EXPECT_EQ(of_preset("tiny", 65).vocabulary, 65);
+  EXPECT_FALSE(find_preset("nothing").has_value());
 }
 
 TEST(ModelConfig, RejectsSizesThatDoNotFit) {

@@ -1,6 +1,8 @@
 #include "libs/model/parameters.h"
 
+#include <array>
 #include <cmath>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -64,6 +66,68 @@ TEST(Initialization, FollowsGpt2) {
       EXPECT_EQ(sum / n, t.name.find("ln_") != std::string::npos && t.name.ends_with("weight") ? 1.0 : 0.0)
           << t.name;
     }
+  }
+}
+
+/// Values of the random tensors in units of their deviation, rounded so that the same draw is the same
+/// number.
+std::vector<int> random_draws(const ParameterLayout& layout, const Buffer<float>& values) {
+  std::vector<int> draws;
+  for (const ParameterInfo& t : layout.tensors()) {
+    for (size_t i = t.offset; t.initial_std > 0 && i < t.offset + t.size; ++i)
+      draws.push_back(static_cast<int>(std::lround(1000 * values[i] / t.initial_std)));
+  }
+  return draws;
+}
+
+/// Several blocks of 16,384 values, which have seeds of their own, in one tensor.
+const ModelConfig kManyBlocks{
+    .layers = 2, .d_model = 64, .heads = 4, .d_ff = 512, .vocabulary = 1100, .context = 600};
+
+TEST(Initialization, NoStretchOfValuesComesTwice) {
+  Compute compute(2);
+  const ParameterLayout layout(kManyBlocks);
+  Buffer<float> values(layout.flat_size());
+  initialize_parameters(compute, layout, 3, values.data());
+  const std::vector<int> draws = random_draws(layout, values);
+  std::set<std::array<int, 6>> stretches;  // from any place, in any tensor
+  for (size_t i = 0; i + 6 <= draws.size(); ++i) {
+    std::array<int, 6> stretch{};
+    std::copy_n(draws.begin() + static_cast<int64_t>(i), 6, stretch.begin());
+    ASSERT_TRUE(stretches.insert(stretch).second) << "the values from " << i << " on were there before";
+  }
+}
+
+TEST(Initialization, IsNormallyDistributed) {
+  Compute compute(2);
+  const ParameterLayout layout(kManyBlocks);
+  Buffer<float> values(layout.flat_size());
+  initialize_parameters(compute, layout, 3, values.data());
+  const std::vector<int> draws = random_draws(layout, values);
+  const auto share_below = [&](double z) {
+    return static_cast<double>(std::ranges::count_if(draws, [&](int d) { return d < 1000 * z; })) /
+           static_cast<double>(draws.size());
+  };
+  for (const double z : {-3.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0}) {
+    const double expected = 0.5 * std::erfc(-z / std::sqrt(2.0));
+    const double deviation = std::sqrt(expected * (1 - expected) / static_cast<double>(draws.size()));
+    EXPECT_NEAR(share_below(z), expected, 4 * deviation + 5e-4) << z;  // draws are rounded
+  }
+}
+
+TEST(Initialization, OtherTensorsAndSizesDoNotChangeATensor) {
+  Compute compute(1);
+  const ParameterLayout small(kModel);
+  const ParameterLayout large(kManyBlocks);
+  Buffer<float> a(small.flat_size()), b(large.flat_size());
+  initialize_parameters(compute, small, 3, a.data());
+  initialize_parameters(compute, large, 3, b.data());
+  for (const char* name : {"transformer.wte.weight", "transformer.wpe.weight",
+                           "transformer.h.1.attn.c_attn.weight", "transformer.h.1.attn.c_proj.weight"}) {
+    const ParameterInfo* in_small = small.find(name);
+    const ParameterInfo* in_large = large.find(name);
+    for (size_t i = 0; i < std::min(in_small->size, in_large->size); ++i)
+      ASSERT_EQ(a[in_small->offset + i], b[in_large->offset + i]) << name << " " << i;
   }
 }
 

@@ -38,6 +38,19 @@ TEST(Reference, LayerNormGivesRowsOfMeanZeroAndVarianceOne) {
   }
 }
 
+/// Small rows, of which the epsilon takes a part.
+TEST(Reference, LayerNormHasGpt2sEpsilon) {
+  const Matrix y = reference::layer_norm({0.01, -0.01}, Matrix(2, 1.0), Matrix(2, 0.0), 1, 2);
+  EXPECT_NEAR(y[0], 0.01 / std::sqrt(1e-4 + 1e-5), 1e-12);
+}
+
+TEST(Reference, GeluIsTheTanhForm) {
+  // From 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), to ten digits.
+  const Matrix y = reference::gelu({-3, -1, 0, 0.5, 2});
+  const Matrix expected{-0.0036373921, -0.1588080094, 0, 0.3457140098, 1.9545976940};
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-9) << i;
+}
+
 TEST(Reference, LayerNormGradientsAgreeWithCentralDifferences) {
   const int64_t M = 3, C = 5;
   const Matrix x = as_double(normal_values(test::area(M, C), 1));
