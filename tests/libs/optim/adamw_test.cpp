@@ -7,6 +7,7 @@
 #include <tbb/global_control.h>
 
 #include "libs/base/rng.h"
+#include "tests/support/scalar_adamw.h"
 
 namespace pretrain {
 namespace {
@@ -39,6 +40,107 @@ void step(AdamW& optimizer, const std::vector<float>& gradients, std::vector<flo
 
 std::vector<float> copy(const Buffer<float>& buffer) {
   return {buffer.data(), buffer.data() + buffer.size()};
+}
+
+/// The embedding alone has three pieces of 65,536 elements, and `up` has one and a half.
+const ModelConfig kManyPieces{
+    .layers = 1, .d_model = 64, .heads = 2, .d_ff = 1600, .vocabulary = 2500, .context = 5};
+
+/// Whether the reference lets it decay: matrices, but not the embedding of positions.
+bool decays(const ParameterInfo& tensor) {
+  return tensor.shape.size() == 2 && tensor.name != "transformer.wpe.weight";
+}
+
+/// All parameters by the formula, in double precision.
+class ScalarUpdates {
+ public:
+  ScalarUpdates(const ParameterLayout& layout, const std::vector<float>& parameters) : layout_(layout) {
+    for (const float p : parameters) states_.push_back({.p = static_cast<double>(p)});
+  }
+  void update(const std::vector<float>& gradients, double learning_rate, const AdamWOptions& options) {
+    const double norm = norm_of(gradients);
+    const double scale =
+        options.gradient_clip > 0 && norm > options.gradient_clip ? options.gradient_clip / norm : 1;
+    ++updates_;
+    for (const ParameterInfo& tensor : layout_.tensors()) {
+      const double decay = decays(tensor) ? options.weight_decay : 0;
+      for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+        states_[i].update(updates_, scale * static_cast<double>(gradients[i]), learning_rate, decay,
+                          {options.beta1, options.beta2, options.epsilon});
+      }
+    }
+  }
+  const test::ScalarAdamW& at(size_t i) const { return states_[i]; }
+
+ private:
+  const ParameterLayout& layout_;
+  std::vector<test::ScalarAdamW> states_;
+  int updates_ = 0;
+};
+
+/// Gradients of very different sizes: around epsilon, where it counts, and far above it.
+std::vector<float> uneven_gradients(const ParameterLayout& layout, uint64_t seed) {
+  std::vector<float> gradients = random_values(layout, seed);
+  for (size_t i = 0; i < gradients.size(); ++i) gradients[i] *= std::pow(10.0F, -static_cast<float>(i % 11));
+  return gradients;
+}
+
+/// `given` is what the fast version gets, `meant` what it must mean by it.
+void expect_updates_by_the_formula(const AdamWOptions& given, const AdamWOptions& meant, double deviation) {
+  Compute compute(2);
+  const ParameterLayout layout(kManyPieces);
+  AdamW optimizer(compute, layout, given);
+  std::vector<float> parameters = random_values(layout, 1);
+  ScalarUpdates expected(layout, parameters);
+  for (uint64_t t = 1; t <= 4; ++t) {
+    std::vector<float> gradients = uneven_gradients(layout, 10 + t);
+    for (float& value : gradients) value *= static_cast<float>(deviation);
+    const double rate = 0.01 * static_cast<double>(t);
+    step(optimizer, gradients, parameters, rate);
+    expected.update(gradients, rate, meant);
+  }
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+      const test::ScalarAdamW& e = expected.at(i);
+      // Betas rounded to float change 1 - beta by 1e-6 of it at most; the rest are rounding errors.
+      // The terms of m may cancel; the root of v is about as large as they are. Denormals become zero.
+      ASSERT_NEAR(static_cast<double>(optimizer.m()[i]), e.m, 1e-5 * (std::abs(e.m) + std::sqrt(e.v)) + 1e-30)
+          << tensor.name;
+      ASSERT_NEAR(static_cast<double>(optimizer.v()[i]), e.v, 1e-5 * e.v + 1e-37) << tensor.name;
+      ASSERT_NEAR(static_cast<double>(parameters[i]), e.p, 3e-6)
+          << tensor.name << ", element " << i - tensor.offset << " of " << tensor.size;
+    }
+  }
+}
+
+TEST(AdamW, UpdatesEachElementByTheFormula) {
+  const AdamWOptions clipped{
+      .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6, .weight_decay = 0.3, .gradient_clip = 5};
+  expect_updates_by_the_formula(clipped, clipped, 1);
+  const AdamWOptions free{
+      .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6, .weight_decay = 0.3, .gradient_clip = 0};
+  expect_updates_by_the_formula(free, free, 1);
+}
+
+TEST(AdamW, HasTheDocumentedDefaults) {
+  const AdamWOptions documented{
+      .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .weight_decay = 0.1, .gradient_clip = 1};
+  expect_updates_by_the_formula({}, documented, 1);     // is clipped
+  expect_updates_by_the_formula({}, documented, 1e-5);  // is not
+}
+
+TEST(AdamW, LeavesWhatIsBetweenTensorsAsItIs) {
+  Compute compute(1);
+  const ParameterLayout layout(kModel);
+  AdamW optimizer(compute, layout, {});
+  std::vector<float> parameters(layout.flat_size(), 7.0F);
+  step(optimizer, std::vector<float>(layout.flat_size(), 1.0F), parameters);
+  size_t end = 0;
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    for (size_t i = end; i < tensor.offset; ++i) EXPECT_EQ(parameters[i], 7.0F) << "before " << tensor.name;
+    end = tensor.offset + tensor.size;
+  }
+  for (size_t i = end; i < parameters.size(); ++i) EXPECT_EQ(parameters[i], 7.0F) << "at the end";
 }
 
 TEST(AdamW, MeasuresTheGlobalNorm) {
@@ -74,7 +176,7 @@ TEST(AdamW, DecaysMatricesOnly) {
   std::vector<float> parameters = before;
   step(optimizer, std::vector<float>(layout.flat_size()), parameters, 0.5);
   for (const ParameterInfo& tensor : layout.tensors()) {
-    const bool is_matrix = tensor.shape.size() == 2 && tensor.name != "transformer.wpe.weight";
+    const bool is_matrix = decays(tensor);
     for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
       EXPECT_NEAR(parameters[i], before[i] * (is_matrix ? 0.95F : 1.0F), is_matrix ? 1e-6F : 0.0F)
           << tensor.name;
@@ -163,9 +265,7 @@ TEST(AdamW, ContinuesBitForBitFromItsState) {
 
 TEST(AdamW, DoesNotDependOnTheNumberOfThreads) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
-  // The embedding alone has three pieces of 65,536.
-  const ParameterLayout layout(
-      {.layers = 1, .d_model = 64, .heads = 2, .d_ff = 100, .vocabulary = 2500, .context = 5});
+  const ParameterLayout layout(kManyPieces);
   const std::vector<float> gradients = random_values(layout, 1);
   const auto run = [&](int threads) {
     Compute compute(threads);

@@ -48,6 +48,24 @@ TEST(Schedule, ARunShorterThanItsWarmupStillWarmsUp) {
   EXPECT_NEAR(schedule.at(101), 1, kTolerance);
 }
 
+TEST(Schedule, HasTheDocumentedDefaults) {
+  EXPECT_EQ(Schedule().at(1), 1e-3);
+  const Schedule cosine{.kind = ScheduleKind::kCosine, .total_steps = 10};
+  EXPECT_NEAR(cosine.at(10), 1e-4, kTolerance);
+}
+
+TEST(Schedule, CosineBeginsRightAfterTheWarmup) {
+  const Schedule schedule{
+      .kind = ScheduleKind::kCosine, .peak = 1, .final_share = 0, .warmup_steps = 3, .total_steps = 7};
+  const double pi = std::acos(-1.0);
+  EXPECT_NEAR(schedule.at(1), 1.0 / 3, kTolerance);
+  EXPECT_NEAR(schedule.at(3), 1, kTolerance);
+  for (const uint64_t step : {4U, 5U, 6U, 7U}) {
+    EXPECT_NEAR(schedule.at(step), 0.5 * (1 + std::cos(pi * static_cast<double>(step - 3) / 4)), kTolerance)
+        << step;
+  }
+}
+
 TEST(Schedule, NamesAreReadAndWritten) {
   for (const auto kind : {ScheduleKind::kConstant, ScheduleKind::kCosine}) {
     EXPECT_EQ(parse_schedule(to_string(kind)), kind);

@@ -3,27 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "tests/libs/tensor/kernel_testing.h"
-#include "tests/support/matchers.h"
+#include "tests/support/scalar_adamw.h"
 
 namespace pretrain {
 namespace {
 
 using test::Guarded;
 using test::normal_values;
-
-/// One parameter in double precision, from the formula.
-struct ScalarAdamW {
-  double p, m = 0, v = 0;
-
-  void update(int t, double gradient, double learning_rate, double weight_decay) {
-    constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kTinyRoot = 1e-8;
-    m = kBeta1 * m + (1 - kBeta1) * gradient;
-    v = kBeta2 * v + (1 - kBeta2) * gradient * gradient;
-    const double m_hat = m / (1 - std::pow(kBeta1, t));
-    const double v_hat = v / (1 - std::pow(kBeta2, t));
-    p -= learning_rate * (m_hat / (std::sqrt(v_hat) + kTinyRoot) + weight_decay * p);
-  }
-};
+using test::ScalarAdamW;
 
 constexpr double kLearningRate = 0.02;
 constexpr double kScale = 0.5;
@@ -67,6 +54,22 @@ TEST(AdamWKernel, AgreesWithAScalarVersionOverSeveralSteps) {
     for (const size_t count : {1U, 3U, 7U, 8U, 9U, 15U, 16U, 17U, 33U, 100U}) {
       check_against_scalar(count, 0.0);
       check_against_scalar(count, 0.1);
+    }
+  });
+}
+
+/// Gradients around epsilon, where it decides how far a parameter goes, and whether it is added after the
+/// root.
+TEST(AdamWKernel, EpsilonIsAddedToTheRoot) {
+  test::for_each_target([] {
+    constexpr size_t kCount = 19;  // vectors and a rest
+    std::vector<float> gradient(kCount), parameter(kCount), m(kCount), v(kCount);
+    for (size_t i = 0; i < kCount; ++i) gradient[i] = 1e-10F * std::pow(2.0F, static_cast<float>(i));
+    adamw_update(step_number(1), 0, kCount, gradient.data(), parameter.data(), m.data(), v.data());
+    for (size_t i = 0; i < kCount; ++i) {
+      ScalarAdamW expected{.p = 0};
+      expected.update(1, kScale * static_cast<double>(gradient[i]), kLearningRate, 0);
+      EXPECT_NEAR(static_cast<double>(parameter[i]), expected.p, 1e-5 * std::abs(expected.p)) << gradient[i];
     }
   });
 }
