@@ -73,16 +73,20 @@ namespace pretrain {
 HWY_EXPORT(MultiplyAddLoop);
 HWY_EXPORT(SumLoop);
 
+double combined_rate(std::span<const WorkSpan> spans) {
+  WorkSpan all = spans.front();
+  for (const WorkSpan& span : spans.subspan(1)) {
+    all = {std::min(all.begin, span.begin), std::max(all.end, span.end), all.operations + span.operations};
+  }
+  return all.operations / std::chrono::duration<double>(all.end - all.begin).count();
+}
+
 FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, Precision precision) {
   using Clock = std::chrono::steady_clock;
   constexpr long kIterations = 400'000;  // a few milliseconds
   const auto loop = HWY_DYNAMIC_DISPATCH(MultiplyAddLoop);
   const auto threads = static_cast<size_t>(compute.threads());
-  struct Span {
-    Clock::time_point begin, end;
-    double operations;
-  };
-  std::vector<Span> spans(threads);
+  std::vector<WorkSpan> spans(threads);
   const auto round = [&] {
     std::atomic<size_t> arrived{0};
     compute.parallel_for(threads, [&](size_t i) {
@@ -95,13 +99,7 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
       const double operations = loop(precision, kIterations, &sink);
       spans[i] = {begin, Clock::now(), sink == 0 ? 0 : operations};
     });
-    // From the first to start to the last to end: threads that took turns must not count as if they had not.
-    Span all = spans[0];
-    for (size_t i = 1; i < threads; ++i) {
-      all = {std::min(all.begin, spans[i].begin), std::max(all.end, spans[i].end),
-             all.operations + spans[i].operations};
-    }
-    return all.operations / std::chrono::duration<double>(all.end - all.begin).count();
+    return combined_rate(spans);
   };
   double best = 0;
   double sum = 0;  // of seconds for each FLOP: rounds are of equal work

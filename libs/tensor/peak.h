@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <string>
 
 #include "libs/tensor/compute.h"
@@ -16,6 +17,16 @@ struct FmaRate {
   double best = 0;  ///< of many rounds of a millisecond: what the machine can do
   double mean = 0;  ///< over the whole time: what it gave, with neighbours on it
 };
+
+/// What one thread has done, and when.
+struct WorkSpan {
+  std::chrono::steady_clock::time_point begin, end;
+  double operations = 0;
+};
+
+/// All operations over the time from the first begin to the last end: threads that took turns do not count as
+/// if they had worked at once. Requires: at least one span.
+double combined_rate(std::span<const WorkSpan> spans);
 
 /// Takes about `duration`, at least one round.
 FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration,

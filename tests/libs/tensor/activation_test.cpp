@@ -101,7 +101,7 @@ TEST(Gelu, BackwardIsExactElementByElement) {
 TEST(Gelu, HandlesEveryLengthAndStart) {
   Compute compute(2);
   test::for_each_target([&] {
-    for (const size_t count : {0U, 1U, 2U, 3U, 5U, 7U, 8U, 9U, 15U, 16U, 17U, 31U, 33U, 16385U}) {
+    for (const size_t count : {0U, 1U, 2U, 3U, 5U, 7U, 8U, 9U, 15U, 16U, 17U, 31U, 33U, 16385U, 33'000U}) {
       const size_t offset = count % 5;
       const Guarded x(test::normal_values(count, 1, 2.0), offset);
       const Guarded dy(test::normal_values(count, 2), 1);

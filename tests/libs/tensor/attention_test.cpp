@@ -82,6 +82,18 @@ TEST(CausalAttention, AgreesWithTheReferenceInBf16) {
   });
 }
 
+TEST(CausalAttention, AgreesWithTheReferenceInALongContext) {
+  for (const Shape& s : {Shape{1, 960, 1, 8}, Shape{1, 961, 1, 16}, Shape{1, 1100, 2, 8}}) {
+    check_against_reference(s, 1.0, bound(s));
+    check_against_reference(s, 1.0, 4.0 / 256, Precision::kBf16);
+  }
+}
+
+TEST(CausalAttention, AgreesWithTheReferenceForManyHeadsAndSequences) {
+  const Shape s{9, 20, 11, 8};
+  check_against_reference(s, 1.0, bound(s));
+}
+
 /// The operands are rounded on the way otherwise; the output is, too, which shifts the backward pass a
 /// little.
 TEST(CausalAttention, WorksOnWhatIsStoredInBf16) {

@@ -1,13 +1,16 @@
 #include "libs/tensor/compute.h"
 
 #include <atomic>
-#include <chrono>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
 
 #include "libs/tensor/buffer.h"
 #include "tests/libs/tensor/kernel_testing.h"
@@ -17,24 +20,76 @@ namespace {
 
 TEST(Compute, RunsOnAsManyThreadsAsItHasSlots) {
   const test::MoreThreads more_threads;
-  constexpr size_t kThreads = 3;
-  Compute compute(kThreads);
-  std::atomic<size_t> arrived{0};
+  Compute compute(3);
   std::mutex mutex;
   std::set<std::thread::id> threads;
   std::set<int> slots;
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  compute.parallel_for(kThreads, [&](size_t) {
-    // No task ends before all have begun, so each has a thread of its own.
-    for (++arrived; arrived < kThreads && std::chrono::steady_clock::now() < patience;)
-      std::this_thread::yield();
+  test::on_each_thread(compute, [&] {
     const std::lock_guard lock(mutex);
     threads.insert(std::this_thread::get_id());
     slots.insert(Compute::slot());
   });
-  EXPECT_EQ(threads.size(), kThreads);
+  EXPECT_EQ(threads.size(), 3U);
   EXPECT_EQ(slots, (std::set<int>{0, 1, 2}));
 }
+
+#if defined(__SSE__)
+
+/// A tenth of the smallest normal number. Volatile: the compiler would compute it otherwise.
+float denormal_product() {
+  volatile float smallest = std::numeric_limits<float>::min();
+  volatile float tenth = 0.1F;
+  return smallest * tenth;
+}
+
+/// The same in the other direction: a denormal operand counts as zero.
+float product_of_a_denormal() {
+  volatile float denormal = std::numeric_limits<float>::denorm_min();
+  volatile float large = 1e30F;
+  return denormal * large;
+}
+
+/// A new thread begins as the one that starts it, so it has to be told.
+void keep_denormals() {
+  constexpr unsigned kFlushToZeroAndDenormalsAreZero = 0x8040;
+  _mm_setcsr(_mm_getcsr() & ~kFlushToZeroAndDenormalsAreZero);
+}
+
+/// oneTBB gives its workers the state of the thread that first used the arena: here one that keeps denormals.
+TEST(Compute, FlushesDenormalsOnEachThreadThatWorksInIt) {
+  const test::MoreThreads more_threads;
+  Compute compute(3);
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::atomic<int> kept{0};
+  std::thread([&] {
+    keep_denormals();
+    EXPECT_NE(denormal_product(), 0);
+    EXPECT_NE(product_of_a_denormal(), 0);
+    test::on_each_thread(compute, [&] {
+      kept += denormal_product() != 0 || product_of_a_denormal() != 0;
+      const std::lock_guard lock(mutex);
+      threads.insert(std::this_thread::get_id());
+    });
+  }).join();
+  EXPECT_EQ(kept, 0);
+  EXPECT_EQ(threads.size(), 3U);
+}
+
+TEST(Compute, FlushesDenormalsOnTheThreadThatMadeIt) {
+  float product = 1;
+  float other = 1;
+  std::thread([&] {
+    keep_denormals();
+    const Compute compute(1);
+    product = denormal_product();
+    other = product_of_a_denormal();
+  }).join();
+  EXPECT_EQ(product, 0);
+  EXPECT_EQ(other, 0);
+}
+
+#endif  // x86
 
 TEST(Compute, GivesEachThreadScratchOfItsOwn) {
   const test::MoreThreads more_threads;

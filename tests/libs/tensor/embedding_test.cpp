@@ -88,6 +88,20 @@ TEST(Embedding, BackwardSumsRepeatedTokensAndPositions) {
   }
 }
 
+TEST(Embedding, AgreesWithTheReferenceOverManyRows) {
+  Compute compute(2);
+  const int64_t T = 300, M = 4 * T, C = 130;
+  const std::vector<uint32_t> tokens = random_tokens(M);
+  const std::vector<float> dx = normal_values(area(M, C), 1);
+  Guarded dtokens(std::vector<float>(area(kVocabulary, C)), 1);
+  Guarded dpositions(area(T, C), 2);
+  embed_backward(compute, tokens.data(), dx.data(), M, T, C, false, dtokens.data(), dpositions.data());
+  const auto expected = expected_gradients(tokens, dx, T, C, std::vector<float>(area(kVocabulary, C)),
+                                           std::vector<float>(area(T, C)));
+  EXPECT_TRUE(test::all_close(dtokens.copy(), expected.tokens, test::sum_bound(M)));
+  EXPECT_TRUE(test::all_close(dpositions.copy(), expected.positions, test::sum_bound(M)));
+}
+
 TEST(Embedding, BackwardDoesNotDependOnTheNumberOfThreads) {
   const int64_t T = 20, M = 200, C = 200;
   const std::vector<uint32_t> tokens = random_tokens(M);

@@ -123,6 +123,13 @@ TEST(Product, AgreesWithTheReferenceForALongSum) {
   check_product(compute, 66, 70, 1025, false, {.bias = true, .added = true});
 }
 
+TEST(Product, AgreesWithTheReferenceOverManyTiles) {
+  Compute compute(2);
+  check_product(compute, 3, 9000, 20, false, {.bias = true});                      // tiles side by side
+  check_product(compute, 2100, 40, 17, false, {.added = true});                    // one above the other
+  check_product(compute, 700, 2300, 12, true, {.added = true, .in_place = true});  // both
+}
+
 TEST(Product, OverwritesWhatStoodThere) {
   Compute compute(1);
   PackedMatrix packed(Precision::kFloat32, 2, 3);

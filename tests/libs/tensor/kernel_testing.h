@@ -14,12 +14,12 @@
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
-#include <tbb/global_control.h>
 
 #include "libs/base/rng.h"
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/operand.h"
 #include "libs/tensor/reference/ops.h"
+#include "tests/support/threads.h"
 
 namespace pretrain::test {
 
@@ -169,12 +169,6 @@ void for_each_target(const F& test) {
     test();
   }
 }
-
-/// Lets oneTBB start as many threads as the tests ask for, also on a machine with fewer cores.
-class MoreThreads {
- private:
-  tbb::global_control control_{tbb::global_control::max_allowed_parallelism, 8};
-};
 
 /// Runs `compute_result(threads)`, which returns a vector of floats, and expects the same bits for 1, 2 and 3
 /// threads.

@@ -73,6 +73,25 @@ TEST(LayerNorm, ForwardAgreesWithTheReference) {
   });
 }
 
+/// Rows of so small a variance that the epsilon decides what they become.
+TEST(LayerNorm, AddsGpt2sEpsilonToTheVariance) {
+  EXPECT_EQ(kLayerNormEpsilon, 1e-5F);
+  Compute compute(1);
+  test::for_each_target([&] {
+    for (const float size : {1e-4F, 1e-3F, 1e-2F, 1.0F}) {
+      const std::vector<float> x{size, -size, size, -size, size, -size, size, -size, size, -size};
+      const std::vector<float> gamma(x.size(), 1.0F), beta(x.size());
+      std::vector<float> out(x.size());
+      float mean = 0;
+      float rstd = 0;
+      layer_norm_forward(compute, x.data(), gamma.data(), beta.data(), 1, 10, out.data(), &mean, &rstd);
+      const double expected = 1 / std::sqrt(std::pow(static_cast<double>(size), 2) + 1e-5);
+      EXPECT_NEAR(static_cast<double>(rstd), expected, 1e-5 * expected) << size;
+      EXPECT_NEAR(static_cast<double>(out[0]), static_cast<double>(size) * expected, 1e-5) << size;
+    }
+  });
+}
+
 TEST(LayerNorm, ForwardWorksInPlace) {
   Compute compute(2);
   Case c(compute, 5, 33);

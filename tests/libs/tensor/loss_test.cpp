@@ -69,6 +69,19 @@ TEST(CrossEntropy, LossAndGradientAgreeWithTheReference) {
   });
 }
 
+TEST(CrossEntropy, AgreesWithTheReferenceForALargeVocabularyAndManyRows) {
+  Compute compute(2);
+  for (const auto& [rows, V] : {std::pair<int64_t, int64_t>{3, 70'001}, {600, 130}}) {
+    const Case c(rows, V);
+    Guarded logits(c.logits, 3);
+    Guarded losses(area(1, c.rows), 1);
+    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
+    EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
+                          test::sum_bound(c.V)));
+    EXPECT_TRUE(all_close(logits.copy(), c.expected_gradient(), 4 * test::sum_bound(c.V)));
+  }
+}
+
 TEST(CrossEntropy, RoundsTheGradientInItsPlace) {
   Compute compute(2);
   for_each_case([&](const Case& c) {

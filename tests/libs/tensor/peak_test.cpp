@@ -7,14 +7,41 @@
 namespace pretrain {
 namespace {
 
-TEST(Peak, IsPositivePlausibleAndRepeatable) {
-  Compute compute(1);
-  const double first = measure_fma_peak(compute, std::chrono::milliseconds(100));
-  const double second = measure_fma_peak(compute, std::chrono::milliseconds(100));
-  EXPECT_GT(first, 1e9);
-  EXPECT_LT(first, 1e12);  // no core does 100 FLOP in each of 10 G cycles a second
-  // Neighbours take turns on the machine: the best of many short rounds still comes close to itself.
-  EXPECT_LT(std::max(first, second) / std::min(first, second), 3);
+// How fast this machine is now depends on what else runs on it. So rates are held only against what no
+// machine can do, and what no neighbour can make so slow: one round is of some hundred million operations.
+constexpr double kSlowest = 1e6;
+constexpr double kFastestThread = 1e12;  // no core does 100 FLOP in each of 10 G cycles a second
+
+TEST(Peak, IsPlausibleForAnyNumberOfThreads) {
+  const test::MoreThreads more_threads;
+  for (const int threads : {1, 2, 3}) {
+    Compute compute(threads);
+    for (const Precision precision : {Precision::kFloat32, fastest_precision()}) {
+      const FmaRate rate = measure_fma_rate(compute, std::chrono::milliseconds(20), precision);
+      EXPECT_GT(rate.mean, kSlowest) << threads;
+      EXPECT_GE(rate.best, rate.mean * (1 - 1e-9)) << threads;
+      EXPECT_LT(rate.best, threads * kFastestThread) << threads;
+    }
+  }
+}
+
+std::chrono::steady_clock::time_point at_second(int seconds) {
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds));
+}
+
+TEST(Peak, CountsTheWorkOfAllThreadsOverTheTimeOfAll) {
+  const std::vector<WorkSpan> one{{at_second(10), at_second(12), 6.0}};
+  EXPECT_EQ(combined_rate(one), 3.0);
+  const std::vector<WorkSpan> at_once{{at_second(10), at_second(12), 6.0},
+                                      {at_second(10), at_second(12), 6.0}};
+  EXPECT_EQ(combined_rate(at_once), 6.0);
+  const std::vector<WorkSpan> in_turns{{at_second(12), at_second(14), 6.0},
+                                       {at_second(10), at_second(12), 6.0}};
+  EXPECT_EQ(combined_rate(in_turns), 3.0);
+  const std::vector<WorkSpan> overlapping{{at_second(11), at_second(12), 2.0},
+                                          {at_second(10), at_second(13), 3.0},
+                                          {at_second(12), at_second(14), 3.0}};
+  EXPECT_EQ(combined_rate(overlapping), 2.0);
 }
 
 TEST(Peak, SeenAgainOnlyRises) {
@@ -24,7 +51,7 @@ TEST(Peak, SeenAgainOnlyRises) {
   for (int i = 0; i < 5; ++i) {
     const double before = peak.flops();
     peak.measure(std::chrono::milliseconds(1));
-    EXPECT_GE(peak.flops(), std::max(before, 1e8));
+    EXPECT_GE(peak.flops(), std::max(before, kSlowest));
   }
 }
 
@@ -34,22 +61,10 @@ TEST(Bandwidth, IsPositiveAndPlausible) {
   std::fill_n(memory.data(), memory.size(), 1.0F);
   const Bandwidth bandwidth = measure_bandwidth(compute, memory, std::chrono::milliseconds(20));
   for (const double rate : {bandwidth.read, bandwidth.copy}) {
-    EXPECT_GT(rate, 1e7);
+    EXPECT_GT(rate, 1e4);  // a round moves some megabytes
     EXPECT_LT(rate, 1e13);
   }
   EXPECT_EQ(memory[memory.size() - 1], 1.0F);
-}
-
-TEST(Peak, CountsTheWorkOfAllThreads) {
-  const test::MoreThreads more_threads;
-  Compute one(1);
-  Compute two(2);
-  const auto duration = std::chrono::milliseconds(100);
-  // Two threads on one free core still do what one does; neither may do more than twice as much, with some
-  // slack.
-  const double ratio = measure_fma_peak(two, duration) / measure_fma_peak(one, duration);
-  EXPECT_GT(ratio, 0.3);
-  EXPECT_LT(ratio, 6);
 }
 
 TEST(Peak, NamesItsInstructionSet) {

@@ -62,6 +62,28 @@ TEST(VectorProduct, MatrixTimesVectorAgreesWithTheReference) {
   });
 }
 
+/// Sums of five tasks, the last shorter, and rows of three.
+TEST(VectorProduct, AgreesWithTheReferenceOverManyTasks) {
+  Compute compute(2);
+  const int64_t K = 301, N = 1000;
+  const std::vector<float> x = normal_values(area(1, std::max(K, N)), 1);
+  const std::vector<float> W = normal_values(area(K, N), 2);
+  const std::vector<float> bias = normal_values(area(1, N), 3);
+  Guarded scratch(vector_product_scratch_floats(K, N), 1);
+  Guarded y(area(1, N), 2);
+  vector_times_matrix(compute, x.data(), W.data(), bias.data(), K, N, scratch.data(), y.data());
+  const Matrix row(x.begin(), x.begin() + K);
+  EXPECT_TRUE(all_close(y.copy(), reference::linear(row, as_double(W), as_double(bias), 1, N, K),
+                        test::sum_bound(K)));
+  EXPECT_TRUE(scratch.intact() && y.intact());
+  // The same memory read as [1000, 301].
+  Guarded column(area(1, N), 1);
+  matrix_times_vector(compute, W.data(), x.data(), N, K, column.data());
+  EXPECT_TRUE(
+      all_close(column.copy(), reference::linear_transposed(as_double(W), row, N, 1, K), test::sum_bound(K)));
+  EXPECT_TRUE(column.intact());
+}
+
 TEST(VectorProduct, DoesNotDependOnTheNumberOfThreads) {
   const int64_t K = 70, N = 1000;
   const std::vector<float> x = normal_values(area(1, N), 1);

@@ -1,10 +1,7 @@
 // What a training run takes from the heap: what was planned before the first step, and then nothing.
 
-#include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -15,6 +12,7 @@
 #include "libs/train/step.h"
 #include "tests/libs/train/train_testing.h"
 #include "tests/support/allocations/allocations.h"
+#include "tests/support/threads.h"
 
 namespace pretrain {
 namespace {
@@ -70,20 +68,6 @@ TEST_F(Allocations, AreCountedOnTheThreadsThatCompute) {
             7U);
 }
 
-/// Holds each piece of work until all threads have one, so that none of them starts later. False when one
-/// does not come.
-bool wake_all_threads(Compute& compute) {
-  std::atomic<int> arrived = 0;
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  compute.parallel_for(static_cast<size_t>(compute.threads()), [&](size_t) {
-    ++arrived;
-    while (arrived < compute.threads() && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::yield();
-    }
-  });
-  return arrived == compute.threads() && std::chrono::steady_clock::now() < deadline;
-}
-
 /// A model with all that a step of it needs.
 struct Training {
   Training(int threads, const ModelConfig& config, int64_t micro_rows,
@@ -115,7 +99,7 @@ struct Training {
 };
 
 TEST_F(Allocations, DoNotHappenInASteadyStep) {
-  const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
+  const test::MoreThreads more_threads;
   // Several tiles of each product, chunks of logits, and blocks of attention; a padded last micro-batch.
   const ModelConfig config{
       .layers = 2, .d_model = 96, .heads = 4, .d_ff = 200, .vocabulary = 700, .context = 130};
@@ -125,7 +109,7 @@ TEST_F(Allocations, DoNotHappenInASteadyStep) {
     SCOPED_TRACE(threads);
     Training training(threads, config, 4, Recompute::kCheap, precision);
     training.start();
-    ASSERT_TRUE(wake_all_threads(training.compute));
+    test::on_each_thread(training.compute, [] {});  // so that none of them starts later
     for (int i = 0; i < 3; ++i) training.step(batches);
     EXPECT_EQ(calls_in([&] {
                 for (int i = 0; i < 10; ++i) training.step(batches);
