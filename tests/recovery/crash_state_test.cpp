@@ -175,6 +175,29 @@ TEST(CrashAroundAFailingCall, HoldsTheLastAcknowledgedCheckpointOrTheOneInFlight
   std::cout << fmt::format("{} crash states around faults at every {}. of {} calls\n", checked, stride, nth);
 }
 
+/// What a dead process had named, but not synced, is found by the next one. Saved there once more and
+/// acknowledged, it has to survive the crash after that.
+TEST(CrashAfterADeadSave, HoldsTheStepOnceAnotherProcessAcknowledgesIt) {
+  for (const Operation operation : {Operation::kRename, Operation::kSyncFolder}) {
+    uint64_t deaths = 0;
+    for (bool dies = true; dies;) {
+      CrashStates states({.keep = 2});
+      states.open();
+      for (const uint64_t step : {1, 2}) EXPECT_TRUE(states.save(step));
+      dies = states.die_in_a_save(3, operation, deaths + 1);
+      if (dies) ++deaths;
+      states.open();
+      EXPECT_TRUE(states.save(3));
+      EXPECT_THAT(states.violations(), IsEmpty())
+          << "death " << deaths << " before operation " << static_cast<int>(operation);
+      EXPECT_TRUE(states.save(4));
+      EXPECT_THAT(states.violations(), IsEmpty())
+          << "death " << deaths << " before operation " << static_cast<int>(operation);
+    }
+    EXPECT_GE(deaths, 2U);
+  }
+}
+
 struct Planted {
   const char* name;
   CrashStates::Wrap wrap;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/ranges.h>
 
@@ -24,6 +25,9 @@ constexpr std::array kLossModels{
     CrashStates::LossModel{Loss::kTorn4096, 8, "torn at 4096"},
     CrashStates::LossModel{Loss::kRenamedFirst, 8, "renamed first"},
 };
+
+/// Ends whatever a dead process was about to do.
+struct Death {};
 
 std::string fingerprint(const Image& image, const Promise& promise) {
   Hasher128 hasher;
@@ -103,7 +107,10 @@ CrashStates::CrashStates(StoreOptions options, const Wrap& wrap)
       state_(device_folder_ / kStateName),
       device_(calls_, device_folder_.path()),
       wrapped_(wrap ? wrap(device_) : nullptr) {
-  calls_.set_observer([this](const Call&) { check_all(); });
+  calls_.set_observer([this](const Call& call) {
+    check_all();
+    die_if_due(call);
+  });
 }
 
 bool CrashStates::open() {
@@ -131,6 +138,24 @@ bool CrashStates::save_with_fault(uint64_t step, const Fault& fault) {
   const bool saved = save(step);
   calls_.clear_fault();
   return saved;
+}
+
+bool CrashStates::die_in_a_save(uint64_t step, Operation operation, uint64_t nth) {
+  dies_before_ = operation;
+  calls_to_live_ = nth;
+  try {
+    save(step);
+  } catch (const Death&) {
+    store_.reset();
+  }
+  dies_before_.reset();
+  return std::exchange(dead_, false);
+}
+
+/// The dead make no calls, whatever their clean-up tries.
+void CrashStates::die_if_due(const Call& call) {
+  if (dies_before_ == call.operation && --calls_to_live_ == 0) dead_ = true;
+  if (dead_) throw Death();
 }
 
 bool CrashStates::abandon_newer_than(uint64_t step) {

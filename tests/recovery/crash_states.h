@@ -44,6 +44,9 @@ class CrashStates {
   /// A failure is part of the scenario. Returns whether it succeeded.
   bool save(uint64_t step);
   bool save_with_fault(uint64_t step, const Fault& fault);
+  /// The process dies right before the n-th of these calls, counted from 1. Returns whether it came to that.
+  /// Requires: one that is made while no file is open.
+  bool die_in_a_save(uint64_t step, Operation operation, uint64_t nth);
   /// A failure is part of the scenario. Returns whether it succeeded.
   bool abandon_newer_than(uint64_t step);
   /// Damages the checkpoint on the device.
@@ -61,6 +64,7 @@ class CrashStates {
 
  private:
   void check_all();
+  void die_if_due(const Call& call);
   void check(const LossModel& model, uint64_t seed);
   void acknowledge(uint64_t step);
 
@@ -72,6 +76,10 @@ class CrashStates {
   CrashFileSystem device_;
   std::unique_ptr<FileSystem> wrapped_;
   std::unique_ptr<CheckpointStore> store_;
+
+  std::optional<Operation> dies_before_;
+  uint64_t calls_to_live_ = 0;
+  bool dead_ = false;
 
   std::set<uint64_t> acknowledged_;
   Promise promise_;

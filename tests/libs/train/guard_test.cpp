@@ -99,6 +99,14 @@ TEST(StepHistory, BeginsAnewAfterAGap) {
   EXPECT_TRUE(history.agrees(5, 2)) << "the step before the gap is not known any more";
 }
 
+TEST(StepHistory, KnowsTheNewestMillionSteps) {
+  StepHistory history;
+  for (uint64_t step = 1; step <= 1'000'001; ++step) EXPECT_TRUE(history.agrees(step, 1));
+  EXPECT_FALSE(history.agrees(1'000'001, 2));
+  EXPECT_FALSE(history.agrees(2, 2)) << "the oldest that it has to know";
+  EXPECT_TRUE(history.agrees(1, 2)) << "memory is bounded: this one is not known any more";
+}
+
 TEST(StepHistory, ForgetsUpToACheckpoint) {
   StepHistory history;
   for (uint64_t step = 1; step <= 10; ++step) EXPECT_TRUE(history.agrees(step, 1));
