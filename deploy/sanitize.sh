@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Builds with sanitizers and runs the tests under them.
-# Usage: sanitize.sh [asan|tsan]
-#   asan  AddressSanitizer and UndefinedBehaviorSanitizer, all tests (the default)
-#   tsan  ThreadSanitizer, the tests of the folders that start threads
+# Usage: sanitize.sh [asan|tsan|quick]
+#   asan   AddressSanitizer and UndefinedBehaviorSanitizer, all tests (the default)
+#   tsan   ThreadSanitizer, the tests of the folders that start threads
+#   quick  what every change runs: asan where bytes of others are read, tsan for our own threads and locks, with the
+#          packaged oneTBB
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 # Tests of numbers are left out: they share no state between threads but through TBB, and take very long.
 threaded_folders=(libs/base libs/checkpoint libs/train pipeline/corpus pipeline)
+# Few sources to compile for what they show: two builds more have to fit beside the whole one.
+quick_asan_folders=(libs/base libs/checkpoint libs/metrics recovery tokenizer)
+quick_tsan_folders=(libs/base libs/checkpoint libs/train)
 
 # The test programs that a folder's CMakeLists.txt defines.
 test_programs() { sed -n 's/^ *pretrain_test(\([a-z_]*\).*/\1/p' "tests/$1/CMakeLists.txt"; }
@@ -19,37 +24,55 @@ build() {
   cmake --build --preset "$preset" "$@" || die "FAILED: the build (see above)"
 }
 
+# Builds the test programs of these folders and runs them.
+test_folders() {
+  local preset=$1 folders=() targets=() folder failed=0
+  shift
+  for folder in "$@"; do
+    [ -f "tests/$folder/CMakeLists.txt" ] || continue
+    folders+=("$folder")
+    mapfile -t -O "${#targets[@]}" targets < <(test_programs "$folder")
+  done
+  build "$preset" --target "${targets[@]}"
+  for folder in "${folders[@]}"; do
+    heading "Tests of $folder ($preset)"
+    ctest --test-dir "build/$preset/tests/$folder" --output-on-failure --no-tests=error -j 2 || failed=1
+  done
+  return "$failed"
+}
+
 run_asan() {
   build debug
   ctest --preset debug --no-tests=error -j 2
 }
 
+use_packaged_tbb() { export TSAN_OPTIONS="suppressions=$root/deploy/tsan-packaged-tbb.supp ${TSAN_OPTIONS:-}"; }
+
 run_tsan() {
-  local folders=() targets=() folder failed=0 suppressions="" tbb
+  local tbb
   if tbb=$(deploy/tsan-tbb.sh); then
     export TBB_DIR=$tbb
   else
     echo "$script: with the packaged oneTBB and its suppressions instead" >&2
-    suppressions=$root/deploy/tsan-packaged-tbb.supp
+    use_packaged_tbb
   fi
-  for folder in "${threaded_folders[@]}"; do
-    [ -f "tests/$folder/CMakeLists.txt" ] || continue
-    folders+=("$folder")
-    mapfile -t -O "${#targets[@]}" targets < <(test_programs "$folder")
-  done
-  build tsan --target "${targets[@]}"
-  [ -z "$suppressions" ] || export TSAN_OPTIONS="suppressions=$suppressions ${TSAN_OPTIONS:-}"
-  for folder in "${folders[@]}"; do
-    heading "Tests of $folder"
-    ctest --test-dir "build/tsan/tests/$folder" --output-on-failure --no-tests=error -j 2 || failed=1
-  done
+  test_folders tsan "${threaded_folders[@]}"
+}
+
+run_quick() {
+  local failed=0
+  export UBSAN_OPTIONS="suppressions=$root/deploy/ubsan-tbb.supp ${UBSAN_OPTIONS:-}"
+  export LSAN_OPTIONS="print_suppressions=0:suppressions=$root/deploy/lsan-tbb.supp ${LSAN_OPTIONS:-}"
+  test_folders debug "${quick_asan_folders[@]}" || failed=1
+  use_packaged_tbb
+  test_folders tsan "${quick_tsan_folders[@]}" || failed=1
   return "$failed"
 }
 
 sanitizer=${1:-asan}
 case $sanitizer in
-  asan | tsan) ;;
-  *) usage_error "unknown sanitizer $sanitizer; known: asan, tsan" ;;
+  asan | tsan | quick) ;;
+  *) usage_error "unknown sanitizer $sanitizer; known: asan, tsan, quick" ;;
 esac
 deploy/setup.sh
 "run_$sanitizer" || die "FAILED: tests under $sanitizer (see above)"
