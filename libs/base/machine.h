@@ -4,16 +4,19 @@
 #include <cstdint>
 #include <string>
 
+#include "libs/base/file.h"
+
 namespace pretrain {
 
 struct Machine {
   std::string processor;         ///< model name as the kernel prints it
-  int cores = 1;                 ///< logical processors that this process may run on
+  int cores = 1;                 ///< logical processors that this process may use: affinity and quota
   uint64_t memory_bytes = 0;     ///< smaller of physical memory and control-group limit
   uint64_t available_bytes = 0;  ///< what a new process can take without swapping
 };
 
-Machine inspect_machine();
+/// Reads the kernel's files below `root`, where a test may have laid out another machine's.
+Machine inspect_machine(const Path& root = "/");
 
 /// Resident memory of this process now, and the most it ever had.
 uint64_t resident_bytes();

@@ -1,0 +1,24 @@
+#pragma once
+// What the kernel tells in text files (/proc, control groups). Stateless, thread-safe.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/base/file.h"
+
+namespace pretrain {
+
+/// Content of a file of at most 1 MiB; empty when it is absent or can't be read, since a hardened service may
+/// hide parts of /proc: the caller falls back.
+std::string kernel_text(const Path& path);
+
+/// The number after a key that begins a line, separated from it by blanks or a colon: "MemTotal: 5 kB".
+/// Nothing when there is no such line, or no number in it.
+std::optional<uint64_t> number_of_key(std::string_view text, std::string_view key);
+
+/// The number that the text begins with, blanks before it skipped. Nothing for "max" or "-1".
+std::optional<uint64_t> leading_number(std::string_view text);
+
+}  // namespace pretrain
