@@ -133,7 +133,7 @@ void prepare_resumed(Session& s) {
   const std::string difference =
       fingerprint_difference(s.checkpoint->manifest.fingerprint, machine_fingerprint());
   if (!difference.empty()) {
-    log_warning("{} differ from when the checkpoint was written: the run goes on, but not bit for bit",
+    log_warning("not as when the checkpoint was written: {}; the run continues, but perhaps not bit for bit",
                 difference);
   }
   s.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(s.checkpoint->folder / "tokenizer.model"));
