@@ -139,8 +139,13 @@ std::string hugging_face_tokenizer_json(const Tokenizer& tokenizer) {
 }
 
 std::string hugging_face_tokenizer_config(const Tokenizer& tokenizer, uint32_t context) {
+  // Without model_input_names, transformers 4 also makes token_type_ids, and GPT-2 adds the embedding of
+  // token 0 to every position. split_special_tokens: the name of a special piece in a text is text, as it is
+  // here.
   const Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                      {"model_max_length", context},
+                     {"model_input_names", {"input_ids", "attention_mask"}},
+                     {"split_special_tokens", true},
                      {"eos_token", tokenizer.piece(tokenizer.end_of_text())},
                      {"unk_token", tokenizer.model().unk_piece},
                      {"add_bos_token", false},

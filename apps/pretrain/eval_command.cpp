@@ -73,7 +73,7 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   int threads = 0;
   po::options_description options;
   options.add_options()("checkpoint", po::value(&checkpoint)->required(),
-                        "checkpoint folder, or a run's state folder")(
+                        "checkpoint, run's state folder, or model folder")(
       "corpus", po::value(&corpus)->multitoken(), "files and folders to evaluate on, all of their text")(
       "on-changed", po::value(&on_changed)->default_value(on_changed),
       "when a file changes while it is read: fail or skip")("tokens", po::value(&tokens)->default_value(0),
@@ -111,8 +111,8 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   Transformer transformer(compute, {model.config, rows, false});
   transformer.use_parameters(model.parameters.data());
   const EvaluationResult result = evaluate(transformer, data, stop.token());
-  fmt::print("checkpoint of step {}: {} tokens, {} of text\n", model.checkpoint.step,
-             format_count(data.target_count), format_bytes(data.target_bytes));
+  fmt::print("{}: {} tokens, {} of text\n", model.place.name(), format_count(data.target_count),
+             format_bytes(data.target_bytes));
   fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {:.4f} bits per byte\n", result.loss,
              result.perplexity, result.bits_per_byte);
   return 0;

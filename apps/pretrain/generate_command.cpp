@@ -49,7 +49,7 @@ int generate_command(const Arguments& arguments, StopSignal& stop) {
   int threads = 0;
   po::options_description options;
   options.add_options()("checkpoint", po::value(&checkpoint)->required(),
-                        "checkpoint folder, or a run's state folder")(
+                        "checkpoint, run's state folder, or model folder")(
       "prompt", po::value(&prompt), "text to go on with")("tokens", po::value(&tokens)->default_value(tokens),
                                                           "most tokens to write")(
       "temperature", po::value(&sampling.temperature)->default_value(0.8, "0.8"),

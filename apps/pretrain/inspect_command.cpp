@@ -46,12 +46,26 @@ void describe_state_folder(const Path& state) {
   describe_checkpoint(open_checkpoint(state));
 }
 
-enum class Object { kCheckpoint, kState, kCorpus };
+/// A model without a manifest: everything is opened and fits together, but there are no hashes to verify.
+void describe_model(const Path& folder) {
+  const ModelFolder model = open_model(folder);
+  const ModelConfig& config = model.config;
+  fmt::print("{}: model without a manifest: it opens, but nothing tells whether it was changed\n",
+             folder.string());
+  fmt::print("  {} of {} layers, width {}, {} heads, MLP {}, context {}\n", config.architecture,
+             config.layers, config.d_model, config.heads, config.d_ff,
+             format_count(static_cast<uint64_t>(config.context)));
+  fmt::print("  {} parameters, vocabulary of {} pieces\n", format_count(model.layout->parameter_count()),
+             format_count(static_cast<uint64_t>(config.vocabulary)));
+}
+
+enum class Object { kCheckpoint, kModel, kState, kCorpus };
 
 /// What can't be looked at is left to whoever reads corpora, who says why.
 Object object_at(const Path& path) {
   try {
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
+    if (is_model_without_run(path)) return Object::kModel;
     return list_checkpoints(path).empty() ? Object::kCorpus : Object::kState;
   } catch (const IoError&) {
     return Object::kCorpus;
@@ -67,14 +81,14 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
   double tokens_per_second = 0;
   po::options_description options;
   options.add_options()("path", po::value(&paths)->multitoken()->required(),
-                        "checkpoint, state folder, or corpus")(
+                        "checkpoint, state folder, model folder, or corpus")(
       "tokenizer", po::value(&question.tokenizer),
       "SentencePiece model, or a checkpoint folder, to count tokens with")(
       "tokens-per-second", po::value(&tokens_per_second), "training speed to estimate an epoch's time with")(
       "show", po::value(&question.shown), "print this many documents of dumps, each after its wikitext");
   corpus.add_to(options);
   const std::string usage =
-      "pretrain inspect CHECKPOINT | STATE | CORPUS...\nVerifies and describes; changes nothing.";
+      "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\nVerifies and describes; changes nothing.";
   const auto given = parse_command_line(arguments, options, usage, "path");
   if (!given) return 0;
   question.corpus = corpus.options(paths);
@@ -87,6 +101,9 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
   switch (object_at(paths.front())) {
     case Object::kCheckpoint:
       describe_checkpoint(verify_checkpoint(paths.front()));
+      break;
+    case Object::kModel:
+      describe_model(paths.front());
       break;
     case Object::kState:
       describe_state_folder(paths.front());

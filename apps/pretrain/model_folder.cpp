@@ -1,10 +1,80 @@
 #include "apps/pretrain/model_folder.h"
 
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
 #include "libs/base/error.h"
+#include "libs/base/json.h"
 #include "libs/base/log.h"
-#include "libs/train/checkpoint_state.h"
+#include "libs/base/units.h"
+#include "libs/train/model_weights.h"
 
 namespace pretrain {
+namespace {
+
+constexpr const char* kConfigName = "config.json";
+constexpr const char* kTokenizerName = "tokenizer.model";
+/// Weights as other programs save them; the last two are known in order to be refused by name.
+constexpr std::array kWeights = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
+
+/// `path`, or the run that it is the folder `checkpoints` of.
+Path run_around(const Path& path) {
+  const Path folder = path.has_filename() ? path : path.parent_path();
+  const Path run = folder.has_parent_path() ? folder.parent_path() : Path(".");
+  return folder.filename() == "checkpoints" && list_checkpoints(folder).empty() ? run : path;
+}
+
+[[noreturn]] void fail_nothing_there(const Path& path, size_t damaged) {
+  if (damaged > 0) {
+    fail(ErrorKind::kData, "{}: none of its {} checkpoints is intact; see pretrain inspect {}", path.string(),
+         damaged, path.string());
+  }
+  fail(ErrorKind::kData,
+       "{}: no model here; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
+       "with "
+       "config.json, model.safetensors and tokenizer.model",
+       path.string());
+}
+
+Tokenizer tokenizer_of(const ModelPlace& place) {
+  const Path file = place.file(kTokenizerName);
+  if (!file_exists(file)) {
+    fail(ErrorKind::kData,
+         "{} is missing (other programs don't save it); copy it, with tokenizer.json and "
+         "tokenizer_config.json, "
+         "from the checkpoint that the model came from",
+         file.string());
+  }
+  return Tokenizer::from_file(file);
+}
+
+ModelConfig read_model_config(const ModelPlace& place) {
+  const Path path = place.file(kConfigName);
+  const nlohmann::json json = read_json(path, place.links());
+  try {
+    return config_from_hugging_face(json);
+  } catch (const Error& error) {
+    fail(ErrorKind::kData, "{}: {}", place.folder.string(), error.what());
+  }
+}
+
+}  // namespace
+
+std::string ModelPlace::name() const {
+  return checkpoint ? fmt::format("checkpoint of step {}", format_count(checkpoint->step))
+                    : fmt::format("model {}", folder.string());
+}
+
+Path ModelPlace::file(std::string_view name) const {
+  return checkpoint ? file_of(*checkpoint, name) : folder / name;
+}
+
+bool is_model_without_run(const Path& path) {
+  if (!file_exists(path / kConfigName) || file_exists(path / kManifestName)) return false;
+  return std::ranges::any_of(kWeights, [&](const char* name) { return file_exists(path / name); });
+}
 
 Checkpoint open_checkpoint(const Path& path) {
   if (!folder_exists(path)) {
@@ -13,40 +83,48 @@ Checkpoint open_checkpoint(const Path& path) {
          path.string());
   }
   if (file_exists(path / kManifestName)) return verify_checkpoint(path);
-  const auto on_damaged = [](const DamagedCheckpoint& damaged) {
-    log_warning("checkpoint of step {} is damaged ({}); looking for an older one", damaged.step,
-                damaged.reason);
+  size_t damaged = 0;
+  const auto on_damaged = [&damaged](const DamagedCheckpoint& checkpoint) {
+    ++damaged;
+    log_warning("checkpoint of step {} is damaged ({}); looking for an older one",
+                format_count(checkpoint.step), checkpoint.reason);
   };
-  std::optional<Checkpoint> newest = find_newest_verified(path, on_damaged);
-  if (!newest) fail(ErrorKind::kData, "{}: holds no checkpoint and is none", path.string());
+  std::optional<Checkpoint> newest = find_newest_verified(run_around(path), on_damaged);
+  if (!newest) fail_nothing_there(path, damaged);
   return std::move(*newest);
 }
 
+ModelPlace find_model(const Path& path) {
+  if (folder_exists(path) && is_model_without_run(path)) return {.folder = path, .checkpoint = std::nullopt};
+  Checkpoint checkpoint = open_checkpoint(path);
+  return {.folder = checkpoint.folder, .checkpoint = checkpoint};
+}
+
 ModelFolder open_model(const Path& path) {
-  ModelFolder model{.checkpoint = open_checkpoint(path)};
-  const Path& folder = model.checkpoint.folder;
-  try {
-    model.config = config_from_hugging_face(nlohmann::json::parse(read_file(folder / "config.json")));
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData, "{}: {}", (folder / "config.json").string(), error.what());
+  ModelFolder model{.place = find_model(path)};
+  model.config = read_model_config(model.place);
+  model.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(model.place));
+  if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
+    fail(ErrorKind::kData,
+         "{}: the tokenizer has {} pieces, the model {}; copy the tokenizer files of this model",
+         model.place.folder.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
   }
   model.layout = std::make_unique<ParameterLayout>(model.config);
+  const ModelWeights weights(model.place.folder, *model.layout, model.place.links());
   model.parameters = Buffer<float>(model.layout->flat_size());
-  load_parameters(folder, *model.layout, model.parameters.data());
-  model.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(folder / "tokenizer.model"));
-  if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
-    fail(ErrorKind::kData, "{}: the tokenizer has {} pieces, the model {}", folder.string(),
-         model.tokenizer->vocabulary_size(), model.config.vocabulary);
-  }
+  weights.read(model.parameters.data());
   return model;
 }
 
 Tokenizer open_tokenizer(const Path& path) {
-  const Path file = folder_exists(path) ? path / "tokenizer.model" : path;
-  if (!file_exists(file))
-    fail(ErrorKind::kData, "there is no tokenizer {}; name a SentencePiece model or a checkpoint folder",
-         file.string());
-  return Tokenizer::from_file(file);
+  if (!folder_exists(path)) {
+    if (!file_exists(path))
+      fail(ErrorKind::kData, "there is no tokenizer {}; name a SentencePiece model or a checkpoint folder",
+           path.string());
+    return Tokenizer::from_file(path);
+  }
+  if (file_exists(path / kTokenizerName)) return Tokenizer::from_file(path / kTokenizerName);
+  return tokenizer_of(find_model(path));
 }
 
 }  // namespace pretrain

@@ -170,6 +170,8 @@ std::vector<FileContent> fixed_files(const Session& s) {
   std::vector<FileContent> files;
   files.push_back(
       {.name = "config.json", .data = hugging_face_config(s.config.model, end_of_text).dump(2) + "\n"});
+  files.push_back({.name = "generation_config.json",
+                   .data = hugging_face_generation_config(s.config.model, end_of_text).dump(2) + "\n"});
   files.push_back({.name = "tokenizer.model", .data = s.tokenizer->serialized()});
   files.push_back({.name = "tokenizer.json", .data = hugging_face_tokenizer_json(*s.tokenizer)});
   files.push_back(

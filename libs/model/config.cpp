@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "libs/base/error.h"
 
@@ -33,6 +34,58 @@ int64_t integer_field(const nlohmann::json& json, const char* key) {
     fail(ErrorKind::kData, "config.json: '{}' is missing or no integer", key);
   }
   return found->get<int64_t>();
+}
+
+/// A value as it is written, in ASCII, and not more than a line of it.
+std::string shown(const nlohmann::json& value) {
+  constexpr size_t kMost = 100;
+  const std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+}
+
+/// A key that says how a GPT-2 computes. Left out, it has transformers' default, which is always the first of
+/// these values; another one is another model, whose weights would compute something else here.
+struct Computation {
+  const char* key;
+  std::vector<nlohmann::json> values;
+};
+
+const std::vector<Computation>& computations() {
+  // The two names of the activation are one formula. The epsilon is that of the kernels, also as float32
+  // prints it.
+  static const std::vector<Computation> all = {{"activation_function", {"gelu_new", "gelu_pytorch_tanh"}},
+                                               {"layer_norm_epsilon", {1e-5, double{1e-5F}}},
+                                               {"scale_attn_weights", {true}},
+                                               {"scale_attn_by_inverse_layer_idx", {false}},
+                                               {"add_cross_attention", {false}},
+                                               {"tie_word_embeddings", {true}},
+                                               {"quantization_config", {nullptr}}};
+  return all;
+}
+
+void require_our_computation(const nlohmann::json& json) {
+  for (const Computation& computation : computations()) {
+    const auto found = json.find(computation.key);
+    if (found == json.end() || std::ranges::find(computation.values, *found) != computation.values.end())
+      continue;
+    fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {}",
+         computation.key, shown(*found), shown(computation.values.front()));
+  }
+}
+
+/// The MLP's width; null, the default, means four times the model's.
+int64_t mlp_width(const nlohmann::json& json, int64_t d_model) {
+  const auto found = json.find("n_inner");
+  if (found != json.end() && !found->is_null()) return integer_field(json, "n_inner");
+  return 4 * std::clamp<int64_t>(d_model, 0, 65536);  // what lies outside is refused by its own name
+}
+
+void validate_as_data(const ModelConfig& config) {
+  try {
+    validate(config);
+  } catch (const Error& error) {
+    fail(ErrorKind::kData, "config.json: {}", error.what());
+  }
 }
 
 }  // namespace
@@ -94,24 +147,38 @@ nlohmann::json hugging_face_config(const ModelConfig& c, uint32_t end_of_text) {
           {"resid_pdrop", 0.0},
           {"initializer_range", 0.02},
           {"scale_attn_weights", true},
+          {"scale_attn_by_inverse_layer_idx", false},
+          {"reorder_and_upcast_attn", false},
+          {"add_cross_attention", false},
+          {"use_cache", true},
           {"tie_word_embeddings", true},
           {"bos_token_id", end_of_text},
           {"eos_token_id", end_of_text},
           {"torch_dtype", "float32"}};
 }
 
+nlohmann::json hugging_face_generation_config(const ModelConfig& c, uint32_t end_of_text) {
+  return {{"bos_token_id", end_of_text},
+          {"eos_token_id", end_of_text},
+          {"pad_token_id", end_of_text},
+          {"max_length", c.context}};
+}
+
 ModelConfig config_from_hugging_face(const nlohmann::json& json) {
-  const std::string type = json.value("model_type", "");
-  if (type != "gpt2")
-    fail(ErrorKind::kData, "config.json: model_type '{}' is not supported; expected gpt2", type);
+  const auto type = json.find("model_type");
+  if (type == json.end() || *type != "gpt2") {
+    fail(ErrorKind::kData, "config.json: model_type {} is not supported; this version computes gpt2",
+         type == json.end() ? "(which is missing)" : shown(*type));
+  }
+  require_our_computation(json);
   ModelConfig c;
   c.layers = integer_field(json, "n_layer");
   c.d_model = integer_field(json, "n_embd");
   c.heads = integer_field(json, "n_head");
-  c.d_ff = integer_field(json, "n_inner");
+  c.d_ff = mlp_width(json, c.d_model);
   c.vocabulary = integer_field(json, "vocab_size");
   c.context = integer_field(json, "n_positions");
-  validate(c);
+  validate_as_data(c);
   return c;
 }
 

@@ -91,6 +91,9 @@ TEST(Export, ConfiguresTheTokenizerClass) {
   EXPECT_EQ(config["eos_token"], "<|endoftext|>");
   EXPECT_FALSE(config["clean_up_tokenization_spaces"]);
   EXPECT_FALSE(config.contains("bos_token"));
+  EXPECT_EQ(config["model_input_names"], json({"input_ids", "attention_mask"}))
+      << "no token_type_ids for GPT-2";
+  EXPECT_EQ(config["split_special_tokens"], true) << "the name of a special piece in a text is text";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "libs/model/config.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/base/error.h"
@@ -72,6 +73,85 @@ TEST(ModelConfig, PresetsAreTheDocumentedOnes) {
   }
   EXPECT_EQ(of_preset("tiny", 65).vocabulary, 65);
   EXPECT_FALSE(find_preset("nothing").has_value());
+}
+
+nlohmann::json saved_config() {
+  return hugging_face_config(
+      {.layers = 3, .d_model = 48, .heads = 4, .d_ff = 192, .vocabulary = 999, .context = 33}, 1);
+}
+
+/// The message of the error that reading this config.json ends with, and that it is one of unusable data.
+std::string refusal(const nlohmann::json& json) {
+  try {
+    config_from_hugging_face(json);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kData) << error.what();
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(ModelConfig, AnotherComputationThanOursIsRefusedByName) {
+  const std::vector<std::pair<const char*, nlohmann::json>> foreign = {
+      {"activation_function", "relu"},
+      {"activation_function", "gelu"},
+      {"layer_norm_epsilon", 1e-6},
+      {"scale_attn_weights", false},
+      {"scale_attn_by_inverse_layer_idx", true},
+      {"add_cross_attention", true},
+      {"tie_word_embeddings", false},
+      {"quantization_config", {{"bits", 4}}},
+      {"model_type", "llama"},
+      {"model_type", 7}};
+  for (const auto& [key, value] : foreign) {
+    nlohmann::json json = saved_config();
+    json[key] = value;
+    EXPECT_THAT(refusal(json),
+                testing::AllOf(testing::HasSubstr(key), testing::HasSubstr("is not supported")));
+  }
+}
+
+TEST(ModelConfig, WhatAnotherProgramLeavesOutHasItsDefault) {
+  nlohmann::json json = saved_config();
+  for (const char* key :
+       {"activation_function", "layer_norm_epsilon", "scale_attn_weights", "tie_word_embeddings",
+        "scale_attn_by_inverse_layer_idx", "add_cross_attention", "n_ctx", "torch_dtype"}) {
+    json.erase(key);
+  }
+  json["n_inner"] = nullptr;  // four times the width
+  json["dtype"] = "float32";
+  json["attn_pdrop"] = 0.1;  // training only
+  EXPECT_EQ(config_from_hugging_face(json).d_ff, 192);
+  json.erase("n_inner");
+  EXPECT_EQ(config_from_hugging_face(json).d_ff, 192);
+  json["activation_function"] = "gelu_pytorch_tanh";
+  json["layer_norm_epsilon"] = 9.999999747378752e-06;
+  EXPECT_EQ(config_from_hugging_face(json).layers, 3);
+}
+
+TEST(ModelConfig, ImpossibleSizesInAFileAreUnusableData) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<const char*, nlohmann::json>>{{"n_head", 5},
+                                                           {"n_layer", 0},
+                                                           {"n_layer", 1'000'000},
+                                                           {"n_embd", -8},
+                                                           {"n_embd", INT64_MAX},
+                                                           {"vocab_size", UINT64_MAX},
+                                                           {"n_positions", "many"},
+                                                           {"n_inner", 1.5}}) {
+    nlohmann::json json = saved_config();
+    if (std::string(key) == "n_embd") json["n_inner"] = nullptr;
+    json[key] = value;
+    EXPECT_THAT(refusal(json), testing::HasSubstr("config.json: ")) << key;
+  }
+  EXPECT_NE(refusal(nlohmann::json::array()), "accepted");
+  EXPECT_NE(refusal(nlohmann::json(7)), "accepted");
+}
+
+TEST(ModelConfig, GenerationStaysWithinTheContext) {
+  const nlohmann::json json = hugging_face_generation_config({.context = 33}, 1);
+  EXPECT_EQ(json.at("max_length"), 33);
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) EXPECT_EQ(json.at(key), 1) << key;
 }
 
 TEST(ModelConfig, RejectsSizesThatDoNotFit) {

@@ -1,0 +1,126 @@
+#include "libs/train/model_weights.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "libs/base/error.h"
+#include "libs/base/text.h"
+
+namespace pretrain {
+namespace {
+
+constexpr const char* kWeightsName = "model.safetensors";
+constexpr std::string_view kPrefix = "transformer.";
+constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kEmbedding = "transformer.wte.weight";
+
+SafetensorsFile open_weights(const Path& folder, Links links) {
+  const Path path = folder / kWeightsName;
+  if (file_exists(path)) return SafetensorsFile::open(path, links);
+  if (file_exists(folder / "model.safetensors.index.json"))
+    fail(ErrorKind::kData,
+         "{}: the weights are cut into several files; save the model again as one (max_shard_size)",
+         folder.string());
+  if (file_exists(folder / "pytorch_model.bin"))
+    fail(ErrorKind::kData,
+         "{}: the weights are a pickle, pytorch_model.bin; save the model again as safetensors",
+         folder.string());
+  fail(ErrorKind::kData, "{} is missing; copy it from where the model came from", path.string());
+}
+
+/// "attn.bias" and "attn.masked_bias" of a layer: the causal mask, which is no parameter.
+bool is_mask(std::string_view name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+}
+
+float from_f16(uint16_t bits) {
+  const int exponent = bits >> 10 & 0x1f;
+  const float fraction = static_cast<float>(bits & 0x3ff);
+  const float sign = (bits & 0x8000) != 0 ? -1.0F : 1.0F;
+  if (exponent == 0x1f) return fraction != 0 ? std::nanf("") : sign * INFINITY;
+  if (exponent == 0) return sign * std::ldexp(fraction, -24);
+  return sign * std::ldexp(fraction + 1024, exponent - 25);
+}
+
+float from_bf16(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
+
+bool is_readable(DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kF16;
+}
+
+/// Copies a tensor, widened to float32.
+void read_as_floats(const SafetensorsFile& file, const std::string& name, std::span<float> into) {
+  const DType dtype = file.find(name)->dtype;
+  if (dtype == DType::kF32) {
+    file.read(name, std::as_writable_bytes(into));
+    return;
+  }
+  std::vector<uint16_t> narrow(into.size());
+  file.read(name, std::as_writable_bytes(std::span(narrow)));
+  std::ranges::transform(narrow, into.begin(), dtype == DType::kBf16 ? from_bf16 : from_f16);
+}
+
+}  // namespace
+
+ModelWeights::ModelWeights(const Path& folder, const ParameterLayout& layout, Links links)
+    : layout_(layout), path_(folder / kWeightsName), file_(open_weights(folder, links)) {
+  if (file_.find(kEmbedding) == nullptr) missing_prefix_ = kPrefix;
+  check_tensors();
+}
+
+std::string ModelWeights::name_in_file(const ParameterInfo& tensor) const {
+  return tensor.name.substr(missing_prefix_.size());
+}
+
+void ModelWeights::check_tensors() const {
+  std::set<std::string, std::less<>> ours = {std::string(kHead)};
+  for (const ParameterInfo& tensor : layout_.tensors()) {
+    const std::string name = name_in_file(tensor);
+    const TensorInfo* found = file_.find(name);
+    const std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
+    // An unreadable type, a missing tensor and another shape are told by require.
+    file_.require(name, found != nullptr && is_readable(found->dtype) ? found->dtype : DType::kF32, shape);
+    ours.insert(name);
+  }
+  for (const auto& [name, info] : file_.tensors()) {
+    if (!ours.contains(name) && !is_mask(name))
+      fail(ErrorKind::kData, "{}: tensor '{}' is no part of this model; it would be ignored", path_.string(),
+           printable(name.substr(0, 200)));
+  }
+}
+
+void ModelWeights::read(float* parameters) const {
+  std::fill_n(parameters, layout_.flat_size(), 0.0F);  // the padding between tensors too
+  for (const ParameterInfo& tensor : layout_.tensors()) {
+    const std::span values(parameters + tensor.offset, tensor.size);
+    read_as_floats(file_, name_in_file(tensor), values);
+    if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
+      fail(ErrorKind::kData, "{}: {} holds a value that is not finite; this model computes nothing",
+           path_.string(), name_in_file(tensor));
+  }
+  check_head(parameters);
+}
+
+void ModelWeights::check_head(const float* parameters) const {
+  const TensorInfo* head = file_.find(kHead);
+  if (head == nullptr) return;
+  const ParameterInfo& embedding = *layout_.find(kEmbedding);
+  const std::vector<uint64_t> shape(embedding.shape.begin(), embedding.shape.end());
+  file_.require(kHead, is_readable(head->dtype) ? head->dtype : DType::kF32, shape);
+  std::vector<float> values(embedding.size);
+  read_as_floats(file_, std::string(kHead), values);
+  if (std::memcmp(values.data(), parameters + embedding.offset, values.size() * sizeof(float)) != 0)
+    fail(ErrorKind::kData,
+         "{}: lm_head.weight is not the embedding (tie_word_embeddings is false); this version computes tied "
+         "heads "
+         "only",
+         path_.string());
+}
+
+}  // namespace pretrain

@@ -1,0 +1,38 @@
+#pragma once
+// The weights of a model folder in the layout of Hugging Face, whichever program wrote it: ours, or
+// transformers, whose tensors may have other names and types.
+
+#include <string>
+
+#include "libs/base/file.h"
+#include "libs/checkpoint/safetensors.h"
+#include "libs/model/parameters.h"
+
+namespace pretrain {
+
+/// DIR/model.safetensors, held against the shapes of a model before anything of that size is allocated.
+/// Names may lack "transformer." (GPT2Model), elements may be F32, BF16 or F16. The head is tied: a tensor
+/// `lm_head.weight` may be there when it repeats the embedding. Masks that early versions of transformers
+/// saved as tensors are ignored.
+class ModelWeights {
+ public:
+  /// Requires: `layout` outlives it.
+  /// Errors: kData, naming the file, the tensor and what is wrong.
+  ModelWeights(const Path& folder, const ParameterLayout& layout, Links links = Links::kFollow);
+
+  /// Fills all of `parameters`, layout.flat_size() floats.
+  /// Errors: kData, as above, and for a value that is not finite.
+  void read(float* parameters) const;
+
+ private:
+  std::string name_in_file(const ParameterInfo& tensor) const;
+  void check_tensors() const;
+  void check_head(const float* parameters) const;
+
+  const ParameterLayout& layout_;
+  Path path_;
+  SafetensorsFile file_;
+  std::string missing_prefix_;  // what the names in the file lack
+};
+
+}  // namespace pretrain
