@@ -1,6 +1,7 @@
 # Sourced by the scripts of this folder: goes to the source tree and gives them their common words.
 # shellcheck shell=bash
 
+script_file=$(realpath -- "$0")
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit
 script=$(basename "$0")
@@ -9,6 +10,16 @@ script=$(basename "$0")
 if [ -z "${CMAKE_CXX_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
+
+# Prints the comment that the script begins with, and ends, when one of the arguments asks for it.
+help_when_asked() {
+  local argument
+  for argument in "$@"; do
+    case $argument in
+      -h | --help) sed -n '2,/^[^#]/s/^# //p' "$script_file"; exit 0 ;;
+    esac
+  done
+}
 
 heading() { printf '\n== %s\n' "$*"; }
 

@@ -9,17 +9,18 @@ set -euo pipefail
 caller=$PWD
 source "$(dirname "$0")/common.sh"
 
+help_when_asked "$@"
 language='' mirror=https://dumps.wikimedia.org folder=.
 while [ $# -gt 0 ]; do
   case $1 in
     --mirror) [ $# -ge 2 ] || usage_error "--mirror needs a URL"; mirror=${2%/}; shift 2 ;;
     --folder) [ $# -ge 2 ] || usage_error "--folder needs a folder"; folder=$2; shift 2 ;;
-    -h | --help) sed -n '2,7s/^# //p' "$0"; exit 0 ;;
     -*) usage_error "unknown option $1; known: --mirror URL, --folder DIR" ;;
-    *) [ -z "$language" ] || usage_error "one language is enough"; language=$1; shift ;;
+    *) [ -z "$language" ] || usage_error "$1: one language at a time"; language=$1; shift ;;
   esac
 done
-[[ $language =~ ^[a-z][a-z0-9_]*$ ]] || usage_error "a language is needed, such as en"
+[[ $language =~ ^[a-z][a-z0-9_]*$ ]] ||
+  usage_error "${language:+$language is no language of a Wikipedia: }a language is needed, such as en or simple"
 command -v curl >/dev/null || die "curl is not installed; install it (apt-get install curl)"
 cd "$caller"
 mkdir -p "$folder" || die "$folder can't be made; name another --folder"

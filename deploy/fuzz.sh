@@ -4,9 +4,14 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
+help_when_asked "$@"
 seconds=${1:-30}
-[[ $seconds =~ ^[0-9]+$ ]] || usage_error "$seconds: seconds are needed"
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "$seconds: seconds are needed (see --help)"
 shift || true
+mapfile -t known < <(sed -n 's/^pretrain_fuzzer(\([a-z0-9_]*\).*/\1/p' tests/fuzz/CMakeLists.txt)
+for target in "$@"; do
+  [[ " ${known[*]} " == *" $target "* ]] || usage_error "unknown target $target; known: ${known[*]}"
+done
 command -v clang++ >/dev/null || die "clang++ is not installed; the fuzz targets need it (apt-get install clang)"
 
 build=build/fuzz
@@ -14,7 +19,7 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG
   -DPRETRAIN_SANITIZE=address,undefined,fuzzer-no-link -DPRETRAIN_BUILD_TESTS=OFF -DPRETRAIN_BUILD_FUZZERS=ON ||
   die "FAILED: the configuration (see above)"
 targets=("$@")
-[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^pretrain_fuzzer(\([a-z0-9_]*\).*/\1/p' tests/fuzz/CMakeLists.txt)
+[ $# -gt 0 ] || targets=("${known[@]}")
 cmake --build "$build" --target "${targets[@]}" || die "FAILED: the build (see above)"
 
 failed=()

@@ -63,10 +63,14 @@ check_tidy() {
   echo "clang-tidy: good"
 }
 
+help_when_asked "$@"
 case ${1:-} in
   '' | --tidy) ;;
   *) usage_error "unknown option $1; known: --tidy [FILE...]" ;;
 esac
+for file in "${@:2}"; do
+  [ -f "$file" ] || usage_error "$file: no such file; name it from the top of the source tree"
+done
 check_format
 check_scripts
 if [ "${1:-}" = --tidy ]; then

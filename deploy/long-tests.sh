@@ -5,6 +5,8 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
+help_when_asked "$@"
+[ $# -le 2 ] || usage_error "unknown option $3 (see --help)"
 kills=${1:-200}
 fuzz_seconds=${2:-600}
 [[ $kills =~ ^[0-9]+$ && $fuzz_seconds =~ ^[0-9]+$ ]] || usage_error "numbers are needed: long-tests.sh [KILLS [FUZZ_SECONDS]]"

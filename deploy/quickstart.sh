@@ -24,7 +24,6 @@ parse_arguments() {
     case $1 in
       --corpus) [ $# -ge 2 ] || usage_error "--corpus needs a path"; use_corpus "$2"; shift 2 ;;
       --time) [ $# -ge 2 ] || usage_error "--time needs seconds"; seconds=$2; shift 2 ;;
-      -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
       *) usage_error "unknown option $1; known: --corpus PATH, --time SECONDS" ;;
     esac
   done
@@ -82,6 +81,7 @@ train_until_stopped() {
   training=
 }
 
+help_when_asked "$@"
 parse_arguments "$@"
 trap stop_training EXIT
 trap 'exit 130' INT TERM
@@ -108,8 +108,8 @@ show_and_run "$program" generate --checkpoint "$checkpoint" --prompt "The histor
 cat <<END
 
 == Done. To go on:
-$program resume --state $state --time 10min
-    trains this model further
+$program resume --state $state --steps 0 --time 10min
+    trains this model further, for ten minutes (--steps 0: the limit of ${steps:-no} steps was for the show)
 $program --corpus PATH --state DIR
     trains the default model on your text: files or folders, plain or compressed
 $program --help

@@ -4,11 +4,11 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
+help_when_asked "$@"
 selection=()
 while [ $# -gt 0 ]; do
   case $1 in
     --label) [ $# -ge 2 ] || usage_error "--label needs a label"; selection+=(-L "$2"); shift 2 ;;
-    -h | --help) sed -n '2,3s/^# //p' "$0"; exit 0 ;;
     *) usage_error "unknown option $1; known: --label LABEL" ;;
   esac
 done

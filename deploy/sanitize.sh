@@ -69,6 +69,8 @@ run_quick() {
   return "$failed"
 }
 
+help_when_asked "$@"
+[ $# -le 1 ] || usage_error "$2: one sanitizer at a time; known: asan, tsan"
 sanitizer=${1:-asan}
 case $sanitizer in
   asan | tsan | quick) ;;

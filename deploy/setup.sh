@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of packages.txt that are missing; says so and does nothing when none is.
-# PRETRAIN_SKIP_SETUP=1 passes over it, for systems that provide the libraries in another way.
+# Usage: setup.sh    as root, or as a user who may use sudo
+# PRETRAIN_SKIP_SETUP=1 skips it, for systems that provide the libraries in another way.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
+help_when_asked "$@"
+[ $# -eq 0 ] || usage_error "unknown option $1; it takes none (see --help)"
 
 listed_packages() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' deploy/packages.txt; }
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Builds oneTBB for ThreadSanitizer from the source package of this Debian release, in build/tsan-tbb.
+# Usage: tsan-tbb.sh
 # Prints the folder of its CMake configuration; fails when the sources can't be had. System files stay as they are.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
+help_when_asked "$@"
+[ $# -eq 0 ] || usage_error "unknown option $1; it takes none (see --help)"
 
 folder=$root/build/tsan-tbb
 installed=$folder/installed

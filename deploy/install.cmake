@@ -1,0 +1,43 @@
+# Run by `cmake --install`: writes what names places, the unit and the texts, with the places of this very
+# installation. Only then is the prefix known (`--prefix`). $DESTDIR is where the files go, not where they will lie: no
+# path in them holds it.
+# Set by the caller: source, and bindir, datadir, docdir (absolute, or relative to CMAKE_INSTALL_PREFIX).
+
+get_filename_component(prefix "${CMAKE_INSTALL_PREFIX}" ABSOLUTE)
+foreach(folder bindir datadir docdir)
+  get_filename_component(${folder} "${${folder}}" ABSOLUTE BASE_DIR "${prefix}")
+endforeach()
+
+# A file that everybody may read, whatever the umask of who installs; `cmake --install` lists it with the others.
+function(install_text file content)
+  message(STATUS "Installing: $ENV{DESTDIR}${file}")
+  file(WRITE "$ENV{DESTDIR}${file}" "${content}")
+  file(CHMOD "$ENV{DESTDIR}${file}" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  list(APPEND CMAKE_INSTALL_MANIFEST_FILES "${file}")
+  set(CMAKE_INSTALL_MANIFEST_FILES "${CMAKE_INSTALL_MANIFEST_FILES}" PARENT_SCOPE)
+endfunction()
+
+# In a unit % begins a specifier, and a blank ends a word.
+string(REPLACE "%" "%%" program "${bindir}/pretrain")
+if(program MATCHES "[ \t]")
+  set(program "\"${program}\"")
+endif()
+string(REPLACE "%" "%%25" documents "${docdir}")
+string(REPLACE " " "%%20" documents "${documents}")
+file(READ "${source}/deploy/systemd/pretrain.service" unit)
+string(REPLACE "ExecStart=/usr/bin/pretrain" "ExecStart=${program}" unit "${unit}")
+string(REPLACE "file:/usr/share/doc/pretrain" "file:${documents}" unit "${unit}")
+install_text("${prefix}/lib/systemd/system/pretrain.service" "${unit}")
+
+foreach(text README.md deploy/README.md)
+  file(READ "${source}/${text}" content)
+  string(REPLACE "deploy/README.md" "operating.md" content "${content}")
+  string(REPLACE "deploy/fetch-wikipedia.sh" "${datadir}/pretrain/fetch-wikipedia.sh" content "${content}")
+  string(REPLACE "deploy/README.md" "operating.md" name "${text}")
+  install_text("${docdir}/${name}" "${content}")
+endforeach()
+
+if(NOT prefix MATCHES "^(/|/usr|/usr/local)$")
+  message(STATUS "systemd does not look below ${prefix} for units; run:"
+                 " systemctl link ${prefix}/lib/systemd/system/pretrain.service")
+endif()
