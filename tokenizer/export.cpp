@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace pretrain {
@@ -110,14 +111,49 @@ bool pieces_span_blanks(const ModelProto& model) {
   });
 }
 
-/// One word at a time where no piece spans a blank: the same ids, and the library's cache of words takes
-/// hold.
-Json pre_tokenizer(const ModelProto& model) {
-  if (pieces_span_blanks(model)) return nullptr;
+/// Characters (ASCII) in the names of pieces that never come from text, such as "<0x41>", which no learned
+/// piece holds.
+std::string unlearned_name_characters(const ModelProto& model) {
+  std::string learned, found;
+  for (const ModelPiece& piece : model.pieces) {
+    if (piece.kind == Kind::kNormal) learned += piece.text;
+  }
+  for (const ModelPiece& piece : model.pieces) {
+    if (piece.kind == Kind::kNormal) continue;
+    for (const char c : piece.text) {
+      const bool is_ascii = static_cast<unsigned char>(c) < 0x80;
+      if (is_ascii && (learned + found).find(c) == std::string::npos) found += c;
+    }
+  }
+  return found;
+}
+
+/// The Unigram of `tokenizers` takes the name of any piece for the piece, and prefers that to a character
+/// that it does not know. Text is therefore cut around such characters of names; no piece reaches over them.
+Json cut_around(const std::string& characters) {
+  std::string any = "[";
+  for (const char c : characters) any += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
+  return {
+      {"type", "Split"}, {"pattern", {{"Regex", any + "]"}}}, {"behavior", "Isolated"}, {"invert", false}};
+}
+
+/// One word at a time: the same ids, and the library's cache of words takes hold.
+Json cut_at_blanks() {
   return {{"type", "Split"},
           {"pattern", {{"String", kBlankMark}}},
           {"behavior", "MergedWithNext"},
           {"invert", false}};
+}
+
+Json pre_tokenizer(const ModelProto& model) {
+  Json cuts = Json::array();
+  if (model.type == TokenizerType::kUnigram) {
+    const std::string characters = unlearned_name_characters(model);
+    if (!characters.empty()) cuts.push_back(cut_around(characters));
+  }
+  if (!pieces_span_blanks(model)) cuts.push_back(cut_at_blanks());
+  if (cuts.size() <= 1) return cuts.empty() ? Json() : cuts.front();
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(cuts)}};
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 #pragma once
 // The same tokenizer in the format of Hugging Face `tokenizers`, so that a checkpoint folder opens as it is.
-// Ids and decoded text are those of Tokenizer, with two exceptions: U+2581 in the text counts as a blank
-// there, and in a unigram model the name of a byte piece in the text becomes that piece when its characters
-// have no pieces of their own. The name of a special piece ("<|endoftext|>") in the text is text as long as
-// tokenizer_config.json is there and is believed (transformers does); the library `tokenizers` alone reads
-// tokenizer.json only and makes it the piece. Stateless, thread-safe.
+// Ids and decoded text are those of Tokenizer, except that U+2581 in the text counts as a blank there. The
+// name of a special piece ("<|endoftext|>") in the text is text as long as tokenizer_config.json is there and
+// is believed (transformers does); the library `tokenizers` alone reads tokenizer.json only and makes it the
+// piece. Stateless, thread-safe.
 
 #include <cstdint>
 #include <string>

@@ -30,11 +30,19 @@ TEST(Export, GivesTheSameIdsForUnseenText) {
     const json exported = json::parse(hugging_face_tokenizer_json(tokenizer));
     for (int round = 0; round < 60; ++round) {
       const std::string text = test::random_text(rng, 40);
-      const bool excepted = text.find(kBlankMark) != std::string::npos ||
-                            (type == TokenizerType::kUnigram && text.find_first_of("<") != std::string::npos);
-      if (excepted) continue;  // documented in the header
+      if (text.find(kBlankMark) != std::string::npos) continue;  // documented in the header
       ASSERT_EQ(test::segment_by_json(exported, text), test::encode(tokenizer, text)) << text;
     }
+  }
+}
+
+TEST(Export, GivesTheIdsOfTheTextForTheNamesOfPieces) {
+  for (const TokenizerType type : test::kAllTypes) {
+    const Tokenizer& tokenizer = test::sample_tokenizer(type);
+    const json exported = json::parse(hugging_face_tokenizer_json(tokenizer));
+    for (const char* text :
+         {"a<|endoftext|>b", "<|unk|>", "<0x41>", "one <0x0A><0xFF> two", "<|endoftext|", "||>><<"})
+      EXPECT_EQ(test::segment_by_json(exported, text), test::encode(tokenizer, text)) << text;
   }
 }
 
@@ -81,6 +89,35 @@ TEST(Export, SplitsAtBlanksOnlyWhereNoPieceSpansOne) {
   model.pieces.push_back({.text = "of\xE2\x96\x81the", .score = -5000});
   const Tokenizer spanning = Tokenizer::from_serialized(serialize_model_proto(model));
   EXPECT_TRUE(json::parse(hugging_face_tokenizer_json(spanning))["pre_tokenizer"].is_null());
+}
+
+/// The cut around characters that a unigram model does not know, or null.
+json unknown_cut(const Tokenizer& tokenizer) {
+  const json cut = json::parse(hugging_face_tokenizer_json(tokenizer))["pre_tokenizer"];
+  return cut["type"] == "Sequence" ? cut["pretokenizers"][0] : json();
+}
+
+TEST(Export, OfUnigramCutsAroundCharactersOfNamesThatNoPieceHolds) {
+  const Tokenizer& tokenizer = test::sample_tokenizer(TokenizerType::kUnigram);
+  const auto without = [&](const std::string& characters) {
+    ModelProto model = tokenizer.model();
+    std::erase_if(model.pieces, [&](const ModelPiece& piece) {
+      return piece.kind == ModelPiece::Kind::kNormal &&
+             piece.text.find_first_of(characters) != std::string::npos;
+    });
+    for (const char c : std::string("<|>")) {
+      if (characters.find(c) == std::string::npos)
+        model.pieces.push_back({.text = std::string(1, c), .score = -9});
+    }
+    return Tokenizer::from_serialized(serialize_model_proto(model));
+  };
+  EXPECT_EQ(unknown_cut(without("<|")).at("pattern").at("Regex"), "[\\x3C\\x7C]");
+  EXPECT_EQ(unknown_cut(without("|")).at("behavior"), "Isolated");
+}
+
+TEST(Export, OfOtherTypesCutsAroundNoCharacter) {
+  for (const TokenizerType type : {TokenizerType::kBpe, TokenizerType::kChar})
+    EXPECT_TRUE(unknown_cut(test::sample_tokenizer(type)).is_null());
 }
 
 TEST(Export, ConfiguresTheTokenizerClass) {

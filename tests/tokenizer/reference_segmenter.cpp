@@ -26,11 +26,24 @@ Symbols characters_with_marks(std::string_view text) {
   return symbols;
 }
 
+/// The characters of the class "[\\x3C\\x7C]" that a sequence of cuts begins with: each is a word of its own.
+std::string isolated_characters(const nlohmann::json& cuts) {
+  if (cuts.is_null() || cuts["type"] != "Sequence") return "";
+  const std::string any = cuts["pretokenizers"][0]["pattern"]["Regex"];
+  std::string characters;
+  for (size_t at = any.find("\\x"); at != std::string::npos; at = any.find("\\x", at + 1))
+    characters += static_cast<char>(std::stoi(any.substr(at + 2, 2), nullptr, 16));
+  return characters;
+}
+
 /// Words, each with the blank mark before it.
-std::vector<Symbols> words_of(std::string_view text) {
+std::vector<Symbols> words_of(std::string_view text, const std::string& isolated = "") {
   std::vector<Symbols> words;
+  bool ended = true;
   for (std::string& symbol : characters_with_marks(text)) {
-    if (words.empty() || symbol == kBlankMark) words.emplace_back();
+    const bool alone = symbol.size() == 1 && isolated.find(symbol) != std::string::npos;
+    if (ended || alone || symbol == kBlankMark) words.emplace_back();
+    ended = alone;
     words.back().push_back(std::move(symbol));
   }
   return words;
@@ -100,7 +113,8 @@ std::vector<uint32_t> segment_by_merges(const nlohmann::json& model, std::string
   return out;
 }
 
-std::vector<uint32_t> segment_by_scores(const nlohmann::json& model, std::string_view text) {
+std::vector<uint32_t> segment_by_scores(const nlohmann::json& model, const std::string& isolated,
+                                        std::string_view text) {
   std::map<std::string, double> scores;
   Ids ids;
   for (const auto& entry : model["vocab"]) {
@@ -108,7 +122,7 @@ std::vector<uint32_t> segment_by_scores(const nlohmann::json& model, std::string
     scores.emplace(entry[0], entry[1]);
   }
   std::vector<uint32_t> out;
-  for (const Symbols& word : words_of(text)) append_ids(best_segmentation(word, scores), ids, out);
+  for (const Symbols& word : words_of(text, isolated)) append_ids(best_segmentation(word, scores), ids, out);
   return out;
 }
 
@@ -116,7 +130,8 @@ std::vector<uint32_t> segment_by_scores(const nlohmann::json& model, std::string
 
 std::vector<uint32_t> segment_by_json(const nlohmann::json& json, std::string_view text) {
   const auto& model = json["model"];
-  return model["type"] == "BPE" ? segment_by_merges(model, text) : segment_by_scores(model, text);
+  if (model["type"] == "BPE") return segment_by_merges(model, text);
+  return segment_by_scores(model, isolated_characters(json["pre_tokenizer"]), text);
 }
 
 }  // namespace pretrain::test
