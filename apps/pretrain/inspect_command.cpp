@@ -40,8 +40,8 @@ void describe_checkpoint(const Checkpoint& checkpoint) {
 void describe_state_folder(const Path& state) {
   for (const CheckpointEntry& entry : list_checkpoints(state)) {
     const CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-    fmt::print("step {}: {}\n", format_count(entry.step),
-               verdict.checkpoint ? "verified" : "damaged: " + verdict.damage);
+    fmt::print("step {}{}\n", format_count(entry.step),
+               verdict.checkpoint ? ": verified" : " " + verdict.reason);
   }
   describe_checkpoint(open_checkpoint(state));
 }

@@ -9,6 +9,7 @@
 #include "libs/base/json.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/start_point.h"
 #include "libs/train/model_weights.h"
 
 namespace pretrain {
@@ -26,10 +27,10 @@ Path run_around(const Path& path) {
   return folder.filename() == "checkpoints" && list_checkpoints(folder).empty() ? run : path;
 }
 
-[[noreturn]] void fail_nothing_there(const Path& path, size_t damaged) {
-  if (damaged > 0) {
+[[noreturn]] void fail_nothing_there(const Path& path, size_t failed) {
+  if (failed > 0) {
     fail(ErrorKind::kData, "{}: none of its {} checkpoints is intact; see pretrain inspect {}", path.string(),
-         damaged, path.string());
+         failed, path.string());
   }
   fail(ErrorKind::kData,
        "{}: no model here; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
@@ -83,14 +84,14 @@ Checkpoint open_checkpoint(const Path& path) {
          path.string());
   }
   if (file_exists(path / kManifestName)) return verify_checkpoint(path);
-  size_t damaged = 0;
-  const auto on_damaged = [&damaged](const DamagedCheckpoint& checkpoint) {
-    ++damaged;
-    log_warning("checkpoint of step {} is damaged ({}); looking for an older one",
-                format_count(checkpoint.step), checkpoint.reason);
+  size_t failed = 0;
+  const auto on_failed = [&failed](const FailedCheckpoint& checkpoint) {
+    ++failed;
+    log_warning("checkpoint of step {} {}; looking for an older one", format_count(checkpoint.step),
+                checkpoint.reason);
   };
-  std::optional<Checkpoint> newest = find_newest_verified(run_around(path), on_damaged);
-  if (!newest) fail_nothing_there(path, damaged);
+  std::optional<Checkpoint> newest = find_newest_verified(run_around(path), on_failed);
+  if (!newest) fail_nothing_there(path, failed);
   return std::move(*newest);
 }
 

@@ -45,17 +45,19 @@ Path evaluation_file(const Session& s) {
   return s.config.state_folder / "evaluation.safetensors";
 }
 
-void report_damage(const DamagedCheckpoint& damaged) {
-  log_warning("checkpoint of step {} is damaged ({}); set aside as {}", damaged.step, damaged.reason,
-              damaged.folder.string());
+void report_failure(const FailedCheckpoint& failed) {
+  log_warning("checkpoint of step {} {}; {}", failed.step, failed.reason,
+              failed.set_aside ? "set aside as " + failed.folder.string()
+                               : "it stays where it is and does not count for --keep");
 }
 
 /// The checkpoint to continue from, if there is one.
 std::optional<Checkpoint> find_checkpoint(FileSystem& files, const Path& state,
                                           const SessionRequest& request) {
-  CheckpointStore store(files, state, {.on_damaged = report_damage});
+  CheckpointStore store(files, state, {.on_failed = report_failure});
   if (request.from_step) {
-    Checkpoint checkpoint = store.verified(*request.from_step);
+    Checkpoint checkpoint =
+        verify_checkpoint(checkpoints_folder(state) / checkpoint_name(*request.from_step));
     store.abandon_newer_than(*request.from_step);
     return checkpoint;
   }
@@ -226,7 +228,7 @@ void train(Session& s, StopSignal& stop) {
   }
 
   StoreOptions store_options = c.store;
-  store_options.on_damaged = report_damage;
+  store_options.on_failed = report_failure;
   CheckpointStore store(s.files, c.state_folder, store_options);
   Console console(compute, c.model, layout, *s.tokenizer,
                   {.max_steps = c.trainer.max_steps,
@@ -278,7 +280,7 @@ void run_session(const SessionRequest& request, StopSignal& stop) {
   }
   // Faults of the command line show before anything is created.
   if (list_checkpoints(state).empty()) to_configuration(resolve(request.given));
-  const FileLock lock = lock_state_folder(s.files, state);
+  const StateLock lock = lock_state_folder(s.files, state);
   s.checkpoint = find_checkpoint(s.files, state, request);
   configure(s, request);
   if (s.checkpoint) {

@@ -104,6 +104,7 @@ Manifest write_checkpoint_folder(FileSystem& files, const Path& folder, const Ch
   Manifest manifest{.step = content.step,
                     .fingerprint = content.fingerprint,
                     .configuration = content.configuration,
+                    .parent = content.parent,
                     .created = utc_now()};
   std::vector<WrittenFile> written = write_all(files, folder, content, on_sources_read);
   for (WrittenFile& file : written) sync_and_close(file);

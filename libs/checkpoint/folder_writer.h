@@ -30,6 +30,7 @@ struct CheckpointContent {
   std::vector<FileContent> files;
   nlohmann::json fingerprint = nlohmann::json::object();
   nlohmann::json configuration = nlohmann::json::object();
+  nlohmann::json parent = nlohmann::json::object();  ///< see Manifest::parent
 };
 
 /// Bytes on disk without the manifest.

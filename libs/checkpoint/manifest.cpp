@@ -1,5 +1,6 @@
 #include "libs/checkpoint/manifest.h"
 
+#include <algorithm>
 #include <ctime>
 #include <set>
 
@@ -17,7 +18,7 @@ constexpr std::string_view kPrefix = "{\n  \"manifest_hash\": \"";
 constexpr size_t kHashDigits = 32;
 
 [[noreturn]] void fail_damaged(std::string_view name, std::string_view reason) {
-  fail(ErrorKind::kData, "{} is damaged: {}; use an older checkpoint", name, reason);
+  throw DamageError(name, std::string(reason));
 }
 
 Json to_json(const ManifestFile& file) {
@@ -68,6 +69,8 @@ Manifest to_manifest(const JsonField& json, std::string_view name) {
   manifest.files = to_files(json.at("files"));
   manifest.fingerprint = json.at("fingerprint").object();
   manifest.configuration = json.at("configuration").object();
+  // Earlier versions had no branches.
+  if (const auto parent = json.find("parent")) manifest.parent = parent->object();
   manifest.created = json.at("created").text();
   return manifest;
 }
@@ -82,15 +85,20 @@ Json parse_body(std::string_view text, std::string_view name) {
 
 }  // namespace
 
+DamageError::DamageError(std::string_view path, std::string reason)
+    : Error(ErrorKind::kData, fmt::format("{} is damaged: {}; use an older checkpoint", path, reason)),
+      reason_(std::move(reason)) {}
+
 std::string manifest_text(const Manifest& manifest) {
   Json files = Json::array();
   for (const ManifestFile& file : manifest.files) files.push_back(to_json(file));
-  const Json json = {{"format_version", manifest.format_version},
-                     {"step", manifest.step},
-                     {"files", files},
-                     {"fingerprint", manifest.fingerprint},
-                     {"configuration", manifest.configuration},
-                     {"created", manifest.created}};
+  Json json = {{"format_version", manifest.format_version},
+               {"step", manifest.step},
+               {"files", files},
+               {"fingerprint", manifest.fingerprint},
+               {"configuration", manifest.configuration},
+               {"created", manifest.created}};
+  if (!manifest.parent.empty()) json["parent"] = manifest.parent;
   const std::string body = json.dump(2, ' ', false, Json::error_handler_t::replace);
   constexpr std::string_view kOpening = "{\n";
   const std::string rest = fmt::format("\",\n{}\n", std::string_view(body).substr(kOpening.size()));
@@ -100,7 +108,19 @@ std::string manifest_text(const Manifest& manifest) {
 Manifest parse_manifest(std::string_view text, std::string_view name) {
   check_hash(text, name);
   const Json json = parse_body(text, name);
-  return to_manifest(JsonField(json, fmt::format("{} is damaged", name), "use an older checkpoint"), name);
+  // Messages of fields are "FILE: REASON; REMEDY", and the error is to have the reason by itself.
+  constexpr std::string_view kRemedy = "use an older checkpoint";
+  constexpr size_t kSeparator = 2;
+  try {
+    return to_manifest(JsonField(json, std::string(name), std::string(kRemedy)), name);
+  } catch (const NewerFormatError&) {
+    throw;
+  } catch (const Error& error) {
+    std::string_view reason = error.what();
+    reason.remove_prefix(std::min(reason.size(), name.size() + kSeparator));
+    reason.remove_suffix(std::min(reason.size(), kRemedy.size() + kSeparator));
+    fail_damaged(name, reason);
+  }
 }
 
 bool is_plain_file_name(std::string_view name) {

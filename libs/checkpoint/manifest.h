@@ -32,9 +32,23 @@ struct Manifest {
   std::vector<ManifestFile> files = {};
   nlohmann::json fingerprint = nlohmann::json::object();    ///< processor, binary, libraries
   nlohmann::json configuration = nlohmann::json::object();  ///< resolved configuration of the run
-  std::string created = {};                                 ///< UTC, such as 2025-01-31T12:00:00Z
+  /// The checkpoint that the run started from: path, step, hash of its manifest, changed keys. Empty for a
+  /// run of its own.
+  nlohmann::json parent = nlohmann::json::object();
+  std::string created = {};  ///< UTC, such as 2025-01-31T12:00:00Z
 
   bool operator==(const Manifest&) const = default;
+};
+
+/// A file of a checkpoint is not what was written.
+class DamageError : public Error {
+ public:
+  /// `path` names the file, `reason` what is wrong with it; what() says both and the remedy.
+  DamageError(std::string_view path, std::string reason);
+  const std::string& reason() const { return reason_; }
+
+ private:
+  std::string reason_;
 };
 
 /// The checkpoint is intact, but this program is too old for it: not damage, nothing may be set aside.

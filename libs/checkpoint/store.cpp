@@ -1,10 +1,9 @@
 #include "libs/checkpoint/store.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <utility>
-
-#include <fmt/ranges.h>
 
 #include "libs/base/check.h"
 
@@ -14,6 +13,7 @@ namespace {
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 constexpr std::string_view kRemovalPrefix = ".del-";
 constexpr std::string_view kDamagedPrefix = "damaged-";
+constexpr std::string_view kAbandonedName = "abandoned";
 constexpr size_t kDamagedKept = 3;  // bounds the disk that damage can take; more than that says nothing new
 
 struct SideName {
@@ -66,14 +66,15 @@ void quietly(Action action) {
 
 }  // namespace
 
-FileLock lock_state_folder(FileSystem& files, const Path& state_folder) {
+StateLock lock_state_folder(FileSystem& files, const Path& state_folder) {
   make_folders(files, state_folder);
-  auto lock = FileLock::try_acquire(state_folder / "lock");
-  if (!lock) {
+  auto folder = FolderLock::try_acquire(state_folder);
+  auto file = folder ? FileLock::try_acquire(state_folder / "lock") : std::nullopt;
+  if (!file) {
     fail(ErrorKind::kRuntime, "{} is in use by another pretrain; stop that one or name another state folder",
          state_folder.native());
   }
-  return std::move(*lock);
+  return {.folder = std::move(*folder), .file = std::move(*file)};
 }
 
 CheckpointStore::CheckpointStore(FileSystem& files, Path state_folder, StoreOptions options)
@@ -86,15 +87,34 @@ CheckpointStore::CheckpointStore(FileSystem& files, Path state_folder, StoreOpti
   remove_leftovers();
 }
 
+CheckpointVerdict CheckpointStore::judge(const Path& folder) const {
+  return options_.judge ? options_.judge(folder) : judge_checkpoint(folder);
+}
+
 SaveReport CheckpointStore::save(const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read) {
   OnceGuard sources_read(on_sources_read);
   remove_leftovers();
-  if (holds_intact(content.step)) return {};
-  SaveReport report = save_new(content, [&] { sources_read.run(); });
-  verified_.insert(content.step);
+  std::optional<FailedCheckpoint> damaged;
+  if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {
+    CheckpointVerdict verdict = judge(there);
+    if (verdict.trouble == Trouble::kUnreadable) {
+      fail(ErrorKind::kRuntime, "the checkpoint of step {} that is there {}; it stays as it is", content.step,
+           verdict.reason);
+    }
+    if (verdict.checkpoint) {
+      files_.sync_folder(folder_);  // the process that gave it its name may have died before this
+      return {};
+    }
+    damaged = {.step = content.step,
+               .folder = there,
+               .trouble = verdict.trouble,
+               .reason = std::move(verdict.reason)};
+  }
+  SaveReport report = save_new(content, damaged, [&] { sources_read.run(); });
   try {
-    apply_retention();
+    note_verified({.step = content.step, .folder = folder_ / checkpoint_name(content.step)});
+    apply_retention(content.step);
   } catch (const Error& error) {
     report.cleanup_error = error.what();
   }
@@ -102,11 +122,13 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
 }
 
 SaveReport CheckpointStore::save_new(const CheckpointContent& content,
+                                     const std::optional<FailedCheckpoint>& damaged,
                                      const std::function<void()>& on_sources_read) {
   const Path temporary = unused(folder_, kTemporaryPrefix, content.step);
   try {
     files_.make_folder(temporary);
     const Manifest manifest = write_checkpoint_folder(files_, temporary, content, on_sources_read);
+    if (damaged) set_aside(*damaged);  // not before the one that takes its name is on the device
     publish(temporary, content.step);
     SaveReport report{.bytes = manifest_text(manifest).size()};
     for (const ManifestFile& file : manifest.files) report.bytes += file.size_bytes;
@@ -115,19 +137,6 @@ SaveReport CheckpointStore::save_new(const CheckpointContent& content,
     quietly([&] { remove_hidden(temporary); });
     throw;
   }
-}
-
-bool CheckpointStore::holds_intact(uint64_t step) {
-  const CheckpointEntry entry{.step = step, .folder = folder_ / checkpoint_name(step)};
-  if (!folder_exists(entry.folder)) return false;
-  const CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-  if (!verdict.checkpoint) {
-    set_aside(entry, verdict.damage);
-    return false;
-  }
-  files_.sync_folder(folder_);  // the process that gave it its name may have died before this
-  verified_.insert(step);
-  return true;
 }
 
 void CheckpointStore::publish(const Path& temporary, uint64_t step) {
@@ -142,36 +151,61 @@ void CheckpointStore::publish(const Path& temporary, uint64_t step) {
 }
 
 std::optional<Checkpoint> CheckpointStore::newest_verified() {
-  for (const CheckpointEntry& entry : list()) {
-    CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-    if (verdict.checkpoint) {
-      verified_.insert(entry.step);
-      return std::move(verdict.checkpoint);
-    }
-    set_aside(entry, verdict.damage);
+  StartPoint start = find_start_point(state_folder_, [this](const Path& folder) { return judge(folder); });
+  if (!start.may_continue()) {
+    fail(ErrorKind::kData, "{}: {}; nothing was moved, check the disk and the memory", folder_.native(),
+         describe(start.failed));
   }
-  return std::nullopt;
+  if (!start.failed.empty()) set_aside(start.failed.front());
+  return std::move(start.newest);
 }
 
-Checkpoint CheckpointStore::verified(uint64_t step) const {
-  const Path folder = folder_ / checkpoint_name(step);
-  if (folder_exists(folder)) return verify_checkpoint(folder);
-  std::vector<uint64_t> steps;
-  for (const CheckpointEntry& entry : list()) steps.push_back(entry.step);
-  fail(ErrorKind::kData, "{} has no checkpoint of step {}; it has {}", folder_.native(), step,
-       steps.empty() ? "none" : fmt::format("{}", fmt::join(steps, ", ")));
+void CheckpointStore::set_aside(const FailedCheckpoint& damaged) {
+  FailedCheckpoint moved = damaged;
+  moved.folder = unused(folder_, kDamagedPrefix, damaged.step);
+  moved.set_aside = true;
+  files_.rename(damaged.folder, moved.folder);
+  files_.sync_folder(folder_);
+  standings_.erase(damaged.step);
+  if (options_.on_failed) options_.on_failed(moved);
 }
 
-void CheckpointStore::abandon_newer_than(uint64_t step) {
-  const Path abandoned = state_folder_ / "abandoned";
-  make_folders(files_, abandoned);
-  sync_moves_to(abandoned);  // those of an attempt that failed or died midway
+std::vector<MovedCheckpoint> CheckpointStore::abandon_newer_than(uint64_t step) {
+  std::vector<MovedCheckpoint> moved;
+  const Path abandoned = abandoned_folder(state_folder_);
+  for (const Path& folder : {abandoned, folder_ / kAbandonedName}) {
+    if (folder_exists(folder)) sync_moves_to(folder);  // those of an attempt that failed or died midway
+  }
   for (const CheckpointEntry& entry : list()) {
-    if (entry.step <= step) continue;
-    files_.rename(entry.folder, unused(abandoned, "", entry.step));
-    verified_.erase(entry.step);
+    if (entry.step <= step) break;
+    make_folders(files_, abandoned);
+    moved.push_back({.step = entry.step, .folder = move_to_abandoned(entry)});
+    standings_.erase(entry.step);
+  }
+  return moved;
+}
+
+void CheckpointStore::remove_initial() {
+  const auto entries = list();
+  PRETRAIN_CHECK(entries.size() == 1 && entries.front().step == 0, "{} checkpoints", entries.size());
+  remove_checkpoint(entries.front());
+}
+
+Path CheckpointStore::move_to_abandoned(const CheckpointEntry& entry) {
+  const auto move_to = [&](const Path& abandoned) {
+    Path target = unused(abandoned, "", entry.step);
+    files_.rename(entry.folder, target);
     sync_moves_to(abandoned);
+    return target;
+  };
+  try {
+    return move_to(abandoned_folder(state_folder_));
+  } catch (const IoError& error) {
+    if (error.code() != EXDEV) throw;  // else STATE/checkpoints is a link to another disk
   }
+  const Path within = folder_ / kAbandonedName;
+  make_folders(files_, within);
+  return move_to(within);
 }
 
 void CheckpointStore::sync_moves_to(const Path& abandoned) {
@@ -180,16 +214,43 @@ void CheckpointStore::sync_moves_to(const Path& abandoned) {
   files_.sync_folder(folder_);
 }
 
-void CheckpointStore::set_aside(const CheckpointEntry& entry, const std::string& reason) {
-  const Path aside = unused(folder_, kDamagedPrefix, entry.step);
-  files_.rename(entry.folder, aside);
-  files_.sync_folder(folder_);
-  verified_.erase(entry.step);
-  if (options_.on_damaged) options_.on_damaged({.step = entry.step, .folder = aside, .reason = reason});
-  quietly([&] { limit_damaged(); });
+CheckpointStore::Standing CheckpointStore::note_verified(const CheckpointEntry& entry) {
+  const bool sick = options_.is_sick && options_.is_sick(entry.folder);
+  return standings_[entry.step] = sick ? Standing::kSick : Standing::kHealthy;
 }
 
-void CheckpointStore::limit_damaged() {
+CheckpointStore::Standing CheckpointStore::standing_of(const CheckpointEntry& entry) {
+  const auto known = standings_.find(entry.step);
+  if (known != standings_.end()) return known->second;
+  CheckpointVerdict verdict = judge(entry.folder);
+  if (verdict.checkpoint) return note_verified(entry);
+  if (options_.on_failed) {
+    options_.on_failed({.step = entry.step,
+                        .folder = entry.folder,
+                        .trouble = verdict.trouble,
+                        .reason = std::move(verdict.reason)});
+  }
+  return Standing::kFailed;
+}
+
+void CheckpointStore::apply_retention(uint64_t acknowledged) {
+  limit_damaged(acknowledged);
+  const auto entries = list();
+  if (entries.size() <= options_.keep) return;
+  uint64_t healthy = 0;
+  uint64_t sick = 0;
+  for (const CheckpointEntry& entry : entries) {
+    const Standing standing = healthy < options_.keep ? standing_of(entry) : Standing::kFailed;
+    healthy += static_cast<uint64_t>(standing == Standing::kHealthy);
+    sick += static_cast<uint64_t>(standing == Standing::kSick);
+    const bool pushed_out = standing != Standing::kHealthy && healthy >= options_.keep;
+    const bool one_sick_too_many = standing == Standing::kSick && sick > options_.keep;
+    if ((pushed_out || one_sick_too_many) && entry.step < acknowledged && !is_permanent(entry.step))
+      remove_checkpoint(entry);
+  }
+}
+
+void CheckpointStore::limit_damaged(uint64_t acknowledged) {
   std::vector<std::pair<SideName, Path>> damaged;
   for (const FolderEntry& entry : list_folder(folder_)) {
     if (const auto name = parse_side_name(entry.name, kDamagedPrefix))
@@ -197,38 +258,16 @@ void CheckpointStore::limit_damaged() {
   }
   std::ranges::sort(damaged, std::greater<>(),
                     [](const auto& d) { return std::pair(d.first.step, d.first.number); });
-  for (size_t i = kDamagedKept; i < damaged.size(); ++i) remove_tree(files_, damaged[i].second);
-}
-
-bool CheckpointStore::is_verified(const CheckpointEntry& entry) {
-  if (verified_.contains(entry.step)) return true;
-  const CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-  if (verdict.checkpoint) {
-    verified_.insert(entry.step);
-  } else {
-    set_aside(entry, verdict.damage);
-  }
-  return verdict.checkpoint.has_value();
-}
-
-void CheckpointStore::apply_retention() {
-  const auto entries = list();
-  if (entries.size() <= options_.keep) return;
-  // Only what verified counts: a damaged checkpoint must not push out a good one.
-  uint64_t kept = 0;
-  for (const CheckpointEntry& entry : entries) {
-    if (kept < options_.keep) {
-      if (is_verified(entry)) ++kept;
-    } else if (!is_permanent(entry.step)) {
-      remove_checkpoint(entry);
-    }
+  for (size_t i = kDamagedKept; i < damaged.size(); ++i) {
+    const uint64_t step = damaged[i].first.step;
+    if (step < acknowledged && !is_permanent(step)) remove_tree(files_, damaged[i].second);
   }
 }
 
 void CheckpointStore::remove_checkpoint(const CheckpointEntry& entry) {
   const Path doomed = unused(folder_, kRemovalPrefix, entry.step);
   files_.rename(entry.folder, doomed);
-  verified_.erase(entry.step);
+  standings_.erase(entry.step);
   remove_hidden(doomed);
 }
 
@@ -256,6 +295,22 @@ Path CheckpointStore::unused(const Path& parent, std::string_view prefix, uint64
   for (uint64_t number = 2; file_exists(path) || folder_exists(path); ++number)
     path = parent / fmt::format("{}-{}", name, number);
   return path;
+}
+
+Path abandoned_folder(const Path& state_folder) {
+  return state_folder / kAbandonedName;
+}
+
+bool holds_former_checkpoints(const Path& state_folder) {
+  const auto holds = [](const Path& folder, std::string_view prefix) {
+    if (!folder_exists(folder)) return false;
+    return std::ranges::any_of(list_folder(folder), [&](const FolderEntry& entry) {
+      return entry.is_folder && parse_side_name(entry.name, prefix);
+    });
+  };
+  const Path checkpoints = checkpoints_folder(state_folder);
+  return holds(checkpoints, kDamagedPrefix) || holds(abandoned_folder(state_folder), "") ||
+         holds(checkpoints / kAbandonedName, "");
 }
 
 }  // namespace pretrain

@@ -6,8 +6,11 @@
 #include <charconv>
 #include <system_error>
 
+#include <fmt/ranges.h>
+
 #include "libs/base/hash.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/rewritten.h"
 
 namespace pretrain {
 namespace {
@@ -15,16 +18,15 @@ namespace {
 constexpr std::string_view kStepPrefix = "step-";
 constexpr uint64_t kManifestLimitBytes = 16_MiB;
 
-/// Errors that say something about the file, and not about this process or its rights. The last four are how
-/// file systems and disks tell of a checksum that does not fit or of a sector that can't be read.
+/// Errors that say what is there instead of the file. All others are about the device (EIO, EUCLEAN,
+/// ESTALE ...) or about this process (EMFILE, EACCES, ENOMEM ...): a cable put right brings the file back.
 bool means_damage(int code) {
-  static constexpr std::array kCodes{ENOENT, ENOTDIR, EISDIR,  EINVAL,  EIO,   EFBIG,
-                                     ELOOP,  EUCLEAN, EBADMSG, ENODATA, EILSEQ};
+  static constexpr std::array kCodes{ENOENT, ENOTDIR, EISDIR, EINVAL, EFBIG, ELOOP};
   return std::ranges::find(kCodes, code) != kCodes.end();
 }
 
-[[noreturn]] void fail_damaged(const Path& path, std::string_view reason) {
-  fail(ErrorKind::kData, "{} is damaged: {}; use an older checkpoint", path.native(), reason);
+[[noreturn]] void fail_damaged(const Path& path, std::string reason) {
+  throw DamageError(path.native(), std::move(reason));
 }
 
 std::string words_for(int code) {
@@ -45,15 +47,74 @@ auto reading(const Path& path, Read read) {
   }
 }
 
-void verify_file(const Path& folder, const ManifestFile& expected) {
+void verify_file(const Path& folder, const ManifestFile& expected, const std::stop_token& stop) {
   const Path path = folder / expected.name;
   // The size first: a file of another size, however large, is not read.
   const uint64_t size_bytes = reading(path, [&] { return ReadableFile(path, Links::kRefuse).size(); });
-  if (size_bytes != expected.size_bytes) {
+  if (size_bytes != expected.size_bytes)
     fail_damaged(path, fmt::format("it has {} bytes instead of {}", size_bytes, expected.size_bytes));
-  }
-  const ManifestFile found = reading(path, [&] { return hash_file(path, Links::kRefuse); });
+  const ManifestFile found = reading(path, [&] { return hash_file(path, Links::kRefuse, stop); });
   if (found.hash != expected.hash) fail_damaged(path, "its content does not fit its hash");
+}
+
+Manifest read_manifest(const Path& folder) {
+  const Path path = folder / kManifestName;
+  Manifest manifest = parse_manifest(
+      reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); }), path.native());
+  // A copy under a foreign name is fine; one that claims another step is not.
+  const auto named = checkpoint_step(folder.filename().native());
+  if (named && *named != manifest.step)
+    fail_damaged(path, fmt::format("it is the manifest of step {}", manifest.step));
+  return manifest;
+}
+
+/// A file that is not as it was written.
+struct WrongFile {
+  ManifestFile expected;
+  std::string reason;
+};
+
+std::string describe(const WrongFile& file) {
+  return fmt::format("{}: {}", file.expected.name, file.reason);
+}
+
+std::string names_of(const std::vector<WrongFile>& files) {
+  std::string names;
+  for (const WrongFile& file : files) names += (names.empty() ? "" : ", ") + file.expected.name;
+  return names;
+}
+
+/// Everything that a look at a checkpoint tells.
+struct Examination {
+  Checkpoint checkpoint;
+  std::vector<WrongFile> wrong;  // all of them
+  std::vector<WrongFile> fatal;  // those that a run can't continue without
+};
+
+Examination examine(const Path& folder, const std::stop_token& stop) {
+  Examination found{.checkpoint = {.folder = folder, .manifest = read_manifest(folder)}};
+  found.checkpoint.step = found.checkpoint.manifest.step;
+  for (const ManifestFile& file : found.checkpoint.manifest.files) {
+    try {
+      verify_file(folder, file, stop);
+    } catch (const DamageError& error) {
+      found.wrong.push_back({file, error.reason()});
+    }
+  }
+  const bool model_is_intact =
+      std::ranges::none_of(found.wrong, [](const WrongFile& f) { return f.expected.name == kModelFile; });
+  for (const WrongFile& file : found.wrong) {
+    const bool spare = is_for_other_programs(file.expected.name) ||
+                       (model_is_intact && is_config_of_transformers(folder, file.expected));
+    if (!spare) found.fatal.push_back(file);
+    if (spare) found.checkpoint.changed.push_back(describe(file));
+  }
+  return found;
+}
+
+bool was_rewritten(const Path& folder, const std::vector<WrongFile>& files) {
+  return std::ranges::all_of(files,
+                             [&](const WrongFile& file) { return is_rewritten(folder, file.expected); });
 }
 
 }  // namespace
@@ -88,32 +149,29 @@ std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder) {
   return entries;
 }
 
-ManifestFile hash_file(const Path& path, Links links) {
+ManifestFile hash_file(const Path& path, Links links, const std::stop_token& stop) {
   const ReadableFile file(path, links);
   file.drop_cache();
   std::vector<std::byte> buffer(std::min(4_MiB, file.size() + 1));
   Hasher128 hasher;
   uint64_t at = 0;
   while (const size_t n = file.read_at(at, buffer)) {
+    if (stop.stop_requested()) throw Stopped();
     hasher.update(std::span(buffer).first(n));
     at += n;
   }
   return {.name = path.filename().string(), .size_bytes = at, .hash = hasher.hex()};
 }
 
-Checkpoint verify_checkpoint(const Path& folder) {
-  const Path path = folder / kManifestName;
-  const std::string text =
-      reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); });
-  Checkpoint checkpoint{.folder = folder, .manifest = parse_manifest(text, path.native())};
-  checkpoint.step = checkpoint.manifest.step;
-  // A copy under a foreign name is fine; one that claims another step is not.
-  const auto named = checkpoint_step(folder.filename().native());
-  if (named && *named != checkpoint.step) {
-    fail_damaged(path, fmt::format("it is the manifest of step {}", checkpoint.step));
+Checkpoint verify_checkpoint(const Path& folder, const std::stop_token& stop) {
+  Examination found = examine(folder, stop);
+  if (found.fatal.empty()) return std::move(found.checkpoint);
+  if (was_rewritten(folder, found.fatal)) {
+    fail(ErrorKind::kData,
+         "{} was changed by another program: {}; put the original files back, or use another checkpoint",
+         folder.native(), names_of(found.wrong));
   }
-  for (const ManifestFile& file : checkpoint.manifest.files) verify_file(folder, file);
-  return checkpoint;
+  fail_damaged(folder / found.fatal.front().expected.name, found.fatal.front().reason);
 }
 
 Path file_of(const Checkpoint& checkpoint, std::string_view name) {
@@ -124,25 +182,27 @@ Path file_of(const Checkpoint& checkpoint, std::string_view name) {
   return checkpoint.folder / name;
 }
 
-CheckpointVerdict judge_checkpoint(const Path& folder) {
+CheckpointVerdict judge_checkpoint(const Path& folder, const std::stop_token& stop) {
   try {
-    return {.checkpoint = verify_checkpoint(folder), .damage = ""};
-  } catch (const NewerFormatError&) {
-    throw;
-  } catch (const IoError&) {
-    throw;
-  } catch (const Error& error) {
-    return {.checkpoint = std::nullopt, .damage = error.what()};
+    Examination found = examine(folder, stop);
+    if (found.fatal.empty()) return {.checkpoint = std::move(found.checkpoint), .reason = ""};
+    if (was_rewritten(folder, found.fatal)) {
+      return {.checkpoint = {},
+              .trouble = Trouble::kRewritten,
+              .reason = fmt::format("was changed by another program: {}", names_of(found.wrong))};
+    }
+    return {.checkpoint = {},
+            .trouble = Trouble::kDamaged,
+            .reason = fmt::format("is damaged ({})", describe(found.fatal.front()))};
+  } catch (const DamageError& error) {
+    return {.checkpoint = {},
+            .trouble = Trouble::kDamaged,
+            .reason = fmt::format("is damaged ({}: {})", kManifestName, error.reason())};
+  } catch (const IoError& error) {
+    return {.checkpoint = {},
+            .trouble = Trouble::kUnreadable,
+            .reason = fmt::format("can't be read ({})", error.what())};
   }
-}
-
-std::optional<Checkpoint> find_newest_verified(const Path& state_folder, const DamageReport& on_damaged) {
-  for (const CheckpointEntry& entry : list_checkpoints(state_folder)) {
-    const CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-    if (verdict.checkpoint) return verdict.checkpoint;
-    if (on_damaged) on_damaged({.step = entry.step, .folder = entry.folder, .reason = verdict.damage});
-  }
-  return std::nullopt;
 }
 
 }  // namespace pretrain

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +22,16 @@ struct CheckpointEntry {
   Path folder;
 };
 
-/// A checkpoint whose every file was read and fitted its hash.
+/// A checkpoint of which every file that a run continues from was read and fitted its hash.
 struct Checkpoint {
   uint64_t step = 0;
   Path folder;
   Manifest manifest = {};
+  /// What is odd about files that only other programs read (tokenizer.json, for instance, which Hugging
+  /// Face's save_pretrained writes anew): "tokenizer.json has 8702 bytes instead of 7070". The next
+  /// checkpoint has them right.
+  std::vector<std::string> changed = {};
 };
-
-struct DamagedCheckpoint {
-  uint64_t step = 0;
-  Path folder;  ///< where it stands now
-  std::string reason;
-};
-using DamageReport = std::function<void(const DamagedCheckpoint&)>;
 
 /// "step-000001200".
 std::string checkpoint_name(uint64_t step);
@@ -45,30 +43,36 @@ Path checkpoints_folder(const Path& state_folder);
 /// Newest first. Nothing when the folder does not exist.
 std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder);
 
-/// Reads every file (from the device, not the page cache, as far as the kernel allows) and holds it against
+/// Reads every file (from the device, not the page cache, as far as the kernel allows) and checks it against
 /// the manifest; files that the manifest does not list are ignored, and links are damage. Errors: kData, one
 /// line naming the file and what is wrong; NewerFormatError; IoError (which tells nothing about the
-/// checkpoint: too many open files, no permission).
-Checkpoint verify_checkpoint(const Path& folder);
+/// checkpoint: the device fails, too many open files, no permission); Stopped.
+Checkpoint verify_checkpoint(const Path& folder, const std::stop_token& stop = {});
 
 /// The path of a file that the manifest lists, and that was verified with it.
 /// Errors: kData when it does not list the name.
 Path file_of(const Checkpoint& checkpoint, std::string_view name);
 
-/// A checkpoint, or why it is damaged.
-struct CheckpointVerdict {
-  std::optional<Checkpoint> checkpoint;
-  std::string damage;
+/// Why a checkpoint can't be continued from.
+enum class Trouble {
+  kNone,
+  kDamaged,     ///< its bytes are not those that were written
+  kRewritten,   ///< well formed, but another program wrote its model anew
+  kUnreadable,  ///< an error of the device or of this process's rights: says nothing about the checkpoint
 };
 
-/// verify_checkpoint with damage as an expected outcome. Errors: NewerFormatError, IoError.
-[[nodiscard]] CheckpointVerdict judge_checkpoint(const Path& folder);
+/// A checkpoint, or why it is none.
+struct CheckpointVerdict {
+  std::optional<Checkpoint> checkpoint;
+  Trouble trouble = Trouble::kNone;
+  std::string
+      reason;  ///< the end of a sentence: "is damaged (model.safetensors: its content does not fit its hash)"
+};
 
-/// Hash of a whole file as the device holds it, and its size.
-ManifestFile hash_file(const Path& path, Links links = Links::kFollow);
+/// verify_checkpoint with every trouble as an expected outcome. Errors: NewerFormatError, Stopped.
+[[nodiscard]] CheckpointVerdict judge_checkpoint(const Path& folder, const std::stop_token& stop = {});
 
-/// The newest checkpoint that verifies; damaged ones before it are reported, not touched.
-/// Errors: NewerFormatError, IoError as for verify_checkpoint.
-std::optional<Checkpoint> find_newest_verified(const Path& state_folder, const DamageReport& on_damaged = {});
+/// Hash of a whole file as the device holds it, and its size. Errors: IoError, Stopped.
+ManifestFile hash_file(const Path& path, Links links = Links::kFollow, const std::stop_token& stop = {});
 
 }  // namespace pretrain

@@ -89,8 +89,9 @@ std::string violation_in(const Path& state, StoreOptions options, const Promise&
     return fmt::format("{} good checkpoints of {}", *good, promise.verified_at_least);
   }
   std::string found;
-  options.on_damaged = [&](const DamagedCheckpoint& damage) {
-    if (!promise.damaged.contains(damage.step)) found = fmt::format("step {} is damaged", damage.step);
+  options.on_failed = [&](const FailedCheckpoint& failed) {
+    if (!promise.damaged.contains(failed.step))
+      found = fmt::format("step {}: {}", failed.step, failed.reason);
   };
   FaultyFileSystem files;  // without a fault: it spares the syncs
   CheckpointStore store(files, state, options);

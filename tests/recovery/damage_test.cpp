@@ -48,10 +48,10 @@ class Damage : public testing::Test {
 
   /// Starts a store on what is there, expects the damage to be handled, and takes it back out of the way.
   void expect_handled(const std::string& what) {
-    std::vector<DamagedCheckpoint> reports;
+    std::vector<FailedCheckpoint> reports;
     CheckpointStore store(
         files_, state_.path(),
-        {.keep = 2, .on_damaged = [&](const DamagedCheckpoint& damage) { reports.push_back(damage); }});
+        {.keep = 2, .on_failed = [&](const FailedCheckpoint& failed) { reports.push_back(failed); }});
     const auto newest = store.newest_verified();
     ASSERT_TRUE(newest) << what;
     ASSERT_EQ(newest->step, kOlder) << what;
@@ -72,7 +72,7 @@ class Damage : public testing::Test {
     flip_bit(newer() / name, byte, bit);
   }
 
-  void expect_intact() { EXPECT_EQ(judge_checkpoint(newer()).damage, ""); }
+  void expect_intact() { EXPECT_EQ(judge_checkpoint(newer()).reason, ""); }
 
   TempFolder state_{memory_folder()};
   FaultyFileSystem files_;  // without a fault

@@ -3,9 +3,13 @@
 // rots. It says exactly what the real one promises:
 //   An acknowledged checkpoint is there and verifies until the model removes it. Only three things do:
 //   retention at an acknowledged save, for what is no multiple of `keep_every` and older than the `keep`
-//   newest good ones; abandoning; and damage from outside while no store is open. A save that failed or was
-//   interrupted has left its checkpoint whole or not at all, and so has a removal. So n saves acknowledged
-//   since the last damage or abandoning mean at least min(n, 2) good checkpoints.
+//   newest good ones that are not sick; abandoning; and damage from outside while no store is open. A save
+//   that failed or was interrupted has left its checkpoint whole or not at all, and so has a removal. So n
+//   saves of a healthy run acknowledged since the last damage or abandoning mean at least min(n, 2) good
+//   checkpoints.
+//   What is damaged keeps its bytes under some name until a newer checkpoint was acknowledged, for ever when
+//   it is permanent. A start that finds two or more checkpoints failing, or one that can't be read, is
+//   refused and changes nothing.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +18,12 @@
 #include <set>
 
 namespace pretrain::test {
+
+/// What a start has to do.
+enum class StartVerdict {
+  kLoads,    ///< the newest good one, or a newer one that was not acknowledged or not removed
+  kRefuses,  ///< and changes nothing
+};
 
 class StoreModel {
  public:
@@ -24,30 +34,41 @@ class StoreModel {
 
   bool is_permanent(uint64_t step) const { return step > 0 && keep_every_ > 0 && step % keep_every_ == 0; }
 
-  /// A start may load this one: the newest good one, or a newer one that was not acknowledged or not removed.
+  /// `failing` has the steps under a checkpoint's name that don't verify, `unreadable` those of them that the
+  /// device does not give.
+  static StartVerdict start(const std::set<uint64_t>& there, const std::set<uint64_t>& failing,
+                            const std::set<uint64_t>& unreadable) {
+    size_t failed = 0;
+    for (auto at = there.rbegin(); at != there.rend(); ++at) {
+      if (!failing.contains(*at)) return failed <= 1 ? StartVerdict::kLoads : StartVerdict::kRefuses;
+      if (unreadable.contains(*at)) return StartVerdict::kRefuses;
+      ++failed;
+    }
+    return failed == 0 ? StartVerdict::kLoads : StartVerdict::kRefuses;
+  }
+
+  /// A start may load this one.
   bool may_load(uint64_t step) const {
     if (!good_.empty() && step <= *good_.rbegin()) return step == *good_.rbegin();
     return possible_.contains(step);
   }
 
-  /// Good checkpoints that the acknowledged saves alone promise.
+  /// Good checkpoints that the acknowledged saves of a healthy run alone promise.
   size_t promised() const { return std::min<size_t>(2, acknowledged_); }
 
-  void save_begins(uint64_t step) { possible_.insert(step); }
+  void save_begins(uint64_t step, bool sick) {
+    possible_.insert(step);
+    sick_.erase(step);
+    if (sick) sick_.insert(step);
+  }
 
-  /// `found` has the name of each checkpoint that stands there afterwards.
+  /// `found` has the name of each checkpoint that is there afterwards.
   void save_acknowledged(uint64_t step, const std::set<uint64_t>& found) {
     std::ranges::set_intersection(possible_, found, std::inserter(good_, good_.end()));
     possible_.clear();
     good_.insert(step);
-    ++acknowledged_;
-    size_t newer = 0;
-    for (auto at = good_.end(); at != good_.begin();) {
-      --at;
-      if (newer++ < keep_ || is_permanent(*at)) continue;
-      possible_.insert(*at);  // its removal may have failed
-      at = good_.erase(at);
-    }
+    acknowledged_ += static_cast<uint64_t>(!is_sick(step));
+    remove_what_retention_may();
   }
 
   void damaged(uint64_t step) {
@@ -65,12 +86,28 @@ class StoreModel {
 
   void abandoned(uint64_t step) { possible_.erase(possible_.upper_bound(step), possible_.end()); }
 
+  bool is_sick(uint64_t step) const { return sick_.contains(step); }
+
  private:
-  const uint64_t keep_;
-  const uint64_t keep_every_;
+  void remove_what_retention_may() {
+    size_t healthy = 0;
+    size_t sick = 0;
+    for (auto at = good_.end(); at != good_.begin();) {
+      --at;
+      const bool stays = healthy < keep_ && (!is_sick(*at) || sick < keep_);
+      ++(is_sick(*at) ? sick : healthy);
+      if (stays || is_permanent(*at)) continue;
+      possible_.insert(*at);  // its removal may have failed
+      at = good_.erase(at);
+    }
+  }
+
+  uint64_t keep_;
+  uint64_t keep_every_;
   std::set<uint64_t> good_;
   std::set<uint64_t> possible_;
-  uint64_t acknowledged_ = 0;  // saves since the last damage or abandoning
+  std::set<uint64_t> sick_;
+  uint64_t acknowledged_ = 0;  // healthy saves since the last damage or abandoning
 };
 
 }  // namespace pretrain::test

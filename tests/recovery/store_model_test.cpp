@@ -45,11 +45,14 @@ TEST(StoreModelTest, HoldsInRandomSequencesOfSaveFailCrashDamageAndRestart) {
     ASSERT_EQ(violation, "") << "seed " << kSeed << " sequence " << i;
   }
   std::cout << fmt::format(
-      "{} sequences: {} saves acknowledged, {} operations failed, {} crashes, {} checkpoints damaged, {} "
-      "abandonings; disk use at most {} permille of its bound\n",
-      counts.sequences, counts.acknowledged, counts.failed, counts.crashes, counts.damaged,
-      counts.abandonings, counts.most_bytes_permille);
+      "{} sequences: {} saves acknowledged, {} of a run in trouble, {} operations failed, {} crashes, {} "
+      "checkpoints damaged, {} unreadable for a while, {} starts refused, {} abandonings; disk use at most "
+      "{} "
+      "permille of its bound\n",
+      counts.sequences, counts.acknowledged, counts.sick, counts.failed, counts.crashes, counts.damaged,
+      counts.unreadable, counts.refused, counts.abandonings, counts.most_bytes_permille);
   EXPECT_GT(counts.acknowledged, 0U);
+  EXPECT_GT(counts.refused, 0U);
 }
 
 uint64_t violations_of(StoreSequence::Plant plant) {
@@ -64,6 +67,18 @@ uint64_t violations_of(StoreSequence::Plant plant) {
 
 TEST(StoreModelTest, NoticesRetentionThatForgetsThePermanentOnes) {
   EXPECT_GT(violations_of(StoreSequence::Plant::kForgetsPermanents), 0U);
+}
+
+TEST(StoreModelTest, NoticesRetentionThatCountsTheSick) {
+  EXPECT_GT(violations_of(StoreSequence::Plant::kCountsTheSick), 0U);
+}
+
+TEST(StoreModelTest, NoticesAStoreThatTakesErrorsOfTheDeviceForDamage) {
+  EXPECT_GT(violations_of(StoreSequence::Plant::kTakesErrorsForDamage), 0U);
+}
+
+TEST(StoreModelTest, NoticesAStartThatSetsAsideWhateverFails) {
+  EXPECT_GT(violations_of(StoreSequence::Plant::kSetsAllAside), 0U);
 }
 
 TEST(StoreModelTest, NoticesAStoreThatSkipsFolderSyncs) {

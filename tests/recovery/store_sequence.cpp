@@ -89,7 +89,14 @@ std::string StoreSequence::run(int events) {
 
 void StoreSequence::act() {
   clean_ = false;
-  switch (rng_.below(12)) {
+  switch (rng_.below(14)) {
+    case 12:
+      hide_some();
+      break;
+    case 13:
+      if (rng_.below(2) == 0) damage();
+      damage();
+      break;
     case 0:
     case 1:
       stop(true);
@@ -119,15 +126,18 @@ void StoreSequence::act() {
 void StoreSequence::save() {
   const uint64_t step = ++step_;
   const bool with_fault = events_.back().starts_with("fault");
-  events_.push_back(fmt::format("save {}", step));
-  model_.save_begins(step);
+  const bool sick = rng_.below(3) == 0;
+  counts_.sick += static_cast<uint64_t>(sick);
+  events_.push_back(fmt::format("save {}{}", step, sick ? " (sick)" : ""));
+  model_.save_begins(step, sick);
   try {
     const SaveReport report = store_->save(Sample(step).content());
     checkpoint_bytes_ = std::max(checkpoint_bytes_, report.bytes);
     model_.save_acknowledged(step, steps());
     ++counts_.acknowledged;
-    clean_ = report.cleanup_error.empty() && !with_fault;
-  } catch (const IoError&) {
+    std::erase_if(kept_, [&](uint64_t old) { return old < step && !model_.is_permanent(old); });
+    clean_ = report.cleanup_error.empty() && !with_fault && unreadable_.empty();
+  } catch (const Error&) {
     events_.back() += " (failed)";
     ++counts_.failed;
   }
@@ -171,8 +181,26 @@ void StoreSequence::damage() {
     ++counts_.damaged;
   }
   model_.damaged(*victim);
+  kept_.insert(*victim);
   device_.adopt();
+  if (rng_.below(2) == 0) hide_some();
   start();
+}
+
+void StoreSequence::hide_some() {
+  for (const uint64_t step : steps()) {
+    if (rng_.below(2) == 0) continue;
+    unreadable_.insert(step);
+    ++counts_.unreadable;
+  }
+  events_.push_back(fmt::format("the device does not give {}", fmt::join(unreadable_, ", ")));
+  if (rng_.below(2) == 0) {
+    stop(false);
+    start();
+  } else if (store_) {
+    save();
+  }
+  unreadable_.clear();
 }
 
 void StoreSequence::stop(bool crash) {
@@ -184,19 +212,39 @@ void StoreSequence::stop(bool crash) {
   device_.crash(loss, rng_.next());
 }
 
-void StoreSequence::start() {
+StoreOptions StoreSequence::planted_options() {
   StoreOptions options = options_;
+  options.is_sick = [this](const Path& folder) {
+    return plant_ != Plant::kCountsTheSick && model_.is_sick(*checkpoint_step(folder.filename().native()));
+  };
+  options.judge = [this](const Path& folder) { return look_at(folder); };
   if (plant_ == Plant::kForgetsPermanents) options.keep_every = 0;
-  const bool careless = plant_ == Plant::kSkipsFolderSyncs;
-  FileSystem& files = careless ? static_cast<FileSystem&>(careless_device_) : device_;
+  return options;
+}
+
+CheckpointVerdict StoreSequence::look_at(const Path& folder) const {
+  if (!unreadable_.contains(*checkpoint_step(folder.filename().native()))) return judge_checkpoint(folder);
+  const bool wrong = plant_ == Plant::kTakesErrorsForDamage;
+  return {.checkpoint = {},
+          .trouble = wrong ? Trouble::kDamaged : Trouble::kUnreadable,
+          .reason = "can't be read"};
+}
+
+std::set<uint64_t> StoreSequence::failing() const {
+  std::set<uint64_t> failing = unreadable_;
+  for (const uint64_t step : steps()) {
+    const CheckpointVerdict verdict = judge_checkpoint(checkpoints_folder(state_) / checkpoint_name(step));
+    if (!verdict.checkpoint) failing.insert(step);
+  }
+  return failing;
+}
+
+void StoreSequence::start() {
   while (violation_.empty()) {
     try {
-      store_ = std::make_unique<CheckpointStore>(files, state_, options);
-      const auto newest = store_->newest_verified();
-      expect(newest ? model_.may_load(newest->step) : model_.good().empty(),
-             newest ? fmt::format("loads step {}", newest->step) : "finds nothing");
-      expect(!newest || holds_sample(*newest), "loads wrong bytes");
-      break;
+      if (try_start()) return;
+      ++counts_.refused;
+      help();
     } catch (const IoError&) {  // only an injected one: it ends here
       events_.push_back("start (failed)");
       ++counts_.failed;
@@ -204,6 +252,58 @@ void StoreSequence::start() {
       stop(dying_);
       dying_ = false;
     }
+  }
+}
+
+bool StoreSequence::try_start() {
+  FileSystem& files =
+      plant_ == Plant::kSkipsFolderSyncs ? static_cast<FileSystem&>(careless_device_) : device_;
+  store_ = std::make_unique<CheckpointStore>(files, state_, planted_options());
+  const bool loads = StoreModel::start(steps(), failing(), unreadable_) == StartVerdict::kLoads;
+  const std::vector<std::string> before = names_in(checkpoints_folder(state_));
+  try {
+    if (plant_ == Plant::kSetsAllAside) set_all_aside();
+    const auto newest = store_->newest_verified();
+    expect(loads, "starts though it had to refuse");
+    expect(newest ? model_.may_load(newest->step) : model_.good().empty(),
+           newest ? fmt::format("loads step {}", newest->step) : "finds nothing");
+    expect(!newest || holds_sample(*newest), "loads wrong bytes");
+    return true;
+  } catch (const IoError&) {
+    throw;
+  } catch (const Error& error) {
+    events_.push_back("start (refused)");
+    expect(!loads, fmt::format("refuses to start: {}", error.what()));
+    expect(names_in(checkpoints_folder(state_)) == before, "a refused start moved something");
+    return false;
+  }
+}
+
+void StoreSequence::set_all_aside() {
+  for (const FailedCheckpoint& failed :
+       find_start_point(state_, [this](const Path& folder) { return look_at(folder); }).failed) {
+    store_->set_aside(failed);
+  }
+}
+
+void StoreSequence::help() {
+  if (!unreadable_.empty()) {
+    events_.push_back("the device is mended");
+    unreadable_.clear();
+  } else if (!model_.good().empty()) {
+    const uint64_t step = *model_.good().rbegin();
+    events_.push_back(fmt::format("back to {}", step));
+    model_.abandoning_begins(step);
+    store_->abandon_newer_than(step);
+    model_.abandoned(step);
+    step_ = step;
+  } else {
+    events_.push_back("begun anew");
+    stop(false);
+    fs::remove_all(state_);
+    device_.adopt();
+    model_ = StoreModel(options_.keep, options_.keep_every);
+    kept_.clear();
   }
 }
 
@@ -231,24 +331,51 @@ void StoreSequence::check() {
   size_t good = 0;
   for (const uint64_t step : model_.good()) {
     const CheckpointVerdict verdict = judge_checkpoint(folder / checkpoint_name(step));
-    expect(verdict.checkpoint.has_value(), fmt::format("step {} is lost: {}", step, verdict.damage));
+    expect(verdict.checkpoint.has_value(), fmt::format("step {} is lost: {}", step, verdict.reason));
     if (!verdict.checkpoint) return;
     expect(holds_sample(*verdict.checkpoint), fmt::format("step {} has wrong bytes", step));
     ++good;
   }
   expect(good >= model_.promised(), fmt::format("only {} good checkpoints", good));
+  check_damaged_are_kept();
   check_disk();
 }
 
+void StoreSequence::check_damaged_are_kept() {
+  for (const uint64_t step : kept_) {
+    const std::string name = checkpoint_name(step);
+    expect(has_name("damaged-" + name) || folder_exists(checkpoints_folder(state_) / name) ||
+               folder_exists(abandoned_folder(state_) / name),
+           fmt::format("the damaged step {} is gone", step));
+  }
+}
+
+bool StoreSequence::has_name(const std::string& name) const {
+  const auto names = names_in(checkpoints_folder(state_));
+  return std::ranges::any_of(names, [&](const std::string& each) { return each.starts_with(name); });
+}
+
 void StoreSequence::check_disk() {
-  uint64_t permanent = 0;
-  for (const uint64_t step : steps()) permanent += static_cast<uint64_t>(model_.is_permanent(step));
+  const std::set<uint64_t> there = steps();
+  const std::set<uint64_t> failing = this->failing();
+  size_t permanent = 0, healthy = 0, sick = 0;
+  for (const uint64_t step : there) {
+    if (model_.is_permanent(step)) {
+      ++permanent;
+    } else if (!failing.contains(step)) {
+      ++(model_.is_sick(step) ? sick : healthy);
+    }
+  }
   size_t damaged = 0;
+  size_t old_damaged = 0;  // that retention may remove
   for (const std::string& name : names_in(checkpoints_folder(state_))) {
-    damaged += static_cast<size_t>(name.starts_with("damaged-"));
+    if (!name.starts_with("damaged-")) continue;
+    ++damaged;
+    const uint64_t step = std::stoull(name.substr(std::string("damaged-step-").size()));
+    old_damaged += static_cast<size_t>(step < step_ && !model_.is_permanent(step));
   }
   // Each save that failed, or that died before its retention, may have left one more.
-  const uint64_t folders = options_.keep + 1 + permanent + damaged + disturbed_;
+  const uint64_t folders = 2 * options_.keep + 1 + permanent + damaged + failing.size() + disturbed_;
   const uint64_t used = bytes_below(checkpoints_folder(state_));
   if (checkpoint_bytes_ > 0) {
     const uint64_t bound = folders * (checkpoint_bytes_ + 16);  // later steps may have a few digits more
@@ -256,11 +383,12 @@ void StoreSequence::check_disk() {
     expect(used <= bound, fmt::format("{} bytes on disk, the bound is {}", used, bound));
   }
   if (!clean_) return;
-  expect(steps().size() <= options_.keep + permanent, "retention leaves too many");
+  expect(healthy <= options_.keep && sick <= options_.keep,
+         fmt::format("retention leaves {} healthy and {} sick ones", healthy, sick));
   for (const std::string& name : names_in(checkpoints_folder(state_))) {
     expect(!name.starts_with("."), name + " is left over");
   }
-  expect(damaged <= kDamagedKept, fmt::format("{} damaged ones are kept", damaged));
+  expect(old_damaged <= kDamagedKept, fmt::format("{} damaged ones are kept", old_damaged));
 }
 
 void StoreSequence::expect(bool holds, const std::string& claim) {

@@ -43,7 +43,7 @@ TEST(Retention, KeepsEveryNthForGoodButNotTheInitialState) {
   EXPECT_THAT(steps_in(state.path()), ElementsAre(60, 50, 40, 20));
 }
 
-TEST(Retention, CountsOnlyCheckpointsThatVerify) {
+TEST(Retention, CountsOnlyCheckpointsThatVerifyAndLeavesTheOthersInPlace) {
   const TempFolder state;
   {
     FaultyFileSystem files;
@@ -51,13 +51,43 @@ TEST(Retention, CountsOnlyCheckpointsThatVerify) {
     save_steps(store, {1, 2, 3});
   }
   flip_bit(checkpoints_folder(state.path()) / checkpoint_name(3) / "model.safetensors", 90, 1);
-  std::vector<uint64_t> damaged;
-  CheckpointStore store(
-      real_file_system(), state.path(),
-      {.keep = 2, .on_damaged = [&](const DamagedCheckpoint& d) { damaged.push_back(d.step); }});
+  std::vector<uint64_t> failed;
+  CheckpointStore store(real_file_system(), state.path(),
+                        {.keep = 2, .on_failed = [&](const FailedCheckpoint& f) {
+                           EXPECT_FALSE(f.set_aside);
+                           failed.push_back(f.step);
+                         }});
   store.save(Sample(4).content());
-  EXPECT_THAT(steps_in(state.path()), ElementsAre(4, 2));
-  EXPECT_THAT(damaged, ElementsAre(3));
+  EXPECT_THAT(steps_in(state.path()), ElementsAre(4, 3, 2));
+  EXPECT_THAT(failed, ElementsAre(3));
+  store.save(Sample(5).content());
+  EXPECT_THAT(steps_in(state.path()), ElementsAre(5, 4)) << "older than the two newest good ones";
+}
+
+TEST(Retention, NeverLetsASickCheckpointPushOutAHealthyOne) {
+  const TempFolder state;
+  FaultyFileSystem files;
+  const auto is_sick = [](const Path& folder) { return *checkpoint_step(folder.filename().native()) > 20; };
+  CheckpointStore store(files, state.path(), {.keep = 2, .is_sick = is_sick});
+  save_steps(store, {10, 20, 21, 22, 23, 24});
+  EXPECT_THAT(steps_in(state.path()), ElementsAre(24, 23, 20, 10)) << "sick ones push out each other only";
+}
+
+TEST(Retention, RemovesWhatWasSetAsideOnlyAfterSomethingNewerWasSaved) {
+  const TempFolder state;
+  for (const char* name : {"damaged-step-000000001", "damaged-step-000000002", "damaged-step-000000002-2",
+                           "damaged-step-000000003", "damaged-step-000000009", "damaged-step-000000008"}) {
+    state.write(std::string("checkpoints/") + name + "/state.json", "{}");
+  }
+  FaultyFileSystem files;
+  CheckpointStore store(files, state.path(), {.keep = 2, .keep_every = 2});
+  EXPECT_FALSE(store.newest_verified());
+  EXPECT_EQ(names_in(checkpoints_folder(state.path())).size(), 6U) << "nothing newer was saved";
+  store.save(Sample(5).content());
+  EXPECT_THAT(names_in(checkpoints_folder(state.path())),
+              ElementsAre("damaged-step-000000002", "damaged-step-000000002-2", "damaged-step-000000003",
+                          "damaged-step-000000008", "damaged-step-000000009", "step-000000005"))
+      << "permanent ones stay for good, newer ones until they are not";
 }
 
 TEST(Retention, RemovesOnlyAfterTheNewOneIsDurable) {

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +30,14 @@ class CheckpointStoreTest : public testing::Test {
   CheckpointStore open(FileSystem& files) {
     return CheckpointStore(
         files, state_.path(),
-        {.keep = 10, .on_damaged = [this](const DamagedCheckpoint& damage) { damaged_.push_back(damage); }});
+        {.keep = 10,
+         .on_failed = [this](const FailedCheckpoint& failed) { failed_.push_back(failed); },
+         .judge =
+             [this](const Path& path) {
+               return unreadable_.contains(path) ? CheckpointVerdict{.trouble = Trouble::kUnreadable,
+                                                                     .reason = "can't be read (EIO)"}
+                                                 : judge_checkpoint(path);
+             }});
   }
   void save(uint64_t step) { open().save(Sample(step).content()); }
   Path folder() const { return checkpoints_folder(state_.path()); }
@@ -35,7 +46,8 @@ class CheckpointStoreTest : public testing::Test {
 
   TempFolder state_;
   FaultyFileSystem files_;  // without a fault: it only spares the time that a sync takes
-  std::vector<DamagedCheckpoint> damaged_;
+  std::vector<FailedCheckpoint> failed_;
+  std::set<Path> unreadable_;  // as if the device failed there
 };
 
 TEST_F(CheckpointStoreTest, GivesBackWhatWasSaved) {
@@ -116,8 +128,8 @@ TEST_F(CheckpointStoreTest, SetsADamagedCheckpointOfTheSameStepAside) {
   save(1);
   EXPECT_TRUE(holds_sample(*newest()));
   EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000001", "step-000000001"));
-  ASSERT_EQ(damaged_.size(), 1U);
-  EXPECT_THAT(damaged_[0].reason, HasSubstr("config.json is damaged"));
+  ASSERT_EQ(failed_.size(), 1U);
+  EXPECT_EQ(failed_[0].reason, "is damaged (config.json: its content does not fit its hash)");
 }
 
 TEST_F(CheckpointStoreTest, DetectsEveryFlippedByteOfEveryFile) {
@@ -144,51 +156,91 @@ TEST_F(CheckpointStoreTest, DetectsTruncationAtEach4KiB) {
   const std::string intact = read_file(path);
   for (size_t length = 0; length < intact.size(); length += 4096) {
     overwrite(path, intact.substr(0, length));
-    EXPECT_THAT(judge_checkpoint(folder(1)).damage, HasSubstr(path.native())) << length;
+    EXPECT_THAT(judge_checkpoint(folder(1)).reason, HasSubstr("model.safetensors")) << length;
   }
   overwrite(path, intact + '\0');
-  EXPECT_THAT(judge_checkpoint(folder(1)).damage, HasSubstr("bytes instead of"));
+  EXPECT_THAT(judge_checkpoint(folder(1)).reason, HasSubstr("bytes instead of"));
 }
 
 TEST_F(CheckpointStoreTest, DetectsAMissingFile) {
   for (const char* name : {"config.json", "model.safetensors", "loader.safetensors", kManifestName}) {
     save(1);
     std::filesystem::remove(folder(1) / name);
-    EXPECT_THAT(judge_checkpoint(folder(1)).damage, AllOf(HasSubstr(name), HasSubstr("it is missing")));
+    EXPECT_THAT(judge_checkpoint(folder(1)).reason, AllOf(HasSubstr(name), HasSubstr("it is missing")));
   }
 }
 
 TEST_F(CheckpointStoreTest, DetectsTheManifestOfAnotherStep) {
   save(1);
   std::filesystem::rename(folder(1), folder(2));
-  EXPECT_THAT(judge_checkpoint(folder(2)).damage, HasSubstr("manifest of step 1"));
+  EXPECT_THAT(judge_checkpoint(folder(2)).reason, HasSubstr("manifest of step 1"));
 }
 
-TEST_F(CheckpointStoreTest, PassesOverDamagedCheckpointsSetsThemAsideAndReportsThem) {
+TEST_F(CheckpointStoreTest, SetsOneDamagedCheckpointAsideAndReportsIt) {
   for (const uint64_t step : {1, 2, 3}) save(step);
   flip_bit(folder(3) / "model.safetensors", 100, 3);
-  std::filesystem::remove(folder(2) / "config.json");
   const auto found = open().newest_verified();
   ASSERT_TRUE(found);
-  EXPECT_EQ(found->step, 1U);
-  EXPECT_THAT(names_in(folder()),
-              ElementsAre("damaged-step-000000002", "damaged-step-000000003", "step-000000001"));
-  ASSERT_EQ(damaged_.size(), 2U);
-  EXPECT_EQ(damaged_[0].step, 3U);
-  EXPECT_EQ(damaged_[1].folder, folder() / "damaged-step-000000002");
+  EXPECT_EQ(found->step, 2U);
+  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000003", "step-000000001", "step-000000002"));
+  ASSERT_EQ(failed_.size(), 1U);
+  EXPECT_EQ(failed_[0].step, 3U);
+  EXPECT_TRUE(failed_[0].set_aside);
+  EXPECT_EQ(failed_[0].folder, folder() / "damaged-step-000000003");
 }
 
-TEST_F(CheckpointStoreTest, KeepsAtMostThreeDamagedCheckpoints) {
+TEST_F(CheckpointStoreTest, MovesNothingWhenTwoOrMoreFailAtOnce) {
+  for (const uint64_t step : {1, 2, 3}) save(step);
+  flip_bit(folder(3) / "model.safetensors", 100, 3);
+  std::filesystem::remove(folder(2) / "loader.safetensors");
+  const auto before = names_in(folder());
+  EXPECT_THAT(error_of(ErrorKind::kData, [&] { open().newest_verified(); }),
+              AllOf(HasSubstr("step 3 is damaged (model.safetensors"), HasSubstr("step 2 is damaged"),
+                    HasSubstr("nothing was moved")));
+  EXPECT_EQ(names_in(folder()), before);
+  const StartPoint start = find_start_point(state_.path());
+  EXPECT_FALSE(start.may_continue());
+  EXPECT_EQ(start.newest->step, 1U) << "what to go back to is known";
+}
+
+TEST_F(CheckpointStoreTest, MovesNothingWhenNoneVerifies) {
   for (const uint64_t step : {1, 2, 3, 4, 5}) save(step);
-  for (const uint64_t step : {2, 3, 4, 5}) flip_bit(folder(step) / "config.json", 0, 0);
-  EXPECT_EQ(open().newest_verified()->step, 1U);
-  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000003", "damaged-step-000000004",
-                                              "damaged-step-000000005", "step-000000001"));
-  save(5);
-  flip_bit(folder(5) / "config.json", 0, 0);
-  open().newest_verified();
-  EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000004", "damaged-step-000000005",
-                                              "damaged-step-000000005-2", "step-000000001"));
+  for (const uint64_t step : {1, 2, 3, 4, 5}) flip_bit(folder(step) / "config.json", 0, 0);
+  error_of(ErrorKind::kData, [&] { open().newest_verified(); });
+  EXPECT_EQ(list_checkpoints(state_.path()).size(), 5U);
+  for (const uint64_t step : {2, 3, 4, 5}) std::filesystem::remove_all(folder(step));
+  error_of(ErrorKind::kData, [&] { open().newest_verified(); });
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001")) << "the only one is not moved either";
+}
+
+TEST_F(CheckpointStoreTest, TakesAnErrorOfTheDeviceForNoDamage) {
+  for (const uint64_t step : {1, 2}) save(step);
+  unreadable_ = {folder(2)};
+  EXPECT_THAT(error_of(ErrorKind::kData, [&] { open().newest_verified(); }),
+              HasSubstr("step 2 can't be read (EIO)"));
+  EXPECT_THAT(error_of(ErrorKind::kRuntime, [&] { open().save(Sample(2).content()); }),
+              HasSubstr("it stays as it is"));
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001", "step-000000002"));
+  unreadable_.clear();
+  EXPECT_EQ(open().newest_verified()->step, 2U);
+}
+
+TEST_F(CheckpointStoreTest, JudgesADeviceThatFailsAsUnreadable) {
+  save(1);
+  const Path path = folder(1) / "model.safetensors";
+  std::filesystem::remove(path);
+  // A socket can't be opened as a file, which says nothing about a checkpoint.
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string short_name = "model.safetensors";
+  const Path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder(1));  // the length of a socket's name is bounded
+  std::ranges::copy(short_name, address.sun_path);
+  ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  std::filesystem::current_path(before);
+  EXPECT_EQ(judge_checkpoint(folder(1)).trouble, Trouble::kUnreadable);
+  EXPECT_THAT(judge_checkpoint(folder(1)).reason, HasSubstr("can't be read ("));
+  ::close(socket);
 }
 
 TEST_F(CheckpointStoreTest, LeavesDamageInPlaceWhenItMayOnlyRead) {
@@ -196,7 +248,7 @@ TEST_F(CheckpointStoreTest, LeavesDamageInPlaceWhenItMayOnlyRead) {
   flip_bit(folder(2) / "config.json", 0, 0);
   std::vector<uint64_t> reported;
   const auto found = find_newest_verified(
-      state_.path(), [&](const DamagedCheckpoint& damage) { reported.push_back(damage.step); });
+      state_.path(), [&](const FailedCheckpoint& failed) { reported.push_back(failed.step); });
   EXPECT_EQ(found->step, 1U);
   EXPECT_THAT(reported, ElementsAre(2U));
   EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001", "step-000000002"));
@@ -245,21 +297,15 @@ TEST_F(CheckpointStoreTest, NamesStepsBeyondNineDigits) {
   EXPECT_EQ(newest()->step, 1000000000U);
 }
 
-TEST_F(CheckpointStoreTest, OpensOneStepAndNamesTheOthersWhenThereIsNone) {
-  for (const uint64_t step : {1, 2}) save(step);
-  EXPECT_EQ(open().verified(1).step, 1U);
-  EXPECT_THAT(error_of(ErrorKind::kData, [&] { open().verified(3); }),
-              HasSubstr("no checkpoint of step 3; it has 2, 1"));
-  flip_bit(folder(1) / "config.json", 0, 0);
-  error_of(ErrorKind::kData, [&] { open().verified(1); });
-}
-
 TEST_F(CheckpointStoreTest, AbandonsNewerCheckpointsDurablyNewestFirst) {
   for (const uint64_t step : {1, 2, 3}) save(step);
   FaultyFileSystem files;
   std::vector<std::vector<uint64_t>> states;
   files.set_observer([&](const Call&) { states.push_back(steps_in(state_.path())); });
-  open(files).abandon_newer_than(1);
+  const std::vector<MovedCheckpoint> moved = open(files).abandon_newer_than(1);
+  ASSERT_EQ(moved.size(), 2U);
+  EXPECT_EQ(moved[0].step, 3U);
+  EXPECT_EQ(moved[1].folder, state_ / "abandoned" / "step-000000002");
   EXPECT_THAT(files.unsynced(), IsEmpty());
   states.erase(std::unique(states.begin(), states.end()), states.end());
   EXPECT_THAT(states, ElementsAre(ElementsAre(3, 2, 1), ElementsAre(2, 1), ElementsAre(1)));
@@ -270,12 +316,42 @@ TEST_F(CheckpointStoreTest, AbandonsNewerCheckpointsDurablyNewestFirst) {
               ElementsAre("step-000000002", "step-000000002-2", "step-000000003"));
 }
 
+TEST_F(CheckpointStoreTest, AbandonsWithinTheFolderOfCheckpointsWhenThatIsOnAnotherDevice) {
+  const TempFolder elsewhere(memory_folder());
+  struct stat here {
+  }, there{};
+  ASSERT_EQ(::stat(state_.path().c_str(), &here), 0);
+  ASSERT_EQ(::stat(elsewhere.path().c_str(), &there), 0);
+  if (here.st_dev == there.st_dev) GTEST_SKIP() << "one device only";
+  std::filesystem::create_directory_symlink(elsewhere.path(), folder());
+  for (const uint64_t step : {1, 2, 3}) save(step);
+  EXPECT_FALSE(holds_former_checkpoints(state_.path()));
+  const auto moved = open().abandon_newer_than(1);
+  ASSERT_EQ(moved.size(), 2U);
+  EXPECT_EQ(moved[0].folder, folder() / "abandoned" / "step-000000003");
+  EXPECT_THAT(names_in(folder() / "abandoned"), ElementsAre("step-000000002", "step-000000003"));
+  EXPECT_THAT(steps_in(state_.path()), ElementsAre(1));
+  EXPECT_TRUE(holds_former_checkpoints(state_.path()));
+}
+
+TEST_F(CheckpointStoreTest, KnowsThatItHeldCheckpoints) {
+  EXPECT_FALSE(holds_former_checkpoints(state_.path()));
+  open();
+  std::filesystem::create_directories(abandoned_folder(state_.path()));
+  EXPECT_FALSE(holds_former_checkpoints(state_.path()));
+  state_.write("checkpoints/damaged-by-me/x", "mine");
+  EXPECT_FALSE(holds_former_checkpoints(state_.path()));
+  state_.write("abandoned/step-000000003-2/x", "");
+  EXPECT_TRUE(holds_former_checkpoints(state_.path()));
+}
+
 TEST_F(CheckpointStoreTest, LocksTheStateFolderForOneProcess) {
-  std::optional<FileLock> lock = lock_state_folder(real_file_system(), state_ / "new");
+  std::optional<StateLock> lock = lock_state_folder(real_file_system(), state_ / "new");
+  std::filesystem::remove(state_ / "new" / "lock");  // the folder's own lock can't be removed
   const pid_t child = fork();
   if (child == 0) {
     try {
-      const FileLock second = lock_state_folder(real_file_system(), state_ / "new");
+      const StateLock second = lock_state_folder(real_file_system(), state_ / "new");
       _exit(0);
     } catch (const Error& error) {
       _exit(std::string(error.what()).find("in use by another pretrain") != std::string::npos ? 7 : 8);
@@ -286,6 +362,13 @@ TEST_F(CheckpointStoreTest, LocksTheStateFolderForOneProcess) {
   EXPECT_EQ(WEXITSTATUS(status), 7);
   lock.reset();
   EXPECT_NO_THROW(static_cast<void>(lock_state_folder(real_file_system(), state_ / "new")));
+}
+
+TEST_F(CheckpointStoreTest, IsShutOutByAVersionThatLocksTheFileAlone) {
+  const auto old = FileLock::try_acquire(state_ / "lock");
+  EXPECT_THAT(error_of(ErrorKind::kRuntime,
+                       [&] { static_cast<void>(lock_state_folder(real_file_system(), state_.path())); }),
+              HasSubstr("in use by another pretrain"));
 }
 
 }  // namespace

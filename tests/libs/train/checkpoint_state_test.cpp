@@ -66,7 +66,7 @@ struct SavedRun {
 Checkpoint saved(const test::TempFolder& folder, std::vector<FileContent> files) {
   CheckpointStore store(real_file_system(), folder.path(), {});
   store.save({.step = 42, .files = std::move(files)});
-  return store.verified(42);
+  return verify_checkpoint(checkpoints_folder(folder.path()) / checkpoint_name(42));
 }
 
 bool same_bits(const Buffer<float>& a, const Buffer<float>& b) {

@@ -1,0 +1,69 @@
+#include "libs/checkpoint/rewritten.h"
+
+#include <algorithm>
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "libs/base/units.h"
+#include "libs/checkpoint/safetensors.h"
+
+namespace pretrain {
+namespace {
+
+constexpr std::string_view kConfigFile = "config.json";
+constexpr uint64_t kConfigLimitBytes = 1_MiB;
+
+/// The text of a JSON object that has another length than what was written; nothing for all else.
+std::optional<std::string> reworded_object(const Path& path, const ManifestFile& expected) {
+  try {
+    std::string text = read_file(path, kConfigLimitBytes, Links::kRefuse);
+    // accept() builds nothing, so that no depth of nesting can hurt, and takes a zero byte for the end.
+    const bool reworded = text.size() != expected.size_bytes && text.find('{') != std::string::npos &&
+                          text.find('\0') == std::string::npos && nlohmann::json::accept(text);
+    if (reworded) return text;
+  } catch (const Error&) {  // no file of this kind
+  }
+  return std::nullopt;
+}
+
+/// The header alone was worded anew when the data are as long as before: what is left of the expected size is
+/// then about as long as the header is now. A copy of another model's file is not.
+bool has_reworded_header(const Path& path, const ManifestFile& expected) {
+  try {
+    const SafetensorsFile file = SafetensorsFile::open(path, Links::kRefuse);
+    uint64_t data = 0;
+    for (const auto& [name, tensor] : file.tensors()) data += tensor.size_bytes;
+    const uint64_t size = ReadableFile(path, Links::kRefuse).size();
+    if (size == expected.size_bytes || data >= expected.size_bytes) return false;
+    const uint64_t header = size - data;
+    const uint64_t header_before = expected.size_bytes - data;
+    constexpr uint64_t kMostTimes = 4;  // other names, other blanks, more metadata
+    return header_before <= kMostTimes * header && header <= kMostTimes * header_before;
+  } catch (const Error&) {  // no file of this kind
+    return false;
+  }
+}
+
+}  // namespace
+
+bool is_for_other_programs(std::string_view name) {
+  static constexpr std::array kNames{std::string_view("tokenizer.json"),
+                                     std::string_view("tokenizer_config.json"),
+                                     std::string_view("generation_config.json")};
+  return std::ranges::find(kNames, name) != kNames.end();
+}
+
+bool is_config_of_transformers(const Path& folder, const ManifestFile& expected) {
+  if (expected.name != kConfigFile) return false;
+  const auto text = reworded_object(folder / expected.name, expected);
+  return text && text->find("\"transformers_version\"") != std::string::npos;
+}
+
+bool is_rewritten(const Path& folder, const ManifestFile& expected) {
+  const Path path = folder / expected.name;
+  if (expected.name == kConfigFile) return reworded_object(path, expected).has_value();
+  return expected.name == kModelFile && has_reworded_header(path, expected);
+}
+
+}  // namespace pretrain
