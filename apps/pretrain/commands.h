@@ -16,6 +16,7 @@ int run_command(const Arguments& arguments, StopSignal& stop);
 
 int train_command(const Arguments& arguments, StopSignal& stop);
 int resume_command(const Arguments& arguments, StopSignal& stop);
+int branch_command(const Arguments& arguments, StopSignal& stop);
 int eval_command(const Arguments& arguments, StopSignal& stop);
 int generate_command(const Arguments& arguments, StopSignal& stop);
 int tokenizer_command(const Arguments& arguments, StopSignal& stop);

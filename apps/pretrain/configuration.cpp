@@ -150,15 +150,12 @@ int thread_count(const KeyValues& v, const std::string& key, int automatic) {
   return value_of(v, key).empty() ? automatic : static_cast<int>(integer(v, key, 1, 1024));
 }
 
-/// "1e-3" and "0.001" are the same value.
-bool same_value(const std::string& a, const std::string& b) {
-  const auto parse = [](const std::string& text, double& value) {
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    return result.ec == std::errc() && result.ptr == text.data() + text.size();
-  };
-  double first = 0;
-  double second = 0;
-  return a == b || (parse(a, first) && parse(b, second) && first == second);
+template <typename Number>
+std::optional<Number> parse_whole(const std::string& text) {
+  Number value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 }  // namespace
@@ -254,35 +251,77 @@ KeyValues from_json(const nlohmann::json& json) {
   return values;
 }
 
-KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
-  KeyValues merged = saved;
-  merged["time"] = "0s";  // a limit of one session, not of the run
-  KeyValues absolute = given;
-  for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(absolute, key);
+KeyValues complete(KeyValues saved) {
+  saved["time"] = "0s";  // a limit of one session, not of the run
   // Decided at the start of a run: resuming on another processor changes nothing. Runs that still say "auto"
   // were begun by versions that had nothing but f32.
-  std::string& precision = merged.try_emplace("precision", "auto").first->second;
+  std::string& precision = saved.try_emplace("precision", "auto").first->second;
   if (precision == "auto") precision = precision_name(Precision::kFloat32);
+  for (const Key& key : run_keys()) saved.try_emplace(std::string(key.name), key.fallback);
+  return saved;
+}
+
+namespace {
+
+/// `saved` changed by what was given for keys that `may_change`; each other value that was given and differs
+/// is told in `differences`.
+template <typename MayChange>
+KeyValues merge(const KeyValues& saved, const KeyValues& given, MayChange may_change,
+                std::string& differences) {
+  KeyValues merged = complete(saved);
+  KeyValues absolute = given;
+  for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(absolute, key);
   if (const auto found = absolute.find("precision"); found != absolute.end() && found->second == "auto")
     absolute.erase(found);
-  std::string differences;
   for (const Key& key : run_keys()) {
     const std::string name(key.name);
     const auto found = absolute.find(name);
-    if (found == absolute.end()) {
-      merged.try_emplace(name, key.fallback);  // a key that the saving program did not know
-    } else if (key.kind == KeyKind::kChangeable) {
+    if (found == absolute.end()) continue;
+    if (may_change(key)) {
       merged[name] = found->second;
     } else if (!same_value(merged[name], found->second)) {
       differences += fmt::format("{}--{} {} (the run has {})", differences.empty() ? "" : ", ", name,
                                  found->second, merged[name].empty() ? "none" : merged[name]);
     }
   }
+  return merged;
+}
+
+}  // namespace
+
+KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
+  std::string differences;
+  KeyValues merged = merge(
+      saved, given, [](const Key& key) { return key.kind == KeyKind::kChangeable; }, differences);
   if (!differences.empty()) {
     fail(ErrorKind::kUsage, "the state folder holds another run: {}; leave these out, or use another --state",
          differences);
   }
   return merged;
+}
+
+KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given) {
+  std::string differences;
+  KeyValues merged = merge(
+      parent, given, [](const Key& key) { return may_change_in_branch(key.name); }, differences);
+  if (!differences.empty()) {
+    fail(ErrorKind::kUsage,
+         "a branch has the model and the vocabulary of its parent: {}; leave these out, or train another "
+         "model",
+         differences);
+  }
+  return merged;
+}
+
+/// "1e-3" and "0.001" are the same value. Whole numbers are compared as such: a double can't tell large seeds
+/// apart.
+bool same_value(const std::string& a, const std::string& b) {
+  const auto whole_a = parse_whole<uint64_t>(a);
+  const auto whole_b = parse_whole<uint64_t>(b);
+  if (whole_a && whole_b) return *whole_a == *whole_b;
+  const auto number_a = parse_whole<double>(a);
+  const auto number_b = parse_whole<double>(b);
+  return a == b || (number_a && number_b && *number_a == *number_b);
 }
 
 }  // namespace pretrain

@@ -63,4 +63,14 @@ KeyValues from_json(const nlohmann::json& json);
 /// Errors: kUsage, listing each fixed key that was given with another value.
 KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given);
 
+/// The configuration of a branch: that of its parent, changed by what was given.
+/// Errors: kUsage, listing each key of the model that was given with another value.
+KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given);
+
+/// A saved configuration with the keys that the saving program did not know, or had not decided.
+KeyValues complete(KeyValues saved);
+
+/// Whether two texts are the same value of a key: "1e-3" and "0.001" are.
+bool same_value(const std::string& a, const std::string& b);
+
 }  // namespace pretrain

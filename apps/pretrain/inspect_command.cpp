@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/branch.h"
 #include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
@@ -22,6 +23,8 @@ void describe_checkpoint(const Checkpoint& checkpoint) {
   fmt::print("{}: checkpoint of step {}, every file verified\n", checkpoint.folder.string(),
              format_count(manifest.step));
   fmt::print("created {}, format version {}\n", manifest.created, manifest.format_version);
+  fmt::print("{}", describe_parent(manifest.parent));
+  for (const std::string& change : checkpoint.changed) fmt::print("changed by another program: {}\n", change);
   uint64_t total = 0;
   for (const ManifestFile& file : manifest.files) {
     fmt::print("  {:24} {:>10}  {}\n", file.name, format_bytes(file.size_bytes), file.hash);
@@ -37,13 +40,30 @@ void describe_checkpoint(const Checkpoint& checkpoint) {
   }
 }
 
+/// A run's folder may be named by its folder of checkpoints.
+Path state_folder_at(const Path& path) {
+  const Path folder = path.has_filename() ? path : path.parent_path();
+  const bool is_inner = folder.filename() == "checkpoints" && list_checkpoints(folder).empty() &&
+                        !list_checkpoints(folder.parent_path()).empty();
+  return is_inner ? folder.parent_path() : folder;
+}
+
+/// Describes the newest checkpoint that verifies, after a line for each. Errors: kData when one does not.
 void describe_state_folder(const Path& state) {
+  size_t failed = 0;
+  std::optional<Checkpoint> newest;
   for (const CheckpointEntry& entry : list_checkpoints(state)) {
-    const CheckpointVerdict verdict = judge_checkpoint(entry.folder);
+    CheckpointVerdict verdict = judge_checkpoint(entry.folder);
     fmt::print("step {}{}\n", format_count(entry.step),
                verdict.checkpoint ? ": verified" : " " + verdict.reason);
+    failed += static_cast<size_t>(!verdict.checkpoint);
+    if (verdict.checkpoint && !newest) newest = std::move(verdict.checkpoint);
   }
-  describe_checkpoint(open_checkpoint(state));
+  if (newest) describe_checkpoint(*newest);
+  if (failed > 0) {
+    fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used, as said above", failed,
+         checkpoints_folder(state).string());
+  }
 }
 
 /// A model without a manifest: everything is opened and fits together, but there are no hashes to verify.
@@ -66,7 +86,7 @@ Object object_at(const Path& path) {
   try {
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     if (is_model_without_run(path)) return Object::kModel;
-    return list_checkpoints(path).empty() ? Object::kCorpus : Object::kState;
+    return list_checkpoints(state_folder_at(path)).empty() ? Object::kCorpus : Object::kState;
   } catch (const IoError&) {
     return Object::kCorpus;
   }
@@ -106,7 +126,7 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
       describe_model(paths.front());
       break;
     case Object::kState:
-      describe_state_folder(paths.front());
+      describe_state_folder(state_folder_at(paths.front()));
       break;
     case Object::kCorpus:
       inspect_corpus(question, stop);

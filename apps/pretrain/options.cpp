@@ -76,12 +76,35 @@ constexpr std::array kKeys{
     Key{"log-every", kChangeable, "1", "steps between records in metrics.jsonl; 0: none"},
 };
 
-po::options_description describe(bool resuming) {
+constexpr std::string_view name_of(RunCommand command) {
+  if (command == RunCommand::kTrain) return "train";
+  return command == RunCommand::kResume ? "resume" : "branch";
+}
+
+/// What a command does not let be changed, in its help.
+std::string remark(const Key& key, RunCommand command) {
+  if (command == RunCommand::kResume && key.kind == kFixed) return "fixed for a run; ";
+  if (command == RunCommand::kBranch && !may_change_in_branch(key.name)) return "that of the checkpoint; ";
+  return "";
+}
+
+void add_own_options(RunCommand command, po::options_description& description) {
+  if (command == RunCommand::kResume)
+    description.add_options()("from", po::value<std::string>(), "go back to this step");
+  if (command == RunCommand::kBranch) {
+    description.add_options()("checkpoint", po::value<std::string>(),
+                              "checkpoint to start from, or the state folder of a run: its newest");
+    description.add_options()("weights-only", po::bool_switch(),
+                              "take over the weights alone and begin at step 0");
+  }
+}
+
+po::options_description describe(RunCommand command) {
   po::options_description description;
   for (const Key& key : kKeys) {
     std::string help(key.help);
     if (!key.fallback.empty()) help += fmt::format(" [{}]", key.fallback);
-    if (key.kind == kFixed && resuming) help = "fixed for a run; " + help;
+    help = remark(key, command) + help;
     const std::string name(key.name);
     if (key.name == "corpus") {
       description.add_options()(name.c_str(), po::value<std::vector<std::string>>()->multitoken(),
@@ -90,7 +113,7 @@ po::options_description describe(bool resuming) {
       description.add_options()(name.c_str(), po::value<std::string>(), help.c_str());
     }
   }
-  if (resuming) description.add_options()("from", po::value<std::string>(), "go back to this step");
+  add_own_options(command, description);
   description.add_options()("config", po::value<std::string>(),
                             "file with the same keys, one 'key = value' a line");
   description.add_options()("help,h", "this text");
@@ -130,8 +153,8 @@ std::span<const Key> run_keys() {
   return kKeys;
 }
 
-Given parse_run_keys(const std::vector<std::string>& arguments, bool resuming) {
-  const po::options_description description = describe(resuming);
+Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command) {
+  const po::options_description description = describe(command);
   po::variables_map map;
   Given given;
   try {
@@ -141,26 +164,44 @@ Given parse_run_keys(const std::vector<std::string>& arguments, bool resuming) {
     po::store(po::parse_environment(description, key_of_variable), map);
     if (map.contains("config")) store_config_file(map["config"].as<std::string>(), description, map);
   } catch (const po::error& error) {
-    fail(ErrorKind::kUsage, "{}; see pretrain {} --help", error.what(), resuming ? "resume" : "train");
+    fail(ErrorKind::kUsage, "{}; see pretrain {} --help", error.what(), name_of(command));
   }
   given.help = map.contains("help");
   for (const auto& [name, value] : map) {
     if (name == "help" || name == "config") continue;
+    if (name == "weights-only") {
+      if (value.as<bool>()) given.values[name] = "yes";
+      continue;
+    }
     given.values[name] =
         name == "corpus" ? joined(value.as<std::vector<std::string>>()) : value.as<std::string>();
   }
   return given;
 }
 
-std::string run_help(bool resuming) {
+bool may_change_in_branch(std::string_view key) {
+  static constexpr std::array kOfTheModel{"model", "arch",  "layers",         "d-model",   "heads",
+                                          "d-ff",  "vocab", "tokenizer-type", "tokenizer", "context"};
+  return std::ranges::find(kOfTheModel, key) == kOfTheModel.end();
+}
+
+std::string run_help(RunCommand command) {
+  static constexpr std::array kHeads{
+      "pretrain [train] --corpus PATH... [KEY VALUE ...]\n\n"
+      "Trains a language model on text. Goes on with the run in the state folder if there is one.\n\n",
+      "pretrain resume [--state DIR] [--from STEP] [KEY VALUE ...]\n\n"
+      "Continues the run in the state folder from its newest good checkpoint.\n\n",
+      "pretrain branch --checkpoint DIR --state NEW [--weights-only] [KEY VALUE ...]\n\n"
+      "Starts a new run in an empty folder from a checkpoint of another one: with its weights, moments, "
+      "count of "
+      "steps\nand place in the text, and with other keys where they are given. Limits count the parent's "
+      "steps "
+      "too. The\nparent is only read. Another corpus, batch, packing, shuffle buffer, seed or share of "
+      "held-out "
+      "text starts the\nstream of text anew.\n\n"};
   std::ostringstream text;
   text
-      << (resuming ? "pretrain resume [--state DIR] [--from STEP] [KEY VALUE ...]\n\n"
-                     "Continues the run in the state folder from its newest good checkpoint.\n\n"
-                   : "pretrain [train] --corpus PATH... [KEY VALUE ...]\n\n"
-                     "Trains a language model on text. Goes on with the run in the state folder if there is "
-                     "one.\n\n")
-      << describe(resuming)
+      << kHeads.at(static_cast<size_t>(command)) << describe(command)
       << "\nEach key can also stand in the environment (PRETRAIN_LEARNING_RATE=1e-3) or in the file given by "
          "--config.\n";
   return text.str();

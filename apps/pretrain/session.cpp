@@ -5,11 +5,15 @@
 
 #include <tbb/global_control.h>
 
+#include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/same_run.h"
 #include "apps/pretrain/service_reporter.h"
+#include "apps/pretrain/session_start.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
@@ -33,51 +37,43 @@ constexpr uint64_t kSampleSeedPurpose = 0x766f636162;  // "vocab"
 struct Session {
   FileSystem& files = real_file_system();
   ServiceReporter service;
+  SessionStart start;
   KeyValues values;
   RunConfiguration config;
-  std::optional<Checkpoint> checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
   Catalog catalog;  // of a fresh run; a resumed one has it in its stream
   EvaluationData evaluation;
+  std::optional<BranchPlan> branch;
+  nlohmann::json parent = nlohmann::json::object();  // for the manifests
+  bool evaluation_is_kept = false;                   // in the state folder
+  bool validation_corpus_moved = false;              // or is another one
 };
 
-Path evaluation_file(const Session& s) {
-  return s.config.state_folder / "evaluation.safetensors";
-}
-
-void report_failure(const FailedCheckpoint& failed) {
-  log_warning("checkpoint of step {} {}; {}", failed.step, failed.reason,
-              failed.set_aside ? "set aside as " + failed.folder.string()
-                               : "it stays where it is and does not count for --keep");
-}
-
-/// The checkpoint to continue from, if there is one.
-std::optional<Checkpoint> find_checkpoint(FileSystem& files, const Path& state,
-                                          const SessionRequest& request) {
-  CheckpointStore store(files, state, {.on_failed = report_failure});
-  if (request.from_step) {
-    Checkpoint checkpoint =
-        verify_checkpoint(checkpoints_folder(state) / checkpoint_name(*request.from_step));
-    store.abandon_newer_than(*request.from_step);
-    return checkpoint;
-  }
-  std::optional<Checkpoint> newest = store.newest_verified();
-  if (!newest && request.must_resume) {
-    fail(ErrorKind::kData,
-         "{}: no checkpoint to resume from; start a run with pretrain --corpus PATH --state {}",
-         state.string(), state.string());
-  }
-  return newest;
-}
-
-void configure(Session& s, const SessionRequest& request) {
-  if (s.checkpoint) {
-    s.values = merge_for_resume(from_json(s.checkpoint->manifest.configuration), request.given);
-    s.values["state"] = state_folder_of(request.given).string();
-  } else {
+/// The configuration of the session: the run's own with what may change, or a new one. A new one takes the
+/// place of a run of which nothing was trained.
+void configure(Session& s, const Path& state, const SessionRequest& request, const std::stop_token& stop) {
+  const auto& checkpoint = s.start.checkpoint;
+  if (!checkpoint) {
     s.values = resolve(request.given);
+    s.config = to_configuration(s.values);
+    return;
   }
-  s.config = to_configuration(s.values);
+  try {
+    KeyValues given = without_same_tokenizer(request.given, *checkpoint);
+    const auto validation_corpus = take_moved_validation_corpus(given, *checkpoint);
+    s.values = merge_for_resume(from_json(checkpoint->manifest.configuration), given);
+    s.values["state"] = state.string();
+    if (validation_corpus) s.values["validation-corpus"] = *validation_corpus;
+    s.validation_corpus_moved = validation_corpus.has_value();
+    s.config = to_configuration(s.values);
+    check_corpus(s.config, *checkpoint, stop);
+    check_queue(s.config, *checkpoint);
+  } catch (const Error& error) {
+    if (!s.start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
+    s.start.checkpoint.reset();
+    s.start.replaced = true;
+    configure(s, state, request, stop);
+  }
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::string>& sample,
@@ -130,32 +126,68 @@ void prepare_fresh(Session& s, const std::stop_token& stop) {
   fix_schedule(s, epoch_tokens);
 }
 
-void prepare_resumed(Session& s) {
-  log_info("continuing from step {} ({})", format_count(s.checkpoint->step), s.checkpoint->folder.string());
+void prepare_resumed(Session& s, const std::stop_token& stop) {
+  const Checkpoint& checkpoint = *s.start.checkpoint;
   const std::string difference =
-      fingerprint_difference(s.checkpoint->manifest.fingerprint, machine_fingerprint());
+      fingerprint_difference(checkpoint.manifest.fingerprint, machine_fingerprint());
   if (!difference.empty()) {
     log_warning("not as when the checkpoint was written: {}; the run continues, but perhaps not bit for bit",
                 difference);
   }
-  s.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(s.checkpoint->folder / "tokenizer.model"));
+  s.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(checkpoint.folder / "tokenizer.model"));
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
+  const Path evaluation = evaluation_file(s.config.state_folder);
+  if (s.validation_corpus_moved && file_exists(evaluation)) {
+    const auto context = static_cast<uint32_t>(s.config.model.context);
+    check_validation_corpus(s.config, load_evaluation_set(evaluation, context), *s.tokenizer, stop);
+  }
 }
 
-void prepare_evaluation(Session& s, const std::stop_token& stop) {
-  const auto context = static_cast<uint32_t>(s.config.model.context);
-  if (s.checkpoint && file_exists(evaluation_file(s))) {
-    s.evaluation = load_evaluation_set(evaluation_file(s), context);
-  } else {
-    const CorpusOptions& corpus = s.config.validation_corpus.value_or(s.config.corpus);
-    CorpusOptions options = corpus;
-    if (s.config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
-    const Catalog catalog =
-        s.config.validation_corpus || s.checkpoint ? scan_corpus(options, nullptr, stop) : s.catalog;
-    const uint64_t sequences = s.config.validation_tokens / context;
-    s.evaluation = collect_evaluation_set(options, catalog, *s.tokenizer, context, sequences, stop);
-    save_evaluation_set(s.files, evaluation_file(s), s.evaluation);
+/// A branch has its parent's vocabulary, and its stream unless that starts anew.
+void prepare_branch(Session& s, const std::stop_token& stop) {
+  prepare_resumed(s, stop);
+  const BranchPlan& plan = *s.branch;
+  if (!plan.keeps_stream()) {
+    s.catalog = scan_corpus(s.config.corpus, nullptr, stop);
+    report_corpus(s.catalog);
   }
+  const TrainerOptions& t = s.config.trainer;
+  if (t.schedule.kind == ScheduleKind::kCosine && t.schedule.total_steps == 0 && t.max_steps == 0 &&
+      t.max_tokens == 0) {
+    fail(ErrorKind::kUsage,
+         "--schedule cosine of a branch needs to know where it ends; add --schedule-steps");
+  }
+  fix_schedule(s, 0);
+}
+
+void tell_start(const Session& s) {
+  if (!s.start.checkpoint) return;
+  const Checkpoint& checkpoint = *s.start.checkpoint;
+  if (!s.branch) {
+    log_info("continuing from step {} ({})", format_count(checkpoint.step), checkpoint.folder.string());
+    return;
+  }
+  log_info("a new run from the {} of step {} ({})", s.branch->weights_only ? "weights" : "checkpoint",
+           format_count(checkpoint.step), checkpoint.folder.string());
+  if (!s.branch->anew.empty())
+    log_info("the stream of text starts anew (--{})", fmt::join(s.branch->anew, ", --"));
+}
+
+/// The set that is there already: the run's own, or that of a branch's parent. None: a path that is empty.
+Path known_evaluation(const Session& s) {
+  if (!s.start.checkpoint) return {};
+  if (!s.branch) return evaluation_file(s.config.state_folder);
+  return s.branch->keeps_evaluation_set ? evaluation_file_of(s.branch->parent) : Path();
+}
+
+/// A new run's set is kept once its first checkpoint is there: alone it would be the remains of a lost run.
+void prepare_evaluation(Session& s, const std::stop_token& stop) {
+  const Path known = known_evaluation(s);
+  const bool is_known = !known.empty() && file_exists(known);
+  const bool is_scanned = !s.start.checkpoint || (s.branch && !s.branch->keeps_stream());
+  s.evaluation_is_kept = is_known && !s.branch;
+  s.evaluation = is_known ? load_evaluation_set(known, static_cast<uint32_t>(s.config.model.context))
+                          : collect_held_out(s.config, is_scanned ? &s.catalog : nullptr, *s.tokenizer, stop);
   if (s.evaluation.target_count == 0) {
     log_warning(
         "no text is held out: there is no validation; raise --validation-fraction or name a "
@@ -205,6 +237,45 @@ LoaderOptions loader_options(Session& s, SkipLog& skips) {
   return options;
 }
 
+/// Keeps a new evaluation set in the state folder, once there is a checkpoint that it belongs to.
+class EvaluationKeeper : public TrainObserver {
+ public:
+  explicit EvaluationKeeper(Session& session) : session_(session) {}
+
+  void on_saved(const SaveResult& result) override {
+    if (!result.ok || session_.evaluation_is_kept) return;
+    try {
+      save_evaluation_set(session_.files, evaluation_file(session_.config.state_folder), session_.evaluation);
+      session_.evaluation_is_kept = true;
+    } catch (const Error& error) {
+      log_warning("the evaluation set could not be kept ({}); the next checkpoint tries again", error.what());
+    }
+  }
+
+ private:
+  Session& session_;
+};
+
+CheckpointStore open_store(const Session& s) {
+  StoreOptions options = s.config.store;
+  options.on_failed = report_failure;
+  options.is_sick = is_of_a_run_in_trouble;
+  return {s.files, s.config.state_folder, options};
+}
+
+/// Gives the trainer what it begins with.
+void begin(const Session& s, Trainer& trainer) {
+  if (!s.start.checkpoint) {
+    trainer.initialize(s.config.seed);
+  } else if (!s.branch) {
+    trainer.load(*s.start.checkpoint);
+  } else if (s.branch->weights_only) {
+    trainer.initialize_from(*s.start.checkpoint);
+  } else {
+    trainer.branch(*s.start.checkpoint, s.branch->keeps_stream());
+  }
+}
+
 void train(Session& s, StopSignal& stop) {
   const RunConfiguration& c = s.config;
   const ParameterLayout layout(c.model);
@@ -227,9 +298,7 @@ void train(Session& s, StopSignal& stop) {
         "this processor does not multiply bf16: products of float32 stand in, slower than --precision f32");
   }
 
-  StoreOptions store_options = c.store;
-  store_options.on_failed = report_failure;
-  CheckpointStore store(s.files, c.state_folder, store_options);
+  CheckpointStore store = open_store(s);
   Console console(compute, c.model, layout, *s.tokenizer,
                   {.max_steps = c.trainer.max_steps,
                    .max_tokens = c.trainer.max_tokens,
@@ -238,7 +307,8 @@ void train(Session& s, StopSignal& stop) {
                    .seed = c.seed,
                    .stop = stop.token(),
                    .on_progress = [&s] { s.service.on_progress(); }});
-  SkipLog skips(s.files, c.state_folder / "skipped.jsonl");
+  EvaluationKeeper evaluation_keeper(s);
+  SkipLog skips(s.files, skips_file(c.state_folder));
   const auto open_source = [&](const StreamState* state) {
     return std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, state ? Catalog{} : s.catalog,
                                     state);
@@ -252,17 +322,16 @@ void train(Session& s, StopSignal& stop) {
                    .fixed_files = fixed_files(s),
                    .configuration = to_json(s.values),
                    .fingerprint = machine_fingerprint(),
+                   .parent = s.parent,
                    .peak = peak,
                    .open_source = open_source,
-                   .observers = {&console, &s.service},
+                   .observers = {&console, &s.service, &evaluation_keeper},
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
                   c.trainer);
-  if (s.checkpoint) {
-    trainer.load(*s.checkpoint);
-  } else {
-    trainer.initialize(c.seed);
-  }
+  begin(s, trainer);
+  settle(s.files, c.state_folder, store, s.start);  // all of the command was found sound
+  tell_start(s);
   const RunSummary summary = trainer.run();
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, console, c, peak.flops());
@@ -270,23 +339,49 @@ void train(Session& s, StopSignal& stop) {
 
 }  // namespace
 
+namespace {
+
+/// The locked folder's run is continued, or a new one begins.
+void begin_or_continue(Session& s, const Path& state, const SessionRequest& request,
+                       const std::stop_token& stop) {
+  s.start = look_for_start(state, request, stop);
+  configure(s, state, request, stop);
+  if (s.start.checkpoint) {
+    s.parent = s.start.checkpoint->manifest.parent;
+    prepare_resumed(s, stop);
+  } else {
+    prepare_fresh(s, stop);
+  }
+}
+
+/// A new run in an empty folder, from another one's checkpoint.
+void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
+  s.start.checkpoint = plan.parent;
+  s.values = plan.values;
+  s.config = plan.config;
+  s.parent = plan.record();
+  s.branch = std::move(plan);
+  prepare_branch(s, stop);
+}
+
+}  // namespace
+
 void run_session(const SessionRequest& request, StopSignal& stop) {
   Session s;
   const Path state = state_folder_of(request.given);
-  if (request.must_resume && !folder_exists(checkpoints_folder(state))) {
-    fail(ErrorKind::kData,
-         "{}: no run there; name its folder with --state, or start one with pretrain --corpus PATH",
-         state.string());
-  }
-  // Faults of the command line show before anything is created.
-  if (list_checkpoints(state).empty()) to_configuration(resolve(request.given));
-  const StateLock lock = lock_state_folder(s.files, state);
-  s.checkpoint = find_checkpoint(s.files, state, request);
-  configure(s, request);
-  if (s.checkpoint) {
-    prepare_resumed(s);
+  // Faults of the command show before anything is created.
+  std::optional<BranchPlan> plan;
+  if (request.branch) {
+    plan = plan_branch(request, state, stop.token());
   } else {
-    prepare_fresh(s, stop.token());
+    check_request(state, request);
+    if (list_checkpoints(state).empty()) to_configuration(resolve(request.given));
+  }
+  const StateLock lock = lock_state_folder(s.files, state);
+  if (plan) {
+    begin_branch(s, std::move(*plan), stop.token());
+  } else {
+    begin_or_continue(s, state, request, stop.token());
   }
   train(s, stop);
 }

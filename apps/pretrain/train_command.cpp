@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kHelp =
     "pretrain [train] --corpus PATH...   train a language model on text\n"
     "pretrain resume                     continue the run in the state folder\n"
+    "pretrain branch                     start a new run from a checkpoint\n"
     "pretrain eval                       loss, perplexity, bits per byte of a checkpoint\n"
     "pretrain generate                   write text with a checkpoint\n"
     "pretrain tokenizer                  train a vocabulary, encode, decode\n"
@@ -23,6 +24,15 @@ constexpr const char* kHelp =
     "\n"
     "pretrain COMMAND --help tells more.\n";
 
+uint64_t parse_step(const std::string& text) {
+  uint64_t step = 0;
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, step);
+  if (result.ec != std::errc() || result.ptr != end)
+    fail(ErrorKind::kUsage, "--from '{}': the step of a checkpoint is needed, a whole number", text);
+  return step;
+}
+
 }  // namespace
 
 int run_command(const Arguments& arguments, StopSignal& stop) {
@@ -30,7 +40,7 @@ int run_command(const Arguments& arguments, StopSignal& stop) {
   static const std::map<std::string, Command> commands{
       {"train", train_command},       {"resume", resume_command},       {"eval", eval_command},
       {"generate", generate_command}, {"tokenizer", tokenizer_command}, {"inspect", inspect_command},
-      {"bench", bench_command}};
+      {"bench", bench_command},       {"branch", branch_command}};
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (first == "--help" || first == "-h" || first == "help") {
     fmt::print("{}", kHelp);
@@ -47,9 +57,9 @@ int run_command(const Arguments& arguments, StopSignal& stop) {
 }
 
 int train_command(const Arguments& arguments, StopSignal& stop) {
-  const Given given = parse_run_keys(arguments, false);
+  const Given given = parse_run_keys(arguments, RunCommand::kTrain);
   if (given.help) {
-    fmt::print("{}", run_help(false));
+    fmt::print("{}", run_help(RunCommand::kTrain));
     return 0;
   }
   run_session({.given = given.values}, stop);
@@ -57,20 +67,14 @@ int train_command(const Arguments& arguments, StopSignal& stop) {
 }
 
 int resume_command(const Arguments& arguments, StopSignal& stop) {
-  Given given = parse_run_keys(arguments, true);
+  Given given = parse_run_keys(arguments, RunCommand::kResume);
   if (given.help) {
-    fmt::print("{}", run_help(true));
+    fmt::print("{}", run_help(RunCommand::kResume));
     return 0;
   }
   SessionRequest request{.given = given.values, .must_resume = true};
   if (const auto from = given.values.find("from"); from != given.values.end()) {
-    uint64_t step = 0;
-    const std::string& text = from->second;
-    if (std::from_chars(text.data(), text.data() + text.size(), step).ptr != text.data() + text.size() ||
-        text.empty()) {
-      fail(ErrorKind::kUsage, "--from {}: the step of a checkpoint is needed", text);
-    }
-    request.from_step = step;
+    request.from_step = parse_step(from->second);
     request.given.erase("from");
   }
   run_session(request, stop);

@@ -166,6 +166,15 @@ SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_
           .stream = state.at("stream").object()};
 }
 
+SavedNumbers saved_numbers_of(const Path& path, uint64_t step) {
+  return parse_state(read_file(path, kStateLimits.bytes, Links::kRefuse), path.string(), step);
+}
+
+bool is_of_a_run_in_trouble(const Path& checkpoint_folder) {
+  const auto step = checkpoint_step(checkpoint_folder.filename().native());
+  return step && !saved_numbers_of(checkpoint_folder / "state.json", *step).run.guard.in_a_row.empty();
+}
+
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
                                           const float* parameters, AdamW& optimizer,
                                           const StreamState& stream) {
@@ -197,9 +206,7 @@ void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout
   read_tensors(moments, layout, "v.", optimizer.v().data());
   check_second_moments(optimizer_path, std::span(optimizer.v().data(), layout.flat_size()));
   read_stream(file_of(checkpoint, "stream.safetensors"), stream);
-  const Path path = file_of(checkpoint, "state.json");
-  SavedNumbers numbers =
-      parse_state(read_file(path, kStateLimits.bytes, Links::kRefuse), path.string(), checkpoint.step);
+  SavedNumbers numbers = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step);
   run = std::move(numbers.run);
   optimizer.set_updates(numbers.updates);
   stream.scalars = std::move(numbers.stream);

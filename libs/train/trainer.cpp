@@ -91,6 +91,23 @@ void Trainer::load(const Checkpoint& checkpoint) {
   fresh_ = state_.step == 0;
 }
 
+void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
+  load(parent);
+  if (!keeps_stream) loaded_stream_.reset();
+  state_.log = {};
+  state_.evaluation.reset();
+  // With other keys the steps that failed there may come out well.
+  state_.guard.in_a_row.clear();
+  state_.guard.recorded.clear();
+  last_good_step_.reset();
+  fresh_ = true;
+}
+
+void Trainer::initialize_from(const Checkpoint& parent) {
+  load_parameters(parent.folder, model_.layout(), parameters_.data());
+  model_.use_parameters(parameters_.data());
+}
+
 RunSummary Trainer::run() {
   log_ = std::make_unique<StepLog>(parts_.files, parts_.state_folder, state_.log);
   session_start_ = last_save_start_ = Clock::now();
@@ -351,7 +368,8 @@ void Trainer::save() {
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, saved_stream_),
       .fingerprint = parts_.fingerprint,
-      .configuration = parts_.configuration};
+      .configuration = parts_.configuration,
+      .parent = parts_.parent};
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
   tell([&](TrainObserver& observer) { observer.on_save_started(state_.step); });
   writer_.start(std::move(content));

@@ -107,10 +107,11 @@ struct TrainerParts {
   FileSystem& files;
   Path state_folder;
   CheckpointStore& store;
-  const EvaluationData& evaluation;           ///< may be empty
-  std::vector<FileContent> fixed_files;       ///< config.json, tokenizer
-  nlohmann::json configuration, fingerprint;  ///< for the manifest
-  FmaPeak& peak;                              ///< measured again with each evaluation
+  const EvaluationData& evaluation;                  ///< may be empty
+  std::vector<FileContent> fixed_files;              ///< config.json, tokenizer
+  nlohmann::json configuration, fingerprint;         ///< for the manifest
+  nlohmann::json parent = nlohmann::json::object();  ///< likewise
+  FmaPeak& peak;                                     ///< measured again with each evaluation
   SourceOpener open_source;
   std::vector<TrainObserver*> observers;
   std::stop_token stop;
@@ -128,6 +129,11 @@ class Trainer {
   void initialize(uint64_t seed);
   /// A run from a checkpoint. Errors: kData.
   void load(const Checkpoint& checkpoint);
+  /// A new run from a checkpoint of another one: with its parameters, moments and numbers, and its place in
+  /// the stream, or at the beginning of one. Saved before its first step. Errors: kData.
+  void branch(const Checkpoint& parent, bool keeps_stream);
+  /// A new run with the parameters of a checkpoint and nothing else of it. Errors: kData.
+  void initialize_from(const Checkpoint& parent);
 
   /// Trains until a limit, a stop request or the end of the stream, and saves. Requires: initialize() or
   /// load(). Errors: what ended the source (after a save); kRuntime when the final save fails (naming the

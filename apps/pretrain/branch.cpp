@@ -1,0 +1,163 @@
+#include "apps/pretrain/branch.h"
+
+#include <algorithm>
+#include <array>
+
+#include "apps/pretrain/same_run.h"
+#include "apps/pretrain/state_folder.h"
+#include "libs/base/error.h"
+#include "libs/base/json.h"
+#include "libs/base/log.h"
+#include "libs/base/text.h"
+#include "libs/base/units.h"
+#include "libs/checkpoint/start_point.h"
+
+namespace pretrain {
+namespace {
+
+/// Keys that decide which batches there are.
+constexpr std::array kOfTheStream{"documents",     "namespaces", "disambiguation",      "batch",
+                                  "packing",       "seed",       "validation-fraction", "validation-corpus",
+                                  "shuffle-buffer"};
+/// Further keys that decide which text is evaluated.
+constexpr std::array kOfTheEvaluation{"validation-tokens"};
+/// Keys that say nothing about the run.
+constexpr std::array kOfTheSession{"state", "time"};
+
+template <size_t N>
+bool is_one_of(const std::array<const char*, N>& keys, const std::string& key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+Checkpoint open_parent(const Path& path, const std::stop_token& stop) {
+  if (!folder_exists(path)) {
+    fail(ErrorKind::kData,
+         "{}: no such folder; name a checkpoint (.../checkpoints/step-...) or the state folder of a run",
+         path.native());
+  }
+  if (file_exists(path / kManifestName)) return verify_checkpoint(path, stop);
+  const bool is_folder_of_checkpoints = path.filename() == "checkpoints" && list_checkpoints(path).empty();
+  StartPoint found = find_start_point(is_folder_of_checkpoints ? path.parent_path() : path, stop);
+  for (const FailedCheckpoint& failed : found.failed)
+    log_warning("checkpoint of step {} {}; looking for an older one", failed.step, failed.reason);
+  if (!found.newest) fail(ErrorKind::kData, "{} holds no checkpoint to start from", path.native());
+  return std::move(*found.newest);
+}
+
+/// The folder that belongs to the parent: its run's, or its own where it is a copy alone.
+Path home_of(const Checkpoint& checkpoint) {
+  const Path above = checkpoint.folder.parent_path();
+  return above.filename() == "checkpoints" ? above.parent_path() : checkpoint.folder;
+}
+
+bool lies_in(const Path& path, const Path& folder) {
+  const Path inner = std::filesystem::weakly_canonical(path);
+  const Path outer = std::filesystem::weakly_canonical(folder);
+  return std::ranges::mismatch(outer, inner).in1 == outer.end();
+}
+
+void check_new_folder(const Path& state) {
+  const std::string content = first_content(state);
+  if (content.empty()) return;
+  fail(ErrorKind::kUsage, "--state {} is not empty (it holds {}); a branch needs a new folder{}",
+       state.native(), content,
+       list_checkpoints(state).empty()
+           ? ""
+           : ", and a run is continued with pretrain resume --state " + state.native());
+}
+
+void check_limits(const BranchPlan& plan) {
+  const uint64_t most = plan.config.trainer.max_steps;
+  if (plan.weights_only || most == 0 || plan.parent.step < most) return;
+  fail(ErrorKind::kUsage,
+       "--steps {} is reached at the checkpoint of step {}; give the branch a larger --steps (0: no limit)",
+       most, plan.parent.step);
+}
+
+bool differs(const KeyValues& a, const KeyValues& b, const std::string& key) {
+  return !same_value(a.at(key), b.at(key));
+}
+
+/// The hash that a manifest begins with.
+std::string manifest_hash(const Path& folder) {
+  return read_json(folder / kManifestName, Links::kRefuse).at("manifest_hash").get<std::string>();
+}
+
+nlohmann::json changed_of(const nlohmann::json& parent) {
+  const auto found = parent.find("changed");
+  return found != parent.end() && found->is_object() ? *found : nlohmann::json::object();
+}
+
+/// A member as a terminal may show it, whatever a manifest holds.
+std::string text_of(const nlohmann::json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) return "?";
+  const nlohmann::json& value = object.at(key);
+  if (value.is_string()) return value == "" ? "none" : printable(value.get_ref<const std::string&>());
+  return printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+}  // namespace
+
+nlohmann::json BranchPlan::record() const {
+  nlohmann::json changed = nlohmann::json::object();
+  const KeyValues before = complete(from_json(parent.manifest.configuration));
+  for (const auto& [key, value] : values) {
+    if (is_one_of(kOfTheSession, key) || !before.contains(key) || !differs(before, values, key)) continue;
+    changed[key] = {{"from", before.at(key)}, {"to", value}};
+  }
+  return {{"path", std::filesystem::canonical(parent.folder).native()},
+          {"step", parent.step},
+          {"manifest_hash", manifest_hash(parent.folder)},
+          {"weights_only", weights_only},
+          {"stream", keeps_stream() ? "continued" : "anew"},
+          {"changed", changed}};
+}
+
+BranchPlan plan_branch(const SessionRequest& request, const Path& state, const std::stop_token& stop) {
+  check_new_folder(state);
+  BranchPlan plan{.parent = open_parent(request.branch->checkpoint, stop),
+                  .values = {},
+                  .config = {},
+                  .weights_only = request.branch->weights_only};
+  if (lies_in(state, home_of(plan.parent))) {
+    fail(ErrorKind::kUsage,
+         "--state {} lies in the folder of the parent, {}, which stays as it is; name another",
+         state.native(), home_of(plan.parent).native());
+  }
+  const KeyValues before = complete(from_json(plan.parent.manifest.configuration));
+  plan.values = merge_for_branch(before, without_same_tokenizer(request.given, plan.parent));
+  plan.values["state"] = state.string();
+  plan.config = to_configuration(plan.values);
+  check_limits(plan);
+  for (const char* key : kOfTheStream) {
+    if (differs(before, plan.values, key)) plan.anew.emplace_back(key);
+  }
+  if (corpus_kind(plan.config, plan.parent, stop) == CorpusKind::kAnother) plan.anew.emplace_back("corpus");
+  if (plan.keeps_stream()) check_queue(plan.config, plan.parent);
+  plan.keeps_evaluation_set =
+      plan.anew.empty() && std::ranges::none_of(kOfTheEvaluation, [&](const char* key) {
+        return differs(before, plan.values, key);
+      });
+  return plan;
+}
+
+Path evaluation_file_of(const Checkpoint& checkpoint) {
+  return evaluation_file(home_of(checkpoint));
+}
+
+std::string describe_parent(const nlohmann::json& parent) {
+  if (parent.empty()) return "";
+  const bool weights_only = text_of(parent, "weights_only") == "true";
+  std::string text = fmt::format(
+      "branch of {}, step {} (manifest {})\n  took over {}; stream of text {}\n", text_of(parent, "path"),
+      text_of(parent, "step"), text_of(parent, "manifest_hash"),
+      weights_only ? "the weights alone" : "weights, moments and steps", text_of(parent, "stream"));
+  const nlohmann::json changed = changed_of(parent);
+  for (const auto& [key, change] : changed.items()) {
+    text += fmt::format("  {}: {} instead of {}\n", printable(key), text_of(change, "to"),
+                        text_of(change, "from"));
+  }
+  return text;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,136 @@
+#include "apps/pretrain/same_run.h"
+
+#include <algorithm>
+
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+#include "libs/train/checkpoint_state.h"
+#include "pipeline/corpus/corpus_match.h"
+#include "pipeline/evaluation_set.h"
+
+namespace pretrain {
+namespace {
+
+std::string saved_value(const Checkpoint& checkpoint, const std::string& key) {
+  return checkpoint.manifest.configuration.value(key, std::string());
+}
+
+/// Paths of a corpus, which are kept with newlines between them, on one line.
+std::string on_one_line(std::string paths) {
+  std::string line;
+  for (const char c : paths) line += c == '\n' ? std::string(", ") : std::string(1, c);
+  return line;
+}
+
+std::string inputs_of(const CorpusOptions& corpus) {
+  std::string paths;
+  for (const Path& input : corpus.inputs) paths += (paths.empty() ? "" : "\n") + input.native();
+  return paths;
+}
+
+nlohmann::json stream_value(const Checkpoint& checkpoint, const std::string& key) {
+  const nlohmann::json scalars = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step).stream;
+  const auto found = scalars.find(key);
+  if (found == scalars.end()) {
+    fail(ErrorKind::kData, "{} has no {} in the state of its stream; use an older checkpoint",
+         checkpoint.folder.native(), key);
+  }
+  return *found;
+}
+
+}  // namespace
+
+KeyValues without_same_tokenizer(KeyValues given, const Checkpoint& checkpoint) {
+  const auto found = given.find("tokenizer");
+  if (found == given.end() || found->second.empty()) return given;
+  const Path named = found->second;
+  const Path path = folder_exists(named) ? named / "tokenizer.model" : named;
+  const std::string before = saved_value(checkpoint, "tokenizer");
+  if (file_exists(path)) {
+    if (read_file(path) != read_file(checkpoint.folder / "tokenizer.model")) {
+      fail(
+          ErrorKind::kUsage,
+          "--tokenizer {} is not the tokenizer of the run in {}, which was started with {}; leave it out, or "
+          "use another --state",
+          found->second, checkpoint.folder.parent_path().parent_path().native(),
+          before.empty() ? "one of its own" : before);
+    }
+    given.erase(found);
+  } else if (std::filesystem::absolute(named).lexically_normal() == before) {
+    given.erase(found);
+  }
+  return given;
+}
+
+std::optional<std::string> take_moved_validation_corpus(KeyValues& given, const Checkpoint& checkpoint) {
+  const auto found = given.find("validation-corpus");
+  const std::string before = saved_value(checkpoint, "validation-corpus");
+  if (found == given.end() || found->second.empty() || before.empty()) return std::nullopt;
+  std::string now = std::filesystem::absolute(found->second).lexically_normal().string();
+  if (now == before) return std::nullopt;
+  given.erase(found);
+  return now;
+}
+
+CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpoint,
+                       const std::stop_token& stop) {
+  const auto catalog = stream_value(checkpoint, "catalog").get<Catalog>();
+  if (inputs_of(config.corpus) != saved_value(checkpoint, "corpus")) {
+    return match_corpus(config.corpus, catalog, stop).is_the_corpus() ? CorpusKind::kMoved
+                                                                      : CorpusKind::kAnother;
+  }
+  if (!holds_any_shard(config.corpus, catalog) && config.corpus.on_changed == OnChanged::kFail) {
+    fail(ErrorKind::kData,
+         "the corpus {} holds none of the files any more that the run reads; put them back, name where they "
+         "are now with --corpus, or start a new run in another folder with --state (--on-changed skip "
+         "continues "
+         "this one with what is there now)",
+         on_one_line(inputs_of(config.corpus)));
+  }
+  return CorpusKind::kUnchanged;
+}
+
+void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, const std::stop_token& stop) {
+  const CorpusKind kind = corpus_kind(config, checkpoint, stop);
+  const std::string now = on_one_line(inputs_of(config.corpus));
+  const std::string before = on_one_line(saved_value(checkpoint, "corpus"));
+  if (kind == CorpusKind::kMoved) {
+    log_info("the corpus of the run is {} now (it was {})", now, before);
+  } else if (kind == CorpusKind::kAnother) {
+    fail(ErrorKind::kUsage,
+         "the state folder {} holds a run on another corpus, {}; {} has none of its files, or too few; start "
+         "a "
+         "new run in another folder with --state NEW, continue this one without --corpus, or, if its corpus "
+         "moved, with pretrain resume --corpus and its new path",
+         config.state_folder.native(), before, now);
+  }
+}
+
+void check_queue(const RunConfiguration& config, const Checkpoint& checkpoint) {
+  const size_t queued = stream_value(checkpoint, "queued").size();
+  if (queued <= config.queue) return;
+  fail(ErrorKind::kUsage, "--queue {} is too small: the checkpoint holds {} batches that were made ahead",
+       config.queue, queued);
+}
+
+EvaluationData collect_held_out(const RunConfiguration& config, const Catalog* catalog,
+                                const Tokenizer& tokenizer, const std::stop_token& stop) {
+  CorpusOptions options = config.validation_corpus.value_or(config.corpus);
+  if (config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
+  const bool known = catalog != nullptr && !config.validation_corpus;
+  const auto context = static_cast<uint32_t>(config.model.context);
+  return collect_evaluation_set(options, known ? *catalog : scan_corpus(options, nullptr, stop), tokenizer,
+                                context, config.validation_tokens / context, stop);
+}
+
+void check_validation_corpus(const RunConfiguration& config, const EvaluationData& known,
+                             const Tokenizer& tokenizer, const std::stop_token& stop) {
+  if (hash_of(collect_held_out(config, nullptr, tokenizer, stop)) == hash_of(known)) return;
+  fail(ErrorKind::kUsage,
+       "--validation-corpus {} is not the validation corpus of the run in {}; leave it out, or use another "
+       "--state",
+       on_one_line(inputs_of(*config.validation_corpus)), config.state_folder.native());
+}
+
+}  // namespace pretrain

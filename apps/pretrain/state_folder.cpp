@@ -1,0 +1,85 @@
+#include "apps/pretrain/state_folder.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libs/base/units.h"
+#include "libs/checkpoint/store.h"
+
+namespace pretrain {
+namespace {
+
+/// Whether the file holds `text`, read block by block: it may be large.
+bool file_contains(const Path& path, std::string_view text) {
+  if (!file_exists(path)) return false;
+  const ReadableFile file(path);
+  std::string window;
+  std::vector<std::byte> block(1_MiB);
+  for (uint64_t at = 0; const size_t n = file.read_at(at, block); at += n) {
+    window.append(reinterpret_cast<const char*>(block.data()), n);
+    if (window.find(text) != std::string::npos) return true;
+    window.erase(0, window.size() - std::min(window.size(), text.size()));
+  }
+  return false;
+}
+
+/// A full log is renamed to metrics-000007.jsonl.
+bool has_full_logs(const Path& state) {
+  return std::ranges::any_of(list_folder(state), [](const FolderEntry& entry) {
+    return entry.name.starts_with("metrics-") && entry.name.ends_with(".jsonl");
+  });
+}
+
+/// A record that only an acknowledged checkpoint writes, or a trained step.
+bool log_tells_of(const Path& state, std::string_view key) {
+  return has_full_logs(state) || file_contains(metrics_file(state), key);
+}
+
+}  // namespace
+
+Path evaluation_file(const Path& state) {
+  return state / "evaluation.safetensors";
+}
+
+Path metrics_file(const Path& state) {
+  return state / "metrics.jsonl";
+}
+
+Path skips_file(const Path& state) {
+  return state / "skipped.jsonl";
+}
+
+std::string remains_of_run(const Path& state) {
+  if (!folder_exists(state)) return "";
+  std::string remains;
+  const auto add = [&](bool is_there, std::string_view what) {
+    if (is_there) remains += fmt::format("{}{}", remains.empty() ? "" : ", ", what);
+  };
+  add(file_exists(evaluation_file(state)), "evaluation.safetensors");
+  add(log_tells_of(state, "\"checkpoint_bytes\""), "metrics.jsonl");
+  add(holds_former_checkpoints(state), "abandoned or damaged checkpoints");
+  return remains;
+}
+
+bool is_untrained(const Path& state) {
+  const auto entries = list_checkpoints(state);
+  return entries.size() == 1 && entries.front().step == 0 && !holds_former_checkpoints(state) &&
+         !log_tells_of(state, "\"batch_hash\"");
+}
+
+std::string first_content(const Path& state) {
+  if (!folder_exists(state)) return "";
+  constexpr std::array kOfAStart{"lock", "checkpoints", "metrics.jsonl", "skipped.jsonl"};
+  for (const FolderEntry& entry : list_folder(state)) {
+    if (std::ranges::find(kOfAStart, entry.name) == kOfAStart.end()) return entry.name;
+  }
+  if (!list_checkpoints(state).empty()) return "checkpoints";
+  return remains_of_run(state);
+}
+
+void remove_records(FileSystem& files, const Path& state) {
+  for (const Path& path : {evaluation_file(state), metrics_file(state), skips_file(state)})
+    remove_tree(files, path);
+}
+
+}  // namespace pretrain

@@ -1,0 +1,181 @@
+// A branch is a new run that starts where another one was, and leaves that one alone.
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+/// Every file below a folder with its size and time of change.
+std::map<std::string, std::string> contents_of(const fs::path& folder) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    contents[entry.path().lexically_relative(folder)] =
+        fmt::format("{} {}", entry.file_size(), entry.last_write_time().time_since_epoch().count());
+  }
+  return contents;
+}
+
+/// A parent of 40 steps with checkpoints of steps 0, 20 and 40.
+class Branch : public testing::Test {
+ protected:
+  Branch() {
+    const auto result = run_program(
+        binary(), tiny_run(parent_) + Words{"--steps", "40", "--checkpoint-every", "20", "--keep", "5"});
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    before_ = contents_of(parent_);
+  }
+  ~Branch() override { EXPECT_EQ(contents_of(parent_), before_) << "the parent is only read"; }
+
+  Words branch_words(uint64_t step = 20) const {
+    return {"branch", "--checkpoint", (checkpoints_folder(parent_) / checkpoint_name(step)).string(),
+            "--state", branch_.string()};
+  }
+  std::string branch(const Words& more, uint64_t step = 20) const {
+    const auto result = run_program(binary(), branch_words(step) + more);
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    return result.output;
+  }
+  void expect_refused(const Words& words, int exit_code, const testing::Matcher<std::string>& message) const {
+    const auto result = run_program(binary(), words);
+    EXPECT_EQ(result.exit_code, exit_code) << result.output;
+    EXPECT_THAT(result.output, message);
+    EXPECT_FALSE(folder_exists(branch_)) << "nothing is created";
+  }
+
+  TempFolder folder_;
+  fs::path parent_ = folder_ / "parent";
+  fs::path branch_ = folder_ / "branch";
+  std::map<std::string, std::string> before_;
+};
+
+TEST_F(Branch, WithoutChangesIsItsParentsContinuationBitForBit) {
+  branch({"--steps", "40"});
+  EXPECT_EQ(state_hashes(branch_, 40), state_hashes(parent_, 40));
+  EXPECT_EQ(state_hashes(branch_, 20), state_hashes(parent_, 20)) << "it is saved before its first step";
+  const auto of_parent = steps(parent_);
+  const auto of_branch = steps(branch_);
+  ASSERT_EQ(of_branch.size(), 20U);
+  for (size_t i = 0; i < of_branch.size(); ++i) {
+    for (const char* key : {"step", "tokens", "epoch", "loss", "grad_norm", "learning_rate", "batch_hash"})
+      EXPECT_EQ(of_branch[i][key], of_parent[20 + i][key]) << key << " of record " << i;
+  }
+}
+
+TEST_F(Branch, WithAnotherLearningRateMakesTheSameFirstLossAndOtherWeights) {
+  branch({"--steps", "40", "--learning-rate", "1e-4"});
+  const auto of_parent = steps(parent_);
+  const auto of_branch = steps(branch_);
+  ASSERT_EQ(of_branch.size(), 20U);
+  EXPECT_EQ(of_branch[0]["loss"], of_parent[20]["loss"]);
+  EXPECT_EQ(of_branch[0]["batch_hash"], of_parent[20]["batch_hash"]);
+  EXPECT_NE(of_branch[0]["learning_rate"], of_parent[20]["learning_rate"]);
+  EXPECT_NE(of_branch[1]["loss"], of_parent[21]["loss"]);
+}
+
+TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
+  branch({"--steps", "25", "--learning-rate", "1e-4"});
+  const auto resumed = run_program(binary(), {"resume", "--state", branch_.string(), "--steps", "30"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  const auto inspected = run_program(binary(), {"inspect", branch_.string()});
+  EXPECT_THAT(
+      inspected.output,
+      AllOf(HasSubstr("branch of " + parent_.string() + "/checkpoints/step-000000020, step 20"),
+            HasSubstr("learning-rate: 0.0001 instead of 0.003"), HasSubstr("stream of text continued")))
+      << inspected.output;
+  const Manifest manifest = verify_checkpoint(checkpoints_folder(branch_) / checkpoint_name(30)).manifest;
+  EXPECT_EQ(manifest.parent["step"], 20);
+  EXPECT_THAT(read_file(checkpoints_folder(parent_) / checkpoint_name(20) / kManifestName),
+              HasSubstr(manifest.parent["manifest_hash"].get<std::string>()));
+}
+
+TEST_F(Branch, WithAnotherBatchStartsItsStreamAnewAndSaysSo) {
+  const std::string output = branch({"--steps", "25", "--batch", "4"});
+  EXPECT_THAT(output, HasSubstr("the stream of text starts anew (--batch)"));
+  const auto of_branch = steps(branch_);
+  ASSERT_EQ(of_branch.size(), 5U);
+  EXPECT_EQ(of_branch[0]["step"], 21);
+}
+
+TEST_F(Branch, OnAnotherCorpusStartsItsStreamAnew) {
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += "the hills and the sea number " + std::to_string(i) + "\n\n";
+  const auto other = folder_.write("other/text.txt", text).parent_path();
+  const std::string output =
+      branch({"--steps", "25", "--corpus", other.string(), "--documents", "paragraphs"});
+  EXPECT_THAT(output, HasSubstr("starts anew (--documents, --corpus)"));
+  EXPECT_EQ(last_step(branch_), 25U);
+}
+
+TEST_F(Branch, OfWeightsAloneBeginsAtStepZeroWithTheParentsWeights) {
+  const auto result = run_program(binary(), [&] {
+    Words words = branch_words() + Words{"--steps", "3"};
+    words.emplace_back("--weights-only");
+    return words;
+  }());
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(steps(branch_).front()["step"], 1);
+  EXPECT_EQ(state_hashes(branch_, 0)["model.safetensors"], state_hashes(parent_, 20)["model.safetensors"]);
+  EXPECT_NE(state_hashes(branch_, 0)["optimizer.safetensors"],
+            state_hashes(parent_, 20)["optimizer.safetensors"]);
+}
+
+TEST_F(Branch, TakesTheNewestCheckpointOfAStateFolder) {
+  const auto result = run_program(
+      binary(), {"branch", "--checkpoint", parent_.string(), "--state", branch_.string(), "--steps", "42"});
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(steps(branch_).front()["step"], 41);
+}
+
+TEST_F(Branch, RefusesWhatItCannotChangeByNameAndCreatesNothing) {
+  for (const Words& keys : std::vector<Words>{{"--d-model", "32"},
+                                              {"--layers", "3"},
+                                              {"--context", "16"},
+                                              {"--vocab", "900"},
+                                              {"--model", "base"},
+                                              {"--heads", "2"}}) {
+    expect_refused(branch_words() + keys, 2, HasSubstr(keys[0] + " " + keys[1]));
+  }
+  expect_refused(branch_words() + Words{"--learning-rate", "fast"}, 2, HasSubstr("--learning-rate"));
+  expect_refused(branch_words() + Words{"--corpus", (folder_ / "nowhere").string()}, 3, HasSubstr("nowhere"));
+  expect_refused(branch_words(40), 2, HasSubstr("--steps 40 is reached"));
+  expect_refused({"branch", "--checkpoint", (folder_ / "nowhere").string(), "--state", branch_.string()}, 3,
+                 HasSubstr("no such folder"));
+  expect_refused({"branch", "--state", branch_.string()}, 2, HasSubstr("--checkpoint is missing"));
+  expect_refused({"branch", "--checkpoint", parent_.string()}, 2, HasSubstr("--state is missing"));
+}
+
+TEST_F(Branch, NeedsANewFolderOutsideOfItsParent) {
+  expect_refused(branch_words() + Words{"--state", parent_.string()}, 2, HasSubstr("is not empty"));
+  expect_refused(branch_words() + Words{"--state", (parent_ / "new").string()}, 2,
+                 HasSubstr("lies in the folder of the parent"));
+  const auto mine = folder_.write("mine/notes.txt", "mine").parent_path();
+  expect_refused(branch_words() + Words{"--state", mine.string()}, 2, HasSubstr("it holds notes.txt"));
+  branch({"--steps", "21"});
+  const auto again = run_program(binary(), branch_words() + Words{"--steps", "22"});
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.output, HasSubstr("pretrain resume --state " + branch_.string()));
+}
+
+TEST_F(Branch, RefusesADamagedParent) {
+  const auto copy = folder_ / "copy";
+  fs::copy(checkpoints_folder(parent_) / checkpoint_name(20), copy);
+  std::fstream(copy / "optimizer.safetensors", std::ios::in | std::ios::out | std::ios::binary)
+      .seekp(5000)
+      .put('~');
+  expect_refused(Words{"branch", "--checkpoint", copy.string(), "--state", branch_.string()}, 3,
+                 HasSubstr("optimizer.safetensors is damaged"));
+}
+
+}  // namespace
+}  // namespace pretrain::test
