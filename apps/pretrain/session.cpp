@@ -308,9 +308,9 @@ void train(Session& s, StopSignal& stop) {
                    .stop = stop.token(),
                    .on_progress = [&s] { s.service.on_progress(); }});
   EvaluationKeeper evaluation_keeper(s);
-  SkipLog skips(s.files, skips_file(c.state_folder));
+  std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
-    return std::make_unique<Loader>(loader_options(s, skips), *s.tokenizer, state ? Catalog{} : s.catalog,
+    return std::make_unique<Loader>(loader_options(s, *skips), *s.tokenizer, state ? Catalog{} : s.catalog,
                                     state);
   };
   Trainer trainer({.compute = compute,
@@ -331,6 +331,7 @@ void train(Session& s, StopSignal& stop) {
                   c.trainer);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // all of the command was found sound
+  skips.emplace(s.files, skips_file(c.state_folder));
   tell_start(s);
   const RunSummary summary = trainer.run();
   peak.measure(std::chrono::milliseconds(200));
