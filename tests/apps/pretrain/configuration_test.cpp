@@ -29,5 +29,30 @@ TEST(MergeForResume, RefusesAnotherValueOfAFixedKeyAndNamesBoth) {
   }
 }
 
+TEST(MergeForResume, TellsLargeWholeNumbersApart) {
+  const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"seed", "18446744073709551615"}});
+  EXPECT_THROW(merge_for_resume(saved, {{"seed", "18446744073709551614"}}), Error);
+  EXPECT_EQ(merge_for_resume(saved, {{"seed", "18446744073709551615"}}).at("seed"), saved.at("seed"));
+}
+
+TEST(MergeForBranch, TakesEveryKeyButThoseOfTheModel) {
+  const KeyValues parent = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"time", "2h"}});
+  const KeyValues merged =
+      merge_for_branch(parent, {{"seed", "7"}, {"learning-rate", "1e-4"}, {"layers", parent.at("layers")}});
+  EXPECT_EQ(merged.at("seed"), "7");
+  EXPECT_EQ(merged.at("learning-rate"), "1e-4");
+  EXPECT_EQ(merged.at("time"), "0s") << "a limit of one session";
+  EXPECT_EQ(merged.at("corpus"), "/wiki");
+  for (const char* key : {"layers", "d-model", "heads", "d-ff", "context", "vocab"}) {
+    try {
+      merge_for_branch(parent, {{key, "12345"}});
+      FAIL() << key;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 2);
+      EXPECT_THAT(error.what(), HasSubstr(std::string("--") + key + " 12345"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pretrain
