@@ -1,7 +1,6 @@
 #include "apps/pretrain/console.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "libs/base/log.h"
 #include "libs/base/terminal.h"
@@ -13,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLiveInterval{200};
 constexpr std::chrono::seconds kPlainInterval{10};
+constexpr std::chrono::hours kRarest{1};
 /// Share of the newest step in the smoothed figures.
 constexpr double kSmoothing = 0.05;
 
@@ -25,30 +25,18 @@ Console::Console(Compute& compute, const ModelConfig& model, const ParameterLayo
       layout_(layout),
       tokenizer_(tokenizer),
       options_(options),
-      live_(error_is_terminal()) {
-  if (live_) set_log_line_hook([this] { clear_line(); });
-}
+      live_(error_is_terminal()),
+      interval_(live_ ? kLiveInterval : kPlainInterval) {}
 
 Console::~Console() {
-  set_log_line_hook({});
-  clear_line();
-}
-
-void Console::clear_line() {
-  if (!line_shown_) return;
-  std::fputs("\r\033[K", stderr);
-  line_shown_ = false;
+  clear_live_line();
 }
 
 void Console::show(const std::string& line) {
-  if (!live_) {
-    log_info("{}", line);
-    return;
-  }
-  std::fputs("\r\033[K", stderr);
-  std::fputs(line.substr(0, terminal_columns() - 1).c_str(), stderr);
-  std::fflush(stderr);
-  line_shown_ = true;
+  if (live_) return show_live_line(line);
+  log_info("{}", line);
+  // The service manager keeps all lines for weeks, and shows a status of its own that is never old.
+  if (log_place() == LogPlace::kJournal) interval_ = std::min<Clock::duration>(2 * interval_, kRarest);
 }
 
 void Console::on_step(const StepRecord& record, const SourceStatus& source) {
@@ -60,9 +48,7 @@ void Console::on_step(const StepRecord& record, const SourceStatus& source) {
   wait_seconds_ += record.data_wait_seconds;
   step_seconds_ += record.step_seconds;
   const auto now = Clock::now();
-  const bool due =
-      !last_shown_ || now - *last_shown_ >= (live_ ? Clock::duration(kLiveInterval) : kPlainInterval);
-  if (!due) return;
+  if (last_shown_ && now - *last_shown_ < interval_) return;
   last_shown_ = now;
   show(status_line(record, source));
 }

@@ -47,7 +47,6 @@ class Console : public TrainObserver {
   std::string status_line(const StepRecord& record, const SourceStatus& source);
   std::string time_left(const StepRecord& record) const;
   void show(const std::string& line);
-  void clear_line();
 
   Compute& compute_;
   const ModelConfig& model_;
@@ -55,7 +54,7 @@ class Console : public TrainObserver {
   const Tokenizer& tokenizer_;
   ConsoleOptions options_;
   bool live_;
-  bool line_shown_ = false;
+  Clock::duration interval_;  // between two status lines
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> last_shown_;
   std::optional<Clock::time_point> last_saved_;

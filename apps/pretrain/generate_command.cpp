@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include <fmt/format.h>
 
 #include "apps/pretrain/command_line.h"
@@ -7,6 +5,7 @@
 #include "apps/pretrain/model_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/base/standard_streams.h"
 #include "libs/model/generation.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/stream_decoder.h"
@@ -33,7 +32,7 @@ void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const S
     const uint32_t token = sample_token(logits, sampling, rng);
     if (token == model.tokenizer->end_of_text()) break;
     fmt::print("{}", decoder.push(token));
-    std::fflush(stdout);
+    flush_output();
     logits = generator.feed(token);
   }
   fmt::print("{}\n", decoder.flush());

@@ -40,7 +40,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
+    if (shown_) clear_live_line();
   }
 
   /// `done` goes from 0 to 1.
@@ -52,9 +52,7 @@ class Progress {
     std::string line = fmt::format("{} {} {:3.0f} %{}", action_, bar(done), 100 * done, details());
     const double seconds = seconds_since(start_);
     if (done > 0.01 && seconds > 1) line += fmt::format(", {} left", time_of(seconds * (1 - done) / done));
-    line.resize(std::min(line.size(), terminal_columns() - 1));
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
+    show_live_line(std::move(line));
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "apps/pretrain/service_reporter.h"
 #include "apps/pretrain/session_start.h"
 #include "apps/pretrain/state_folder.h"
+#include "apps/pretrain/stop_reporter.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
@@ -276,7 +277,7 @@ void begin(const Session& s, Trainer& trainer) {
   }
 }
 
-void train(Session& s, StopSignal& stop) {
+void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const RunConfiguration& c = s.config;
   const ParameterLayout layout(c.model);
   report_model(c, layout);
@@ -325,7 +326,7 @@ void train(Session& s, StopSignal& stop) {
                    .parent = s.parent,
                    .peak = peak,
                    .open_source = open_source,
-                   .observers = {&console, &s.service, &evaluation_keeper},
+                   .observers = {&stopping, &console, &s.service, &evaluation_keeper},
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
                   c.trainer);
@@ -334,6 +335,7 @@ void train(Session& s, StopSignal& stop) {
   skips.emplace(s.files, skips_file(c.state_folder));
   tell_start(s);
   const RunSummary summary = trainer.run();
+  stopping.set_saved();
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, console, c, peak.flops());
 }
@@ -368,6 +370,7 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
 }  // namespace
 
 void run_session(const SessionRequest& request, StopSignal& stop) {
+  StopReporter stopping(stop);
   Session s;
   const Path state = state_folder_of(request.given);
   // Faults of the command show before anything is created.
@@ -384,7 +387,8 @@ void run_session(const SessionRequest& request, StopSignal& stop) {
   } else {
     begin_or_continue(s, state, request, stop.token());
   }
-  train(s, stop);
+  if (s.start.checkpoint && !s.branch) stopping.set_checkpoint(s.start.checkpoint->step);
+  train(s, stop, stopping);
 }
 
 }  // namespace pretrain

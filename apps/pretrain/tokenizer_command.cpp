@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <charconv>
-#include <iostream>
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
+#include "libs/base/standard_streams.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/sample.h"
 #include "pipeline/corpus/utf8.h"
@@ -68,20 +69,26 @@ int train(const Arguments& arguments, StopSignal& stop) {
   return 0;
 }
 
-/// Calls f with each line of standard input, or with the text given on the command line.
+/// A line and what becomes of it are held in memory.
+constexpr size_t kLongestLine = 16_MiB;
+
+/// Calls f with the text given on the command line, which may be empty, or else with each line of standard
+/// input.
 template <typename F>
-void for_each_line(const std::string& text, const StopSignal& stop, const F& f) {
-  if (!text.empty()) return f(text);
-  for (std::string line; !stop.requested() && std::getline(std::cin, line);) f(line);
+void for_each_line(const std::optional<std::string>& text, const StopSignal& stop, const F& f) {
+  if (text) return f(*text);
+  InputLines lines(stop.token(), kLongestLine);
+  for (std::string line; lines.next(line);) f(line);
 }
 
 int encode(const Arguments& arguments, StopSignal& stop) {
   std::string model;
-  std::string text;
+  std::optional<std::string> text;
   po::options_description options;
   options.add_options()("model", po::value(&model)->required(),
                         "SentencePiece model, or a checkpoint folder")(
-      "text", po::value(&text), "text to encode [the lines of standard input]");
+      "text", po::value<std::string>()->notifier([&](const std::string& given) { text = given; }),
+      "text to encode [the lines of standard input]");
   const std::string usage =
       "pretrain tokenizer encode --model FILE [--text TEXT]\nPrints ids, one line for each line.";
   if (!parse_command_line(arguments, options, usage)) return 0;
@@ -111,11 +118,12 @@ std::vector<uint32_t> parse_ids(const std::string& line, uint32_t vocabulary) {
 
 int decode(const Arguments& arguments, StopSignal& stop) {
   std::string model;
-  std::string ids;
+  std::optional<std::string> ids;
   po::options_description options;
   options.add_options()("model", po::value(&model)->required(),
                         "SentencePiece model, or a checkpoint folder")(
-      "ids", po::value(&ids), "ids separated by blanks [the lines of standard input]");
+      "ids", po::value<std::string>()->notifier([&](const std::string& given) { ids = given; }),
+      "ids separated by blanks [the lines of standard input]");
   const std::string usage =
       "pretrain tokenizer decode --model FILE [--ids IDS]\nPrints text, one line for each line of ids.";
   if (!parse_command_line(arguments, options, usage)) return 0;

@@ -1,38 +1,33 @@
 #include "libs/base/log.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
 
+#include <fmt/chrono.h>
 #include <spdlog/sinks/base_sink.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libs/base/standard_streams.h"
+#include "libs/base/terminal.h"
+#include "libs/base/text.h"
 
 namespace pretrain {
 namespace {
 
-/// Standard error with a hook before each line. The sink's own mutex guards the hook.
-class HookedSink : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  void set_hook(std::function<void()> hook) {
-    const std::lock_guard lock(mutex_);
-    hook_ = std::move(hook);
-  }
+/// Back to the first column and erase the line.
+constexpr std::string_view kErase = "\r\033[K";
+/// The terminal shows a Ctrl-C as two characters behind the live line; they fit on the same line, and go with
+/// it, if it leaves them room and does not touch the last column.
+constexpr size_t kRoomBehindLiveLine = 3;
 
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    if (hook_) hook_();
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    std::fwrite(line.data(), 1, line.size(), stderr);
-  }
-  void flush_() override { std::fflush(stderr); }
-
- private:
-  std::function<void()> hook_;
-};
-
-std::shared_ptr<HookedSink> sink() {
-  static const auto instance = std::make_shared<HookedSink>();
-  return instance;
+LogLevel from_spdlog(spdlog::level::level_enum level) {
+  if (level >= spdlog::level::err) return LogLevel::kError;
+  if (level == spdlog::level::warn) return LogLevel::kWarning;
+  return level == spdlog::level::info ? LogLevel::kInfo : LogLevel::kDebug;
 }
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
@@ -49,18 +44,158 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+std::string_view name_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+    default:
+      return "info";
+  }
+}
+
+/// Source: syslog(3).
+int priority_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return 7;
+    case LogLevel::kWarning:
+      return 4;
+    case LogLevel::kError:
+      return 3;
+    default:
+      return 6;
+  }
+}
+
+std::string beginning_of(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time) {
+  if (place == LogPlace::kJournal) {
+    // The journal shows a priority as a colour, where at all; the word is for those who read without.
+    const std::string word = level < LogLevel::kWarning ? "" : fmt::format("{}: ", name_of(level));
+    return fmt::format("<{}>{}", priority_of(level), word);
+  }
+  const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(time));
+  return place == LogPlace::kTerminal ? fmt::format("{:%H:%M:%S} {}: ", local, name_of(level))
+                                      : fmt::format("{:%Y-%m-%d %H:%M:%S} {}: ", local, name_of(level));
+}
+
+/// The first `columns` characters.
+std::string_view first_columns(std::string_view text, size_t columns) {
+  size_t at = 0;
+  const auto inside_character = [&] { return (text[at] & 0xC0) == 0x80; };
+  for (; at < text.size(); ++at) {
+    if (inside_character()) continue;
+    if (columns == 0) break;
+    --columns;
+  }
+  return text.substr(0, at);
+}
+
+/// Writes entries and keeps the live line below them. The sink's own mutex guards it.
+class LogSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void show(std::string line) {
+    const std::lock_guard lock(mutex_);
+    if (!redraws_) return;
+    live_ = std::move(line);
+    stream_.write(std::string(kErase) + drawn());
+  }
+
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(live_, {}).empty()) stream_.write(kErase);
+  }
+
+  /// The next entry begins on a line of its own.
+  void break_line() {
+    const std::lock_guard lock(mutex_);
+    if (redraws_ && live_.empty()) stream_.write("\n");
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    std::string text(live_.empty() ? "" : kErase);
+    if (const uint64_t lost = stream_.take_lost(); lost > 0) {
+      text += '\n';
+      text += format_log_entry(place_, LogLevel::kWarning, message.time,
+                               fmt::format("{} log entries were lost here: nobody read them", lost));
+    }
+    text += format_log_entry(place_, from_spdlog(message.level), message.time,
+                             {message.payload.data(), message.payload.size()});
+    stream_.write(text + drawn());
+  }
+  void flush_() override {}  // nothing is held back
+
+ private:
+  std::string drawn() const { return std::string(first_columns(printable(live_), live_line_columns())); }
+
+  ErrorStream stream_;
+  LogPlace place_ = log_place();
+  bool redraws_ = error_is_terminal();
+  std::string live_;
+};
+
+std::shared_ptr<LogSink> sink() {
+  static const auto instance = std::make_shared<LogSink>();
+  return instance;
+}
+
+/// Whether standard error is the stream that the service manager connected to the journal, and not what it
+/// was redirected to later. Source: systemd.exec(5), JOURNAL_STREAM.
+bool error_is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  return stream != nullptr && fstat(STDERR_FILENO, &status) == 0 &&
+         fmt::format("{}:{}", status.st_dev, status.st_ino) == stream;
+}
+
 }  // namespace
+
+LogPlace log_place() {
+  if (error_is_journal()) return LogPlace::kJournal;
+  return isatty(STDERR_FILENO) == 1 ? LogPlace::kTerminal : LogPlace::kFile;
+}
+
+std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time,
+                             std::string_view text) {
+  const std::string beginning = beginning_of(place, level, time);
+  const std::string shown = printable(text, LineBreaks::kKeep);
+  std::string entry;
+  std::string_view rest = shown;
+  do {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    entry += entry.empty() || place != LogPlace::kTerminal ? beginning : "  ";
+    entry += line;
+    entry += '\n';
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  } while (!rest.empty());
+  return entry;
+}
 
 void initialize_log(LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>("pretrain", sink());
   logger->set_level(to_spdlog(level));
-  logger->set_pattern("%H:%M:%S %l: %v");
-  logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
 }
 
-void set_log_line_hook(std::function<void()> before_line) {
-  sink()->set_hook(std::move(before_line));
+void show_live_line(std::string line) {
+  sink()->show(std::move(line));
+}
+
+void clear_live_line() {
+  sink()->clear();
+}
+
+size_t live_line_columns() {
+  const size_t columns = terminal_columns();
+  return columns > kRoomBehindLiveLine ? columns - kRoomBehindLiveLine : 1;
+}
+
+void leave_typed_line() {
+  sink()->break_line();
 }
 
 }  // namespace pretrain

@@ -43,9 +43,15 @@ bool write_all(int descriptor, std::string_view data) {
   return true;
 }
 
+/// The same pipe by a number that is none of the standard streams', in a process that began without them.
+int beside_the_standard_streams(int descriptor) {
+  return descriptor > STDERR_FILENO ? descriptor : fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
 [[noreturn]] void run_child(const std::function<std::string()>& work, int result, int output) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  dup2(output, STDERR_FILENO);
+  result = beside_the_standard_streams(result);
+  dup2(beside_the_standard_streams(output), STDERR_FILENO);
   bool written = false;
   try {
     written = write_all(result, kResultMark + work());

@@ -1,39 +1,63 @@
 #include "libs/base/stop.h"
 
-#include <cstdlib>
+#include <algorithm>
+#include <utility>
 
 #include <pthread.h>
 #include <unistd.h>
+
+#include "libs/base/log.h"
 
 namespace pretrain {
 namespace {
 
 /// Leaving at once is harmless: nothing that was acknowledged as saved depends on the way out.
 constexpr int kSecondSignalExitCode = 130;
+/// Wakes the watcher when the program ends by itself.
+constexpr int kWakeUp = SIGUSR2;
 
-sigset_t watched_signals() {
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+sigset_t watched_signals(bool with_hangup) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGUSR1);
-  sigaddset(&set, SIGUSR2);  // wakes the watcher when the program ends by itself
+  for (const int signal : {SIGTERM, SIGINT, SIGXCPU, SIGUSR1, kWakeUp}) sigaddset(&set, signal);
+  if (with_hangup) sigaddset(&set, SIGHUP);
   return set;
+}
+
+bool asks_again(int signal) {
+  return signal == SIGTERM || signal == SIGINT;
+}
+
+std::string answer_to(int signal, const StopWords& words) {
+  if (!asks_again(signal)) return fmt::format("stopping: {}", words.now);
+  const char* second = signal == SIGINT ? "Ctrl-C again" : "a second signal";
+  return fmt::format("stopping: {} ({} {})", words.now, second, words.again);
+}
+
+/// A Ctrl-C leaves its mark where the cursor was.
+void log_answer(int signal, const std::string& text) {
+  if (signal == SIGINT) leave_typed_line();
+  log_info("{}", text);
 }
 
 }  // namespace
 
-StopSignal::StopSignal() {
-  const sigset_t set = watched_signals();
+StopSignal::StopSignal() : watches_hangup_(!is_ignored(SIGHUP)) {
+  const sigset_t set = watched_signals(watches_hangup_);
   pthread_sigmask(SIG_BLOCK, &set, &previous_mask_);
   watcher_ = std::thread([this] { watch(); });
 }
 
 StopSignal::~StopSignal() {
   quit_ = true;
-  pthread_kill(watcher_.native_handle(), SIGUSR2);
+  pthread_kill(watcher_.native_handle(), kWakeUp);
   watcher_.join();
-  const sigset_t set = watched_signals();
+  const sigset_t set = watched_signals(watches_hangup_);
   constexpr timespec kNow{};
   while (sigtimedwait(&set, nullptr, &kNow) > 0) {  // came too late to change anything
   }
@@ -44,22 +68,73 @@ bool StopSignal::take_save_request() {
   return save_requested_.exchange(false);
 }
 
+void StopSignal::set_words(std::function<StopWords()> words) {
+  const std::lock_guard lock(mutex_);
+  words_ = std::move(words);
+}
+
+void StopSignal::set_work_to_save(bool work) {
+  const std::lock_guard lock(mutex_);
+  if (work) {
+    nothing_to_save_since_.reset();
+  } else if (!nothing_to_save_since_) {
+    nothing_to_save_since_ = Clock::now();
+  }
+}
+
+StopWords StopSignal::words() {
+  const std::lock_guard lock(mutex_);
+  return words_ ? words_() : StopWords{};
+}
+
 void StopSignal::watch() {
-  const sigset_t set = watched_signals();
-  std::chrono::steady_clock::time_point requested_at;
   while (!quit_) {
-    int signal = 0;
-    if (sigwait(&set, &signal) != 0 || quit_) continue;
+    const int signal = wait_for_signal();
+    if (quit_) return;
     if (signal == SIGUSR1) {
       save_requested_ = true;
-    } else if (signal != SIGUSR2) {
-      if (source_.request_stop()) {
-        requested_at = std::chrono::steady_clock::now();  // after all that the request set off
-      } else if (std::chrono::steady_clock::now() - requested_at > kSameRequest) {
-        _exit(kSecondSignalExitCode);
-      }
+    } else if (signal > 0 && signal != kWakeUp) {
+      take_stop(signal);
     }
+    leave_when_due();
   }
+}
+
+/// Returns after a while without a signal once a stop was requested.
+int StopSignal::wait_for_signal() const {
+  const sigset_t set = watched_signals(watches_hangup_);
+  if (!requested_at_) {
+    int signal = 0;
+    return sigwait(&set, &signal) == 0 ? signal : 0;
+  }
+  constexpr timespec kLookEvery{.tv_sec = 0, .tv_nsec = 50'000'000};
+  return sigtimedwait(&set, nullptr, &kLookEvery);
+}
+
+void StopSignal::take_stop(int signal) {
+  const bool first = source_.request_stop();
+  const auto now = Clock::now();  // after all that the request set off
+  if (first) requested_at_ = now;
+  if (!asks_again(signal)) {
+    if (first) log_info("{}", answer_to(signal, words()));
+  } else if (!typed_at_) {
+    typed_at_ = now;
+    log_answer(signal, answer_to(signal, words()));
+  } else if (now - *typed_at_ > kSameRequest) {
+    log_answer(signal, words().left);
+    _exit(kSecondSignalExitCode);
+  }
+}
+
+void StopSignal::leave_when_due() {
+  if (!requested_at_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!nothing_to_save_since_) return;
+    if (Clock::now() - std::max(*nothing_to_save_since_, *requested_at_) < kGrace) return;
+  }
+  log_info("stopped on request");
+  _exit(0);
 }
 
 }  // namespace pretrain

@@ -48,6 +48,15 @@ void Program::signal(int number) const {
   kill(pid_, number);
 }
 
+bool Program::catches(int number) const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    const bool blocked = line.starts_with("SigBlk:");  // and waited for on another thread
+    if (blocked) return (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) != 0;
+  }
+  return false;
+}
+
 bool Program::has_ended() {
   if (!reaped_) reaped_ = waitpid(pid_, &status_, WNOHANG) == pid_;
   return reaped_;
@@ -60,6 +69,11 @@ bool Program::wait_until(const std::function<bool()>& condition, std::chrono::se
     poll(nullptr, 0, 5);
   }
   return true;
+}
+
+bool Program::ends_within(std::chrono::seconds patience) {
+  wait_until([] { return false; }, patience);
+  return has_ended();
 }
 
 std::string Program::output() const {

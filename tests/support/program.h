@@ -34,10 +34,14 @@ class Program {
 
   void signal(int number) const;
   pid_t pid() const { return pid_; }
+  /// Whether it has got so far that it takes this signal itself.
+  bool catches(int number) const;
   /// What it has printed so far.
   std::string output() const;
   /// Asks again and again until `condition` holds, the program ends or the time is over; true when it holds.
   bool wait_until(const std::function<bool()>& condition, std::chrono::seconds patience);
+  /// Waits for the end, but no longer; true when it has come.
+  bool ends_within(std::chrono::seconds patience);
   /// Waits for the end.
   ProgramResult wait();
 

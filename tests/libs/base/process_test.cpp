@@ -47,6 +47,25 @@ TEST(RunInChild, DeliversTheOutputLineByLine) {
   EXPECT_EQ(lines, (std::vector<std::string>{"one", "two"}));
 }
 
+/// Then a pipe to the child may have the number of standard error.
+TEST(RunInChildDeathTest, WorksWithStandardStreamsClosed) {
+  for (int closed = 1; closed < 8; ++closed) {
+    const auto run = [&] {
+      for (int stream = 0; stream < 3; ++stream) {
+        if ((closed >> stream & 1) != 0) close(stream);
+      }
+      std::string heard;
+      const auto work = [] {
+        (void)!write(STDERR_FILENO, "line\n", 5);
+        return std::string(100'000, 'r');
+      };
+      const std::string result = run_in_child(work, [&](std::string_view line) { heard = line; }, {});
+      _exit(result == std::string(100'000, 'r') && heard == "line" ? 0 : 1);
+    };
+    EXPECT_EXIT(run(), testing::ExitedWithCode(0), "") << closed;
+  }
+}
+
 TEST(RunInChild, LeavesTheParentsMemoryAlone) {
   int value = 1;
   run_in_child(

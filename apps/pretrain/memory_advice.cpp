@@ -1,0 +1,23 @@
+#include "apps/pretrain/memory_advice.h"
+
+#include <map>
+#include <string>
+
+namespace pretrain {
+
+std::string_view memory_advice(const Arguments& arguments) {
+  constexpr std::string_view kTrain =
+      "use a smaller --model, --batch, --micro-batch-tokens or --shuffle-buffer, or fewer --threads";
+  static const std::map<std::string, std::string_view> advice{
+      {"resume", "use --recompute layers, fewer --threads or a smaller --queue"},
+      {"branch", "use --recompute layers, fewer --threads or a smaller --queue"},
+      {"eval", "use fewer --threads, or --tokens N"},
+      {"generate", "use fewer --threads"},
+      {"tokenizer", "use a smaller --sample or --vocab, or shorter lines"},
+      {"inspect", "inspect fewer files at once"},
+      {"bench", "use fewer --threads or a smaller --model"}};
+  const auto found = advice.find(arguments.empty() ? "" : arguments.front());
+  return found == advice.end() ? kTrain : found->second;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,77 @@
+#include "apps/pretrain/stop_reporter.h"
+
+#include "libs/base/units.h"
+
+namespace pretrain {
+
+StopReporter::StopReporter(StopSignal& stop) : stop_(stop) {
+  stop_.set_words([this] { return words(); });
+}
+
+StopReporter::~StopReporter() {
+  stop_.set_words({});
+}
+
+void StopReporter::set_checkpoint(uint64_t step) {
+  const std::lock_guard lock(mutex_);
+  step_ = step;
+  saved_step_ = step;
+}
+
+void StopReporter::set_saved() {
+  {
+    const std::lock_guard lock(mutex_);
+    phase_ = Phase::kSummary;
+  }
+  stop_.set_work_to_save(false);
+}
+
+void StopReporter::on_ready() {
+  stop_.set_work_to_save(true);
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::kSteps;
+}
+
+void StopReporter::on_step(const StepRecord& record, const SourceStatus&) {
+  const std::lock_guard lock(mutex_);
+  step_ = record.step;
+}
+
+void StopReporter::on_saved(const SaveResult& result) {
+  const std::lock_guard lock(mutex_);
+  if (result.ok) saved_step_ = result.step;
+}
+
+void StopReporter::on_finishing(uint64_t step) {
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::kLastSave;
+  step_ = step;
+}
+
+std::string StopReporter::what_happens() const {
+  switch (phase_) {
+    case Phase::kStart:
+      return saved_step_ ? fmt::format("the run stays at step {}", format_count(*saved_step_))
+                         : "nothing was trained yet";
+    case Phase::kSteps:
+      return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
+    case Phase::kLastSave:
+      return fmt::format("saving step {}", format_count(step_));
+    case Phase::kSummary:
+      return "everything is saved";
+  }
+  return "";
+}
+
+StopWords StopReporter::words() const {
+  const std::lock_guard lock(mutex_);
+  const std::string last = saved_step_
+                               ? fmt::format("the last checkpoint is step {}", format_count(*saved_step_))
+                               : "there is no checkpoint yet";
+  const bool unsaved = phase_ == Phase::kSteps || phase_ == Phase::kLastSave;
+  return {.now = what_happens(),
+          .again = unsaved ? "leaves without saving" : "leaves at once",
+          .left = fmt::format("left {}; {}", unsaved ? "without saving" : "at once", last)};
+}
+
+}  // namespace pretrain

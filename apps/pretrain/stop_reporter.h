@@ -1,0 +1,44 @@
+#pragma once
+// What a training run tells the user who asks it to stop: what happens now, and what a second request costs.
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+#include "libs/base/stop.h"
+#include "libs/train/trainer.h"
+
+namespace pretrain {
+
+/// Answers stop requests while it lives, and says when there is work to save. Thread-safe.
+class StopReporter : public TrainObserver {
+ public:
+  explicit StopReporter(StopSignal& stop);
+  ~StopReporter() override;
+  StopReporter(const StopReporter&) = delete;
+  StopReporter& operator=(const StopReporter&) = delete;
+
+  /// The run continues from this checkpoint.
+  void set_checkpoint(uint64_t step);
+  /// All is saved; what follows is the summary.
+  void set_saved();
+
+  void on_ready() override;
+  void on_step(const StepRecord& record, const SourceStatus& source) override;
+  void on_saved(const SaveResult& result) override;
+  void on_finishing(uint64_t step) override;
+
+ private:
+  enum class Phase { kStart, kSteps, kLastSave, kSummary };
+
+  StopWords words() const;
+  std::string what_happens() const;
+
+  StopSignal& stop_;
+  mutable std::mutex mutex_;  // guards all below
+  Phase phase_ = Phase::kStart;
+  uint64_t step_ = 0;                   // the last one that is done
+  std::optional<uint64_t> saved_step_;  // of the newest checkpoint
+};
+
+}  // namespace pretrain

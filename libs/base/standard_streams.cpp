@@ -1,0 +1,149 @@
+#include "libs/base/standard_streams.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libs/base/error.h"
+
+namespace pretrain {
+namespace {
+
+/// How long a line waits for a reader that is behind. Once that was too long, no line waits until the reader
+/// is back.
+constexpr int kPatienceMilliseconds = 500;
+
+/// A write that no signal may end: of a pipe without a reader, above the limit on file sizes, and of a
+/// background job to its terminal. A read of such a job from the terminal is an error instead of a halt.
+constexpr std::array kIgnored{SIGPIPE, SIGXFSZ, SIGTTOU, SIGTTIN};
+
+bool is_open(int descriptor) {
+  return fcntl(descriptor, F_GETFD) != -1 || errno != EBADF;
+}
+
+std::string words_of(int code) {
+  return std::generic_category().message(code);
+}
+
+}  // namespace
+
+void protect_standard_streams() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (is_open(stream)) continue;
+    // The lowest number that is free is the one of the stream. Without devices a folder keeps the place.
+    if (open("/dev/null", O_RDWR) < 0) static_cast<void>(open("/", O_RDONLY | O_DIRECTORY));
+  }
+  for (const int number : kIgnored) std::signal(number, SIG_IGN);
+}
+
+/// The flag for not blocking belongs to the open file, which the shell and others share: a pipe or terminal
+/// is opened a second time instead.
+ErrorStream::ErrorStream() {
+  struct stat status {};
+  if (fstat(STDERR_FILENO, &status) != 0) return;
+  socket_ = S_ISSOCK(status.st_mode);
+  if (S_ISFIFO(status.st_mode) || isatty(STDERR_FILENO) == 1)
+    own_ = Descriptor(open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
+void ErrorStream::write(std::string_view text) {
+  while (!text.empty()) {
+    if (send(text)) {
+      stalled_ = false;
+      continue;
+    }
+    if (errno != EAGAIN) return;  // gone, or full: there is nobody to tell
+    if (stalled_ || !wait_for_room()) {
+      stalled_ = true;
+      ++lost_;
+      return;
+    }
+  }
+}
+
+uint64_t ErrorStream::take_lost() {
+  return stalled_ ? 0 : std::exchange(lost_, 0);
+}
+
+/// Takes what was written off the text; false with errno when nothing was.
+bool ErrorStream::send(std::string_view& text) const {
+  ssize_t written = 0;
+  do {
+    if (own_) {
+      written = ::write(own_.get(), text.data(), text.size());
+    } else if (socket_) {
+      written = ::send(STDERR_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+      written = ::write(STDERR_FILENO, text.data(), text.size());
+    }
+  } while (written < 0 && errno == EINTR);
+  if (written == 0) errno = EIO;
+  if (written <= 0) return false;
+  text.remove_prefix(static_cast<size_t>(written));
+  return true;
+}
+
+bool ErrorStream::wait_for_room() const {
+  pollfd polled{own_ ? own_.get() : STDERR_FILENO, POLLOUT, 0};
+  return poll(&polled, 1, kPatienceMilliseconds) > 0;
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  if (errno == EPIPE) throw OutputClosed();
+  fail(ErrorKind::kRuntime, "cannot write standard output: {}", words_of(errno == 0 ? EIO : errno));
+}
+
+InputLines::InputLines(std::stop_token stop, size_t longest_bytes)
+    : stop_(std::move(stop)), longest_bytes_(longest_bytes) {}
+
+bool InputLines::next(std::string& line) {
+  size_t end = 0;
+  while ((end = pending_.find('\n', searched_)) == std::string::npos && !ended_) {
+    searched_ = pending_.size();
+    if (searched_ > longest_bytes_) {
+      fail(ErrorKind::kUsage,
+           "standard input: a line is longer than {} bytes; give text with line ends, or less of it",
+           longest_bytes_);
+    }
+    ended_ = !fill();
+  }
+  searched_ = 0;
+  if (end == std::string::npos) {
+    if (pending_.empty()) return false;
+    line = std::exchange(pending_, {});
+    return true;
+  }
+  line = pending_.substr(0, end);
+  pending_.erase(0, end + 1);
+  return true;
+}
+
+/// Appends what is there to read; false at the end.
+bool InputLines::fill() {
+  constexpr int kStopCheckMilliseconds = 50;
+  pollfd polled{STDIN_FILENO, POLLIN, 0};
+  do {
+    if (stop_.stop_requested()) throw Stopped();
+  } while (poll(&polled, 1, kStopCheckMilliseconds) == 0);
+  std::array<char, 65536> block;
+  const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+  if (got < 0) fail(ErrorKind::kRuntime, "cannot read standard input: {}", words_of(errno));
+  pending_.append(block.data(), static_cast<size_t>(got));
+  return got > 0;
+}
+
+}  // namespace pretrain

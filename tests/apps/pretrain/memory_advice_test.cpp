@@ -1,0 +1,22 @@
+#include "apps/pretrain/memory_advice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace pretrain {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(MemoryAdvice, NamesOptionsThatTheCommandTakes) {
+  EXPECT_THAT(memory_advice({"train", "--corpus", "x"}), HasSubstr("--batch"));
+  EXPECT_THAT(memory_advice({"--corpus", "x"}), HasSubstr("--batch"));
+  EXPECT_THAT(memory_advice({}), HasSubstr("--batch"));
+  for (const char* command : {"resume", "eval", "generate", "tokenizer", "inspect", "bench"})
+    EXPECT_THAT(memory_advice({command}), Not(HasSubstr("--batch"))) << command;
+  EXPECT_THAT(memory_advice({"generate", "--threads", "100000"}), HasSubstr("fewer --threads"));
+}
+
+}  // namespace
+}  // namespace pretrain
