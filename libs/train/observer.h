@@ -1,0 +1,47 @@
+#pragma once
+// What a run tells while it trains.
+
+#include <cstdint>
+
+#include "libs/checkpoint/writer.h"
+#include "libs/data/batch_source.h"
+#include "libs/model/transformer.h"
+#include "libs/train/evaluation.h"
+
+namespace pretrain {
+
+/// One finished step.
+struct StepRecord {
+  uint64_t step = 0;
+  uint64_t tokens = 0;       ///< total so far
+  uint64_t step_tokens = 0;  ///< of this step
+  uint32_t epoch = 0;
+  double loss = 0, learning_rate = 0, gradient_norm = 0;
+  bool applied = true;  ///< false when the guard skipped it
+  double step_seconds = 0, data_wait_seconds = 0, optimizer_seconds = 0, checkpoint_wait_seconds = 0;
+  PassSeconds pass;
+  double tokens_per_second = 0;
+  double utilization = 0;  ///< share of the highest peak measured so far
+  uint64_t batch_hash = 0;
+};
+
+/// What a user or a service manager sees of a run. Called from the trainer's thread.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  /// The first batch is there: from here on the run trains.
+  virtual void on_ready() {}
+  /// A part of the work is done: a micro-batch, or a second of waiting for the disk. While the trainer waits
+  /// for batches, or does not come back from a computation, nobody calls this.
+  virtual void on_progress() {}
+  virtual void on_step(const StepRecord& /*record*/, const SourceStatus& /*source*/) {}
+  virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
+  /// Writes a sample with these parameters; ends early when a stop is requested.
+  virtual void on_sample(uint64_t /*step*/, const float* /*parameters*/) {}
+  virtual void on_save_started(uint64_t /*step*/) {}
+  virtual void on_saved(const SaveResult& /*result*/) {}
+  /// Training is over; what follows is the last evaluation and the last save.
+  virtual void on_finishing(uint64_t /*step*/) {}
+};
+
+}  // namespace pretrain

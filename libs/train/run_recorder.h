@@ -1,0 +1,64 @@
+#pragma once
+// What is written down and told of a run: the records of metrics.jsonl, the summary of the session, and the
+// observers. The trainer says what happened; here it becomes JSON, sums and calls.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libs/base/file.h"
+#include "libs/data/batch.h"
+#include "libs/metrics/step_log.h"
+#include "libs/train/checkpoint_state.h"
+#include "libs/train/guard.h"
+#include "libs/train/observer.h"
+#include "libs/train/summary.h"
+
+namespace pretrain {
+
+/// Single-owner.
+class RunRecorder {
+ public:
+  RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers);
+
+  /// Continues the log at this position: at the beginning, and after a return to a checkpoint.
+  void open_log(const StepLogPosition& position);
+  StepLogPosition log_position() const { return log_->position(); }
+
+  /// The first batch is there. Told once.
+  void note_ready();
+  void note_progress();
+  /// `logged`: whether the step gets a record of its own.
+  void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
+  void note_skipped_batches(uint64_t step, std::span<const Batch> batches,
+                            const std::vector<std::string>& documents);
+  void note_hardware_fault(uint64_t step);
+  void note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row);
+  void note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops);
+  /// Lets the observers write a sample.
+  void note_sample(uint64_t step, const float* parameters);
+  void note_save_started(uint64_t step);
+  /// `pause_seconds`: what the save has cost the trainer.
+  void note_saved(const SaveResult& result, double pause_seconds);
+  void note_finishing(uint64_t step);
+
+  /// Of the session so far.
+  RunSummary& summary() { return summary_; }
+
+ private:
+  template <typename Call>
+  void tell(Call call) {
+    for (TrainObserver* observer : observers_) call(*observer);
+  }
+
+  FileSystem& files_;
+  Path state_folder_;
+  std::vector<TrainObserver*> observers_;
+  std::unique_ptr<StepLog> log_;
+  RunSummary summary_;
+  bool ready_ = false;
+};
+
+}  // namespace pretrain
