@@ -93,13 +93,8 @@ void BatchAssembler::finish(Batch& batch) {
   finish_batch(batch);
 }
 
+/// An epoch that is too small changes nothing: a resume from here meets the same error.
 void BatchAssembler::end_epoch() {
-  epoch_ends_ = false;
-  const bool last = options_.epochs > 0 && epoch_ + 1 >= options_.epochs;
-  if (last) {
-    packer_.flush();
-    draining_ = true;
-  }
   if (sequences_this_epoch_ < static_cast<uint64_t>(options_.rows)) {
     fail(ErrorKind::kData,
          "corpus: an epoch gives {} sequences of {} tokens, less than one batch of {}; add text, or use a "
@@ -107,9 +102,21 @@ void BatchAssembler::end_epoch() {
          "--batch or --context",
          sequences_this_epoch_, options_.buffer.context, options_.rows);
   }
-  buffer_.stop_growing();
-  if (last) buffer_.drain();
+  epoch_ends_ = false;
   sequences_this_epoch_ = 0;
+  buffer_.stop_growing();
+  if (!is_last_epoch()) return;
+  draining_ = true;
+  packer_.flush();
+  buffer_.drain();
+}
+
+/// The epochs that were to be the last have been absorbed, and now there are to be more. What the end has
+/// done stays: sequences may have left the buffer without others coming in, the last one may be padded, and
+/// so may the last batch.
+void BatchAssembler::reopen() {
+  draining_ = finished_ = false;
+  reopened_ = true;
 }
 
 void BatchAssembler::absorb(const Chunk& chunk) {
@@ -190,6 +197,7 @@ void BatchAssembler::restore(const StreamState& state) {
          "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
          error.what());
   }
+  if (draining_ && !is_last_epoch()) reopen();
   if (draining_) {
     packer_.flush();
     buffer_.drain();

@@ -33,6 +33,10 @@ class BatchAssembler {
   /// ended. Errors: kData when an epoch gives less than one batch.
   bool produce(Batch& batch);
   bool finished() const { return finished_; }
+  /// The last epoch was absorbed: no chunk will be needed any more.
+  bool draining() const { return draining_; }
+  /// The restored stream had absorbed its last epoch, and the options ask for more of them.
+  bool reopened() const { return reopened_; }
 
   /// Requires: produce() has returned false and the stream has not ended.
   void absorb(const Chunk& chunk);
@@ -61,7 +65,9 @@ class BatchAssembler {
  private:
   void append_row(const SequenceBuffer::Sequence& sequence);
   void finish(Batch& batch);
+  bool is_last_epoch() const { return options_.epochs > 0 && epoch_ + 1 >= options_.epochs; }
   void end_epoch();
+  void reopen();
   void restore_buffer(const StreamState& state);
   void restore_position(const nlohmann::json& scalars);
   void restore_partial(const StreamState& state);
@@ -76,6 +82,7 @@ class BatchAssembler {
   bool epoch_ends_ = false;  // once the carry gives no further sequence
   bool draining_ = false;
   bool finished_ = false;
+  bool reopened_ = false;
   Cursor cursor_;
   std::shared_ptr<const Catalog> catalog_;
   uint64_t documents_ = 0;

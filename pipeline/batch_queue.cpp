@@ -1,6 +1,8 @@
 #include "pipeline/batch_queue.h"
 
 #include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -29,15 +31,24 @@ void BatchQueue::close(std::exception_ptr error) {
   changed_.notify_all();
 }
 
-void BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full) {
-  const bool ready = changed_.wait(
-      lock, stop, [&] { return closed_ || (until_full ? batches_.size() == capacity_ : !batches_.empty()); });
-  if (!ready) throw Stopped();
+void BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
+                      const WhileWaiting& while_waiting) {
+  constexpr std::chrono::seconds kTick{1};
+  const auto ready = [&] {
+    return closed_ || (until_full ? batches_.size() >= capacity_ : !batches_.empty());
+  };
+  while (!changed_.wait_for(lock, stop, kTick, ready)) {
+    if (stop.stop_requested()) throw Stopped();
+    if (!while_waiting) continue;
+    lock.unlock();
+    while_waiting();
+    lock.lock();
+  }
 }
 
-bool BatchQueue::pop(Batch& batch, const std::stop_token& stop) {
+bool BatchQueue::pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting) {
   std::unique_lock lock(mutex_);
-  wait(lock, stop, false);
+  wait(lock, stop, false, while_waiting);
   if (batches_.empty()) {
     if (error_ != nullptr) std::rethrow_exception(error_);
     return false;
@@ -47,9 +58,16 @@ bool BatchQueue::pop(Batch& batch, const std::stop_token& stop) {
   return true;
 }
 
-void BatchQueue::wait_until_full(const std::stop_token& stop) {
+void BatchQueue::give_back(std::vector<Batch> batches) {
+  const std::lock_guard lock(mutex_);
+  batches_.insert(batches_.begin(), std::make_move_iterator(batches.begin()),
+                  std::make_move_iterator(batches.end()));
+  changed_.notify_all();
+}
+
+void BatchQueue::wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting) {
   std::unique_lock lock(mutex_);
-  wait(lock, stop, true);
+  wait(lock, stop, true, while_waiting);
 }
 
 std::deque<Batch> BatchQueue::contents() const {

@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <stop_token>
+#include <vector>
 
 #include "libs/data/batch.h"
 
@@ -22,10 +24,17 @@ class BatchQueue {
   /// No batch will follow; with an error, pop() throws it once the queue is empty. The first call counts.
   void close(std::exception_ptr error = nullptr);
 
-  /// Waits for a batch; false at the end. Errors: Stopped; the error given to close().
-  bool pop(Batch& batch, const std::stop_token& stop);
-  /// Waits until the queue is full or closed (then its content is all there will be). Errors: Stopped.
-  void wait_until_full(const std::stop_token& stop);
+  /// Called once a second of a wait, to close the queue if nobody will fill it any more.
+  using WhileWaiting = std::function<void()>;
+
+  /// Waits for a batch; false at the end.
+  /// Errors: Stopped; the error given to close().
+  bool pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting = {});
+  /// Waits until the queue is full or closed (then its content is all there will be).
+  /// Errors: Stopped.
+  void wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
+  /// Puts batches that pop() gave back in front, oldest first, beyond the capacity if need be.
+  void give_back(std::vector<Batch> batches);
   /// Copies of all batches that wait, oldest first.
   std::deque<Batch> contents() const;
 
@@ -35,7 +44,8 @@ class BatchQueue {
   size_t high_water() const;
 
  private:
-  void wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full);
+  void wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
+            const WhileWaiting& while_waiting);
 
   const size_t capacity_;
   mutable std::mutex mutex_;  // guards all below

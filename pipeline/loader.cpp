@@ -9,6 +9,7 @@
 #include <tbb/task_arena.h>
 
 #include "libs/base/error.h"
+#include "libs/base/log.h"
 #include "pipeline/encode.h"
 
 namespace pretrain {
@@ -30,10 +31,12 @@ void raise_to(std::atomic<size_t>& high_water, size_t value) {
 
 }  // namespace
 
-/// What the reader gives on: a ticket, or why there is none.
+/// What the reader gives on: a ticket, or why there is none; and the chunk that is to be made of it, so that
+/// a worker has one whatever happens to it.
 struct Loader::ReadTicket {
   Ticket ticket;
   std::exception_ptr error;
+  ChunkPtr chunk = std::make_shared<Chunk>();
 };
 
 /// The flow graph. Nodes are in the order of the drawing.
@@ -50,7 +53,7 @@ struct Loader::Graph {
 
   void build(Loader& loader, int workers) {
     namespace flow = tbb::flow;
-    graph = std::make_unique<flow::graph>();
+    graph = std::make_unique<flow::graph>(context);
     read = std::make_unique<Reader>(
         *graph, flow::serial,
         [&loader](const flow::continue_msg&, Reader::output_ports_type& tickets) {
@@ -81,10 +84,17 @@ struct Loader::Graph {
   }
 
   void wait() {
-    arena.execute([&] { graph->wait_for_all(); });
+    try {
+      arena.execute([&] { graph->wait_for_all(); });
+    } catch (...) {  // what oneTBB threw on its own; close_if_graph_died() has told
+    }
   }
 
+  /// An exception got into oneTBB itself: no node runs any more.
+  bool died() { return context.is_group_execution_cancelled(); }
+
   tbb::task_arena arena;
+  tbb::task_group_context context{tbb::task_group_context::isolated};
   std::unique_ptr<tbb::flow::graph> graph;
   std::unique_ptr<Reader> read;
   std::unique_ptr<tbb::flow::function_node<TicketPtr, ChunkPtr>> encode;
@@ -105,7 +115,8 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
   Catalog located = *assembler_.catalog();
   if (state != nullptr) locate_shards(options_.corpus, located);
   first_ticket_ = next_ticket_ = assembler_.cursor().ticket;
-  if (!assembler_.finished()) {
+  if (state != nullptr) tell_of_raised_epochs();
+  if (!assembler_.draining()) {
     reader_ = std::make_unique<CorpusReader>(options_.corpus, std::move(located), assembler_.cursor(),
                                              Role::kTraining,
                                              ReadHooks{stop_reading_.get_token(), options_.on_seek});
@@ -140,6 +151,21 @@ StreamState::Array queued_array(std::string name, const std::deque<Batch>& batch
 
 }  // namespace
 
+/// The reader is ahead of what is trained, so that another number of epochs may come too late to be exact.
+void Loader::tell_of_raised_epochs() {
+  const uint32_t epochs = options_.assembler.epochs;
+  if (assembler_.reopened()) {
+    log_warning(
+        "epoch {} had been read to its end as the last one; epoch {} follows it: each text is trained once "
+        "an "
+        "epoch, but in another order than if there had been no end",
+        assembler_.cursor().epoch + 1, assembler_.cursor().epoch + 2);
+  } else if (epochs > 0 && assembler_.cursor().epoch >= epochs) {
+    log_warning("epoch {} is being read ahead already: the run ends after it, not after {}",
+                assembler_.cursor().epoch + 1, epochs);
+  }
+}
+
 void Loader::resume_from(const StreamState& state) {
   assembler_.restore(state);
   try {
@@ -159,6 +185,7 @@ void Loader::restore_queue(const StreamState& state) {
   const auto elements = static_cast<size_t>(rows * context);
   const std::vector<SequenceOrigin> origins =
       origins_of(state, "queued_origins", state.scalars.at("queued").size() * static_cast<size_t>(rows));
+  std::vector<Batch> batches;
   size_t at = 0;
   for (const auto& entry : state.scalars.at("queued")) {
     Batch batch{.number = entry.at("number").get<uint64_t>(),
@@ -168,30 +195,34 @@ void Loader::restore_queue(const StreamState& state) {
                 .inputs = std::vector<uint32_t>(elements),
                 .targets = std::vector<int32_t>(elements),
                 .origins = std::vector<SequenceOrigin>(static_cast<size_t>(rows))};
-    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size() ||
-        !queue_.has_room()) {
-      fail(ErrorKind::kUsage,
-           "the checkpoint holds {} batches in its queue; --queue {} is too small or the batch differs",
-           state.scalars.at("queued").size(), options_.queue_batches);
+    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size()) {
+      fail(ErrorKind::kData,
+           "the checkpoint names {} batches in its queue and holds fewer tokens; use an older checkpoint",
+           state.scalars.at("queued").size());
     }
     std::memcpy(batch.inputs.data(), inputs.bytes.data() + at, elements * 4);
     std::memcpy(batch.targets.data(), targets.bytes.data() + at, elements * 4);
     std::copy_n(origins.begin() + static_cast<int64_t>(at / (elements * 4)) * rows, rows,
                 batch.origins.begin());
     finish_batch(batch);
-    queue_.push(std::move(batch));
+    batches.push_back(std::move(batch));
     at += elements * 4;
   }
+  queue_.give_back(std::move(batches));  // there may be more than a smaller --queue would make
 }
 
 bool Loader::next(Batch& batch, const std::stop_token& stop) {
-  const bool got = queue_.pop(batch, stop);
+  const bool got = queue_.pop(batch, stop, [this] { close_if_graph_died(); });
   graph_->assemble->try_put(nullptr);  // the assembler may have stopped because the queue was full
   return got;
 }
 
+void Loader::give_back(std::vector<Batch> batches) {
+  queue_.give_back(std::move(batches));
+}
+
 StreamState Loader::state(const std::stop_token& stop) {
-  queue_.wait_until_full(stop);
+  queue_.wait_until_full(stop, [this] { close_if_graph_died(); });
   const std::lock_guard lock(mutex_);
   StreamState state;
   assembler_.save(state);
@@ -232,9 +263,35 @@ LoaderHighWater Loader::high_water() const {
           .queued_batches = queue_.high_water()};
 }
 
-/// Reader. An error becomes the last ticket, so that it takes effect in its place in the stream.
+void Loader::close_with(std::exception_ptr error) noexcept {
+  try {
+    queue_.close(std::move(error));
+  } catch (...) {  // a mutex that does not lock: nothing is left to try
+  }
+}
+
+/// Exceptions of the bodies are caught in them; what oneTBB throws on its own, for want of memory, ends here.
+void Loader::close_if_graph_died() {
+  if (!graph_->died()) return;
+  close_with(std::make_exception_ptr(
+      Error(ErrorKind::kRuntime, "the loader died (out of memory?); start the run again to continue it")));
+}
+
+/// Reader. Whatever is thrown ends the stream.
 Loader::TicketPtr Loader::read_ticket() {
   if (stopping_ || reading_ended_ || reader_ == nullptr) return nullptr;
+  try {
+    return read_next_ticket();
+  } catch (...) {
+    reading_ended_ = true;
+    close_with(std::current_exception());
+    return nullptr;
+  }
+}
+
+/// An error of the corpus becomes the last ticket, so that it takes effect in its place in the stream.
+Loader::TicketPtr Loader::read_next_ticket() {
+  if (options_.before_read) options_.before_read();
   auto read = std::make_shared<ReadTicket>();
   try {
     reading_ended_ = !reader_->next(read->ticket);
@@ -251,7 +308,7 @@ Loader::TicketPtr Loader::read_ticket() {
 
 /// Worker. Gives a chunk whatever happens: the sequencer needs every number.
 Loader::ChunkPtr Loader::encode(const TicketPtr& read) {
-  auto chunk = std::make_shared<Chunk>();
+  const ChunkPtr chunk = read->chunk;
   chunk->number = read->ticket.number;
   chunk->error = read->error;
   if (stopping_ || chunk->error != nullptr) return chunk;
@@ -266,12 +323,12 @@ Loader::ChunkPtr Loader::encode(const TicketPtr& read) {
 
 size_t Loader::assemble(const ChunkPtr& chunk) {
   if (stopping_) return 0;
-  const std::lock_guard lock(mutex_);
-  if (chunk != nullptr) waiting_.push_back(chunk);
   try {
+    const std::lock_guard lock(mutex_);
+    if (chunk != nullptr) waiting_.push_back(chunk);
     return pump();
   } catch (...) {
-    queue_.close(std::current_exception());
+    close_with(std::current_exception());
     return 0;
   }
 }

@@ -32,6 +32,8 @@ struct LoaderOptions {
   size_t queue_batches = 32;
   /// Called with each skip in stream order, from a loader thread.
   std::function<void(const Skip&)> on_skip;
+  /// Called by the reader before it reads a ticket. Tests fail it with this.
+  std::function<void()> before_read;
   /// Called by a worker before it encodes a ticket. Tests delay and fail workers with it.
   std::function<void(const Ticket&)> before_encode;
   /// Progress of a long read at a restart: bytes done and in all.
@@ -58,6 +60,7 @@ class Loader : public BatchSource {
   Loader& operator=(const Loader&) = delete;
 
   bool next(Batch& batch, const std::stop_token& stop) override;
+  void give_back(std::vector<Batch> batches) override;
   StreamState state(const std::stop_token& stop) override;
   std::vector<std::string> documents_of(const Batch& batch) const override;
   SourceStatus status() const override;
@@ -73,10 +76,15 @@ class Loader : public BatchSource {
   void resume_from(const StreamState& state);
   void restore_queue(const StreamState& state);
   TicketPtr read_ticket();
+  TicketPtr read_next_ticket();
   ChunkPtr encode(const TicketPtr& read);
   /// Takes a chunk, or null to look whether the queue has room again; returns how many tickets were absorbed.
   size_t assemble(const ChunkPtr& chunk);
   size_t pump();
+  void tell_of_raised_epochs();
+  /// Ends the stream with this error once the batches that wait are taken.
+  void close_with(std::exception_ptr error) noexcept;
+  void close_if_graph_died();
 
   LoaderOptions options_;
   const Tokenizer& tokenizer_;

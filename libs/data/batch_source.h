@@ -52,6 +52,10 @@ class BatchSource {
   /// Errors: Stopped when the token asks for it; whatever ended the loader.
   virtual bool next(Batch& batch, const std::stop_token& stop) = 0;
 
+  /// Takes back the batches that next() gave last, oldest first: it gives them again, and they belong to its
+  /// state. So nothing is lost that was taken from the stream and not trained.
+  virtual void give_back(std::vector<Batch> batches) = 0;
+
   /// The state from which a new source continues with the batch that next() would return now.
   /// Waits until the queue is full, so that the state does not depend on timing.
   virtual StreamState state(const std::stop_token& stop) = 0;

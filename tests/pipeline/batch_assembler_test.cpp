@@ -184,6 +184,69 @@ TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatch) {
   }
 }
 
+TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatchAgainAfterARestore) {
+  const NumberedCorpus corpus({Document(6, 5), Document(4, 5)});
+  for (const uint32_t epochs : {0u, 1u}) {
+    BatchAssembler assembler = fresh_assembler(bounded(epochs));
+    expect_error(ErrorKind::kData, "less than one batch of 3", [&] { next_batch(assembler, corpus); });
+    BatchAssembler again = restored(bounded(epochs), state_of(assembler));
+    expect_error(ErrorKind::kData, "less than one batch of 3", [&] { next_batch(again, corpus); });
+  }
+}
+
+/// How many targets are missing for each token to be one so often. No token may be one more often.
+uint64_t missing_targets(const std::vector<Batch>& batches, const std::map<int32_t, uint64_t>& expected,
+                         uint64_t epochs) {
+  const auto counted = targets_of(batches);
+  uint64_t missing = 0;
+  for (const auto& [id, count] : expected) {
+    const uint64_t found = counted.contains(id) ? counted.at(id) : 0;
+    EXPECT_LE(found, epochs * count) << "token " << id;
+    missing += epochs * count - found;
+  }
+  return missing;
+}
+
+TEST_P(Assembler, TrainsFurtherEpochsAfterAnyBatchOfTheOnesThatWereToBeTheLast) {
+  std::vector<Batch> batches;
+  BatchAssembler first = fresh_assembler(bounded(1));
+  std::vector<StreamState> states{state_of(first)};
+  while (const auto batch = next_batch(first, corpus_)) {
+    batches.push_back(*batch);
+    states.push_back(state_of(first));
+  }
+  size_t reopened = 0;
+  for (size_t k = 0; k < states.size(); ++k) {
+    BatchAssembler assembler = restored(bounded(3), states[k]);
+    reopened += assembler.reopened() ? 1 : 0;
+    std::vector<Batch> all(batches.begin(), batches.begin() + static_cast<int64_t>(k));
+    for (Batch& batch : next_batches(assembler, corpus_, kAll)) all.push_back(std::move(batch));
+    for (size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i].number, i);
+    // Only the token after the end of the first epoch may have lost the one before it.
+    ASSERT_LE(missing_targets(all, corpus_.targets_per_epoch(GetParam()), 3), 1U) << "after batch " << k;
+  }
+  EXPECT_GT(reopened, 1U) << "the reader was ahead, and the end itself";
+  EXPECT_LT(reopened, states.size());
+}
+
+TEST_P(Assembler, AFinishedStreamThatWasReopenedGoesOnFromAnyStateOfIt) {
+  BatchAssembler first = fresh_assembler(bounded(1));
+  next_batches(first, corpus_, kAll);
+  BatchAssembler assembler = restored(bounded(2), state_of(first));
+  std::vector<StreamState> states;
+  std::vector<uint64_t> hashes;
+  while (const auto batch = next_batch(assembler, corpus_)) {
+    hashes.push_back(batch->hash);
+    states.push_back(state_of(assembler));
+  }
+  ASSERT_GT(states.size(), 10U);
+  for (size_t k = 0; k < states.size(); ++k) {
+    BatchAssembler again = restored(bounded(2), states[k]);
+    const std::vector<uint64_t> rest(hashes.begin() + static_cast<int64_t>(k) + 1, hashes.end());
+    ASSERT_EQ(hashes_of(next_batches(again, corpus_, kAll)), rest) << k;
+  }
+}
+
 TEST_P(Assembler, RefusesAStateOfAnotherShape) {
   BatchAssembler assembler = fresh_assembler(bounded(0));
   next_batches(assembler, corpus_, 5);

@@ -180,6 +180,44 @@ TEST_F(LoaderFault, TheDestructorReturnsAtAnyMoment) {
   }
 }
 
+TEST_F(LoaderFault, OfTheReaderItselfEndsTheStream) {
+  options_.before_read = [reads = 0]() mutable {
+    if (++reads == 9) throw std::bad_alloc();
+  };
+  const auto loader = open_loader(options_);
+  std::vector<Batch> batches;
+  EXPECT_THROW(take_all(*loader, batches), std::bad_alloc);
+  EXPECT_NO_THROW(loader->state(Deadline().token())) << "what came before can be saved";
+}
+
+TEST_F(LoaderFault, ThatIsNoExceptionOfTheStandardEndsTheStream) {
+  options_.before_encode = [](const Ticket& ticket) {
+    if (ticket.number == 5) throw 42;
+  };
+  const auto loader = open_loader(options_);
+  std::vector<Batch> batches;
+  EXPECT_THROW(take_all(*loader, batches), int);
+}
+
+TEST_F(LoaderFault, BatchesThatWereGivenBackComeAgainAndBelongToTheState) {
+  const auto clean = hashes_of(Session(options_, 2).take(60));
+  const auto loader = open_loader(options_);
+  std::vector<Batch> taken(7);
+  for (Batch& batch : taken) ASSERT_TRUE(loader->next(batch, Deadline().token()));
+  loader->state(Deadline().token());  // the queue is full
+  loader->give_back({taken.begin() + 3, taken.end()});
+  const StreamState state = loader->state(Deadline().token());
+  const std::vector<uint64_t> expected(clean.begin() + 3, clean.begin() + 53);
+  EXPECT_EQ(hashes_of(Session(options_, 2, &state).take(50)), expected);
+  std::vector<uint64_t> again;
+  for (size_t i = 0; i < 50; ++i) {
+    Batch batch;
+    ASSERT_TRUE(loader->next(batch, Deadline().token()));
+    again.push_back(batch.hash);
+  }
+  EXPECT_EQ(again, expected);
+}
+
 TEST_F(LoaderFault, OneWorkerIsEnough) {
   options_.workers = 1;
   const tbb::global_control two{tbb::global_control::max_allowed_parallelism, 2};

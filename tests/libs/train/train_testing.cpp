@@ -50,6 +50,11 @@ bool FakeSource::next(Batch& batch, const std::stop_token& stop) {
   return true;
 }
 
+void FakeSource::give_back(std::vector<Batch> batches) {
+  for (size_t i = 0; i < batches.size(); ++i) EXPECT_EQ(batches[i].number, next_ - batches.size() + i);
+  next_ -= batches.size();
+}
+
 StreamState FakeSource::state(const std::stop_token&) {
   if (options_.state_fails_too && options_.fails_at && next_ >= *options_.fails_at)
     throw std::runtime_error("no state");
