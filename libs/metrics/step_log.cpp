@@ -1,20 +1,50 @@
 #include "libs/metrics/step_log.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace pretrain {
 
-StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options)
+StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options,
+                 const Keeps& keeps)
     : files_(files), folder_(std::move(folder)), options_(options), position_(position) {
   try {
     restore_segment();
     const uint64_t size = file_exists(current()) ? ReadableFile(current()).size() : 0;
+    const std::string kept = keeps ? kept_lines(size, keeps) : "";
     open(std::min(size, position_.offset_bytes));
-  } catch (const IoError&) {
-    ++failed_writes_;
+    if (kept.empty()) return;
+    file_->write(kept);
+    position_.offset_bytes += kept.size();
+  } catch (const IoError& error) {
+    note_failure(error);
   }
+}
+
+void StepLog::note_failure(const IoError& error) {
+  ++failed_writes_;
+  last_error_ = error.what();
+  file_.reset();  // opened anew at the last whole record
+}
+
+/// Lines after the position that are to stay.
+std::string StepLog::kept_lines(uint64_t size, const Keeps& keeps) const {
+  constexpr size_t kMostBytes = 16'384;  // an evaluation follows at once, records have half a kilobyte
+  if (size <= position_.offset_bytes) return "";
+  std::string text(std::min<uint64_t>(kMostBytes, size - position_.offset_bytes), '\0');
+  const ReadableFile file(current());
+  text.resize(file.read_at(position_.offset_bytes, std::as_writable_bytes(std::span(text))));
+  std::string kept;
+  size_t begin = 0;
+  for (size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string line = text.substr(begin, end + 1 - begin);
+    const nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (record.is_object() && keeps(record)) kept += line;
+  }
+  return kept;
 }
 
 Path StepLog::closed(uint64_t segment) const {
@@ -42,9 +72,8 @@ void StepLog::write(const nlohmann::json& record) {
     if (position_.offset_bytes > 0 && position_.offset_bytes + line.size() > options_.segment_bytes) rotate();
     file_->write(line);
     position_.offset_bytes += line.size();
-  } catch (const IoError&) {
-    ++failed_writes_;
-    file_.reset();  // opened anew at the last whole record
+  } catch (const IoError& error) {
+    note_failure(error);
   }
 }
 

@@ -3,7 +3,9 @@
 // oldest segments go, so that the log is bounded however long the run is.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -27,20 +29,28 @@ class StepLog {
  public:
   using Options = StepLogOptions;
 
-  /// Continues at `position`: what stands behind it is cut off, without a scan. A log that is shorter (it was
-  /// moved or lost) is continued at its end.
-  StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options = {});
+  /// Whether a record that follows the position stays.
+  using Keeps = std::function<bool(const nlohmann::json& record)>;
+
+  /// Continues at `position`: what follows it is cut off, without a scan, except for the records within a few
+  /// kilobytes that are to stay. A log that is shorter (it was moved or lost) is continued at its end.
+  StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options = {},
+          const Keeps& keeps = {});
 
   void write(const nlohmann::json& record);
 
   StepLogPosition position() const { return position_; }
   uint64_t failed_writes() const { return failed_writes_; }
+  /// Why the newest of them failed.
+  const std::string& last_error() const { return last_error_; }
 
  private:
   Path current() const { return folder_ / "metrics.jsonl"; }
   Path closed(uint64_t segment) const;
   void restore_segment();
+  std::string kept_lines(uint64_t size, const Keeps& keeps) const;
   void open(uint64_t keep_bytes);
+  void note_failure(const IoError& error);
   void rotate();
 
   FileSystem& files_;
@@ -49,6 +59,7 @@ class StepLog {
   StepLogPosition position_;
   std::unique_ptr<WritableFile> file_;
   uint64_t failed_writes_ = 0;
+  std::string last_error_;
 };
 
 }  // namespace pretrain
