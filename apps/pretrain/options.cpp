@@ -56,7 +56,7 @@ constexpr std::array kKeys{
     Key{"learning-rate", kFixed, "", "peak learning rate [preset]"},
     Key{"warmup", kFixed, "100", "steps of linear warmup"},
     Key{"schedule", kFixed, "constant", "constant or cosine (needs steps, tokens or epochs)"},
-    Key{"schedule-steps", kFixed, "", "step at which cosine ends [from the limit of the first start]"},
+    Key{"schedule-steps", kChangeable, "", "step at which cosine ends [from the limit of the first start]"},
     Key{"weight-decay", kFixed, "0.1", "decoupled weight decay on matrices"},
     Key{"beta1", kFixed, "0.9", "AdamW: memory of the first moment"},
     Key{"beta2", kFixed, "0.99", "AdamW: memory of the second moment"},
@@ -89,8 +89,11 @@ std::string remark(const Key& key, RunCommand command) {
 }
 
 void add_own_options(RunCommand command, po::options_description& description) {
-  if (command == RunCommand::kResume)
+  if (command == RunCommand::kResume) {
     description.add_options()("from", po::value<std::string>(), "go back to this step");
+    description.add_options()("pass-over", po::value<std::vector<std::string>>(),
+                              "skip the batches of these steps, such as 120-125 or 120-125,300");
+  }
   if (command == RunCommand::kBranch) {
     description.add_options()("checkpoint", po::value<std::string>(),
                               "checkpoint to start from, or the state folder of a run: its newest");
@@ -132,13 +135,20 @@ std::string key_of_variable(const std::string& variable) {
   return known ? name : "";
 }
 
-std::string joined(const std::vector<std::string>& paths) {
+std::string joined(const std::vector<std::string>& values, char separator) {
   std::string all;
-  for (const std::string& path : paths) {
-    if (!all.empty()) all += '\n';
-    all += path;
+  for (const std::string& value : values) {
+    if (&value != &values.front()) all += separator;
+    all += value;
   }
   return all;
+}
+
+/// A key that may be given several times is one text here.
+std::string text_of(const std::string& name, const po::variable_value& value) {
+  if (name == "corpus") return joined(value.as<std::vector<std::string>>(), '\n');
+  if (name == "pass-over") return joined(value.as<std::vector<std::string>>(), ',');
+  return value.as<std::string>();
 }
 
 void store_config_file(const std::string& path, const po::options_description& description,
@@ -173,8 +183,7 @@ Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand comma
       if (value.as<bool>()) given.values[name] = "yes";
       continue;
     }
-    given.values[name] =
-        name == "corpus" ? joined(value.as<std::vector<std::string>>()) : value.as<std::string>();
+    given.values[name] = text_of(name, value);
   }
   return given;
 }
@@ -189,7 +198,7 @@ std::string run_help(RunCommand command) {
   static constexpr std::array kHeads{
       "pretrain [train] --corpus PATH... [KEY VALUE ...]\n\n"
       "Trains a language model on text. Goes on with the run in the state folder if there is one.\n\n",
-      "pretrain resume [--state DIR] [--from STEP] [KEY VALUE ...]\n\n"
+      "pretrain resume [--state DIR] [--from STEP] [--pass-over A-B] [KEY VALUE ...]\n\n"
       "Continues the run in the state folder from its newest good checkpoint.\n\n",
       "pretrain branch --checkpoint DIR --state NEW [--weights-only] [KEY VALUE ...]\n\n"
       "Starts a new run in an empty folder from a checkpoint of another one: with its weights, moments, "

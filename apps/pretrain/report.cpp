@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/pretrain/run_end.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
@@ -129,6 +130,20 @@ void report_skips(const SourceStatus& source) {
     log_info("malformed UTF-8 replaced: {} times", format_count(source.invalid_utf8));
 }
 
+/// The first of the run and the last of this session, which may be the same.
+void report_validation(const RunSummary& s) {
+  std::string line;
+  const auto add = [&](const std::optional<StepEvaluation>& evaluation) {
+    if (!evaluation) return;
+    line += fmt::format("{}{:.4f} at step {}", line.empty() ? "" : ", ", evaluation->result.loss,
+                        format_count(evaluation->step));
+  };
+  add(s.first_evaluation);
+  if (!s.first_evaluation || !s.last_evaluation || s.first_evaluation->step != s.last_evaluation->step)
+    add(s.last_evaluation);
+  if (!line.empty()) log_info("validation loss: {}", line);
+}
+
 }  // namespace
 
 void ProgressLog::tell(const std::string& line) {
@@ -140,11 +155,12 @@ void ProgressLog::tell(const std::string& line) {
 
 void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c,
                     double peak_flops) {
-  const char* reason = s.reason == EndReason::kStopped     ? "stopped on request"
-                       : s.reason == EndReason::kStreamEnd ? "all epochs done"
-                                                           : "limit reached";
-  log_info("{} at step {}: {} steps, {} tokens in {}", reason, format_count(s.last_step),
-           format_count(s.last_step - s.first_step), format_count(s.tokens),
+  if (const std::string nothing = nothing_to_do(s, c); !nothing.empty()) {
+    log_info("{}", nothing);
+    return;
+  }
+  log_info("{} at step {}: {} steps, {} tokens in {}", reason_of_end(s, c), format_count(s.last_step),
+           format_count(s.last_step - std::min(s.first_step, s.last_step)), format_count(s.tokens),
            format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
                std::chrono::duration<double>(s.seconds))));
   if (s.tokens > 0) {
@@ -157,10 +173,8 @@ void report_summary(const RunSummary& s, const Console& console, const RunConfig
     report_time(s);
     report_skips(s.source);
   }
-  if (s.first_evaluation && s.last_evaluation && s.tokens > 0) {
-    log_info("validation loss: {:.4f} at the start, {:.4f} at the last evaluation", s.first_evaluation->loss,
-             s.last_evaluation->loss);
-  }
+  report_losses(s);
+  if (s.tokens > 0) report_validation(s);
   if (s.tokens > 0 && !console.first_sample().empty() && console.first_sample() != console.last_sample()) {
     log_info("samples\n--- at the start:\n{}\n--- now:\n{}\n---", console.first_sample(),
              console.last_sample());

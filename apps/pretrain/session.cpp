@@ -10,6 +10,8 @@
 #include "apps/pretrain/console.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/resume_changes.h"
+#include "apps/pretrain/run_end.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/service_reporter.h"
 #include "apps/pretrain/session_start.h"
@@ -45,6 +47,7 @@ struct Session {
   Catalog catalog;  // of a fresh run; a resumed one has it in its stream
   EvaluationData evaluation;
   std::optional<BranchPlan> branch;
+  std::optional<SkipRanges> skips_to_keep;           // to be written down before the first step
   nlohmann::json parent = nlohmann::json::object();  // for the manifests
   bool evaluation_is_kept = false;                   // in the state folder
   bool validation_corpus_moved = false;              // or is another one
@@ -277,6 +280,14 @@ void begin(const Session& s, Trainer& trainer) {
   }
 }
 
+RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c) {
+  try {
+    return trainer.run();
+  } catch (const Diverged& diverged) {
+    fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
+  }
+}
+
 void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const RunConfiguration& c = s.config;
   const ParameterLayout layout(c.model);
@@ -333,8 +344,9 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // all of the command was found sound
   skips.emplace(s.files, skips_file(c.state_folder));
+  if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
-  const RunSummary summary = trainer.run();
+  const RunSummary summary = run_to_end(trainer, c);
   stopping.set_saved();
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, console, c, peak.flops());
@@ -351,8 +363,12 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
   configure(s, state, request, stop);
   if (s.start.checkpoint) {
     s.parent = s.start.checkpoint->manifest.parent;
+    s.config.trainer.skips = skips_of(state, request, s.start.checkpoint->step);
+    if (request.from_step || !request.skips.empty()) s.skips_to_keep = s.config.trainer.skips;
+    report_schedule(s.config, *s.start.checkpoint);
     prepare_resumed(s, stop);
   } else {
+    s.skips_to_keep.emplace();  // those of a run that was here before are over
     prepare_fresh(s, stop);
   }
 }

@@ -7,6 +7,7 @@
 #include "apps/pretrain/options.h"
 #include "libs/base/file.h"
 #include "libs/base/stop.h"
+#include "libs/train/skip_ranges.h"
 
 namespace pretrain {
 
@@ -22,6 +23,7 @@ struct SessionRequest {
   bool must_resume = false;             ///< an empty state folder is an error
   std::optional<uint64_t> from_step;    ///< go back to this checkpoint
   std::optional<BranchRequest> branch;  ///< the state folder must be empty or absent
+  SkipRanges skips = {};                ///< steps whose batches are to be skipped
 };
 
 /// Trains and returns when a limit or a stop request ends it. Errors: see error.h; Stopped before the first

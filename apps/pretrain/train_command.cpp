@@ -77,6 +77,16 @@ int resume_command(const Arguments& arguments, StopSignal& stop) {
     request.from_step = parse_step(from->second);
     request.given.erase("from");
   }
+  if (const auto skips = given.values.find("pass-over"); skips != given.values.end()) {
+    const auto ranges = SkipRanges::parse(skips->second);
+    if (!ranges) {
+      fail(ErrorKind::kUsage,
+           "--pass-over {}: steps are needed, counted from 1, such as 120, 120-125 or 120-125,300",
+           skips->second);
+    }
+    request.skips = *ranges;
+    request.given.erase("pass-over");
+  }
   run_session(request, stop);
   return 0;
 }

@@ -31,6 +31,8 @@ struct CheckpointContent {
   nlohmann::json fingerprint = nlohmann::json::object();
   nlohmann::json configuration = nlohmann::json::object();
   nlohmann::json parent = nlohmann::json::object();  ///< see Manifest::parent
+  /// The run is in trouble: no older checkpoint is removed for this one.
+  bool keeps_all_older = false;
 };
 
 /// Bytes on disk without the manifest.

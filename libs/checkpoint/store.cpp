@@ -114,7 +114,7 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
   SaveReport report = save_new(content, damaged, [&] { sources_read.run(); });
   try {
     note_verified({.step = content.step, .folder = folder_ / checkpoint_name(content.step)});
-    apply_retention(content.step);
+    if (!content.keeps_all_older) apply_retention(content.step);
   } catch (const Error& error) {
     report.cleanup_error = error.what();
   }

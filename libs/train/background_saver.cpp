@@ -29,11 +29,12 @@ bool BackgroundSaver::is_due(uint64_t step) {
   return requested_ || by_time || by_steps;
 }
 
-void BackgroundSaver::save(uint64_t step, const Capture& capture) {
+void BackgroundSaver::save(uint64_t step, const Capture& capture, SaveKind kind) {
   const auto start = Clock::now();
   requested_ = false;
   wait();
   if (last_good_step_ == step) return;
+  is_last_ = kind == SaveKind::kLast;
   CheckpointContent content = capture(saved_stream_);
   parts_.recorder.note_save_started(step);
   writer_.start(std::move(content));
@@ -77,8 +78,8 @@ void BackgroundSaver::take_note_of(const SaveResult& result) {
     last_good_step_ = result.step;
     parts_.on_step_saved(result.step);
   } else {
-    log_error("checkpoint of step {} failed: {}; training goes on, the next attempt starts afresh",
-              result.step, result.error);
+    log_error("checkpoint of step {} failed: {}{}", result.step, result.error,
+              is_last_ ? "" : "; training continues, the next attempt starts afresh");
   }
   parts_.recorder.note_saved(result, pause_seconds_);
 }

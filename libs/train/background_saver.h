@@ -23,6 +23,9 @@ struct SavingOptions {
   uint64_t every = 0;                                            ///< steps; 0: not by steps
 };
 
+/// Whether training continues after a save.
+enum class SaveKind { kWhileTraining, kLast };
+
 /// Single-owner.
 class BackgroundSaver {
  public:
@@ -47,7 +50,7 @@ class BackgroundSaver {
   using Capture = std::function<CheckpointContent(StreamState& stream)>;
   /// Starts a save in the background, unless the step is on disk already. The save before it, if still under
   /// way, is waited for.
-  void save(uint64_t step, const Capture& capture);
+  void save(uint64_t step, const Capture& capture, SaveKind kind = SaveKind::kWhileTraining);
 
   /// Waits until parameters and moments may change; a save under way reads them in place. Returns the
   /// seconds.
@@ -72,6 +75,7 @@ class BackgroundSaver {
   CheckpointWriter writer_;
   std::optional<uint64_t> last_good_step_;
   bool requested_ = false;
+  bool is_last_ = false;  // the newest save
   Clock::time_point last_start_;
   double pause_seconds_ = 0;  // that the newest save has cost the trainer so far
 };

@@ -103,6 +103,8 @@ nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const Stream
             {"recorded", to_json(run.guard.recorded)}}},
           {"log", {{"segment", run.log.segment}, {"offset_bytes", run.log.offset_bytes}}},
           {"trained_seconds", run.trained_seconds},
+          {"skip_steps", run.skips.to_json()},
+          {"first_evaluation", to_json(run.first_evaluation)},
           {"evaluation", to_json(run.evaluation)},
           {"stream", stream.scalars}};
 }
@@ -131,7 +133,10 @@ RunState to_run(const JsonField& json, uint64_t step) {
   const JsonField log = json.at("log");
   run.log = {log.at("segment").count(kMostSegments), log.at("offset_bytes").count()};
   run.trained_seconds = to_seconds(json.at("trained_seconds"));
-  run.evaluation = to_evaluation(json.find("evaluation"));  // earlier versions did not write it
+  // Earlier versions did not write these.
+  if (const auto skips = json.find("skip_steps")) run.skips = SkipRanges::from_json(*skips);
+  run.first_evaluation = to_evaluation(json.find("first_evaluation"));
+  run.evaluation = to_evaluation(json.find("evaluation"));
   return run;
 }
 

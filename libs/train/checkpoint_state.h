@@ -18,23 +18,20 @@
 #include "libs/optim/adamw.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
+#include "libs/train/skip_ranges.h"
 
 namespace pretrain {
 
-/// An evaluation, and after which step it was made.
-struct StepEvaluation {
-  uint64_t step = 0;
-  EvaluationResult result;
-};
-
 /// The plain numbers of a run.
 struct RunState {
-  uint64_t step = 0;    ///< optimizer steps, those passed over by the guard included
+  uint64_t step = 0;    ///< optimizer steps, those that were skipped included
   uint64_t tokens = 0;  ///< targets trained on
   NonFiniteGuard guard;
   StepLogPosition log;
-  double trained_seconds = 0;                ///< in steps, over all sessions
-  std::optional<StepEvaluation> evaluation;  ///< the newest
+  double trained_seconds = 0;                      ///< in steps, over all sessions
+  SkipRanges skips;                                ///< steps whose batches the user wants skipped
+  std::optional<StepEvaluation> first_evaluation;  ///< of the run; earlier versions did not keep it
+  std::optional<StepEvaluation> evaluation;        ///< the newest
 };
 
 /// What state.json holds.

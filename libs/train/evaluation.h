@@ -15,6 +15,12 @@ struct EvaluationResult {
   double bits_per_byte = 0;  ///< of the text that the targets stand for
 };
 
+/// An evaluation, and after which step it was made.
+struct StepEvaluation {
+  uint64_t step = 0;
+  EvaluationResult result;
+};
+
 /// Evaluates all sequences; the last micro-batch is padded with positions that don't count.
 /// `on_progress` is called after each micro-batch.
 /// Requires: at least one target; the model's context is the data's. Errors: Stopped.

@@ -1,10 +1,12 @@
 #include "libs/train/run_recorder.h"
 
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
+#include "libs/base/log.h"
 #include "libs/base/machine.h"
 
 namespace pretrain {
@@ -48,6 +50,28 @@ nlohmann::json to_json(const SaveResult& result, double pause_seconds) {
           {"checkpoint_pause_seconds", pause_seconds}};
 }
 
+nlohmann::json numbers_of(std::span<const Batch> batches) {
+  nlohmann::json numbers = nlohmann::json::array();
+  for (const Batch& batch : batches) numbers.push_back(batch.number);
+  return numbers;
+}
+
+/// JSON has no NaN: such a number was written as null.
+double number_in(const nlohmann::json& record, const char* key) {
+  const auto found = record.find(key);
+  return found != record.end() && found->is_number() ? found->get<double>()
+                                                     : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::optional<StepEvaluation> evaluation_in(const nlohmann::json& record) {
+  if (!record.contains("validation_loss") || !record.contains("step")) return std::nullopt;
+  if (!record["step"].is_number_unsigned()) return std::nullopt;
+  return StepEvaluation{.step = record["step"].get<uint64_t>(),
+                        .result = {.loss = number_in(record, "validation_loss"),
+                                   .perplexity = number_in(record, "perplexity"),
+                                   .bits_per_byte = number_in(record, "bits_per_byte")}};
+}
+
 void add(TimeSplit& split, const StepRecord& record) {
   split.forward += record.pass.forward;
   split.backward += record.pass.backward;
@@ -62,9 +86,31 @@ void add(TimeSplit& split, const StepRecord& record) {
 RunRecorder::RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers)
     : files_(files), state_folder_(std::move(state_folder)), observers_(std::move(observers)) {}
 
-void RunRecorder::open_log(const StepLogPosition& position) {
+std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
+  if (log_ != nullptr) lost_before_ += log_->failed_writes();
   log_.reset();
-  log_ = std::make_unique<StepLog>(files_, state_folder_, position);
+  std::optional<StepEvaluation> kept;
+  const auto keeps = [&](const nlohmann::json& record) {
+    const auto evaluation = evaluation_in(record);
+    if (kept || !evaluation || evaluation->step != step) return false;
+    kept = evaluation;
+    return true;
+  };
+  log_ = std::make_unique<StepLog>(files_, state_folder_, position, StepLogOptions(), keeps);
+  return kept;
+}
+
+/// Lost records are told once when it begins, and counted for the summary.
+void RunRecorder::write(const nlohmann::json& record) {
+  const uint64_t before = log_->failed_writes();
+  log_->write(record);
+  const bool failed = log_->failed_writes() > before;
+  summary_.lost_records = lost_before_ + log_->failed_writes();
+  if (failed && !loses_) {
+    log_warning("{}: {}; training continues, its records are lost until it can be written again",
+                (state_folder_ / "metrics.jsonl").native(), log_->last_error());
+  }
+  loses_ = failed;
 }
 
 void RunRecorder::note_ready() {
@@ -76,39 +122,52 @@ void RunRecorder::note_progress() {
 }
 
 void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source, bool logged) {
+  summary_.last_step = record.step;
   summary_.tokens += record.step_tokens;
   summary_.step_seconds += record.step_seconds;
   add(summary_.split, record);
-  if (logged) log_->write(to_json(record, source));
+  if (logged) write(to_json(record, source));
   tell([&](TrainObserver& observer) { observer.on_step(record, source); });
 }
 
-void RunRecorder::note_skipped_batches(uint64_t step, std::span<const Batch> batches,
-                                       const std::vector<std::string>& documents) {
-  nlohmann::json numbers = nlohmann::json::array();
-  for (const Batch& batch : batches) numbers.push_back(batch.number);
-  log_->write({{"step", step}, {"passed_over_batches", numbers}, {"documents", documents}});
+void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
+                                const std::vector<std::string>& documents) {
+  write({{"step", step}, {"passed_over_batches", numbers_of(batches)}, {"documents", documents}});
+}
+
+void RunRecorder::note_skipped_step(const SkippedStep& step) {
+  summary_.last_step = step.step;
+  ++summary_.skipped_steps;
+  write({{"step", step.step},
+         {"tokens", step.tokens},
+         {"epoch", step.epoch},
+         {"applied", false},
+         {"skipped_on_request", true},
+         {"batch_hash", hex64(step.batch_hash)},
+         {"passed_over_batches", numbers_of(step.batches)},
+         {"documents", step.documents}});
+  note_progress();
 }
 
 void RunRecorder::note_hardware_fault(uint64_t step) {
-  log_->write({{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
+  write({{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
 }
 
 void RunRecorder::note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row) {
-  log_->write({{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
+  write({{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
+  summary_.last_step = to;
   ++summary_.returns;
 }
 
 void RunRecorder::note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops) {
   const EvaluationResult& result = evaluation.result;
-  if (!summary_.first_evaluation) summary_.first_evaluation = result;
-  summary_.last_evaluation = result;
-  log_->write({{"step", evaluation.step},
-               {"tokens", tokens},
-               {"validation_loss", result.loss},
-               {"perplexity", result.perplexity},
-               {"bits_per_byte", result.bits_per_byte},
-               {"peak_flops", peak_flops}});
+  summary_.last_evaluation = evaluation;
+  write({{"step", evaluation.step},
+         {"tokens", tokens},
+         {"validation_loss", result.loss},
+         {"perplexity", result.perplexity},
+         {"bits_per_byte", result.bits_per_byte},
+         {"peak_flops", peak_flops}});
   tell([&](TrainObserver& observer) { observer.on_evaluation(evaluation.step, result); });
 }
 
@@ -121,7 +180,7 @@ void RunRecorder::note_save_started(uint64_t step) {
 }
 
 void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
-  log_->write(to_json(result, pause_seconds));
+  write(to_json(result, pause_seconds));
   tell([&](TrainObserver& observer) { observer.on_saved(result); });
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,13 +19,24 @@
 
 namespace pretrain {
 
+/// A step that was skipped because the user wanted it.
+struct SkippedStep {
+  uint64_t step = 0;
+  uint64_t tokens = 0;  ///< total so far
+  uint32_t epoch = 0;
+  uint64_t batch_hash = 0;
+  std::span<const Batch> batches;
+  std::vector<std::string> documents;
+};
+
 /// Single-owner.
 class RunRecorder {
  public:
   RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers);
 
-  /// Continues the log at this position: at the beginning, and after a return to a checkpoint.
-  void open_log(const StepLogPosition& position);
+  /// Continues the log at this position, which a checkpoint of this step holds: at the beginning, and after a
+  /// return to a checkpoint. What follows the position is cut off, but for an evaluation of the same step.
+  std::optional<StepEvaluation> open_log(const StepLogPosition& position, uint64_t step);
   StepLogPosition log_position() const { return log_->position(); }
 
   /// The first batch is there. Told once.
@@ -32,8 +44,10 @@ class RunRecorder {
   void note_progress();
   /// `logged`: whether the step gets a record of its own.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
-  void note_skipped_batches(uint64_t step, std::span<const Batch> batches,
-                            const std::vector<std::string>& documents);
+  /// A step that was not finite, and what it was to be trained on.
+  void note_bad_step(uint64_t step, std::span<const Batch> batches,
+                     const std::vector<std::string>& documents);
+  void note_skipped_step(const SkippedStep& step);
   void note_hardware_fault(uint64_t step);
   void note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row);
   void note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops);
@@ -44,7 +58,7 @@ class RunRecorder {
   void note_saved(const SaveResult& result, double pause_seconds);
   void note_finishing(uint64_t step);
 
-  /// Of the session so far.
+  /// Of the session so far; steps, tokens, times, evaluations and lost records are kept here.
   RunSummary& summary() { return summary_; }
 
  private:
@@ -53,11 +67,15 @@ class RunRecorder {
     for (TrainObserver* observer : observers_) call(*observer);
   }
 
+  void write(const nlohmann::json& record);
+
   FileSystem& files_;
   Path state_folder_;
   std::vector<TrainObserver*> observers_;
   std::unique_ptr<StepLog> log_;
   RunSummary summary_;
+  uint64_t lost_before_ = 0;  // records that earlier logs of this session could not write
+  bool loses_ = false;        // the newest record could not be written
   bool ready_ = false;
 };
 

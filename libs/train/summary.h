@@ -17,15 +17,28 @@ struct TimeSplit {
 
 enum class EndReason { kLimit, kStopped, kStreamEnd };
 
+/// The limits that a run has reached.
+struct ReachedLimits {
+  bool steps = false, tokens = false, time = false;
+
+  bool any() const { return steps || tokens || time; }
+};
+
 struct RunSummary {
   EndReason reason = EndReason::kLimit;
+  ReachedLimits limits;
   uint64_t first_step = 0, last_step = 0, tokens = 0;  ///< tokens of this session
-  uint64_t returns = 0;  ///< times that the run went back to a checkpoint because of non-finite steps
+  /// The step that a resume continues from. Below last_step when the last steps were not finite.
+  std::optional<uint64_t> saved_step;
+  uint64_t returns = 0;        ///< times that the run went back to a checkpoint because of non-finite steps
+  uint64_t skipped_steps = 0;  ///< skipped because the user wanted it
   double seconds = 0;
   double step_seconds = 0;  ///< in steps alone
   TimeSplit split;
-  std::optional<EvaluationResult> first_evaluation, last_evaluation;
-  SourceStatus source;  ///< at the end
+  std::optional<StepEvaluation> first_evaluation;  ///< of the run, as far as it is known
+  std::optional<StepEvaluation> last_evaluation;
+  uint64_t lost_records = 0;  ///< of metrics.jsonl, because it could not be written
+  SourceStatus source;        ///< at the end
 };
 
 }  // namespace pretrain

@@ -1,6 +1,6 @@
 #include "libs/train/trainer.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -13,6 +13,8 @@ namespace {
 
 /// Some ten rounds: enough for one of them to have all cores, and little beside an evaluation.
 constexpr std::chrono::milliseconds kPeakMeasurement(20);
+/// An evaluation that is expected to take less is made after a stop request, too.
+constexpr std::chrono::duration<double> kQuickEvaluation(2.0);
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -27,13 +29,6 @@ uint64_t combined_hash(const std::vector<Batch>& batches) {
 
 bool due(uint64_t every, uint64_t step) {
   return every > 0 && step % every == 0;
-}
-
-/// What a replay of the step must come to as well. Steps that are not finite are alike.
-uint64_t digest_of(const StepRecord& record) {
-  const std::array<double, 2> numbers =
-      record.applied ? std::array{record.loss, record.gradient_norm} : std::array{0.0, -1.0};
-  return hash64(std::as_bytes(std::span(numbers)), record.batch_hash);
 }
 
 }  // namespace
@@ -66,20 +61,29 @@ Trainer::~Trainer() = default;
 void Trainer::initialize(uint64_t seed) {
   initialize_parameters(parts_.compute, model_.layout(), seed, parameters_.data());
   model_.use_parameters(parameters_.data());
+  state_.skips = options_.skips;
 }
 
 void Trainer::load(const Checkpoint& checkpoint) {
   loaded_stream_.emplace();
   load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, *loaded_stream_);
   model_.use_parameters(parameters_.data());
+  state_.skips.add(options_.skips);
   on_disk_ = state_.step;
+  bad_stretch_.end();
+  if (!state_.guard.in_a_row.empty()) bad_stretch_.begin(state_);  // earlier versions saved inside of one
 }
 
 void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
   load(parent);
-  if (!keeps_stream) loaded_stream_.reset();
+  if (!keeps_stream) {
+    loaded_stream_.reset();
+    state_.skips = options_.skips;  // the parent's are about its stream
+  }
   state_.log = {};
   state_.evaluation.reset();
+  state_.first_evaluation.reset();
+  bad_stretch_.end();
   // With other keys the steps that failed there may come out well.
   state_.guard.in_a_row.clear();
   state_.guard.recorded.clear();
@@ -92,71 +96,100 @@ void Trainer::initialize_from(const Checkpoint& parent) {
 }
 
 RunSummary Trainer::run() {
-  recorder_.open_log(state_.log);
+  RunSummary& summary = recorder_.summary();
+  summary.first_step = summary.last_step = state_.step;
   session_start_ = Clock::now();
   saver_.begin_session(on_disk_);
-  RunSummary& summary = recorder_.summary();
-  summary.first_step = state_.step;
+  open_log();
   source_ = parts_.open_source(loaded_stream_ ? &*loaded_stream_ : nullptr);
   loaded_stream_.reset();
   try {
-    summary.reason = train();
-  } catch (const Stopped&) {
-    summary.reason = EndReason::kStopped;
-  } catch (const Error&) {
+    summary.reason = conclude(train());
+  } catch (const Diverged&) {
+    throw;
+  } catch (...) {
     save_after_error();
     throw;
   }
   finish();
-  summary.last_step = state_.step;
   summary.seconds = seconds_since(session_start_);
-  summary.source = source_->status();
+  summary.first_evaluation = state_.first_evaluation;
+  if (source_ != nullptr) summary.source = source_->status();
   return summary;
 }
 
+/// Continues the log. An evaluation of this very state that was made after its checkpoint was saved counts.
+void Trainer::open_log() {
+  const auto evaluation = recorder_.open_log(state_.log, state_.step);
+  if (!evaluation) return;
+  state_.evaluation = evaluation;
+  if (!state_.first_evaluation) state_.first_evaluation = evaluation;
+}
+
 EndReason Trainer::train() {
+  try {
+    return loop();
+  } catch (const Stopped&) {
+    return EndReason::kStopped;
+  }
+}
+
+EndReason Trainer::loop() {
   if (!saver_.last_good_step()) save();
-  catch_up();
-  while (!limit_reached()) {
+  if (state_.step == 0 || !reached_limits().any()) catch_up();
+  while (!reached_limits().any()) {
     if (parts_.stop.stop_requested()) throw Stopped();
-    const auto start = Clock::now();
+    step_start_ = Clock::now();
     if (!fetch()) return EndReason::kStreamEnd;
     recorder_.note_ready();
-    const double data_wait = seconds_since(start);
-    StepRecord record = train_step();
-    finish_record(record, start, data_wait);
-    note_step(record);
-    judge(record);
+    if (state_.skips.range_of(state_.step + 1)) {
+      skip_step();
+    } else {
+      step();
+    }
     do_what_is_due();
   }
+  recorder_.summary().limits = reached_limits();
   return EndReason::kLimit;
 }
 
-bool Trainer::limit_reached() const {
-  return (options_.max_steps > 0 && state_.step >= options_.max_steps) ||
-         (options_.max_tokens > 0 && state_.tokens >= options_.max_tokens) ||
-         (options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time);
+ReachedLimits Trainer::reached_limits() const {
+  return {.steps = options_.max_steps > 0 && state_.step >= options_.max_steps,
+          .tokens = options_.max_tokens > 0 && state_.tokens >= options_.max_tokens,
+          .time = options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time};
 }
 
-/// What has been taken from the source is trained, or the checkpoint's stream would go on behind it. So a
-/// stop waits until a begun step has its batches, and at an error or the end the step is made of those there
-/// are.
+/// A stop waits until a begun step has its batches, and at an error or the end the step is made of those
+/// there are.
 bool Trainer::fetch() {
   batches_.resize(options_.accumulate);
   size_t got = 0;
   try {
     while (got < batches_.size() && source_->next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
       ++got;
-  } catch (const Error&) {
+  } catch (...) {
     if (got == 0) throw;  // else the source throws it again at the next step
   }
   batches_.resize(got);
+  batches_pending_ = got > 0;
   return got > 0;
+}
+
+void Trainer::step() {
+  const double data_wait = seconds_since(step_start_);
+  StepRecord record = train_step();
+  record.data_wait_seconds = data_wait;
+  finish_record(record);
+  state_.trained_seconds += record.step_seconds;
+  forward_seconds_ = record.pass.forward;
+  recorder_.note_step(record, source_->status(), due(options_.log_every, record.step));
+  judge(record);
 }
 
 StepRecord Trainer::train_step() {
   const StepResult result = pass_.run(batches_, gradients_.data(), [this] { recorder_.note_progress(); });
   StepRecord record{.step = state_.step + 1,
+                    .step_tokens = result.targets,
                     .epoch = batches_.back().epoch,
                     .loss = result.loss,
                     .learning_rate = options_.schedule.at(state_.step + 1),
@@ -164,125 +197,122 @@ StepRecord Trainer::train_step() {
                     .applied = result.finite,
                     .pass = model_.take_seconds(),
                     .batch_hash = combined_hash(batches_)};
-  if (result.finite) apply_update(result, record);
-  ++state_.step;
-  state_.tokens += result.targets;
+  if (result.finite) record.checkpoint_wait_seconds = saver_.wait_until_sources_read();
+  apply(result, record);
   record.tokens = state_.tokens;
-  record.step_tokens = result.targets;
   return record;
 }
 
-void Trainer::apply_update(const StepResult& result, StepRecord& record) {
-  record.checkpoint_wait_seconds = saver_.wait_until_sources_read();
-  const auto update_start = Clock::now();
-  optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
-  model_.use_parameters(parameters_.data());
-  record.optimizer_seconds = seconds_since(update_start);
-}
-
-void Trainer::finish_record(StepRecord& record, Clock::time_point start, double data_wait) const {
-  record.data_wait_seconds = data_wait;
-  record.step_seconds = seconds_since(start);
-  record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;
-  record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak.flops();
-}
-
-void Trainer::note_step(const StepRecord& record) {
-  state_.trained_seconds += record.step_seconds;
-  recorder_.note_step(record, source_->status(), due(options_.log_every, record.step));
-}
-
-/// What a step that was not finite means, after it was recorded.
-void Trainer::judge(const StepRecord& record) {
-  if (!record.applied) note_skipped(record);
-  audit_replay(record);
-  switch (state_.guard.record(record.applied, record.step, batches_.front().number)) {
-    case GuardVerdict::kGoOn:
-      break;
-    case GuardVerdict::kReturn:
-      return_to_checkpoint();
-      break;
-    case GuardVerdict::kStop:
-      give_up("also when they were repeated from a checkpoint");
+/// Parameters, moments and numbers change together.
+void Trainer::apply(const StepResult& result, StepRecord& record) {
+  const auto start = Clock::now();
+  whole_ = false;
+  if (result.finite) {
+    optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
   }
+  count_step(result.finite, result.targets);
+  whole_ = true;
+  if (!result.finite) return;
+  model_.use_parameters(parameters_.data());
+  record.optimizer_seconds = seconds_since(start);
 }
 
-void Trainer::note_skipped(const StepRecord& record) {
+/// The batches are used up by a step, which changed something or did not.
+void Trainer::count_step(bool applied, uint64_t targets) {
+  if (applied) {
+    bad_stretch_.end();
+  } else {
+    if (!bad_stretch_.open()) {
+      state_.log = recorder_.log_position();
+      bad_stretch_.begin(state_);
+    }
+    bad_stretch_.hold(batches_);
+  }
+  ++state_.step;
+  state_.tokens += targets;
+  batches_pending_ = false;
+}
+
+/// The user wants it: what the batches hold is not trained.
+void Trainer::skip_step() {
+  uint64_t targets = 0;
+  for (const Batch& batch : batches_) targets += batch.target_count;
+  whole_ = false;
+  if (bad_stretch_.open()) bad_stretch_.hold(batches_);
+  ++state_.step;
+  state_.tokens += targets;
+  batches_pending_ = false;
+  whole_ = true;
+  const uint64_t hash = combined_hash(batches_);
+  audit_replay(state_.step, hash);
+  recorder_.note_skipped_step({.step = state_.step,
+                               .tokens = state_.tokens,
+                               .epoch = batches_.back().epoch,
+                               .batch_hash = hash,
+                               .batches = batches_,
+                               .documents = documents()});
+}
+
+std::vector<std::string> Trainer::documents() const {
   std::vector<std::string> documents;
   for (const Batch& batch : batches_) {
     for (std::string& document : source_->documents_of(batch)) documents.push_back(std::move(document));
   }
-  log_warning(
-      "step {}: loss or gradient is not finite; the step was skipped (batch {}, documents in metrics.jsonl)",
-      record.step, batches_.front().number);
-  recorder_.note_skipped_batches(record.step, batches_, documents);
+  return documents;
 }
 
-/// The same step from the same state has to come to the same numbers.
-void Trainer::audit_replay(const StepRecord& record) {
-  if (history_.agrees(record.step, digest_of(record))) return;
-  log_error(
-      "step {} came out differently when it was repeated: this machine computed wrongly once (memory, "
-      "processor, overclocking); training continues with the second result",
-      record.step);
-  recorder_.note_hardware_fault(record.step);
-}
-
-void Trainer::return_to_checkpoint() {
-  saver_.wait();
-  const std::optional<Checkpoint> checkpoint = parts_.store.newest_verified();
-  if (!checkpoint) give_up("and there is no checkpoint to return to");
-  const NonFiniteGuard guard = state_.guard;
-  const uint64_t from = state_.step;
-  source_.reset();
-  load(*checkpoint);
-  saver_.return_to(state_.step);
-  state_.guard.remember(guard);
-  recorder_.open_log(state_.log);
-  recorder_.note_return(from, state_.step, guard.in_a_row);
-  log_warning("{} consecutive steps were not finite: back from step {} to the checkpoint of step {}",
-              guard.in_a_row.size(), from, state_.step);
-  source_ = parts_.open_source(&*loaded_stream_);
-  loaded_stream_.reset();
-}
-
-void Trainer::give_up(const std::string& why) {
-  const std::vector<GuardedStep>& steps = state_.guard.in_a_row;
-  fail(ErrorKind::kRuntime,
-       "training stopped: {} consecutive steps were not finite, {} (steps {} to {}, batches {} to {}, the "
-       "last with text from {}; all documents are in {}); lower --learning-rate, or go back with resume "
-       "--from STEP",
-       steps.size(), why, steps.front().step, steps.back().step, steps.front().batch, steps.back().batch,
-       fmt::join(source_->documents_of(batches_.back()), ", "),
-       (parts_.state_folder / "metrics.jsonl").native());
+void Trainer::finish_record(StepRecord& record) const {
+  record.step_seconds = seconds_since(step_start_);
+  record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;
+  record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak.flops();
 }
 
 /// At the beginning of a session: what an uninterrupted run would have done after this step.
 void Trainer::catch_up() {
-  if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_now();
+  if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_now(parts_.stop);
   if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
 }
 
 void Trainer::do_what_is_due() {
   saver_.collect();
-  // Not while consecutive steps are bad: what made them may have changed the parameters too.
-  if (saver_.is_due(state_.step) && state_.guard.in_a_row.empty()) save();
-  if (due(options_.evaluate_every, state_.step)) evaluate_now();
+  // Not inside a bad stretch: what began it may have changed the parameters too.
+  if (saver_.is_due(state_.step) && !bad_stretch_.open()) save();
+  if (due(options_.evaluate_every, state_.step)) evaluate_now(parts_.stop);
   if (due(options_.sample_every, state_.step)) sample_now();
 }
 
-void Trainer::evaluate_now() {
+void Trainer::evaluate_now(const std::stop_token& stop) {
   if (parts_.evaluation.target_count == 0) return;
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
   const auto start = Clock::now();
   // Once a session would not do: a neighbour that has a core just then makes every share too high.
   parts_.peak.measure(kPeakMeasurement);
   const EvaluationResult result =
-      evaluate(model_, parts_.evaluation, parts_.stop, [this] { recorder_.note_progress(); });
+      evaluate(model_, parts_.evaluation, stop, [this] { recorder_.note_progress(); });
   model_.take_seconds();
-  recorder_.summary().split.evaluation += seconds_since(start);
+  evaluation_seconds_ = seconds_since(start);
+  recorder_.summary().split.evaluation += evaluation_seconds_;
   state_.evaluation = {.step = state_.step, .result = result};
+  if (!state_.first_evaluation) state_.first_evaluation = state_.evaluation;
   recorder_.note_evaluation(*state_.evaluation, state_.tokens, parts_.peak.flops());
+}
+
+/// After a stop request: what was learned is worth a moment, but not more.
+void Trainer::evaluate_if_quick() {
+  if (state_.step == recorder_.summary().first_step) return;
+  const double expected = expected_evaluation_seconds();
+  if (expected <= 0 || expected >= kQuickEvaluation.count()) return;
+  evaluate_now({});
+}
+
+/// As long as the last one, or as the forward pass of a step for as many positions; 0: not known.
+double Trainer::expected_evaluation_seconds() const {
+  if (evaluation_seconds_ > 0) return evaluation_seconds_;
+  size_t positions = 0;
+  for (const Batch& batch : batches_) positions += batch.inputs.size();
+  if (positions == 0) return 0;
+  return forward_seconds_ * static_cast<double>(parts_.evaluation.inputs.size()) /
+         static_cast<double>(positions);
 }
 
 void Trainer::sample_now() {
@@ -294,6 +324,7 @@ void Trainer::sample_now() {
 }
 
 void Trainer::save() {
+  state_.log = recorder_.log_position();
   saver_.save(state_.step, [this](StreamState& stream) { return capture(stream); });
 }
 
@@ -301,44 +332,42 @@ void Trainer::save() {
 CheckpointContent Trainer::capture(StreamState& stream) {
   stream = {};  // the one before would be a second copy
   stream = source_->state({});
-  state_.log = recorder_.log_position();
   CheckpointContent content{
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, stream),
       .fingerprint = parts_.fingerprint,
       .configuration = parts_.configuration,
-      .parent = parts_.parent};
+      .parent = parts_.parent,
+      .keeps_all_older = bad_stretch_.open()};
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
   return content;
 }
 
-/// What was trained is not lost. The error that ended the run counts, not how this save went.
-void Trainer::save_after_error() {
+/// Training is over: shows what came of it.
+EndReason Trainer::conclude(EndReason reason) {
+  recorder_.note_finishing(state_.step);
+  const bool trained = state_.step != recorder_.summary().first_step;
+  if (!whole_) return reason;
   try {
-    save();
-    saver_.wait();
-  } catch (const std::exception& error) {
-    log_error("checkpoint of step {} failed: {}", state_.step, error.what());
+    if (reason != EndReason::kStopped && trained) {
+      evaluate_now(parts_.stop);
+      sample_now();
+    }
+  } catch (const Stopped&) {
+    reason = EndReason::kStopped;
   }
+  if (reason == EndReason::kStopped) evaluate_if_quick();
+  return reason;
 }
 
 /// The last save. Everything trained is on disk when this returns.
 void Trainer::finish() {
-  RunSummary& summary = recorder_.summary();
-  recorder_.note_finishing(state_.step);
-  try {
-    if (summary.reason != EndReason::kStopped) {
-      evaluate_now();
-      sample_now();
-    }
-  } catch (const Stopped&) {
-    summary.reason = EndReason::kStopped;
-  }
-  save();
   const auto start = Clock::now();
-  saver_.wait();
+  const bool is_to_be_saved = save_at_end();
+  RunSummary& summary = recorder_.summary();
   summary.split.checkpoint += seconds_since(start);
-  if (saver_.last_good_step() == state_.step) return;
+  summary.saved_step = saver_.last_good_step();
+  if (!is_to_be_saved || saver_.last_good_step() == state_.step) return;
   if (!saver_.last_good_step())
     fail(ErrorKind::kRuntime, "the final checkpoint failed, and there is none before it");
   fail(ErrorKind::kRuntime, "the final checkpoint failed; the last good one is step {}",

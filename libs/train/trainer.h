@@ -20,11 +20,14 @@
 #include "libs/optim/schedule.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/background_saver.h"
+#include "libs/train/bad_stretch.h"
 #include "libs/train/checkpoint_state.h"
+#include "libs/train/diverged.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
 #include "libs/train/observer.h"
 #include "libs/train/run_recorder.h"
+#include "libs/train/skip_ranges.h"
 #include "libs/train/step.h"
 #include "libs/train/summary.h"
 
@@ -45,6 +48,7 @@ struct TrainerOptions {
   int64_t micro_rows = 8;
   Recompute recompute = Recompute::kCheap;
   Precision precision = Precision::kFloat32;
+  SkipRanges skips;  ///< steps to skip, beside those that the checkpoint knows of
 };
 
 /// Opens the stream of batches at its beginning, or where a saved state stands.
@@ -85,9 +89,10 @@ class Trainer {
   /// A new run with the parameters of a checkpoint and nothing else of it. Errors: kData.
   void initialize_from(const Checkpoint& parent);
 
-  /// Trains until a limit, a stop request or the end of the stream, and saves. Requires: initialize() or
-  /// load(). Errors: what ended the source (after a save); kRuntime when the final save fails (naming the
-  /// last good step) or the guard gives up.
+  /// Trains until a limit, a stop request or the end of the stream, and saves.
+  /// Requires: initialize() or load().
+  /// Errors: whatever ended the training, after a save; kRuntime when the final save fails (naming the last
+  /// good step); Diverged, without a save.
   RunSummary run();
 
   const ParameterLayout& layout() const { return model_.layout(); }
@@ -97,28 +102,39 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void open_log();
   EndReason train();
-  bool limit_reached() const;
+  EndReason loop();
+  ReachedLimits reached_limits() const;
   bool fetch();
+  void step();
   StepRecord train_step();
-  void apply_update(const StepResult& result, StepRecord& record);
-  void finish_record(StepRecord& record, Clock::time_point start, double data_wait) const;
-  void note_step(const StepRecord& record);
+  void apply(const StepResult& result, StepRecord& record);
+  void count_step(bool applied, uint64_t targets);
+  void finish_record(StepRecord& record) const;
+  void skip_step();
 
   void judge(const StepRecord& record);
-  void note_skipped(const StepRecord& record);
-  void audit_replay(const StepRecord& record);
+  void note_bad_step(uint64_t step);
+  std::vector<std::string> documents() const;
+  void audit_replay(uint64_t step, uint64_t digest);
+  std::optional<Checkpoint> checkpoint_to_return_to();
   void return_to_checkpoint();
   [[noreturn]] void give_up(const std::string& why);
 
   void catch_up();
   void do_what_is_due();
-  void evaluate_now();
+  void evaluate_now(const std::stop_token& stop);
+  void evaluate_if_quick();
+  double expected_evaluation_seconds() const;
   void sample_now();
 
   void save();
+  bool save_at_end();
+  bool give_back_batches();
   CheckpointContent capture(StreamState& stream);
   void save_after_error();
+  EndReason conclude(EndReason reason);
   void finish();
 
   TrainerParts parts_;
@@ -129,12 +145,19 @@ class Trainer {
   GradientPass pass_;
   RunState state_;
   StepHistory history_;
+  BadStretch bad_stretch_;
   std::optional<uint64_t> on_disk_;           // step of the checkpoint that was loaded
   std::optional<StreamState> loaded_stream_;  // where the source is to be opened
   std::unique_ptr<BatchSource> source_;
   std::vector<Batch> batches_;
+  bool batches_pending_ = false;  // taken from the source, and not yet a finished step
+  /// Whether parameters, moments, numbers and source belong to one step. What throws while they don't leaves
+  /// a mixture, which is never saved.
+  bool whole_ = true;
   uint64_t last_sampled_ = UINT64_MAX;
-  Clock::time_point session_start_;
+  double evaluation_seconds_ = 0;  // of the newest evaluation
+  double forward_seconds_ = 0;     // of the newest step
+  Clock::time_point session_start_, step_start_;
   RunRecorder recorder_;
   BackgroundSaver saver_;  // after all that a save reads: its writer ends first
 };

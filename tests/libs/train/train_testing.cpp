@@ -35,6 +35,7 @@ Batch joined(const Batch& a, const Batch& b) {
 
 FakeSource::FakeSource(const ModelConfig& model, FakeSourceOptions options, const StreamState* state)
     : model_(model), options_(std::move(options)) {
+  if (options_.when_opened) options_.when_opened();
   if (state != nullptr) next_ = state->scalars.at("next").get<uint64_t>();
 }
 
@@ -76,7 +77,7 @@ TestRun::TestRun() {
 RunSummary TestRun::train(TrainerOptions options) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
   Compute compute(threads);
-  CheckpointStore store(files, folder_.path(), {.keep = 100});
+  CheckpointStore store(files, folder_.path(), {.keep = keep});
   FmaPeak peak(compute, options.precision);
   Trainer trainer(
       {.compute = compute,
@@ -125,11 +126,34 @@ void TestRun::poison() {
   const auto C = static_cast<size_t>(model.d_model);
   std::fill_n(parameters.data() + layout.token_embedding() + kPoisonToken * C, C, -3e38F);
   std::fill_n(parameters.data() + layout.final_norm_bias(), C, 10.0F);
-  AdamW optimizer(compute, layout, {});
-  FakeSource fresh(model, source);
-  const StreamState stream = fresh.state({});
   CheckpointStore store(files, folder_.path(), {});
-  store.save({.step = 0, .files = checkpoint_files({}, layout, parameters.data(), optimizer, stream)});
+  store.save({.step = 0, .files = content({}, layout, parameters.data())});
+}
+
+void TestRun::save_between_bad_steps(uint64_t step, const std::vector<GuardedStep>& bad_steps) {
+  RunState state{.step = step};
+  state.guard.total = bad_steps.size();
+  state.guard.in_a_row = bad_steps;
+  const ParameterLayout layout(model);
+  CheckpointStore store(files, folder_.path(), {.keep = keep});
+  store.save({.step = step, .files = content(state, layout, parameters_.data())});
+}
+
+void TestRun::save_without_optimizer(uint64_t step) {
+  const ParameterLayout layout(model);
+  const std::vector<float> zeros(layout.flat_size());
+  auto whole = content({.step = step}, layout, zeros.data());
+  std::erase_if(whole, [](const FileContent& file) { return file.name == "optimizer.safetensors"; });
+  CheckpointStore store(files, folder_.path(), {.keep = keep});
+  store.save({.step = step, .files = std::move(whole)});
+}
+
+std::vector<FileContent> TestRun::content(const RunState& state, const ParameterLayout& layout,
+                                          const float* parameters) {
+  Compute compute(1);
+  saved_optimizer_ = std::make_unique<AdamW>(compute, layout, AdamWOptions());
+  saved_stream_ = {.scalars = {{"next", state.step}}};
+  return checkpoint_files(state, layout, parameters, *saved_optimizer_, saved_stream_);
 }
 
 std::vector<uint64_t> TestRun::checkpoint_steps() const {

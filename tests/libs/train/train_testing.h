@@ -37,6 +37,7 @@ struct FakeSourceOptions {
   std::optional<uint64_t> fails_at = std::nullopt;  ///< from this batch on, next() throws kData
   bool state_fails_too = false;                     ///< then state() throws as well
   std::function<void(uint64_t)> before_batch = {};
+  std::function<void()> when_opened = {};  ///< the source, at the start or a return
 };
 
 /// Batch n depends on n alone; the state is the number of the next one.
@@ -62,7 +63,10 @@ class FakeSource : public BatchSource {
 class RecordingObserver : public TrainObserver {
  public:
   void on_ready() override { ++ready; }
-  void on_progress() override { ++progress; }
+  void on_progress() override {
+    ++progress;
+    if (at_progress) at_progress();
+  }
   void on_step(const StepRecord& record, const SourceStatus&) override {
     steps.push_back(record);
     if (after_step) after_step(record.step);
@@ -82,6 +86,7 @@ class RecordingObserver : public TrainObserver {
   std::vector<uint64_t> evaluations, samples;
   std::vector<SaveResult> saves;
   uint64_t ready = 0, progress = 0, finishing = 0;
+  std::function<void()> at_progress;
   std::function<void(uint64_t)> after_step, before_save;
   std::function<void(const SaveResult&)> after_save;
 };
@@ -97,6 +102,12 @@ class TestRun {
   /// A checkpoint of step 0 whose model turns batches with kPoisonToken, and only those, into NaN.
   void poison();
 
+  /// A checkpoint with the parameters of the last session, as earlier versions saved it after these bad
+  /// steps.
+  void save_between_bad_steps(uint64_t step, const std::vector<GuardedStep>& bad_steps);
+  /// A checkpoint with other parameters that verifies, and can't be loaded in full.
+  void save_without_optimizer(uint64_t step);
+
   /// The parameters after the last session.
   const std::vector<float>& parameters() const { return parameters_; }
   std::vector<uint64_t> checkpoint_steps() const;
@@ -104,6 +115,7 @@ class TestRun {
   std::vector<std::string> newest_hashes() const;
   /// The records of metrics.jsonl.
   std::vector<nlohmann::json> log() const;
+  Path state_folder() const { return folder_.path(); }
 
   ModelConfig model = tiny_model();
   FaultyFileSystem files;
@@ -114,9 +126,16 @@ class TestRun {
   std::function<bool()> take_save_request;
   TensorProbe probe;
   int threads = 1;
+  uint64_t keep = 100;
 
  private:
+  /// The files of a checkpoint with these parameters, no moments and the stream after `step` batches.
+  std::vector<FileContent> content(const RunState& state, const ParameterLayout& layout,
+                                   const float* parameters);
+
   TempFolder folder_;
+  std::unique_ptr<AdamW> saved_optimizer_;  // that content() shows
+  StreamState saved_stream_;
   std::vector<float> parameters_;
 };
 

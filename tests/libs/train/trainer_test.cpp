@@ -119,7 +119,8 @@ TEST(Trainer, EvaluatesAndSamplesAtBothEndsAndInBetween) {
   EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0, 4, 8, 10}));
   EXPECT_EQ(run.observer.samples, (std::vector<uint64_t>{0, 5, 10}));
   ASSERT_TRUE(summary.first_evaluation && summary.last_evaluation);
-  EXPECT_NEAR(summary.first_evaluation->loss, std::log(run.model.vocabulary), 0.1);  // knows nothing yet
+  EXPECT_NEAR(summary.first_evaluation->result.loss, std::log(run.model.vocabulary),
+              0.1);  // knows nothing yet
 }
 
 TEST(Trainer, DoesWithoutAnEvaluationSet) {

@@ -1,0 +1,53 @@
+#include "apps/pretrain/resume_changes.h"
+
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
+  for (const SkipRanges::Range& range : skips.ranges()) {
+    if (range.first > checkpoint_step) continue;
+    fail(ErrorKind::kUsage,
+         "--pass-over {}: step {} is trained already, the run continues after step {}; name later steps, or "
+         "go "
+         "back to a checkpoint before step {} with --from",
+         skips.to_string(), range.first, checkpoint_step, range.first);
+  }
+}
+
+}  // namespace
+
+SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uint64_t checkpoint_step) {
+  check_skips(request.skips, checkpoint_step);
+  SkipRanges skips = request.from_step ? SkipRanges() : load_skip_requests(state_folder);
+  skips.add(request.skips);
+  if (!request.skips.empty()) log_info("to be skipped: the batches of steps {}", request.skips.to_string());
+  return skips;
+}
+
+void report_schedule(const RunConfiguration& c, const Checkpoint& checkpoint) {
+  const Schedule& schedule = c.trainer.schedule;
+  if (schedule.kind != ScheduleKind::kCosine || schedule.total_steps == 0) return;
+  const std::string before = checkpoint.manifest.configuration.value("schedule-steps", "");
+  if (!before.empty() && before != std::to_string(schedule.total_steps)) {
+    log_info("the cosine schedule ends at step {} from now on; it was step {}",
+             format_count(schedule.total_steps), before);
+  }
+  // Steps alone are known for sure; the others count once the end is reached.
+  const bool beyond = c.trainer.max_steps > 0 ? c.trainer.max_steps > schedule.total_steps
+                                              : checkpoint.step >= schedule.total_steps;
+  if (!beyond) return;
+  log_warning(
+      "the cosine schedule ends at step {}: {} at its final learning rate of {:.3g}; to stretch it add "
+      "--schedule-steps {}",
+      format_count(schedule.total_steps),
+      c.trainer.max_steps > 0
+          ? fmt::format("the steps after it, up to {}, are trained", format_count(c.trainer.max_steps))
+          : "the steps from here on are trained",
+      schedule.at(schedule.total_steps), c.trainer.max_steps > 0 ? std::to_string(c.trainer.max_steps) : "N");
+}
+
+}  // namespace pretrain

@@ -1,0 +1,106 @@
+#include "apps/pretrain/run_end.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/ranges.h>
+
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+/// A limit that was reached, as it is given on the command line.
+struct Limit {
+  std::string given, raised;
+};
+
+Limit limit_of(const char* key, uint64_t value) {
+  return {fmt::format("--{} {}", key, value), fmt::format("--{} {}", key, 2 * value)};
+}
+
+std::vector<Limit> reached_limits(const RunSummary& s, const RunConfiguration& c) {
+  std::vector<Limit> limits;
+  if (s.limits.steps) limits.push_back(limit_of("steps", c.trainer.max_steps));
+  if (s.limits.tokens) limits.push_back(limit_of("tokens", c.trainer.max_tokens));
+  if (s.reason == EndReason::kStreamEnd && c.epochs > 0) limits.push_back(limit_of("epochs", c.epochs));
+  return limits;
+}
+
+std::string joined(const std::vector<Limit>& limits, std::string Limit::*text, std::string_view separator) {
+  std::string all;
+  for (const Limit& limit : limits) {
+    if (!all.empty()) all += separator;
+    all += limit.*text;
+  }
+  return all;
+}
+
+/// A path as a word of a shell's command line.
+std::string shell_word(const Path& path) {
+  const auto is_plain = [](char c) {
+    return (std::isalnum(static_cast<unsigned char>(c)) != 0) ||
+           std::string_view("/._-+,:@%").find(c) != std::string_view::npos;
+  };
+  const std::string& text = path.native();
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+Path unused_folder(const Path& state_folder) {
+  for (int n = 1;; ++n) {
+    Path path = state_folder.native() + fmt::format("-branch{}", n == 1 ? "" : std::to_string(n));
+    if (!folder_exists(path) && !file_exists(path)) return path;
+  }
+}
+
+}  // namespace
+
+std::string nothing_to_do(const RunSummary& s, const RunConfiguration& c) {
+  const std::vector<Limit> limits = reached_limits(s, c);
+  if (s.last_step != s.first_step || s.reason == EndReason::kStopped || limits.empty()) return "";
+  return fmt::format("nothing to do: {} {} reached; add {} (0: no limit)",
+                     joined(limits, &Limit::given, " and "), limits.size() == 1 ? "is" : "are",
+                     joined(limits, &Limit::raised, " "));
+}
+
+std::string reason_of_end(const RunSummary& s, const RunConfiguration& c) {
+  if (s.reason == EndReason::kStopped) return "stopped on request";
+  if (s.reason == EndReason::kStreamEnd) return "all epochs done";
+  std::vector<Limit> limits = reached_limits(s, c);
+  if (s.limits.time) limits.push_back({"--time " + format_duration(c.trainer.max_time), ""});
+  return fmt::format("limit reached ({})", joined(limits, &Limit::given, ", "));
+}
+
+std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
+  const std::string state = shell_word(c.state_folder);
+  std::string text = fmt::format("to skip these batches: pretrain resume --state {} --pass-over {}-{}", state,
+                                 facts.first_step, facts.last_step);
+  if (!facts.checkpoint_step) return text;
+  return text +
+         fmt::format(
+             "; to train on from step {} with half of the learning rate: pretrain branch --checkpoint {} "
+             "--state {} --learning-rate {:.6g}",
+             *facts.checkpoint_step,
+             shell_word(checkpoints_folder(c.state_folder) / checkpoint_name(*facts.checkpoint_step)),
+             shell_word(unused_folder(c.state_folder)), c.trainer.schedule.peak / 2);
+}
+
+void report_losses(const RunSummary& s) {
+  if (s.saved_step && *s.saved_step < s.last_step) {
+    log_warning(
+        "steps {} to {} were not finite: the checkpoint is of step {}, before them; a resume repeats "
+        "them from there",
+        format_count(*s.saved_step + 1), format_count(s.last_step), format_count(*s.saved_step));
+  }
+  if (s.skipped_steps > 0) log_info("skipped on request: {} steps", format_count(s.skipped_steps));
+  if (s.lost_records > 0) {
+    log_warning("metrics.jsonl lacks {} records of this session: it could not be written",
+                format_count(s.lost_records));
+  }
+}
+
+}  // namespace pretrain

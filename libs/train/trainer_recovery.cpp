@@ -1,0 +1,157 @@
+// The part of the trainer that is for trouble: steps that are not finite, the way back to a checkpoint, and
+// what is saved when a run ends in the middle of something.
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "libs/base/error.h"
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/train/trainer.h"
+
+namespace pretrain {
+namespace {
+
+/// What a replay of the step must come to as well. Steps that are not finite are alike.
+uint64_t digest_of(const StepRecord& record) {
+  const std::array<double, 2> numbers =
+      record.applied ? std::array{record.loss, record.gradient_norm} : std::array{0.0, -1.0};
+  return hash64(std::as_bytes(std::span(numbers)), record.batch_hash);
+}
+
+}  // namespace
+
+/// What a step that was not finite means, after it was recorded.
+void Trainer::judge(const StepRecord& record) {
+  if (!record.applied) note_bad_step(record.step);
+  audit_replay(record.step, digest_of(record));
+  switch (state_.guard.record(record.applied, record.step, batches_.front().number)) {
+    case GuardVerdict::kGoOn:
+      break;
+    case GuardVerdict::kReturn:
+      return_to_checkpoint();
+      break;
+    case GuardVerdict::kStop:
+      give_up("also when they were repeated from a checkpoint");
+  }
+}
+
+void Trainer::note_bad_step(uint64_t step) {
+  log_warning(
+      "step {}: loss or gradient is not finite; the step was skipped (batch {}, documents in metrics.jsonl)",
+      step, batches_.front().number);
+  recorder_.note_bad_step(step, batches_, documents());
+}
+
+/// The same step from the same state has to come to the same numbers.
+void Trainer::audit_replay(uint64_t step, uint64_t digest) {
+  if (history_.agrees(step, digest)) return;
+  log_error(
+      "step {} came out differently when it was repeated: this machine computed wrongly once (memory, "
+      "processor, overclocking); training continues with the second result",
+      step);
+  recorder_.note_hardware_fault(step);
+}
+
+/// The newest one, unless an earlier version saved it between bad steps: a return would lead into them again.
+std::optional<Checkpoint> Trainer::checkpoint_to_return_to() {
+  std::optional<Checkpoint> newest = parts_.store.newest_verified();
+  if (!newest || !is_of_a_run_in_trouble(newest->folder)) return newest;
+  for (const CheckpointEntry& entry : parts_.store.list()) {
+    if (entry.step >= newest->step) continue;
+    Checkpoint older = verify_checkpoint(entry.folder);
+    if (is_of_a_run_in_trouble(older.folder)) continue;
+    parts_.store.abandon_newer_than(older.step);
+    return older;
+  }
+  return std::nullopt;
+}
+
+/// Until the source is open again the run is no whole: a stop or an error ends it without a save, and a
+/// resume continues from the checkpoint.
+void Trainer::return_to_checkpoint() {
+  saver_.wait();
+  const std::optional<Checkpoint> checkpoint = checkpoint_to_return_to();
+  if (!checkpoint) give_up("and there is no checkpoint to return to");
+  const NonFiniteGuard guard = state_.guard;
+  const uint64_t from = state_.step;
+  log_warning("{} consecutive steps were not finite: back from step {} to the checkpoint of step {}",
+              guard.in_a_row.size(), from, checkpoint->step);
+  recorder_.summary().source = source_->status();
+  whole_ = false;
+  source_.reset();
+  saver_.return_to(checkpoint->step);
+  load(*checkpoint);
+  state_.guard.remember(guard);
+  open_log();
+  recorder_.note_return(from, state_.step, guard.in_a_row);
+  source_ = parts_.open_source(&*loaded_stream_);
+  loaded_stream_.reset();
+  whole_ = true;
+}
+
+/// Nothing is saved: nothing was trained since the newest checkpoint that a resume does not come to again,
+/// and a state from which no step works must not take the place of one that is sound.
+void Trainer::give_up(const std::string& why) {
+  saver_.wait();
+  const std::vector<GuardedStep>& steps = state_.guard.in_a_row;
+  throw Diverged(
+      fmt::format("training stopped: {} consecutive steps were not finite, {} (steps {} to {}, batches {} to "
+                  "{}, the last with text from {}; all documents are in {})",
+                  steps.size(), why, steps.front().step, steps.back().step, steps.front().batch,
+                  steps.back().batch, fmt::join(source_->documents_of(batches_.back()), ", "),
+                  (parts_.state_folder / "metrics.jsonl").native()),
+      {.first_step = steps.front().step,
+       .last_step = steps.back().step,
+       .checkpoint_step = saver_.last_good_step()});
+}
+
+/// The last save: of the last step that changed something. What was taken from the stream since is given back
+/// to it. False when there is no such state in memory.
+bool Trainer::save_at_end() {
+  if (!whole_) {
+    log_warning(
+        "nothing is saved after step {}: the run was on its way to another state; continue from the "
+        "newest checkpoint with resume",
+        recorder_.summary().last_step);
+    return false;
+  }
+  if (!bad_stretch_.open()) state_.log = recorder_.log_position();
+  if (!give_back_batches()) return false;
+  saver_.save(
+      state_.step, [this](StreamState& stream) { return capture(stream); }, SaveKind::kLast);
+  saver_.wait();
+  return true;
+}
+
+/// False when the batches of a long bad stretch are not there any more.
+bool Trainer::give_back_batches() {
+  std::vector<Batch> batches;
+  if (bad_stretch_.open()) {
+    if (!bad_stretch_.holds_all()) {
+      log_warning("the steps after {} were not finite, and too many to go back to it: nothing is saved",
+                  bad_stretch_.before().step);
+      return false;
+    }
+    batches = bad_stretch_.take_batches();
+    state_ = bad_stretch_.before();
+  }
+  if (std::exchange(batches_pending_, false)) std::ranges::move(batches_, std::back_inserter(batches));
+  if (!batches.empty()) source_->give_back(std::move(batches));
+  return true;
+}
+
+/// What was trained is not lost. The error that ended the run counts, not how this save went.
+void Trainer::save_after_error() {
+  try {
+    save_at_end();
+  } catch (const std::exception& error) {
+    log_error("checkpoint of step {} failed: {}", state_.step, error.what());
+  } catch (...) {
+    log_error("checkpoint of step {} failed", state_.step);
+  }
+}
+
+}  // namespace pretrain
