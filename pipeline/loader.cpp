@@ -117,9 +117,9 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
   first_ticket_ = next_ticket_ = assembler_.cursor().ticket;
   if (state != nullptr) tell_of_raised_epochs();
   if (!assembler_.draining()) {
-    reader_ = std::make_unique<CorpusReader>(options_.corpus, std::move(located), assembler_.cursor(),
-                                             Role::kTraining,
-                                             ReadHooks{stop_reading_.get_token(), options_.on_seek});
+    reader_ = std::make_unique<CorpusReader>(
+        options_.corpus, std::move(located), assembler_.cursor(), Role::kTraining,
+        ReadHooks{stop_reading_.get_token(), options_.on_seek}, options_.on_scan);
   }
   graph_ = std::make_unique<Graph>(*this, options_.workers);
   graph_->assemble->try_put(nullptr);

@@ -38,6 +38,8 @@ struct LoaderOptions {
   std::function<void(const Ticket&)> before_encode;
   /// Progress of a long read at a restart: bytes done and in all.
   std::function<void(uint64_t done, uint64_t total)> on_seek;
+  /// Called by the reader as long as its look at the corpus at the start of an epoch advances.
+  std::function<void()> on_scan;
 };
 
 /// The most that was ever held, against the bounds.

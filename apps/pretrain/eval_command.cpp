@@ -97,7 +97,7 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
     fmt::print("{}\n", logits_of(model, compute, ids_file).dump());
     return 0;
   }
-  const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
+  const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
   report_corpus(catalog);
   const auto context = static_cast<uint32_t>(model.config.context);
   const uint64_t sequences =

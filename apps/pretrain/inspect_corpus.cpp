@@ -207,7 +207,7 @@ void report_tokens(const CorpusQuestion& question, const ReadStatistics& statist
 void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
   std::optional<Tokenizer> tokenizer;
   if (!question.tokenizer.empty()) tokenizer = open_tokenizer(question.tokenizer);
-  const Catalog catalog = scan_corpus(question.corpus, nullptr, stop.token());
+  const Catalog catalog = scan_corpus(question.corpus, nullptr, {.stop = stop.token()});
   report_files(catalog);
   std::fflush(stdout);
   if (question.shown > 0) show_documents(question, catalog, stop);

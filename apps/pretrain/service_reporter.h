@@ -12,12 +12,15 @@
 
 namespace pretrain {
 
-/// Single-owner but for note_start_work(). The start begins with the constructor.
+/// Single-owner but for note_other_work(). The start begins with the constructor.
 class ServiceReporter : public TrainObserver {
  public:
-  /// The start gets on in a way that this process can't be seen to (a child trains the vocabulary).
-  /// Thread-safe.
-  void note_start_work() { extender_.note(); }
+  /// Work advances that the trainer waits for and can't be seen to do: a child trains the vocabulary, the
+  /// loader looks at the corpus for the next epoch. Thread-safe.
+  void note_other_work() {
+    service_.alive();
+    extender_.note();
+  }
   /// Shown until the next one.
   void status(const std::string& line) { service_.status(line); }
 

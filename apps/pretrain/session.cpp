@@ -92,7 +92,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
            }()));
   s.service.status("training the vocabulary");
   const auto progress = [&s, log = ProgressLog()](const std::string& line) mutable {
-    s.service.note_start_work();
+    s.service.note_other_work();
     log.tell(line);
   };
   return std::make_unique<Tokenizer>(
@@ -113,8 +113,12 @@ void fix_schedule(Session& s, uint64_t epoch_tokens) {
   log_info("the cosine schedule ends at step {}", format_count(t.schedule.total_steps));
 }
 
+ScanHooks scan_hooks(Session& s, const std::stop_token& stop) {
+  return {.stop = stop, .on_file = [&s] { s.service.note_other_work(); }};
+}
+
 void prepare_fresh(Session& s, const std::stop_token& stop) {
-  s.catalog = scan_corpus(s.config.corpus, nullptr, stop);
+  s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
   report_corpus(s.catalog);
   const TextSample sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
                                         derive_seed(s.config.seed, kSampleSeedPurpose), stop);
@@ -152,7 +156,7 @@ void prepare_branch(Session& s, const std::stop_token& stop) {
   prepare_resumed(s, stop);
   const BranchPlan& plan = *s.branch;
   if (!plan.keeps_stream()) {
-    s.catalog = scan_corpus(s.config.corpus, nullptr, stop);
+    s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
     report_corpus(s.catalog);
   }
   const TrainerOptions& t = s.config.trainer;
@@ -234,8 +238,9 @@ LoaderOptions loader_options(Session& s, SkipLog& skips) {
       .vocabulary = s.tokenizer->vocabulary_size(),
       .seed = derive_seed(c.seed, 1)};
   options.on_skip = [&skips](const Skip& skip) { skips.add(skip); };
+  options.on_scan = [&s] { s.service.note_other_work(); };
   options.on_seek = [&s](uint64_t done, uint64_t total) {
-    s.service.note_start_work();
+    s.service.note_other_work();
     log_info("passing over what was read before: {} of {}", format_bytes(done), format_bytes(total));
   };
   return options;

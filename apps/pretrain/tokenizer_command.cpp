@@ -57,7 +57,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
   if (file_exists(output)) fail(ErrorKind::kUsage, "{} exists; remove it or name another --output", output);
   CorpusOptions corpus_options = reading.options(corpus);
   corpus_options.seed = seed;
-  const Catalog catalog = scan_corpus(corpus_options, nullptr, stop.token());
+  const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
   report_corpus(catalog);
   const auto sample =
       sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token()).documents;

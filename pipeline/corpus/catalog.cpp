@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/listing.h"
 #include "pipeline/corpus/recognize.h"
+#include "pipeline/corpus/seen_files.h"
 #include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
@@ -65,10 +67,17 @@ std::string examine(const CorpusOptions& options, const Catalog* known, const Re
   return std::move(recognition.reason);
 }
 
-std::string examine_or_explain(const CorpusOptions& options, const Catalog* known, const ReadHooks& hooks,
-                               Shard& shard) {
+std::string examine_or_explain(const CorpusOptions& options, const Catalog* known, const SeenFiles& seen,
+                               const ReadHooks& hooks, Shard& shard) {
+  const std::optional<FileStamp> before = stamp_of(shard.path);
+  if (before) {
+    if (std::optional<std::string> reason = seen.recall(*before, shard)) return *std::move(reason);
+  }
+  const auto now = std::chrono::system_clock::now();
   try {
-    return examine(options, known, hooks, shard);
+    std::string reason = examine(options, known, hooks, shard);
+    if (before && before->is_settled(now) && before == stamp_of(shard.path)) shard.stamp = before;
+    return reason;
   } catch (const Error& error) {
     std::string reason = error.what();
     repair_utf8(reason);  // it may quote a file name of any bytes, and JSON is to hold it
@@ -148,11 +157,8 @@ Shard shard_from_json(const nlohmann::json& json) {
 /// later epoch.
 void set_growing_aside(Catalog& catalog) {
   const auto is_growing = [](const Shard& shard) {
-    try {
-      return ReadableFile(shard.path).size() != shard.size_bytes;
-    } catch (const IoError&) {
-      return false;  // gone again: it is named when its turn comes
-    }
+    const std::optional<FileStamp> now = stamp_of(shard.path);
+    return now && now->size_bytes != shard.size_bytes;  // one that is gone is named when its turn comes
   };
   std::vector<Shard> settled;
   for (Shard& shard : catalog.shards) {
@@ -172,28 +178,32 @@ const Shard* Catalog::find(const std::string& name) const {
   return found != shards.end() && found->name == name ? &*found : nullptr;
 }
 
-Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const std::stop_token& stop) {
-  Listing listing = list_inputs(options.inputs, stop);
-  const ReadHooks hooks{stop, {}};
+Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const ScanHooks& scan) {
+  Listing listing = list_inputs(options.inputs, scan.stop, scan.on_file);
+  const ReadHooks hooks{scan.stop, {}};
+  SeenFiles seen;
+  seen.add(known);
+  seen.add(scan.seen);
   Catalog catalog;
   catalog.rejected = std::move(listing.rejected);
   std::vector<Shard> indexes;
   for (ListedFile& file : listing.files) {
-    if (stop.stop_requested()) throw Stopped();
+    if (scan.stop.stop_requested()) throw Stopped();
+    if (scan.on_file) scan.on_file();
     Shard shard;
     shard.path = std::move(file.path);
     shard.name = std::move(file.name);
-    std::string reason = examine_or_explain(options, known, hooks, shard);
+    std::string reason = examine_or_explain(options, known, seen, hooks, shard);
     if (reason.empty()) {
       catalog.shards.push_back(std::move(shard));
     } else {
-      catalog.rejected.push_back({shard.name, reason});
+      catalog.rejected.push_back({shard.name, reason, shard.stamp});
       if (reason == kDumpIndex) indexes.push_back(std::move(shard));
     }
   }
   set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
-  if (known == nullptr) doubt_dumps(indexes, stop, catalog);
+  if (known == nullptr) doubt_dumps(indexes, scan.stop, catalog);
   return catalog;
 }
 

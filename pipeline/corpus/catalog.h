@@ -4,6 +4,8 @@
 // Thread-compatible.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -12,6 +14,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "libs/base/file.h"
+#include "libs/base/file_stamp.h"
 #include "pipeline/corpus/decompressor.h"
 #include "pipeline/corpus/dump.h"
 #include "pipeline/corpus/record_reader.h"
@@ -46,11 +49,14 @@ struct Shard {
   Compression compression = Compression::kNone;
   TextFormat format = TextFormat::kText;
   DumpSite site;  ///< of a MediaWiki dump
+  /// Of the file when its content was looked at, if every later change shows in it; not stored.
+  std::optional<FileStamp> stamp = {};
 };
 
 struct RejectedFile {
   std::string name;
   std::string reason;
+  std::optional<FileStamp> stamp = {};  ///< as of a shard
 };
 
 struct Catalog {
@@ -63,13 +69,23 @@ struct Catalog {
   const Shard* find(const std::string& name) const;
 };
 
+/// How a scan is stopped, what it tells, and what it may use.
+struct ScanHooks {
+  std::stop_token stop = {};
+  std::function<void()> on_file = {};  ///< a file, or a folder, was looked at
+  const Catalog* seen = nullptr;  ///< what another look found; files that were not touched since are not read
+};
+
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
 /// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
 /// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, and there are no
 /// warnings then. Errors: kData when an input doesn't exist or no
 /// readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
-                    const std::stop_token& stop = {});
+                    const ScanHooks& hooks = {});
+inline Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const std::stop_token& stop) {
+  return scan_corpus(options, known, ScanHooks{.stop = stop});
+}
 
 /// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint. The
 /// others get an empty path: they have vanished.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "libs/base/rng.h"
@@ -46,8 +47,12 @@ struct CorpusReader::Fill {
 };
 
 CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role,
-                           ReadHooks hooks)
-    : options_(std::move(options)), role_(role), hooks_(std::move(hooks)), cursor_(start) {
+                           ReadHooks hooks, std::function<void()> on_scan)
+    : options_(std::move(options)),
+      role_(role),
+      hooks_(std::move(hooks)),
+      on_scan_(std::move(on_scan)),
+      cursor_(start) {
   const bool located =
       std::ranges::none_of(catalog.shards, [](const Shard& shard) { return shard.path.empty(); });
   if (!located) locate_shards(options_, catalog);
@@ -87,6 +92,8 @@ double CorpusReader::epoch_progress() const {
 
 void CorpusReader::use_catalog(Catalog catalog) {
   regions_ = make_regions(catalog);
+  stamps_.clear();
+  for (const Shard& shard : catalog.shards) stamps_.push_back(shard.stamp);
   catalog_ = std::make_shared<const Catalog>(std::move(catalog));
 }
 
@@ -94,7 +101,7 @@ void CorpusReader::use_catalog(Catalog catalog) {
 /// is now.
 void CorpusReader::begin_next_epoch(Ticket& ticket) {
   const auto before = catalog_;
-  use_catalog(scan_corpus(options_, before.get(), hooks_.stop));
+  use_catalog(next_catalog());
   for (const Shard& shard : before->shards) {
     if (catalog_->find(shard.name) == nullptr) {
       add_skip(ticket, {shard.name, 0, "vanished since the epoch before", ""});
@@ -102,6 +109,26 @@ void CorpusReader::begin_next_epoch(Ticket& ticket) {
   }
   reported_changes_.clear();
   cursor_ = {.epoch = cursor_.epoch + 1, .position = {}, .ticket = cursor_.ticket};
+}
+
+Catalog CorpusReader::next_catalog() {
+  std::optional<Catalog> seen;
+  if (ahead_ != nullptr) seen = ahead_->take(hooks_.stop, on_scan_);
+  ahead_.reset();
+  return scan_corpus(options_, catalog_.get(),
+                     {.stop = hooks_.stop, .on_file = on_scan_, .seen = seen ? &*seen : nullptr});
+}
+
+/// Begins the look for the next epoch in time for its start, and so late that few files change in between.
+void CorpusReader::look_ahead() {
+  constexpr uint64_t kPartOfEpoch = 8;
+  const uint64_t left = regions_.size() - cursor_.region;
+  if (role_ != Role::kTraining || ahead_ != nullptr ||
+      left > std::max<uint64_t>(1, regions_.size() / kPartOfEpoch))
+    return;
+  Catalog known = *catalog_;
+  for (size_t i = 0; i < known.shards.size(); ++i) known.shards[i].stamp = stamps_[i];
+  ahead_ = std::make_unique<CatalogAhead>(options_, std::move(known));
 }
 
 void CorpusReader::end_epoch(Ticket& ticket) {
@@ -118,6 +145,7 @@ Region CorpusReader::region_at(uint64_t index) const {
 }
 
 bool CorpusReader::open_region(Ticket& ticket) {
+  look_ahead();
   const Region region = region_at(cursor_.region);
   const Shard& shard = catalog_->shards[region.shard];
   std::optional<ReadableFile> file = open_shard(shard, ticket);
@@ -131,12 +159,23 @@ bool CorpusReader::open_region(Ticket& ticket) {
   return true;
 }
 
+/// A file that was not touched since it was found to be so is not read for it again.
+bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard) {
+  std::optional<FileStamp>& known = stamps_[static_cast<size_t>(&shard - catalog_->shards.data())];
+  const std::optional<FileStamp> stamp = stamp_of(shard.path);
+  if (stamp && stamp == known) return true;
+  const auto now = std::chrono::system_clock::now();
+  if (file.size() != shard.size_bytes || identify(file) != shard.hash) return false;
+  if (stamp && stamp->is_settled(now) && stamp == stamp_of(shard.path)) known = stamp;
+  return true;
+}
+
 /// Opens the shard and holds it against its identity; nothing when it changed and that is to be passed over.
 std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket& ticket) {
   std::string change;
   try {
     ReadableFile file(shard.path);
-    if (file.size() == shard.size_bytes && identify(file) == shard.hash) return file;
+    if (is_as_catalogued(file, shard)) return file;
     change = fmt::format("it has {} bytes and had {}", file.size(), shard.size_bytes);
     if (file.size() == shard.size_bytes) change = "its content is different";
   } catch (const IoError& error) {

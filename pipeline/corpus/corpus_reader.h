@@ -7,6 +7,7 @@
 // after any number of resumes; in uncompressed files without reading what stands before.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "pipeline/corpus/catalog.h"
+#include "pipeline/corpus/catalog_ahead.h"
 #include "pipeline/corpus/cursor.h"
 #include "pipeline/corpus/region.h"
 #include "pipeline/corpus/region_reader.h"
@@ -55,7 +57,9 @@ class CorpusReader {
  public:
   /// Reads from `start` on; `catalog` is that of its epoch, fresh from scan_corpus() or from a checkpoint.
   /// Errors: kData when they don't belong together, or the inputs are gone.
-  CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {});
+  /// `on_scan` is called as long as a new look at the inputs advances.
+  CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {},
+               std::function<void()> on_scan = {});
 
   /// The next ticket. Waits for nothing but the disk. For training it never returns false: epochs follow each
   /// other, and each begins with a new look at the inputs. For the held-out role it returns false after one
@@ -75,9 +79,12 @@ class CorpusReader {
 
   void use_catalog(Catalog catalog);
   void begin_next_epoch(Ticket& ticket);
+  Catalog next_catalog();
+  void look_ahead();
   void end_epoch(Ticket& ticket);
   Region region_at(uint64_t index) const;
   bool open_region(Ticket& ticket);
+  bool is_as_catalogued(const ReadableFile& file, const Shard& shard);
   std::optional<ReadableFile> open_shard(const Shard& shard, Ticket& ticket);
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
   void step(Ticket& ticket, Fill& fill);
@@ -90,12 +97,15 @@ class CorpusReader {
   CorpusOptions options_;
   Role role_;
   ReadHooks hooks_;
+  std::function<void()> on_scan_;
   std::shared_ptr<const Catalog> catalog_;
   std::vector<Region> regions_;
   Cursor cursor_;
   std::unique_ptr<RegionReader> region_;  // of regions_[permuted cursor_.region], when open
   std::set<uint32_t> reported_changes_;   // shards of this epoch, so that each is reported once
   ReadStatistics statistics_;
+  std::vector<std::optional<FileStamp>> stamps_;  // by shard: of a file that is known to be as catalogued
+  std::unique_ptr<CatalogAhead> ahead_;           // in the last part of an epoch
 };
 
 }  // namespace pretrain

@@ -30,7 +30,8 @@ bool is_half_copied(const std::string& name) {
 
 class Walker {
  public:
-  explicit Walker(const std::stop_token& stop) : stop_(stop) {}
+  Walker(const std::stop_token& stop, const std::function<void()>& on_entry)
+      : stop_(stop), on_entry_(on_entry) {}
 
   void add_input(const Path& input, size_t index) {
     index_ = index;
@@ -64,6 +65,8 @@ class Walker {
   }
 
   void add_entry(const Path& folder, const std::string& prefix, const FolderEntry& entry) {
+    if (stop_.stop_requested()) throw Stopped();
+    if (on_entry_) on_entry_();
     const std::string name = prefix + entry.name;
     if (entry.name.starts_with('.')) {
       reject(name, entry.is_folder ? "hidden folder" : "hidden file");
@@ -93,6 +96,7 @@ class Walker {
   }
 
   std::stop_token stop_;
+  std::function<void()> on_entry_;
   size_t index_ = 0;
   std::set<Path> seen_;
   std::set<std::string> names_;
@@ -101,8 +105,9 @@ class Walker {
 
 }  // namespace
 
-Listing list_inputs(const std::vector<Path>& inputs, const std::stop_token& stop) {
-  Walker walker(stop);
+Listing list_inputs(const std::vector<Path>& inputs, const std::stop_token& stop,
+                    const std::function<void()>& on_entry) {
+  Walker walker(stop, on_entry);
   for (size_t i = 0; i < inputs.size(); ++i) walker.add_input(inputs[i], i);
   return walker.take();
 }

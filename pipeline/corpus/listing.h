@@ -1,6 +1,7 @@
 #pragma once
 // The files below the given paths, before anyone looks into them. Thread-safe: free functions.
 
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,7 +21,8 @@ struct Listing {
 };
 
 /// Walks the inputs; loops of symbolic links are harmless. Errors: kData when an input doesn't exist;
-/// Stopped.
-Listing list_inputs(const std::vector<Path>& inputs, const std::stop_token& stop);
+/// Stopped. `on_entry` is called for each entry of a folder.
+Listing list_inputs(const std::vector<Path>& inputs, const std::stop_token& stop,
+                    const std::function<void()>& on_entry = {});
 
 }  // namespace pretrain
