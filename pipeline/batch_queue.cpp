@@ -31,24 +31,25 @@ void BatchQueue::close(std::exception_ptr error) {
   changed_.notify_all();
 }
 
-void BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
+bool BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
                       const WhileWaiting& while_waiting) {
   constexpr std::chrono::seconds kTick{1};
   const auto ready = [&] {
     return closed_ || (until_full ? batches_.size() >= capacity_ : !batches_.empty());
   };
   while (!changed_.wait_for(lock, stop, kTick, ready)) {
-    if (stop.stop_requested()) throw Stopped();
+    if (stop.stop_requested()) return false;
     if (!while_waiting) continue;
     lock.unlock();
     while_waiting();
     lock.lock();
   }
+  return true;
 }
 
 bool BatchQueue::pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting) {
   std::unique_lock lock(mutex_);
-  wait(lock, stop, false, while_waiting);
+  if (!wait(lock, stop, false, while_waiting)) throw Stopped();
   if (batches_.empty()) {
     if (error_ != nullptr) std::rethrow_exception(error_);
     return false;

@@ -30,8 +30,7 @@ class BatchQueue {
   /// Waits for a batch; false at the end.
   /// Errors: Stopped; the error given to close().
   bool pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting = {});
-  /// Waits until the queue is full or closed (then its content is all there will be).
-  /// Errors: Stopped.
+  /// Waits until the queue is full or closed (then its content is all there will be), or a stop is requested.
   void wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
   /// Puts batches that pop() gave back in front, oldest first, beyond the capacity if need be.
   void give_back(std::vector<Batch> batches);
@@ -44,7 +43,8 @@ class BatchQueue {
   size_t high_water() const;
 
  private:
-  void wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
+  /// False when a stop came first.
+  bool wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
             const WhileWaiting& while_waiting);
 
   const size_t capacity_;

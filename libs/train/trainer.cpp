@@ -331,7 +331,7 @@ void Trainer::save() {
 /// Everything that the next step reads.
 CheckpointContent Trainer::capture(StreamState& stream) {
   stream = {};  // the one before would be a second copy
-  stream = source_->state({});
+  stream = source_->state(parts_.stop);
   CheckpointContent content{
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, stream),

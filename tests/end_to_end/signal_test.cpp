@@ -6,6 +6,7 @@
 #include <map>
 #include <regex>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -137,6 +138,29 @@ TEST(Signals, EndAStartThatWaitsForADiskThatHangs) {
     ASSERT_TRUE(program.ends_within(kPatience)) << part;
     EXPECT_EQ(program.wait().exit_code, 0) << part;
   }
+}
+
+/// The batches that a step waits for never come, and the loader can't be ended; what was trained is saved.
+TEST(Signals, SaveARunWhoseLoaderHangs) {
+#ifdef PRETRAIN_SANITIZED
+  GTEST_SKIP() << "a sanitizer's runtime must come before the library that makes calls hang";
+#endif
+  const TempFolder folder;
+  const auto state = folder / "run";
+  Program program(binary(), tiny_run(state),
+                  {.environment = {{"LD_PRELOAD", PRETRAIN_STALL_LIBRARY},
+                                   {"PRETRAIN_STALL", (folder / "stall").string()}}});
+  ASSERT_TRUE(program.wait_until([&] { return last_step(state) >= 10; }, kPatience));
+  folder.write("stall", "pread sample-corpus");
+  uint64_t seen = 0;
+  ASSERT_TRUE(program.wait_until([&] { return last_step(state) == std::exchange(seen, last_step(state)); },
+                                 kPatience));
+  program.signal(SIGTERM);
+  ASSERT_TRUE(program.ends_within(kPatience)) << program.output();
+  EXPECT_EQ(program.wait().exit_code, 0) << program.output();
+  EXPECT_EQ(newest_checkpoint(state), last_step(state));
+  const std::string more = std::to_string(last_step(state) + 5);
+  EXPECT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", more}).exit_code, 0);
 }
 
 TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -97,6 +98,25 @@ TEST_P(LoaderResume, TakingStatesDoesNotChangeTheStream) {
     hashes.push_back(session.take(1).at(0).hash);
   }
   EXPECT_EQ(hashes, reference.hashes);
+}
+
+/// As at a stop, whose save does not wait for batches that may never come.
+TEST_P(LoaderResume, GoesOnExactlyFromStatesThatDidNotWaitForAFullQueue) {
+  const std::vector<size_t> takes{0, 3, 60, 120, 17};
+  const Reference reference = run({200});
+  std::stop_source stop;
+  stop.request_stop();
+  std::optional<StreamState> state;
+  std::vector<uint64_t> hashes;
+  size_t part_full = 0;
+  for (const size_t take : takes) {
+    Session session(options(), 2, state ? &*state : nullptr);
+    for (const Batch& batch : session.take(take)) hashes.push_back(batch.hash);
+    state = through_text(session.loader().state(stop.get_token()));
+    part_full += state->scalars.at("queued").size() < session.loader().status().queue_capacity ? 1 : 0;
+  }
+  EXPECT_EQ(hashes, reference.hashes);
+  EXPECT_GE(part_full, 1u) << "the first one at least is taken before anything is read";
 }
 
 /// The state after `count` batches of a stream with fewer tickets than the workers could take.
