@@ -57,8 +57,8 @@ class BatchSource {
   virtual void give_back(std::vector<Batch> batches) = 0;
 
   /// The state from which a new source continues with the batch that next() would return now.
-  /// Waits until the queue is full, so that the state does not depend on timing; but not after a stop request,
-  /// where the stream goes on from what there is all the same.
+  /// Waits until the queue is full, so that the state does not depend on timing; but not after a stop
+  /// request, where the stream continues from what there is all the same.
   virtual StreamState state(const std::stop_token& stop) = 0;
 
   /// Where the text of each row begins, for a person; rows of padding have none.
