@@ -13,6 +13,10 @@ bool error_is_terminal() {
   return isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
 }
 
+bool output_is_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
+
 size_t terminal_columns() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;

@@ -1,5 +1,5 @@
 #pragma once
-// The terminal that standard error may be.
+// The terminal that standard error or standard output may be.
 
 #include <cstddef>
 
@@ -7,6 +7,9 @@ namespace pretrain {
 
 /// Whether standard error is a terminal that can redraw a line.
 bool error_is_terminal();
+
+/// Whether standard output is a terminal.
+bool output_is_terminal();
 
 /// Columns of that terminal; 80 when unknown.
 size_t terminal_columns();

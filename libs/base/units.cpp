@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -13,8 +15,9 @@ namespace {
 
 /// Splits "12.5min..." into 12.5 and "min..."; returns false when no number leads.
 bool take_number(std::string_view& text, double& value) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || !std::isfinite(value) || value < 0) return false;
+  const auto format = std::chars_format::fixed;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value, format);
+  if (result.ec != std::errc() || !std::isfinite(value) || std::signbit(value)) return false;
   text.remove_prefix(static_cast<size_t>(result.ptr - text.data()));
   return true;
 }
@@ -31,40 +34,51 @@ void skip_blanks(std::string_view& text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
 }
 
+constexpr double kLongestDuration = 3.2e12;  // ms, a hundred years: no sum of durations overflows
+
+/// Milliseconds of one unit of time; nothing for other words.
+std::optional<double> milliseconds_of(std::string_view unit) {
+  struct Unit {
+    double ms;
+    std::array<std::string_view, 5> names;
+  };
+  static constexpr std::array<Unit, 6> kUnits{{{1, {"ms"}},
+                                               {1e3, {"s", "sec", "secs", "second", "seconds"}},
+                                               {6e4, {"min", "m", "mins", "minute", "minutes"}},
+                                               {3.6e6, {"h", "hr", "hrs", "hour", "hours"}},
+                                               {8.64e7, {"d", "day", "days"}},
+                                               {6.048e8, {"w", "week", "weeks"}}}};
+  for (const Unit& known : kUnits) {
+    if (!unit.empty() && std::ranges::find(known.names, unit) != known.names.end()) return known.ms;
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void refuse_duration(std::string_view text, std::string_view why) {
+  fail(ErrorKind::kUsage, "'{}' is not a duration{}; write for example 90s, 10min, 2h or 1d12h", text, why);
+}
+
 }  // namespace
 
 std::chrono::milliseconds parse_duration(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, double>, 9> kUnits{{{"ms", 1},
-                                                                              {"s", 1e3},
-                                                                              {"sec", 1e3},
-                                                                              {"m", 6e4},
-                                                                              {"min", 6e4},
-                                                                              {"h", 3.6e6},
-                                                                              {"d", 8.64e7},
-                                                                              {"w", 6.048e8},
-                                                                              {"", 1e3}}};
   std::string_view rest = text;
   double total_ms = 0;
-  bool any = false;
+  double last_unit = std::numeric_limits<double>::infinity();
+  if (skip_blanks(rest), rest.empty()) refuse_duration(text, "");
   while (skip_blanks(rest), !rest.empty()) {
     double number = 0;
-    if (!take_number(rest, number)) break;
+    if (!take_number(rest, number)) refuse_duration(text, "");
     skip_blanks(rest);
     const std::string_view letters = take_letters(rest);
-    double factor = 0;
-    for (const auto& [name, ms] : kUnits) {
-      if (letters == name) factor = ms;
-    }
-    if (factor == 0) {
-      any = false;
-      break;
-    }
-    total_ms += number * factor;
-    any = true;
+    // Zero is the same in every unit.
+    if (letters.empty() && number == 0 && rest.empty() && std::isinf(last_unit)) return {};
+    if (letters.empty()) refuse_duration(text, ": its last number has no unit");
+    const auto unit = milliseconds_of(letters);
+    if (!unit || *unit >= last_unit) refuse_duration(text, "");
+    last_unit = *unit;
+    total_ms += number * *unit;
   }
-  if (!any || !rest.empty() || total_ms > 3.2e12) {
-    fail(ErrorKind::kUsage, "'{}' is not a duration; write for example 90s, 10min, 2h or 1d12h", text);
-  }
+  if (total_ms > kLongestDuration) refuse_duration(text, " below a hundred years");
   return std::chrono::milliseconds(static_cast<int64_t>(std::llround(total_ms)));
 }
 

@@ -26,7 +26,6 @@ void expect_usage_error(Parse parse, const std::string& text) {
 }
 
 TEST(ParseDuration, ReadsWhatPeopleWrite) {
-  EXPECT_EQ(parse_duration("90"), seconds(90));
   EXPECT_EQ(parse_duration("90s"), seconds(90));
   EXPECT_EQ(parse_duration("10min"), minutes(10));
   EXPECT_EQ(parse_duration("10 min"), minutes(10));
@@ -35,10 +34,16 @@ TEST(ParseDuration, ReadsWhatPeopleWrite) {
   EXPECT_EQ(parse_duration("1.5h"), minutes(90));
   EXPECT_EQ(parse_duration("500ms"), milliseconds(500));
   EXPECT_EQ(parse_duration("0"), seconds(0));
+  EXPECT_EQ(parse_duration("0s"), seconds(0));
+  EXPECT_EQ(parse_duration("2hours"), hours(2));
+  EXPECT_EQ(parse_duration("1 day 2 hours 3 minutes 4 seconds"), hours(26) + minutes(3) + seconds(4));
+  EXPECT_EQ(parse_duration("1h30m"), minutes(90));
 }
 
 TEST(ParseDuration, RejectsWhatIsNoDuration) {
-  for (const char* text : {"", " ", "min", "10x", "-5s", "nan", "inf", "1h30q", "10min!", "1e30h"}) {
+  for (const char* text :
+       {"",   " ",    "min",    "10x",  "-5s",     "nan",  "inf", "1h30q", "10min!",   "1e30h", "2",
+        "90", "1h30", "1.5.5s", "1h 2", "30min2h", "1h1h", "5 0", "0 0",   "1000000d", "2hrz"}) {
     expect_usage_error([](const std::string& t) { parse_duration(t); }, text);
   }
 }
