@@ -5,20 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <tbb/global_control.h>
 
+#include "apps/pretrain/arguments.h"
 #include "apps/pretrain/bench_kernels.h"
 #include "apps/pretrain/bench_report.h"
 #include "apps/pretrain/bench_step.h"
-#include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
+#include "apps/pretrain/corpus_arguments.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/tensor/peak.h"
 
 namespace pretrain {
 namespace {
-
-namespace po = boost::program_options;
 
 /// What the machine does at best; the highest values seen in this process count.
 struct Machine {
@@ -103,36 +102,46 @@ void measure_sizes(Compute& compute, const BenchModel& b, int steps, const StopS
   for (auto& row : report["sweep"]) add_utilization(row, machine.peak);
 }
 
+struct BenchRequest {
+  std::string model = "base";
+  std::string precision = "auto";
+  int threads = 0;
+  int steps = 5;
+  bool scaling = false, sweep = false, json = false;
+};
+
+constexpr CommandSyntax kSyntax{
+    .name = "bench",
+    .usage =
+        "pretrain bench [--model NAME] [--scaling] [--sweep] [--json]\n\n"
+        "Measures this machine, each kernel and a training step. Every kernel's answer\n"
+        "is checked first."};
+
+OptionTable<BenchRequest> options() {
+  using Request = BenchRequest;
+  std::vector<std::string_view> names;
+  for (const Preset& preset : presets()) names.push_back(preset.name);
+  return {{{"model", "preset"}, word_of<Request>(&Request::model, names)},
+          {{"precision", "operands of products: f32, bf16 or auto"},
+           word_of<Request>(&Request::precision, {"auto", "f32", "bf16"})},
+          threads_option<Request>(&Request::threads),
+          {{"steps", "steps to measure"}, count_of<Request>(&Request::steps, 1, 1'000'000)},
+          {{"scaling", "compare with one thread, and say what would bound more"},
+           switch_of<Request>(&Request::scaling)},
+          {{"sweep", "instead: steps of two layers with other widths, contexts, batches and vocabularies"},
+           switch_of<Request>(&Request::sweep)},
+          {{"json", "print JSON"}, switch_of<Request>(&Request::json)}};
+}
+
 }  // namespace
 
 int bench_command(const Arguments& arguments, StopSignal& stop) {
-  std::string name = "base";
-  std::string precision = "auto";
-  int threads = inspect_machine().cores;
-  int steps = 5;
-  bool json = false;
-  bool scaling = false;
-  bool sweep = false;
-  po::options_description options;
-  options.add_options()("model", po::value(&name)->default_value(name), "preset")(
-      "precision", po::value(&precision)->default_value(precision),
-      "operands of products: f32, bf16 or auto")("threads", po::value(&threads)->default_value(threads),
-                                                 "training threads")(
-      "steps", po::value(&steps)->default_value(steps), "steps to measure")(
-      "scaling", po::bool_switch(&scaling), "compare with one thread, and say what would bound more")(
-      "sweep", po::bool_switch(&sweep),
-      "instead: steps of two layers with other widths, contexts, batches and vocabularies")(
-      "json", po::bool_switch(&json), "print JSON");
-  if (!parse_command_line(
-          arguments, options,
-          "pretrain bench [--model NAME] [--scaling] [--sweep] [--json]\nMeasures this machine, each kernel "
-          "and a training step. Every kernel's answer is checked first."))
-    return 0;
-  const auto preset = find_preset(name);
-  if (!preset) fail(ErrorKind::kUsage, "--model {}: no such preset", name);
+  const auto request = parse_command(arguments, options(), kSyntax);
+  if (!request) return 0;
+  const auto& [name, precision, asked_threads, steps, scaling, sweep, json] = *request;
+  const int threads = asked_threads > 0 ? asked_threads : inspect_machine().cores;
   if (sweep && scaling) fail(ErrorKind::kUsage, "--sweep and --scaling: one at a time");
-  if (threads < 1 || threads > 1024 || steps < 1)
-    fail(ErrorKind::kUsage, "--threads and --steps must be at least 1");
+  const auto preset = find_preset(name);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces

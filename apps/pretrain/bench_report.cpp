@@ -19,11 +19,10 @@ void print_products(const nlohmann::json& report) {
 
 void print_kernels(const nlohmann::json& report) {
   const double read = report["bandwidth"]["read"].get<double>();
-  fmt::print("\n{:42} {:>8} {:>10} {:>10} {:>13} {:>12}\n", "kernel", "ms", "MB", "GB/s", "of bandwidth",
-             "of rate then");
+  fmt::print("\n{:42} {:>8} {:>7} {:>6} {:>6} {:>5}\n", "kernel", "ms", "MB", "GB/s", "of mem", "then");
   for (const auto& k : report["kernels"]) {
     const double flops = k["flops"].get<double>();
-    fmt::print("{:42} {:>8.2f} {:>10.1f} {:>10.1f} {:>12.0f}% {:>12}\n", k["name"].get<std::string>(),
+    fmt::print("{:42} {:>8.2f} {:>7.1f} {:>6.1f} {:>5.0f}% {:>5}\n", k["name"].get<std::string>(),
                1e3 * k["seconds"].get<double>(), k["bytes"].get<double>() / 1e6,
                k["bytes_per_second"].get<double>() / 1e9, 100 * k["bytes_per_second"].get<double>() / read,
                flops > 0 ? fmt::format("{:.0f}%", 100 * k["of_rate_then"].get<double>()) : "");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/options.h"
 #include "apps/pretrain/session.h"
@@ -36,7 +37,7 @@ int branch_command(const Arguments& arguments, StopSignal& stop) {
   if (!request.given.contains("state") || request.given.at("state").empty())
     fail(ErrorKind::kUsage, "--state is missing; name a new folder for the branch");
   request.branch = std::move(branch);
-  run_session(request, stop);
+  given.check ? check_run(request, stop) : run_session(request, stop);
   return 0;
 }
 

@@ -1,153 +1,92 @@
 #include "apps/pretrain/configuration.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
-#include <limits>
-#include <sstream>
 
+#include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
-#include "libs/base/units.h"
 
 namespace pretrain {
 namespace {
 
-const std::string& value_of(const KeyValues& values, const std::string& key) {
-  const auto found = values.find(key);
-  if (found == values.end()) fail(ErrorKind::kUsage, "--{} is missing", key);
-  return found->second;
-}
-
-uint64_t integer(const KeyValues& values, const std::string& key, uint64_t least, uint64_t most) {
-  const std::string& text = value_of(values, key);
-  uint64_t value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || value < least || value > most) {
-    fail(ErrorKind::kUsage, "--{} {}: a whole number from {} to {} is needed", key, text, least, most);
-  }
-  return value;
-}
-
-double number(const KeyValues& values, const std::string& key, double least, double most) {
-  const std::string& text = value_of(values, key);
-  double value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() ||
-      !(value >= least && value <= most)) {
-    fail(ErrorKind::kUsage, "--{} {}: a number from {} to {} is needed", key, text, least, most);
-  }
-  return value;
-}
-
-template <typename T>
-T choice(const KeyValues& values, const std::string& key,
-         std::initializer_list<std::pair<std::string_view, T>> choices) {
-  const std::string& text = value_of(values, key);
-  std::string names;
-  for (const auto& [name, value] : choices) {
-    if (name == text) return value;
-    if (!names.empty()) names += " or ";
-    names += name;
-  }
-  fail(ErrorKind::kUsage, "--{} {}: {} is needed", key, text, names);
-}
-
-std::vector<Path> paths_of(const std::string& joined) {
-  std::vector<Path> paths;
-  std::istringstream lines(joined);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty()) paths.emplace_back(line);
-  }
-  return paths;
-}
-
-/// Relative paths of the command line become absolute, so that a resume from another folder finds them.
-void make_absolute(KeyValues& values, const char* key) {
-  const auto found = values.find(key);
-  if (found == values.end() || found->second.empty()) return;
-  std::string all;
-  for (const Path& path : paths_of(found->second)) {
-    if (!all.empty()) all += '\n';
-    all += std::filesystem::absolute(path).lexically_normal().string();
-  }
-  found->second = all;
-}
-
-void apply_preset(KeyValues& values, const Preset& preset) {
-  const auto set = [&](const char* key, const auto& value) {
-    values.try_emplace(key, fmt::format("{}", value));
-  };
-  set("layers", preset.layers);
-  set("d-model", preset.d_model);
-  set("heads", preset.heads);
-  set("d-ff", preset.d_ff);
-  set("context", preset.context);
-  set("batch", preset.batch);
-  set("learning-rate", preset.learning_rate);
-  set("validation-fraction", preset.validation_fraction);
+void apply_preset(RunConfiguration& c, const Preset& preset) {
   const bool characters = preset.vocabulary == 0;
-  set("tokenizer-type", characters ? "char" : "bpe");
   // Character sets are small; the limit only bounds languages with very many.
-  set("vocab", characters ? 8000 : preset.vocabulary);
+  constexpr uint32_t kCharacters = 8000;
+  c.model.layers = preset.layers;
+  c.model.d_model = preset.d_model;
+  c.model.heads = preset.heads;
+  c.model.d_ff = preset.d_ff;
+  c.model.context = preset.context;
+  c.batch = preset.batch;
+  c.trainer.schedule.peak = preset.learning_rate;
+  c.corpus.validation_fraction = preset.validation_fraction;
+  c.vocabulary.type = characters ? TokenizerType::kChar : TokenizerType::kBpe;
+  c.vocabulary.pieces = characters ? kCharacters : static_cast<uint32_t>(preset.vocabulary);
 }
 
-CorpusOptions corpus_options(const KeyValues& v, const std::string& key) {
-  CorpusOptions options;
-  options.inputs = paths_of(value_of(v, key));
-  options.documents = parse_document_mode(value_of(v, "documents"));
-  options.pages = parse_namespaces(value_of(v, "namespaces"));
-  options.pages.disambiguation = parse_disambiguation(value_of(v, "disambiguation"));
-  options.on_changed = parse_on_changed(value_of(v, "on-changed"));
-  options.seed = integer(v, "seed", 0, std::numeric_limits<uint64_t>::max());
-  options.validation_fraction = number(v, "validation-fraction", 0, 0.9);
-  return options;
+void set_value(RunConfiguration& c, const Option<RunConfiguration>& option, const std::string& text) {
+  std::vector<std::string> texts{text};
+  if (option.value.shape.is_list) texts = split_list(text);
+  try {
+    option.value.set(c, texts);
+  } catch (const Error& error) {
+    fail(error.kind(), "--{} {}: {}", option.info.name, text, error.what());
+  }
 }
 
-ModelConfig model_config(const KeyValues& v) {
-  constexpr uint64_t kMost = 10'000'000;  // validate() has the real bounds
-  ModelConfig model;
-  model.architecture = value_of(v, "arch");
-  model.layers = static_cast<int64_t>(integer(v, "layers", 1, kMost));
-  model.d_model = static_cast<int64_t>(integer(v, "d-model", 1, kMost));
-  model.heads = static_cast<int64_t>(integer(v, "heads", 1, kMost));
-  model.d_ff = static_cast<int64_t>(integer(v, "d-ff", 1, kMost));
-  model.vocabulary = static_cast<int64_t>(integer(v, "vocab", 300, 1'000'000));
-  model.context = static_cast<int64_t>(integer(v, "context", 2, kMost));
-  validate(model);
-  return model;
+std::string text_of(const Option<RunConfiguration>& option, const RunConfiguration& c) {
+  return joined_list(option.value.get(c));
 }
 
-TrainerOptions trainer_options(const KeyValues& v) {
-  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
-  TrainerOptions t;
-  t.max_steps = integer(v, "steps", 0, kAny);
-  t.max_tokens = integer(v, "tokens", 0, kAny);
-  t.max_time = parse_duration(value_of(v, "time"));
-  t.accumulate = static_cast<uint32_t>(integer(v, "accumulate", 1, 4096));
-  t.schedule.kind = parse_schedule(value_of(v, "schedule"));
-  t.schedule.peak = number(v, "learning-rate", 0, 10);
-  t.schedule.warmup_steps = integer(v, "warmup", 0, kAny / 2);
-  if (!value_of(v, "schedule-steps").empty())
-    t.schedule.total_steps = integer(v, "schedule-steps", 1, kAny / 2);
-  t.recompute = choice<Recompute>(
-      v, "recompute",
-      {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}});
-  t.precision = parse_precision(value_of(v, "precision"));
-  t.optimizer.weight_decay = number(v, "weight-decay", 0, 10);
-  t.optimizer.beta1 = number(v, "beta1", 0, 0.99999);
-  t.optimizer.beta2 = number(v, "beta2", 0, 0.9999999);
-  t.optimizer.gradient_clip = number(v, "grad-clip", 0, 1e9);
-  t.checkpoint_interval = parse_duration(value_of(v, "checkpoint-interval"));
-  t.checkpoint_every = integer(v, "checkpoint-every", 0, kAny);
-  t.evaluate_every = integer(v, "evaluate-every", 0, kAny);
-  t.sample_every = integer(v, "sample-every", 0, kAny);
-  t.log_every = integer(v, "log-every", 0, kAny);
-  return t;
+/// Defaults, changed by the preset, changed by the values. Empty ones are not given.
+RunConfiguration with_values(const KeyValues& values) {
+  RunConfiguration c;
+  const auto model = values.find("model");
+  if (model != values.end() && !model->second.empty()) set_value(c, *find_run_option("model"), model->second);
+  apply_preset(c, *find_preset(c.preset));
+  for (const auto& option : run_options()) {
+    const auto found = values.find(std::string(option.info.name));
+    if (found != values.end() && !found->second.empty()) set_value(c, option, found->second);
+  }
+  return c;
 }
 
-int thread_count(const KeyValues& v, const std::string& key, int automatic) {
-  return value_of(v, key).empty() ? automatic : static_cast<int>(integer(v, key, 1, 1024));
+PrecisionChoice decided(PrecisionChoice choice) {
+  if (choice != PrecisionChoice::kAuto) return choice;
+  return fastest_precision() == Precision::kBf16 ? PrecisionChoice::kBf16 : PrecisionChoice::kFloat32;
+}
+
+/// What one key says about another.
+void derive(RunConfiguration& c) {
+  const int cores = inspect_machine().cores;
+  if (c.workers == 0) c.workers = std::min(cores, 4);
+  if (c.threads == 0) c.threads = cores;
+  c.corpus.seed = c.seed;
+  c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
+  c.trainer.precision =
+      decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
+  c.trainer.micro_rows = micro_batch_rows(c.batch, c.model.context, c.micro_batch_tokens);
+  if (c.validation_inputs.empty()) return;
+  c.validation_corpus = c.corpus;
+  c.validation_corpus->inputs = c.validation_inputs;
+  c.validation_corpus->validation_fraction = 0;
+}
+
+void check(const RunConfiguration& c) {
+  if (c.corpus.inputs.empty()) {
+    fail(ErrorKind::kUsage,
+         "--corpus is missing; name files or folders with text, for example pretrain --corpus /wiki");
+  }
+  validate(c.model);
+  const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
+  if (c.trainer.schedule.kind == ScheduleKind::kCosine && !limited && c.trainer.schedule.total_steps == 0) {
+    fail(ErrorKind::kUsage,
+         "--schedule cosine needs to know where it ends; add --steps, --tokens or --epochs");
+  }
 }
 
 template <typename Number>
@@ -158,84 +97,53 @@ std::optional<Number> parse_whole(const std::string& text) {
   return value;
 }
 
+/// Older versions took a number without a unit for seconds, also as the last of several.
+std::string with_unit(std::string text) {
+  if (!text.empty() && std::isdigit(static_cast<unsigned char>(text.back())) != 0) text += 's';
+  return text;
+}
+
+bool keeps_value(const Option<RunConfiguration>& option, const RunConfiguration& saved,
+                 const std::string& text) {
+  RunConfiguration changed = saved;
+  set_value(changed, option, text);
+  return option.value.get(saved) == option.value.get(changed);
+}
+
 }  // namespace
 
 KeyValues resolve(const KeyValues& given) {
-  KeyValues values = given;
-  for (const Key& key : run_keys()) {
-    if (!key.fallback.empty()) values.try_emplace(std::string(key.name), key.fallback);
-  }
-  const auto preset = find_preset(values.at("model"));
-  if (!preset) {
-    std::string names;
-    for (const Preset& p : presets()) names += fmt::format(" {}", p.name);
-    fail(ErrorKind::kUsage, "--model {}: no such preset; there are{}", values.at("model"), names);
-  }
-  apply_preset(values, *preset);
-  for (const Key& key : run_keys()) values.try_emplace(std::string(key.name), "");
-  for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(values, key);
-  values["precision"] = precision_name(parse_precision(values["precision"]));
+  RunConfiguration c = with_values(given);
+  c.precision = decided(c.precision);
+  KeyValues values;
+  for (const auto& option : run_options()) values[std::string(option.info.name)] = text_of(option, c);
   return values;
 }
 
-Precision parse_precision(const std::string& text) {
-  if (text == "auto") return fastest_precision();
-  if (const auto precision = find_precision(text)) return *precision;
-  fail(ErrorKind::kUsage, "--precision {}: auto, f32 or bf16 is needed", text);
-}
-
-RunConfiguration to_configuration(const KeyValues& v) {
-  const int cores = inspect_machine().cores;
-  RunConfiguration c;
-  c.state_folder = state_folder_of(v);
-  if (value_of(v, "corpus").empty()) {
-    fail(ErrorKind::kUsage,
-         "--corpus is missing; name files or folders with text, for example pretrain --corpus /wiki");
-  }
-  c.corpus = corpus_options(v, "corpus");
-  if (!value_of(v, "validation-corpus").empty()) {
-    c.validation_corpus = corpus_options(v, "validation-corpus");
-    c.validation_corpus->validation_fraction = 0;
-  }
-  c.model = model_config(v);
-  c.vocabulary.type = choice<TokenizerType>(
-      v, "tokenizer-type",
-      {{"bpe", TokenizerType::kBpe}, {"unigram", TokenizerType::kUnigram}, {"char", TokenizerType::kChar}});
-  c.characters = c.vocabulary.type == TokenizerType::kChar;
-  c.vocabulary.pieces = static_cast<uint32_t>(c.model.vocabulary);
-  c.tokenizer_file = value_of(v, "tokenizer");
-  c.packing = parse_packing(value_of(v, "packing"));
-  c.batch = static_cast<int64_t>(integer(v, "batch", 1, 1'000'000));
-  c.micro_batch_tokens = static_cast<int64_t>(integer(v, "micro-batch-tokens", 1, 1'000'000'000));
-  c.shuffle_buffer = integer(v, "shuffle-buffer", 1, 100'000'000);
-  c.queue = integer(v, "queue", 1, 100'000);
-  c.seed = c.corpus.seed;
-  c.validation_tokens = integer(v, "validation-tokens", 0, 1'000'000'000);
-  c.epochs = static_cast<uint32_t>(integer(v, "epochs", 0, 1'000'000'000));
-  c.workers = thread_count(v, "workers", std::min(cores, 4));
-  c.threads = thread_count(v, "threads", cores);
-  c.store.keep = integer(v, "keep", 2, 1'000'000);
-  c.store.keep_every = integer(v, "keep-every", 0, std::numeric_limits<uint64_t>::max());
-  c.sample_tokens = integer(v, "sample-tokens", 0, 1'000'000);
-  c.trainer = trainer_options(v);
-  c.trainer.micro_rows = micro_batch_rows(c.batch, c.model.context, c.micro_batch_tokens);
-  const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
-  if (c.trainer.schedule.kind == ScheduleKind::kCosine && !limited && c.trainer.schedule.total_steps == 0) {
-    fail(ErrorKind::kUsage,
-         "--schedule cosine needs to know where it ends; add --steps, --tokens or --epochs");
-  }
+RunConfiguration to_configuration(const KeyValues& values) {
+  RunConfiguration c = with_values(values);
+  c.state_folder = state_folder_of(values);
+  derive(c);
+  check(c);
   return c;
 }
 
+Precision parse_precision(const std::string& text) {
+  RunConfiguration c;
+  set_value(c, *find_run_option("precision"), text);
+  return decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
+}
+
 Path state_folder_of(const KeyValues& given) {
+  const auto set = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return value != nullptr && *value != '\0' ? std::optional<Path>(value) : std::nullopt;
+  };
   const auto found = given.find("state");
-  if (found != given.end() && !found->second.empty()) return found->second;
-  if (const char* folder = std::getenv("STATE_DIRECTORY"); folder != nullptr && *folder != '\0')
-    return folder;
-  if (const char* base = std::getenv("XDG_STATE_HOME"); base != nullptr && *base != '\0')
-    return Path(base) / "pretrain";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return Path(home) / ".local/state/pretrain";
+  if (found != given.end() && !found->second.empty()) return std::filesystem::absolute(found->second);
+  if (const auto folder = set("STATE_DIRECTORY")) return *folder;
+  if (const auto base = set("XDG_STATE_HOME")) return *base / "pretrain";
+  if (const auto home = set("HOME")) return *home / ".local/state/pretrain";
   fail(ErrorKind::kUsage, "no place for the run's state: HOME is not set; use --state DIR");
 }
 
@@ -246,9 +154,31 @@ nlohmann::json to_json(const KeyValues& resolved) {
 KeyValues from_json(const nlohmann::json& json) {
   KeyValues values;
   for (const auto& [key, value] : json.items()) {
-    if (value.is_string()) values[key] = value.get<std::string>();
+    if (!value.is_string()) continue;
+    const auto* option = find_run_option(key);
+    const bool is_time = option != nullptr && option->value.shape.placeholder == "TIME";
+    values[key] = is_time ? with_unit(value.get<std::string>()) : value.get<std::string>();
   }
   return values;
+}
+
+std::string to_ini(const KeyValues& resolved) {
+  std::string text =
+      "# The configuration of this run. 'pretrain --config THIS_FILE --state NEW' begins another one like "
+      "it.\n";
+  std::string_view group;
+  for (const auto& option : run_options()) {
+    if (option.info.group != group) text += fmt::format("\n# {}\n", option.info.group);
+    group = option.info.group;
+    const auto found = resolved.find(std::string(option.info.name));
+    const std::string joined = found == resolved.end() ? "" : found->second;
+    if (joined.empty()) text += fmt::format("# {} =\n", option.info.name);
+    if (joined.empty()) continue;
+    const auto values = option.value.shape.is_list ? split_list(joined) : std::vector<std::string>{joined};
+    for (const std::string& value : values)
+      text += fmt::format("{} = {}\n", option.info.name, ini_value(value));
+  }
+  return text;
 }
 
 KeyValues complete(KeyValues saved) {
@@ -257,7 +187,9 @@ KeyValues complete(KeyValues saved) {
   // were begun by versions that had nothing but f32.
   std::string& precision = saved.try_emplace("precision", "auto").first->second;
   if (precision == "auto") precision = precision_name(Precision::kFloat32);
-  for (const Key& key : run_keys()) saved.try_emplace(std::string(key.name), key.fallback);
+  const RunConfiguration before = with_values(saved);
+  for (const auto& option : run_options())
+    saved.try_emplace(std::string(option.info.name), text_of(option, before));
   return saved;
 }
 
@@ -269,17 +201,14 @@ template <typename MayChange>
 KeyValues merge(const KeyValues& saved, const KeyValues& given, MayChange may_change,
                 std::string& differences) {
   KeyValues merged = complete(saved);
-  KeyValues absolute = given;
-  for (const char* key : {"corpus", "validation-corpus", "tokenizer", "state"}) make_absolute(absolute, key);
-  if (const auto found = absolute.find("precision"); found != absolute.end() && found->second == "auto")
-    absolute.erase(found);
-  for (const Key& key : run_keys()) {
-    const std::string name(key.name);
-    const auto found = absolute.find(name);
-    if (found == absolute.end()) continue;
-    if (may_change(key)) {
+  const RunConfiguration before = with_values(merged);
+  for (const auto& option : run_options()) {
+    const std::string name(option.info.name);
+    const auto found = given.find(name);
+    if (found == given.end() || (name == "precision" && found->second == "auto")) continue;
+    if (may_change(option.info)) {
       merged[name] = found->second;
-    } else if (!same_value(merged[name], found->second)) {
+    } else if (!keeps_value(option, before, found->second)) {
       differences += fmt::format("{}--{} {} (the run has {})", differences.empty() ? "" : ", ", name,
                                  found->second, merged[name].empty() ? "none" : merged[name]);
     }
@@ -292,7 +221,7 @@ KeyValues merge(const KeyValues& saved, const KeyValues& given, MayChange may_ch
 KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
   std::string differences;
   KeyValues merged = merge(
-      saved, given, [](const Key& key) { return key.kind == KeyKind::kChangeable; }, differences);
+      saved, given, [](const OptionInfo& key) { return key.kind == KeyKind::kChangeable; }, differences);
   if (!differences.empty()) {
     fail(ErrorKind::kUsage, "the state folder holds another run: {}; leave these out, or use another --state",
          differences);
@@ -303,7 +232,7 @@ KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
 KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given) {
   std::string differences;
   KeyValues merged = merge(
-      parent, given, [](const Key& key) { return may_change_in_branch(key.name); }, differences);
+      parent, given, [](const OptionInfo& key) { return may_change_in_branch(key.name); }, differences);
   if (!differences.empty()) {
     fail(ErrorKind::kUsage,
          "a branch has the model and the vocabulary of its parent: {}; leave these out, or train another "

@@ -19,12 +19,16 @@
 
 namespace pretrain {
 
+/// Numbers of the operands of products; `kAuto`: what is fastest on this processor.
+enum class PrecisionChoice { kAuto, kFloat32, kBf16 };
+
+/// Members hold the defaults of the keys; options.cpp binds each key to its member.
 struct RunConfiguration {
   Path state_folder;
   CorpusOptions corpus;
-  std::optional<CorpusOptions> validation_corpus;
-  ModelConfig model;  ///< vocabulary: what was asked for; the tokenizer may have fewer pieces
-  bool characters = false;
+  std::vector<Path> validation_inputs;
+  std::string preset = "base";
+  ModelConfig model;    ///< vocabulary: what was asked for; the tokenizer may have fewer pieces
   Path tokenizer_file;  ///< empty: train one
   VocabularyOptions vocabulary;
   Packing packing = Packing::kConcat;
@@ -35,29 +39,36 @@ struct RunConfiguration {
   uint64_t seed = 1;
   uint64_t validation_tokens = 32'768;
   uint32_t epochs = 0;
-  int workers = 1;
-  int threads = 1;
+  int workers = 0;  ///< 0: by the machine; to_configuration() decides
+  int threads = 0;  ///< 0: by the machine; to_configuration() decides
+  PrecisionChoice precision = PrecisionChoice::kAuto;
   StoreOptions store;
-  TrainerOptions trainer;
+  TrainerOptions trainer{.schedule = {.warmup_steps = 100}};
   uint64_t sample_tokens = 120;
+
+  /// Follows from the others in to_configuration().
+  std::optional<CorpusOptions> validation_corpus = {};
 };
 
 /// All keys with their values: what was given, else what the preset says, else the default.
-/// Errors: kUsage for an unknown preset.
+/// Errors: kUsage, naming the key.
 KeyValues resolve(const KeyValues& given);
 
-/// Errors: kUsage, naming key, value and what is allowed.
+/// Types, bounds, and what one key says about another. Errors: kUsage, naming key, value and what is allowed.
 RunConfiguration to_configuration(const KeyValues& resolved);
 
 /// "f32", "bf16", or "auto" for what is fastest on this processor. Errors: kUsage.
 Precision parse_precision(const std::string& text);
 
-/// The state folder that was named, or the default one.
+/// The state folder that was named, or the default one, absolute. Errors: kUsage when there is no default.
 Path state_folder_of(const KeyValues& given);
 
-/// For the manifest, and back.
+/// For the manifest, and back: an object of key and text.
 nlohmann::json to_json(const KeyValues& resolved);
 KeyValues from_json(const nlohmann::json& json);
+
+/// As a configuration file, in the groups of the help; keys without a value are comments.
+std::string to_ini(const KeyValues& resolved);
 
 /// The configuration to continue a run with: the saved one, changed by what was given.
 /// Errors: kUsage, listing each fixed key that was given with another value.

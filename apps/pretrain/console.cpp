@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/terminal.h"
+#include "libs/base/text.h"
 #include "libs/base/units.h"
 #include "tokenizer/stream_decoder.h"
 
@@ -26,7 +28,13 @@ Console::Console(Compute& compute, const ModelConfig& model, const ParameterLayo
       tokenizer_(tokenizer),
       options_(options),
       live_(error_is_terminal()),
-      interval_(live_ ? kLiveInterval : kPlainInterval) {}
+      interval_(live_ ? kLiveInterval : kPlainInterval),
+      evaluation_(options.before.evaluation) {
+  if (options.before.saved) {
+    const auto age = std::chrono::system_clock::now() - *options.before.saved;
+    last_saved_ = Clock::now() - std::max<std::chrono::system_clock::duration>(age, {});
+  }
+}
 
 Console::~Console() {
   clear_live_line();
@@ -39,7 +47,7 @@ void Console::show(const std::string& line) {
   if (log_place() == LogPlace::kJournal) interval_ = std::min<Clock::duration>(2 * interval_, kRarest);
 }
 
-void Console::on_step(const StepRecord& record, const SourceStatus& source) {
+void Console::on_step(const StepRecord& record, const SourceStatus&) {
   const double share = std::max(kSmoothing, 1.0 / static_cast<double>(++steps_seen_));
   const auto smooth = [&](double& value, double newest) { value += share * (newest - value); };
   if (record.applied) smooth(smooth_loss_, record.loss);
@@ -50,55 +58,79 @@ void Console::on_step(const StepRecord& record, const SourceStatus& source) {
   const auto now = Clock::now();
   if (last_shown_ && now - *last_shown_ < interval_) return;
   last_shown_ = now;
-  show(status_line(record, source));
+  tell_epoch_time();
+  const LiveStatus status = status_of(record);
+  show(live_ ? live_line(status, terminal_columns() - 1) : status_line(status));
 }
 
-std::string Console::status_line(const StepRecord& record, const SourceStatus& source) {
-  std::string line = fmt::format("step {}", format_count(record.step));
-  if (options_.max_steps > 0) line += fmt::format("/{}", format_count(options_.max_steps));
-  line += fmt::format(" | {} tokens | loss {:.3f}", format_count(record.tokens), smooth_loss_);
-  if (validation_loss_) line += fmt::format(" | val {:.3f}", *validation_loss_);
-  line += fmt::format(" | lr {:.2g} | {} tok/s | util {:.0f} %", record.learning_rate,
-                      format_count(static_cast<uint64_t>(smooth_rate_)), 100 * smooth_utilization_);
-  line += fmt::format(" | wait {:.1f} %", step_seconds_ > 0 ? 100 * wait_seconds_ / step_seconds_ : 0);
-  line += fmt::format(" | buffer {:.0f} % | queue {}/{}",
-                      100.0 * static_cast<double>(source.buffered_sequences) /
-                          static_cast<double>(std::max<uint64_t>(source.buffer_capacity, 1)),
-                      source.queued_batches, source.queue_capacity);
-  line += last_saved_ ? fmt::format(" | saved {} ago", format_duration(Clock::now() - *last_saved_))
-                      : " | not saved";
-  return line + time_left(record);
+LiveStatus Console::status_of(const StepRecord& record) const {
+  LiveStatus status{.step = record.step,
+                    .tokens = record.tokens,
+                    .max_steps = options_.max_steps,
+                    .loss = smooth_loss_,
+                    .time_left = time_left(record),
+                    .tokens_per_second = smooth_rate_,
+                    .learning_rate = record.learning_rate,
+                    .utilization = smooth_utilization_,
+                    .wait_share = step_seconds_ > 0 ? wait_seconds_ / step_seconds_ : 0};
+  if (evaluation_) {
+    status.validation_loss = evaluation_->loss;
+    status.bits_per_byte = evaluation_->bits_per_byte;
+  }
+  if (last_saved_) status.since_save = Clock::now() - *last_saved_;
+  return status;
 }
 
-std::string Console::time_left(const StepRecord& record) const {
-  double seconds = -1;
+/// Until the first limit is reached; nothing without a limit that can be foreseen.
+std::optional<std::chrono::nanoseconds> Console::time_left(const StepRecord& record) const {
+  std::optional<double> seconds;
   const auto lower = [&](double candidate) {
-    if (candidate >= 0 && (seconds < 0 || candidate < seconds)) seconds = candidate;
+    candidate = std::max(candidate, 0.0);
+    seconds = std::min(seconds.value_or(candidate), candidate);
   };
-  const double step_seconds = step_seconds_ / static_cast<double>(steps_seen_);
-  if (options_.max_steps > 0) lower(static_cast<double>(options_.max_steps - record.step) * step_seconds);
-  if (options_.max_tokens > record.tokens) {
-    lower(static_cast<double>(options_.max_tokens - record.tokens) / std::max(smooth_rate_, 1e-9));
+  const auto until_tokens = [&](double tokens) {
+    const double left = tokens - static_cast<double>(record.tokens);
+    if (smooth_rate_ > 0) lower(left / smooth_rate_);
+  };
+  const double step_seconds = step_seconds_ / static_cast<double>(std::max<uint64_t>(steps_seen_, 1));
+  if (options_.max_steps > 0) {
+    const uint64_t left = options_.max_steps - std::min(options_.max_steps, record.step);
+    lower(static_cast<double>(left) * step_seconds);
   }
-  if (options_.max_time.count() > 0) {
+  if (options_.max_tokens > 0) until_tokens(static_cast<double>(options_.max_tokens));
+  if (options_.max_epochs > 0 && options_.epoch_tokens > 0)
+    until_tokens(static_cast<double>(options_.max_epochs) * static_cast<double>(options_.epoch_tokens));
+  if (options_.max_time.count() > 0)
     lower(std::chrono::duration<double>(options_.max_time - (Clock::now() - start_)).count());
-  }
-  if (seconds < 0) return "";
-  return fmt::format(" | {} left", format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                       std::chrono::duration<double>(std::max(seconds, 0.0)))));
+  if (!seconds) return std::nullopt;
+  constexpr double kLongest = 9e9;  // seconds that nanoseconds of 64 bits can hold
+  return std::chrono::nanoseconds(static_cast<int64_t>(std::min(*seconds, kLongest) * 1e9));
+}
+
+/// How long one pass over the text takes, as soon as the speed is known.
+void Console::tell_epoch_time() {
+  constexpr double kEnoughSeconds = 5;
+  constexpr uint64_t kEnoughSteps = 3;
+  if (epoch_time_told_ || options_.epoch_tokens == 0 || smooth_rate_ <= 0) return;
+  if (steps_seen_ < kEnoughSteps || step_seconds_ < kEnoughSeconds) return;
+  epoch_time_told_ = true;
+  const double seconds = std::min(static_cast<double>(options_.epoch_tokens) / smooth_rate_, 9e9);
+  log_info("speed: {}; an epoch of about {} tokens takes about {}", format_rate(smooth_rate_),
+           format_count(round_estimate(static_cast<double>(options_.epoch_tokens))),
+           format_duration(std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9))));
 }
 
 void Console::on_evaluation(uint64_t step, const EvaluationResult& result) {
-  validation_loss_ = result.loss;
+  evaluation_ = result;
   log_info("validation at step {}: loss {:.4f}, perplexity {:.1f}, {:.3f} bits per byte", format_count(step),
            result.loss, result.perplexity, result.bits_per_byte);
 }
 
 void Console::on_sample(uint64_t step, const float* parameters) {
-  if (options_.sample_tokens == 0) return;
-  last_sample_ = write_sample(step, parameters);
-  if (first_sample_.empty()) first_sample_ = last_sample_;
-  log_info("sample at step {}:\n{}", format_count(step), last_sample_);
+  // Before the first step there is nothing to see: it would be noise.
+  if (options_.sample_tokens == 0 || step == 0) return;
+  log_info("sample at step {}:\n{}", format_count(step),
+           printable(write_sample(step, parameters), LineBreaks::kKeep));
 }
 
 void Console::on_saved(const SaveResult& result) {

@@ -1,5 +1,5 @@
 #pragma once
-// What a person sees while a run trains: one live line on a terminal, plain lines now and then elsewhere,
+// What the user sees while a run trains: one live line on a terminal, plain lines now and then elsewhere,
 // samples, and what became of checkpoints.
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "apps/pretrain/live_line.h"
 #include "libs/base/file.h"
 #include "libs/model/generation.h"
 #include "libs/train/trainer.h"
@@ -15,13 +16,21 @@
 
 namespace pretrain {
 
+/// What was there before this session.
+struct KnownBefore {
+  std::optional<EvaluationResult> evaluation = {};                  ///< the newest
+  std::optional<std::chrono::system_clock::time_point> saved = {};  ///< when the newest checkpoint was made
+};
+
 struct ConsoleOptions {
-  uint64_t max_steps = 0, max_tokens = 0;
+  uint64_t max_steps = 0, max_tokens = 0, max_epochs = 0;
+  uint64_t epoch_tokens = 0;  ///< estimated; 0: not known
   std::chrono::milliseconds max_time{0};
   uint64_t sample_tokens = 120;
   uint64_t seed = 1;
   std::stop_token stop = {};               ///< ends a sample early
   std::function<void()> on_progress = {};  ///< called after each token of a sample
+  KnownBefore before = {};
 };
 
 /// Single-owner; lives on the trainer's thread.
@@ -36,16 +45,13 @@ class Console : public TrainObserver {
   void on_sample(uint64_t step, const float* parameters) override;
   void on_saved(const SaveResult& result) override;
 
-  /// The first and the last sample, for the summary.
-  const std::string& first_sample() const { return first_sample_; }
-  const std::string& last_sample() const { return last_sample_; }
-
  private:
   using Clock = std::chrono::steady_clock;
 
   std::string write_sample(uint64_t step, const float* parameters);
-  std::string status_line(const StepRecord& record, const SourceStatus& source);
-  std::string time_left(const StepRecord& record) const;
+  LiveStatus status_of(const StepRecord& record) const;
+  std::optional<std::chrono::nanoseconds> time_left(const StepRecord& record) const;
+  void tell_epoch_time();
   void show(const std::string& line);
 
   Compute& compute_;
@@ -58,11 +64,11 @@ class Console : public TrainObserver {
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> last_shown_;
   std::optional<Clock::time_point> last_saved_;
-  std::optional<double> validation_loss_;
+  std::optional<EvaluationResult> evaluation_;
+  bool epoch_time_told_ = false;
   double smooth_loss_ = 0, smooth_rate_ = 0, smooth_utilization_ = 0;
   double wait_seconds_ = 0, step_seconds_ = 0;
   uint64_t steps_seen_ = 0;
-  std::string first_sample_, last_sample_;
 };
 
 }  // namespace pretrain

@@ -1,25 +1,53 @@
 #pragma once
-// The options with which the commands beside train read a corpus; they mean what the keys of a run mean.
+// The options with which the commands besides train read a corpus; they mean what the keys of a run mean.
 
-#include <string>
-#include <vector>
-
-#include <boost/program_options.hpp>
-
+#include "apps/pretrain/option.h"
 #include "pipeline/corpus/catalog.h"
 
 namespace pretrain {
 
-/// As given on the command line, with the defaults of a run.
-struct CorpusArguments {
-  std::string documents = "files";
-  std::string namespaces = "0";
-  std::string disambiguation = "drop";
+/// Rows documents, namespaces and disambiguation for a member of T.
+template <typename T>
+OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
+  const OptionValue<T> namespaces{
+      {"LIST"},
+      [corpus](T& object, std::span<const std::string> texts) {
+        (object.*corpus).pages.namespaces = parse_namespaces(texts.front()).namespaces;
+      },
+      [corpus](const T& object) -> std::vector<std::string> {
+        return {fmt::format("{}", fmt::join((object.*corpus).pages.namespaces, ","))};
+      }};
+  return {{{"documents", "what a document is in plain text: files or paragraphs"},
+           choice_of<T>(at(corpus, &CorpusOptions::documents),
+                        std::vector<std::pair<std::string_view, DocumentMode>>{
+                            {"files", DocumentMode::kFiles}, {"paragraphs", DocumentMode::kParagraphs}})},
+          {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"}, namespaces},
+          {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop"},
+           choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation),
+                        std::vector<std::pair<std::string_view, Disambiguation>>{
+                            {"keep", Disambiguation::kKeep}, {"drop", Disambiguation::kDrop}})}};
+}
 
-  /// Adds --documents, --namespaces and --disambiguation; what is parsed then stands here.
-  void add_to(boost::program_options::options_description& options);
-  /// With nothing held out. Errors: kUsage, naming the option.
-  CorpusOptions options(const std::vector<std::string>& inputs) const;
-};
+/// Row on-changed for a member of T.
+template <typename T>
+Option<T> on_changed_option(CorpusOptions T::*corpus) {
+  return {{"on-changed", "when a file changes while it is read: fail or skip"},
+          choice_of<T>(at(corpus, &CorpusOptions::on_changed),
+                       std::vector<std::pair<std::string_view, OnChanged>>{{"fail", OnChanged::kFail},
+                                                                           {"skip", OnChanged::kSkip}})};
+}
+
+/// Row threads, where 0 stands for all cores.
+template <typename T>
+Option<T> threads_option(int T::*threads) {
+  return {{"threads", "threads to compute with", "", KeyKind::kChangeable, "all cores"},
+          optional_count_of<T>(threads, 1024)};
+}
+
+template <typename T>
+OptionTable<T> operator+(OptionTable<T> table, const OptionTable<T>& more) {
+  table.insert(table.end(), more.begin(), more.end());
+  return table;
+}
 
 }  // namespace pretrain

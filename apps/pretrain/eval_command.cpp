@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/pretrain/command_line.h"
+#include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
@@ -20,7 +20,39 @@
 namespace pretrain {
 namespace {
 
-namespace po = boost::program_options;
+struct EvalRequest {
+  Path checkpoint;
+  CorpusOptions corpus{.validation_fraction = 1};
+  uint64_t tokens = 0;
+  Path ids_file;
+  int threads = 0;
+};
+
+constexpr CommandSyntax kSyntax{.name = "eval",
+                                .usage =
+                                    "pretrain eval --checkpoint DIR --corpus PATH...\n\n"
+                                    "Loss in nats per token, perplexity, and bits per byte of text.",
+                                .examples =
+                                    "Example:\n"
+                                    "  pretrain eval --checkpoint ~/.local/state/pretrain test.txt",
+                                .positional = "corpus"};
+
+OptionTable<EvalRequest> options() {
+  using Request = EvalRequest;
+  return OptionTable<Request>{
+             {{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
+              path_of<Request>(&Request::checkpoint)},
+             {{"corpus", "files and folders to evaluate on, all of their text"},
+              paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
+             {{"tokens", "at most this many tokens; 0: all"}, count_of<Request>(&Request::tokens)},
+             {{"logits",
+               "print the logits (log-probabilities before softmax) after the ids in this file, "
+               "separated by blanks, instead"},
+              path_of<Request>(&Request::ids_file)},
+             on_changed_option<Request>(&Request::corpus),
+             threads_option<Request>(&Request::threads)} +
+         corpus_options<Request>(&Request::corpus);
+}
 
 /// Logits of given ids and a greedy continuation, for comparison with other programs.
 nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_file) {
@@ -64,35 +96,15 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
 }  // namespace
 
 int eval_command(const Arguments& arguments, StopSignal& stop) {
-  std::string checkpoint;
-  std::string ids_file;
-  std::vector<std::string> corpus;
-  CorpusArguments reading;
-  std::string on_changed = "fail";
-  uint64_t tokens = 0;
-  int threads = 0;
-  po::options_description options;
-  options.add_options()("checkpoint", po::value(&checkpoint)->required(),
-                        "checkpoint, run's state folder, or model folder")(
-      "corpus", po::value(&corpus)->multitoken(), "files and folders to evaluate on, all of their text")(
-      "on-changed", po::value(&on_changed)->default_value(on_changed),
-      "when a file changes while it is read: fail or skip")("tokens", po::value(&tokens)->default_value(0),
-                                                            "at most this many tokens; 0: all")(
-      "logits", po::value(&ids_file),
-      "print the logits after the ids (separated by blanks) in this file instead")(
-      "threads", po::value(&threads)->default_value(0), "0: all cores");
-  reading.add_to(options);
-  const std::string usage =
-      "pretrain eval --checkpoint DIR --corpus PATH...\n"
-      "Loss in nats per token, perplexity, and bits per byte of text.";
-  if (!parse_command_line(arguments, options, usage)) return 0;
-  if (corpus.empty() && ids_file.empty())
-    fail(ErrorKind::kUsage, "--corpus is missing; usage: {}", usage.substr(0, usage.find('\n')));
-  CorpusOptions corpus_options = reading.options(corpus);
-  corpus_options.on_changed = parse_on_changed(on_changed);
-  corpus_options.validation_fraction = 1;
+  const auto request = parse_command(arguments, options(), kSyntax);
+  if (!request) return 0;
+  const CorpusOptions& corpus_options = request->corpus;
+  const Path& ids_file = request->ids_file;
+  const uint64_t tokens = request->tokens;
+  const Path checkpoint = checkpoint_or_environment(request->checkpoint, kSyntax);
+  if (corpus_options.inputs.empty() && ids_file.empty()) fail_missing("corpus", kSyntax);
   ModelFolder model = open_model(checkpoint);
-  Compute compute(threads > 0 ? threads : inspect_machine().cores);
+  Compute compute(request->threads > 0 ? request->threads : inspect_machine().cores);
   if (!ids_file.empty()) {
     fmt::print("{}\n", logits_of(model, compute, ids_file).dump());
     return 0;

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
-#include "apps/pretrain/command_line.h"
+#include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/base/standard_streams.h"
+#include "libs/base/terminal.h"
+#include "libs/base/text.h"
 #include "libs/model/generation.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/stream_decoder.h"
@@ -13,7 +16,42 @@
 namespace pretrain {
 namespace {
 
-namespace po = boost::program_options;
+struct GenerateRequest {
+  Path checkpoint;
+  std::string prompt;
+  uint64_t tokens = 200;
+  SamplingOptions sampling{.temperature = 0.8};
+  int threads = 0;
+};
+
+constexpr CommandSyntax kSyntax{
+    .name = "generate",
+    .usage =
+        "pretrain generate --checkpoint DIR [--prompt TEXT] [--tokens N] ...\n\n"
+        "Writes text with a model, from a prompt or from the start of a document.",
+    .examples =
+        "Examples:\n"
+        "  pretrain generate --checkpoint ~/.local/state/pretrain --prompt 'The history of'\n"
+        "  pretrain generate DIR --prompt 'ROMEO:' --temperature 0.7 --top-k 40",
+    .positional = "checkpoint"};
+
+OptionTable<GenerateRequest> options() {
+  using Request = GenerateRequest;
+  constexpr double kLeastShare = 1e-6;
+  return {{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
+           path_of<Request>(&Request::checkpoint)},
+          {{"prompt", "text to continue"}, text_of<Request>(&Request::prompt)},
+          {{"tokens", "most tokens to write"}, count_of<Request>(&Request::tokens)},
+          {{"temperature", "0: always the most likely token"},
+           number_of<Request>(at(&Request::sampling, &SamplingOptions::temperature), 0, 1000)},
+          {{"top-k", "choose among this many most likely tokens; 0: all"},
+           count_of<Request>(at(&Request::sampling, &SamplingOptions::top_k), 0, 10'000'000)},
+          {{"top-p", "choose among the most likely tokens of this share"},
+           number_of<Request>(at(&Request::sampling, &SamplingOptions::top_p), kLeastShare, 1)},
+          {{"seed", "another seed, another text"},
+           count_of<Request>(at(&Request::sampling, &SamplingOptions::seed))},
+          threads_option<Request>(&Request::threads)};
+}
 
 /// Streams text to standard output, token by token.
 void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const SamplingOptions& sampling,
@@ -27,47 +65,30 @@ void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const S
   model.tokenizer->encode(prompt, ids);
   std::span<const float> logits = generator.feed(model.tokenizer->end_of_text());  // a document begins
   for (const uint32_t id : ids) logits = generator.feed(id);
-  fmt::print("{}", prompt);
+  // A terminal obeys control characters, a file or another program may want them.
+  const auto show = [on_terminal = output_is_terminal()](const std::string& text) {
+    fmt::print("{}", on_terminal ? printable(text, LineBreaks::kKeep) : text);
+  };
+  show(prompt);
   for (uint64_t i = 0; i < tokens && !stop.stop_requested(); ++i) {
     const uint32_t token = sample_token(logits, sampling, rng);
     if (token == model.tokenizer->end_of_text()) break;
-    fmt::print("{}", decoder.push(token));
+    show(decoder.push(token));
     flush_output();
     logits = generator.feed(token);
   }
-  fmt::print("{}\n", decoder.flush());
+  show(decoder.flush() + "\n");
 }
 
 }  // namespace
 
 int generate_command(const Arguments& arguments, StopSignal& stop) {
-  std::string checkpoint;
-  std::string prompt;
-  uint64_t tokens = 200;
-  SamplingOptions sampling{.temperature = 0.8};
-  int threads = 0;
-  po::options_description options;
-  options.add_options()("checkpoint", po::value(&checkpoint)->required(),
-                        "checkpoint, run's state folder, or model folder")(
-      "prompt", po::value(&prompt), "text to go on with")("tokens", po::value(&tokens)->default_value(tokens),
-                                                          "most tokens to write")(
-      "temperature", po::value(&sampling.temperature)->default_value(0.8, "0.8"),
-      "0: always the most likely token")("top-k", po::value(&sampling.top_k)->default_value(0),
-                                         "choose among this many most likely tokens; 0: all")(
-      "top-p", po::value(&sampling.top_p)->default_value(1.0, "1"),
-      "choose among the most likely tokens of this share")(
-      "seed", po::value(&sampling.seed)->default_value(0), "another seed, another text")(
-      "threads", po::value(&threads)->default_value(0), "0: all cores");
-  const std::string usage =
-      "pretrain generate --checkpoint DIR [--prompt TEXT] [--tokens N] ...\n"
-      "Writes text with a model, from a prompt or from the start of a document.";
-  if (!parse_command_line(arguments, options, usage)) return 0;
-  if (!(sampling.temperature >= 0) || !(sampling.top_p > 0 && sampling.top_p <= 1) || threads < 0) {
-    fail(ErrorKind::kUsage,
-         "--temperature must not be negative, --top-p lies in (0, 1], --threads is at least 0");
-  }
+  const auto request = parse_command(arguments, options(), kSyntax);
+  if (!request) return 0;
+  const Path checkpoint = checkpoint_or_environment(request->checkpoint, kSyntax);
   ModelFolder model = open_model(checkpoint);
-  write_text(model, prompt, tokens, sampling, threads > 0 ? threads : inspect_machine().cores, stop.token());
+  const int threads = request->threads > 0 ? request->threads : inspect_machine().cores;
+  write_text(model, request->prompt, request->tokens, request->sampling, threads, stop.token());
   return 0;
 }
 

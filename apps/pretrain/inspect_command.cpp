@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/arguments.h"
 #include "apps/pretrain/branch.h"
-#include "apps/pretrain/command_line.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/inspect_corpus.h"
@@ -16,7 +16,34 @@
 namespace pretrain {
 namespace {
 
-namespace po = boost::program_options;
+struct InspectRequest {
+  std::vector<Path> paths;
+  CorpusOptions corpus{.on_changed = OnChanged::kSkip, .validation_fraction = 0};
+  Path tokenizer;
+  double tokens_per_second = 0;
+  uint64_t shown = 0;
+};
+
+constexpr CommandSyntax kSyntax{.name = "inspect",
+                                .usage =
+                                    "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\n\n"
+                                    "Verifies and describes; changes nothing.",
+                                .positional = "path"};
+
+OptionTable<InspectRequest> options() {
+  using Request = InspectRequest;
+  constexpr double kSlowest = 1e-3, kFastest = 1e12;
+  return OptionTable<Request>{{{"path", "what to look at; the name --path may be left out"},
+                               paths_of<Request>(&Request::paths)},
+                              {{"tokenizer", "SentencePiece model, checkpoint or run, to count tokens with"},
+                               path_of<Request>(&Request::tokenizer)},
+                              {{"tokens-per-second", "training speed to estimate an epoch's time with", "",
+                                KeyKind::kChangeable, "none"},
+                               number_of<Request>(&Request::tokens_per_second, kSlowest, kFastest)},
+                              {{"show", "print this many documents of dumps, each after its wikitext"},
+                               count_of<Request>(&Request::shown)}} +
+         corpus_options<Request>(&Request::corpus);
+}
 
 void describe_checkpoint(const Checkpoint& checkpoint) {
   const Manifest& manifest = checkpoint.manifest;
@@ -95,29 +122,19 @@ Object object_at(const Path& path) {
 }  // namespace
 
 int inspect_command(const Arguments& arguments, StopSignal& stop) {
-  std::vector<std::string> paths;
-  CorpusArguments corpus;
-  CorpusQuestion question;
-  double tokens_per_second = 0;
-  po::options_description options;
-  options.add_options()("path", po::value(&paths)->multitoken()->required(),
-                        "checkpoint, state folder, model folder, or corpus")(
-      "tokenizer", po::value(&question.tokenizer),
-      "SentencePiece model, or a checkpoint folder, to count tokens with")(
-      "tokens-per-second", po::value(&tokens_per_second), "training speed to estimate an epoch's time with")(
-      "show", po::value(&question.shown), "print this many documents of dumps, each after its wikitext");
-  corpus.add_to(options);
-  const std::string usage =
-      "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\nVerifies and describes; changes nothing.";
-  const auto given = parse_command_line(arguments, options, usage, "path");
-  if (!given) return 0;
-  question.corpus = corpus.options(paths);
-  question.corpus.on_changed = OnChanged::kSkip;
-  if (given->contains("tokens-per-second")) {
-    if (!(tokens_per_second > 0))
-      fail(ErrorKind::kUsage, "--tokens-per-second {}: a rate above 0 is needed", tokens_per_second);
-    question.tokens_per_second = tokens_per_second;
+  const auto request = parse_command(arguments, options(), kSyntax);
+  if (!request) return 0;
+  const std::vector<Path>& paths = request->paths;
+  if (paths.empty()) {
+    fail(ErrorKind::kUsage, "a path is missing; usage: {}",
+         kSyntax.usage.substr(0, kSyntax.usage.find('\n')));
   }
+  CorpusQuestion question;
+  question.corpus = request->corpus;
+  question.corpus.inputs = paths;
+  question.tokenizer = request->tokenizer.string();
+  question.shown = request->shown;
+  if (request->tokens_per_second > 0) question.tokens_per_second = request->tokens_per_second;
   switch (object_at(paths.front())) {
     case Object::kCheckpoint:
       describe_checkpoint(verify_checkpoint(paths.front()));

@@ -2,190 +2,329 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
+#include <cstdlib>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "libs/base/error.h"
-#include "libs/base/file.h"
+#include "apps/pretrain/arguments.h"
+#include "apps/pretrain/configuration.h"
 
 namespace pretrain {
 namespace {
 
-namespace po = boost::program_options;
+using Run = RunConfiguration;
+using Model = ModelConfig;
+using Train = TrainerOptions;
 
 constexpr KeyKind kFixed = KeyKind::kFixed;
 constexpr KeyKind kChangeable = KeyKind::kChangeable;
 
-constexpr std::array kKeys{
-    Key{"corpus", kChangeable, "", "files and folders to train on; may be given several times"},
-    Key{"documents", kFixed, "files", "what a document is in plain text: files or paragraphs"},
-    Key{"namespaces", kFixed, "0", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"},
-    Key{"disambiguation", kFixed, "drop", "disambiguation pages of MediaWiki dumps: keep or drop"},
-    Key{"on-changed", kChangeable, "fail", "when a shard changes while it is read: fail or skip"},
-    Key{"state", kChangeable, "",
-        "folder of the run [$STATE_DIRECTORY, $XDG_STATE_HOME/pretrain, ~/.local/state/pretrain]"},
-    Key{"workers", kChangeable, "", "loader threads [up to 4, by cores]"},
-    Key{"threads", kChangeable, "", "training threads [cores]"},
-    Key{"model", kFixed, "base",
-        "preset: base large xl-vocab quality prototype shakespeare small v2 tiny fast"},
-    Key{"arch", kFixed, "gpt2", "architecture: gpt2"},
-    Key{"layers", kFixed, "", "layers [preset]"},
-    Key{"d-model", kFixed, "", "width of the residual stream [preset]"},
-    Key{"heads", kFixed, "", "attention heads [preset]"},
-    Key{"d-ff", kFixed, "", "width of the MLP [preset]"},
-    Key{"context", kFixed, "", "tokens of a sequence [preset]"},
-    Key{"batch", kFixed, "", "sequences of a batch [preset]"},
-    Key{"accumulate", kFixed, "1", "batches of one optimizer step"},
-    Key{"micro-batch-tokens", kFixed, "2048", "largest part of a batch that is worked through at once"},
-    Key{"recompute", kChangeable, "cheap",
-        "what the backward pass computes again to save memory: none, cheap (norms, activations) or layers"},
-    Key{"precision", kFixed, "auto",
-        "operands of matrix products: f32, bf16, or auto (bf16 where the processor multiplies it, else f32)"},
-    Key{"vocab", kFixed, "", "pieces of the vocabulary, at most [preset]"},
-    Key{"tokenizer-type", kFixed, "", "bpe, unigram or char [bpe; char for character presets]"},
-    Key{"tokenizer", kFixed, "", "SentencePiece model to use instead of training one"},
-    Key{"packing", kFixed, "concat", "concat (nothing wasted) or chunk (each document alone)"},
-    Key{"shuffle-buffer", kFixed, "50000", "sequences that are mixed"},
-    Key{"queue", kChangeable, "32", "batches made ahead"},
-    Key{"seed", kFixed, "1", "seed of everything random"},
-    Key{"validation-fraction", kFixed, "", "share of documents held out [preset]"},
-    Key{"validation-corpus", kFixed, "", "evaluate on this corpus instead"},
-    Key{"validation-tokens", kFixed, "32768", "size of the evaluation set"},
-    Key{"learning-rate", kFixed, "", "peak learning rate [preset]"},
-    Key{"warmup", kFixed, "100", "steps of linear warmup"},
-    Key{"schedule", kFixed, "constant", "constant or cosine (needs steps, tokens or epochs)"},
-    Key{"schedule-steps", kChangeable, "", "step at which cosine ends [from the limit of the first start]"},
-    Key{"weight-decay", kFixed, "0.1", "decoupled weight decay on matrices"},
-    Key{"beta1", kFixed, "0.9", "AdamW: memory of the first moment"},
-    Key{"beta2", kFixed, "0.99", "AdamW: memory of the second moment"},
-    Key{"grad-clip", kFixed, "1.0", "largest global gradient norm; 0: no clipping"},
-    Key{"steps", kChangeable, "0", "stop after this many steps in all; 0: no limit"},
-    Key{"tokens", kChangeable, "0", "stop after this many tokens in all; 0: no limit"},
-    Key{"epochs", kChangeable, "0", "stop after this many epochs; 0: no limit"},
-    Key{"time", kChangeable, "0s", "stop after this time, for example 2h; 0s: no limit"},
-    Key{"checkpoint-interval", kChangeable, "10min", "time between checkpoints; 0s: not by time"},
-    Key{"checkpoint-every", kChangeable, "0", "steps between checkpoints; 0: not by steps"},
-    Key{"keep", kChangeable, "3", "newest checkpoints to keep, at least 2"},
-    Key{"keep-every", kChangeable, "0",
-        "keep each checkpoint whose step is a multiple of this for good; 0: none"},
-    Key{"evaluate-every", kChangeable, "500", "steps between evaluations; 0: at both ends only"},
-    Key{"sample-every", kChangeable, "0", "steps between samples; 0: at both ends only"},
-    Key{"sample-tokens", kChangeable, "120", "length of a sample; 0: no samples"},
-    Key{"log-every", kChangeable, "1", "steps between records in metrics.jsonl; 0: none"},
-};
+constexpr std::string_view kText = "Text";
+constexpr std::string_view kPlace = "Place and machine";
+constexpr std::string_view kModel = "Model";
+constexpr std::string_view kSequences = "Vocabulary and sequences";
+constexpr std::string_view kLearning = "Learning";
+constexpr std::string_view kLimits = "When to stop (without a limit a run is endless)";
+constexpr std::string_view kSaving = "Checkpoints";
+constexpr std::string_view kWatching = "Evaluation, samples, records";
 
-constexpr std::string_view name_of(RunCommand command) {
+constexpr std::string_view kPreset = "by --model";
+constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t kSize = 10'000'000;  // validate() has the real bounds of a model
+
+template <typename... Members>
+OptionValue<Run> whole(uint64_t least, uint64_t most, Members... members) {
+  return count_of<Run>(at(members...), least, most);
+}
+
+template <typename... Members>
+OptionValue<Run> real(double least, double most, Members... members) {
+  return number_of<Run>(at(members...), least, most);
+}
+
+template <typename Value, typename... Members>
+OptionValue<Run> choice(std::vector<std::pair<std::string_view, Value>> choices, Members... members) {
+  return choice_of<Run>(at(members...), std::move(choices));
+}
+
+OptionValue<Run> preset_name() {
+  std::vector<std::string_view> names;
+  for (const Preset& preset : presets()) names.push_back(preset.name);
+  OptionValue<Run> value = word_of<Run>(&Run::preset, names);
+  value.shape.placeholder = "NAME";
+  return value;
+}
+
+std::string preset_help() {
+  std::string names = "preset:";
+  for (const Preset& preset : presets()) names += fmt::format(" {}", preset.name);
+  return names;
+}
+
+OptionValue<Run> namespaces() {
+  return {{"LIST"},
+          [](Run& run, std::span<const std::string> texts) {
+            run.corpus.pages.namespaces = parse_namespaces(texts.front()).namespaces;
+          },
+          [](const Run& run) -> std::vector<std::string> {
+            return {fmt::format("{}", fmt::join(run.corpus.pages.namespaces, ","))};
+          }};
+}
+
+OptionTable<Run> make_table() {
+  static const std::string model_help = preset_help();
+  return {
+      {{"corpus", "files and folders to train on", kText, kChangeable, "",
+        "data dataset input text path wiki"},
+       paths_of<Run>(at(&Run::corpus, &CorpusOptions::inputs))},
+      {{"documents", "what a document is in plain text: files or paragraphs", kText, kFixed},
+       choice<DocumentMode>({{"files", DocumentMode::kFiles}, {"paragraphs", DocumentMode::kParagraphs}},
+                            &Run::corpus, &CorpusOptions::documents)},
+      {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14", kText, kFixed},
+       namespaces()},
+      {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop", kText, kFixed},
+       choice<Disambiguation>({{"keep", Disambiguation::kKeep}, {"drop", Disambiguation::kDrop}},
+                              &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
+      {{"on-changed", "when a file changes while it is read: fail or skip", kText, kChangeable},
+       choice<OnChanged>({{"fail", OnChanged::kFail}, {"skip", OnChanged::kSkip}}, &Run::corpus,
+                         &CorpusOptions::on_changed)},
+
+      {{"state", "folder of the run", kPlace, kChangeable,
+        "$STATE_DIRECTORY, $XDG_STATE_HOME/pretrain or ~/.local/state/pretrain",
+        "out out-dir output output-dir"},
+       path_of<Run>(&Run::state_folder)},
+      {{"workers", "loader threads", kPlace, kChangeable, "up to 4, by cores", "num-workers"},
+       optional_count_of<Run>(&Run::workers, 1024)},
+      {{"threads", "training threads", kPlace, kChangeable, "cores", "jobs num-threads cores"},
+       optional_count_of<Run>(&Run::threads, 1024)},
+      {{"precision",
+        "operands of matrix products: f32, bf16, or auto (bf16 where the processor multiplies it, else f32)",
+        kPlace, kFixed, "", "dtype"},
+       choice<PrecisionChoice>({{"auto", PrecisionChoice::kAuto},
+                                {"f32", PrecisionChoice::kFloat32},
+                                {"bf16", PrecisionChoice::kBf16}},
+                               &Run::precision)},
+      {{"recompute",
+        "what the backward pass computes again to save memory: none, cheap (norms, activations) or layers",
+        kPlace, kChangeable},
+       choice<Recompute>(
+           {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}},
+           &Run::trainer, &Train::recompute)},
+      {{"micro-batch-tokens", "largest part of a batch that is worked through at once", kPlace, kFixed},
+       whole(1, 1'000'000'000, &Run::micro_batch_tokens)},
+      {{"queue", "batches made ahead", kPlace, kChangeable, "", "prefetch"}, whole(1, 100'000, &Run::queue)},
+
+      {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
+      {{"arch", "architecture: gpt2", kModel, kFixed, "", "architecture"},
+       word_of<Run>(at(&Run::model, &Model::architecture), {"gpt2"})},
+      {{"layers", "layers", kModel, kFixed, kPreset, "n-layer n-layers num-layers depth"},
+       whole(1, kSize, &Run::model, &Model::layers)},
+      {{"d-model", "width of the residual stream", kModel, kFixed, kPreset,
+        "n-embd dim width hidden-size embedding embed-dim"},
+       whole(1, kSize, &Run::model, &Model::d_model)},
+      {{"heads", "attention heads", kModel, kFixed, kPreset, "n-head n-heads num-heads"},
+       whole(1, kSize, &Run::model, &Model::heads)},
+      {{"d-ff", "width of the MLP", kModel, kFixed, kPreset, "ffn mlp hidden-dim intermediate-size"},
+       whole(1, kSize, &Run::model, &Model::d_ff)},
+      {{"context", "tokens of a sequence", kModel, kFixed, kPreset,
+        "block-size seq-len seq-length sequence-length context-length ctx max-length"},
+       whole(2, kSize, &Run::model, &Model::context)},
+
+      {{"vocab", "pieces of the vocabulary, at most", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
+       whole(300, 1'000'000, &Run::vocabulary, &VocabularyOptions::pieces)},
+      {{"tokenizer-type", "bpe, unigram or char", kSequences, kFixed, kPreset},
+       choice<TokenizerType>({{"bpe", TokenizerType::kBpe},
+                              {"unigram", TokenizerType::kUnigram},
+                              {"char", TokenizerType::kChar}},
+                             &Run::vocabulary, &VocabularyOptions::type)},
+      {{"tokenizer",
+        "use this vocabulary instead of training one: a SentencePiece model, a checkpoint or a run",
+        kSequences, kFixed},
+       path_of<Run>(&Run::tokenizer_file)},
+      {{"packing", "concat (nothing wasted) or chunk (each document alone)", kSequences, kFixed},
+       choice<Packing>({{"concat", Packing::kConcat}, {"chunk", Packing::kChunk}}, &Run::packing)},
+      {{"shuffle-buffer", "sequences that are mixed", kSequences, kFixed, "", "shuffle"},
+       whole(1, 100'000'000, &Run::shuffle_buffer)},
+      {{"seed", "seed of everything random", kSequences, kFixed, "", "random-seed"},
+       whole(0, kAny, &Run::seed)},
+
+      {{"batch", "sequences of a batch", kLearning, kFixed, kPreset, "batch-size bs"},
+       whole(1, 1'000'000, &Run::batch)},
+      {{"accumulate", "batches of one optimizer step", kLearning, kFixed, "",
+        "gradient-accumulation-steps grad-accum gradient-accumulation"},
+       whole(1, 4096, &Run::trainer, &Train::accumulate)},
+      {{"learning-rate", "peak learning rate", kLearning, kFixed, kPreset, "lr rate"},
+       real(0, 10, &Run::trainer, &Train::schedule, &Schedule::peak)},
+      {{"warmup", "steps of linear warmup", kLearning, kFixed, "", "warmup-steps warmup-iters"},
+       whole(0, kAny / 2, &Run::trainer, &Train::schedule, &Schedule::warmup_steps)},
+      {{"schedule", "constant or cosine (needs --steps, --tokens or --epochs)", kLearning, kFixed, "",
+        "lr-schedule scheduler lr-scheduler"},
+       choice<ScheduleKind>({{"constant", ScheduleKind::kConstant}, {"cosine", ScheduleKind::kCosine}},
+                            &Run::trainer, &Train::schedule, &Schedule::kind)},
+      {{"schedule-steps", "step at which cosine ends", kLearning, kChangeable,
+        "from the limit of the first start", "decay-steps lr-decay-iters"},
+       optional_count_of<Run>(at(&Run::trainer, &Train::schedule, &Schedule::total_steps), kAny / 2)},
+      {{"weight-decay", "decoupled weight decay on matrices", kLearning, kFixed, "", "wd decay"},
+       real(0, 10, &Run::trainer, &Train::optimizer, &AdamWOptions::weight_decay)},
+      {{"beta1", "AdamW: memory of the first moment", kLearning, kFixed},
+       real(0, 0.99999, &Run::trainer, &Train::optimizer, &AdamWOptions::beta1)},
+      {{"beta2", "AdamW: memory of the second moment", kLearning, kFixed},
+       real(0, 0.9999999, &Run::trainer, &Train::optimizer, &AdamWOptions::beta2)},
+      {{"grad-clip", "largest global gradient norm; 0: no clipping", kLearning, kFixed, "",
+        "clip max-grad-norm gradient-clip gradient-clipping"},
+       real(0, 1e9, &Run::trainer, &Train::optimizer, &AdamWOptions::gradient_clip)},
+
+      {{"steps", "stop after this many steps in all; 0: no limit", kLimits, kChangeable, "",
+        "max-steps iters max-iters iterations num-steps"},
+       whole(0, kAny, &Run::trainer, &Train::max_steps)},
+      {{"tokens", "stop after this many tokens in all; 0: no limit", kLimits, kChangeable, "", "max-tokens"},
+       whole(0, kAny, &Run::trainer, &Train::max_tokens)},
+      {{"epochs", "stop after this many epochs; 0: no limit", kLimits, kChangeable, "",
+        "max-epochs num-epochs num-train-epochs"},
+       whole(0, 1'000'000'000, &Run::epochs)},
+      {{"time", "stop after this time, for example 2h; 0s: no limit", kLimits, kChangeable, "",
+        "max-time duration timeout hours"},
+       duration_of<Run>(at(&Run::trainer, &Train::max_time))},
+
+      {{"checkpoint-interval", "time between checkpoints; 0s: not by time", kSaving, kChangeable, "",
+        "save-interval"},
+       duration_of<Run>(at(&Run::trainer, &Train::checkpoint_interval))},
+      {{"checkpoint-every", "steps between checkpoints; 0: not by steps", kSaving, kChangeable, "",
+        "save-every save-steps checkpoint-steps"},
+       whole(0, kAny, &Run::trainer, &Train::checkpoint_every)},
+      {{"keep", "newest checkpoints to keep, at least 2", kSaving, kChangeable, "",
+        "keep-last save-total-limit"},
+       whole(2, 1'000'000, &Run::store, &StoreOptions::keep)},
+      {{"keep-every", "keep each checkpoint whose step is a multiple of this for good; 0: none", kSaving,
+        kChangeable},
+       whole(0, kAny, &Run::store, &StoreOptions::keep_every)},
+
+      {{"validation-fraction", "share of documents held out", kWatching, kFixed, kPreset,
+        "val-fraction val-split"},
+       real(0, 0.9, &Run::corpus, &CorpusOptions::validation_fraction)},
+      {{"validation-corpus", "evaluate on this text instead", kWatching, kFixed, "", "val-corpus val-data"},
+       paths_of<Run>(&Run::validation_inputs)},
+      {{"validation-tokens", "size of the evaluation set", kWatching, kFixed, "", "val-tokens"},
+       whole(0, 1'000'000'000, &Run::validation_tokens)},
+      {{"evaluate-every", "steps between evaluations; 0: at both ends only", kWatching, kChangeable, "",
+        "eval-every eval-interval eval-steps validate-every"},
+       whole(0, kAny, &Run::trainer, &Train::evaluate_every)},
+      {{"sample-every", "steps between samples; 0: at both ends only", kWatching, kChangeable},
+       whole(0, kAny, &Run::trainer, &Train::sample_every)},
+      {{"sample-tokens", "length of a sample; 0: no samples", kWatching, kChangeable},
+       whole(0, 1'000'000, &Run::sample_tokens)},
+      {{"log-every", "steps between records in metrics.jsonl; 0: none", kWatching, kChangeable, "",
+        "log-interval logging-steps"},
+       whole(0, kAny, &Run::trainer, &Train::log_every)},
+  };
+}
+
+std::string_view name_of(RunCommand command) {
   if (command == RunCommand::kTrain) return "train";
   return command == RunCommand::kResume ? "resume" : "branch";
 }
 
-/// What a command does not let be changed, in its help.
-std::string remark(const Key& key, RunCommand command) {
-  if (command == RunCommand::kResume && key.kind == kFixed) return "fixed for a run; ";
-  if (command == RunCommand::kBranch && !may_change_in_branch(key.name)) return "that of the checkpoint; ";
-  return "";
-}
+constexpr std::string_view kThisCommand = "This command";
 
-void add_own_options(RunCommand command, po::options_description& description) {
+/// What a command takes besides the keys of a run.
+std::vector<KnownOption> own_options(RunCommand command) {
+  std::vector<KnownOption> own;
+  const auto add = [&](std::string_view name, std::string_view help, ValueShape shape) {
+    own.push_back({{name, help, kThisCommand}, shape, ""});
+  };
   if (command == RunCommand::kResume) {
-    description.add_options()("from", po::value<std::string>(), "go back to this step");
-    description.add_options()("pass-over", po::value<std::vector<std::string>>(),
-                              "skip the batches of these steps, such as 120-125 or 120-125,300");
+    add("from", "go back to the checkpoint of this step", {"STEP"});
+    add("pass-over", "skip the batches of these steps, such as 120-125 or 120-125,300",
+        {.placeholder = "STEPS", .is_list = true});
   }
   if (command == RunCommand::kBranch) {
-    description.add_options()("checkpoint", po::value<std::string>(),
-                              "checkpoint to start from, or the state folder of a run: its newest");
-    description.add_options()("weights-only", po::bool_switch(),
-                              "take over the weights alone and begin at step 0");
+    add("checkpoint", "checkpoint to start from, or the folder of a run: its newest",
+        {.placeholder = "PATH", .is_literal = true});
+    add("weights-only", "take over the weights alone and begin at step 0", {});
   }
+  add("config", "file with the keys below, one 'key = value' a line; later files count before earlier ones",
+      {.placeholder = "FILE", .is_list = true, .is_literal = true});
+  add("check", "check everything that can be checked, and start nothing", {});
+  return own;
 }
 
-po::options_description describe(RunCommand command) {
-  po::options_description description;
-  for (const Key& key : kKeys) {
-    std::string help(key.help);
-    if (!key.fallback.empty()) help += fmt::format(" [{}]", key.fallback);
-    help = remark(key, command) + help;
-    const std::string name(key.name);
-    if (key.name == "corpus") {
-      description.add_options()(name.c_str(), po::value<std::vector<std::string>>()->multitoken(),
-                                help.c_str());
-    } else {
-      description.add_options()(name.c_str(), po::value<std::string>(), help.c_str());
-    }
+std::vector<KnownOption> joined(std::vector<KnownOption> first, const std::vector<KnownOption>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+CommandSyntax syntax_of(RunCommand command) {
+  static constexpr std::array kUsages{
+      "pretrain train --corpus PATH... [--KEY VALUE ...]\n\n"
+      "Trains a language model on text, or continues the run in the state folder if\n"
+      "there is one. Ctrl-C saves and stops; 'pretrain resume' continues.",
+      "pretrain resume [--state DIR] [--from STEP] [--pass-over A-B] [--KEY VALUE ...]\n\n"
+      "Continues the run in the state folder from its newest good checkpoint. The keys\n"
+      "below may change; all others stay what they were when the run began.",
+      "pretrain branch --checkpoint DIR --state NEW [--weights-only] [--KEY VALUE ...]\n\n"
+      "Starts a new run in an empty folder from a checkpoint of another one: with its\n"
+      "weights, moments, count of steps and place in the text, and with other keys\n"
+      "where they are given. Limits count the parent's steps too. The parent is only\n"
+      "read. Another corpus, batch, packing, shuffle buffer, seed or share of held-out\n"
+      "text starts the stream of text anew."};
+  static constexpr std::string_view kNotes =
+      "N may be written 500, 10k, 2M, 1e6 (k = 1,000) or 64Ki (1,024), TIME 90s,\n"
+      "10min, 2h or 1d12h. Each key can also be in the environment\n"
+      "(PRETRAIN_LEARNING_RATE=1e-3, several paths with ':' between them;\n"
+      "PRETRAIN_CONFIG for --config) or in a file for --config. The command line\n"
+      "counts first, then the environment, then files. Each run keeps its keys in\n"
+      "STATE/run.ini, which --config takes.\n"
+      "\n"
+      "Examples:\n"
+      "  pretrain train --corpus book.txt --model shakespeare --time 10min\n"
+      "  pretrain train --corpus /wiki --model fast --schedule cosine --epochs 1\n"
+      "  pretrain resume --steps 20k\n"
+      "\n"
+      "Exit codes: 0 done or stopped on request, 2 usage or configuration, 3 corpus or\n"
+      "checkpoint unusable, 1 anything else.";
+  return {.name = name_of(command),
+          .usage = kUsages.at(static_cast<size_t>(command)),
+          .examples = kNotes,
+          .positional = command == RunCommand::kTrain ? "corpus" : ""};
+}
+
+/// Values of the files, a later one before an earlier one.
+GivenValues read_files(const std::vector<std::string>& files, const std::vector<KnownOption>& keys) {
+  GivenValues values;
+  for (const std::string& file : files) {
+    for (auto& [name, given] : parse_file(file, keys)) values.insert_or_assign(name, std::move(given));
   }
-  add_own_options(command, description);
-  description.add_options()("config", po::value<std::string>(),
-                            "file with the same keys, one 'key = value' a line");
-  description.add_options()("help,h", "this text");
-  return description;
+  return values;
 }
 
-/// PRETRAIN_LEARNING_RATE -> learning-rate, when there is such a key.
-std::string key_of_variable(const std::string& variable) {
-  constexpr std::string_view kPrefix = "PRETRAIN_";
-  if (!variable.starts_with(kPrefix)) return "";
-  std::string name = variable.substr(kPrefix.size());
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c == '_' ? '-' : static_cast<char>(std::tolower(c)); });
-  const bool known =
-      std::any_of(kKeys.begin(), kKeys.end(), [&](const Key& key) { return key.name == name; });
-  return known ? name : "";
+std::vector<std::string> config_files(const GivenValues& words) {
+  if (const auto found = words.find("config"); found != words.end()) return found->second.texts;
+  const char* variable = std::getenv("PRETRAIN_CONFIG");
+  if (variable == nullptr) return {};
+  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CONFIG has no value; give one or leave it out");
+  return {variable};
 }
 
-std::string joined(const std::vector<std::string>& values, char separator) {
-  std::string all;
-  for (const std::string& value : values) {
-    if (&value != &values.front()) all += separator;
-    all += value;
-  }
-  return all;
-}
-
-/// A key that may be given several times is one text here.
-std::string text_of(const std::string& name, const po::variable_value& value) {
-  if (name == "corpus") return joined(value.as<std::vector<std::string>>(), '\n');
-  if (name == "pass-over") return joined(value.as<std::vector<std::string>>(), ',');
-  return value.as<std::string>();
-}
-
-void store_config_file(const std::string& path, const po::options_description& description,
-                       po::variables_map& map) {
-  std::istringstream text(read_file(path));
-  po::store(po::parse_config_file(text, description), map);
+/// As text, paths absolute.
+std::string as_text(const Option<Run>& option, const Run& run, const GivenValue& given) {
+  const bool is_path = option.value.shape.placeholder == "PATH";
+  return is_path ? joined_list(option.value.get(run)) : given.texts.front();
 }
 
 }  // namespace
 
-std::span<const Key> run_keys() {
-  return kKeys;
+const OptionTable<RunConfiguration>& run_options() {
+  static const OptionTable<RunConfiguration> table = make_table();
+  return table;
 }
 
-Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command) {
-  const po::options_description description = describe(command);
-  po::variables_map map;
-  Given given;
-  try {
-    // No guessing of shortened names: a key added later could change their meaning.
-    const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(arguments).options(description).positional({}).style(style).run(), map);
-    po::store(po::parse_environment(description, key_of_variable), map);
-    if (map.contains("config")) store_config_file(map["config"].as<std::string>(), description, map);
-  } catch (const po::error& error) {
-    fail(ErrorKind::kUsage, "{}; see pretrain {} --help", error.what(), name_of(command));
+const Option<RunConfiguration>* find_run_option(std::string_view name) {
+  for (const auto& option : run_options()) {
+    if (option.info.name == name) return &option;
   }
-  given.help = map.contains("help");
-  for (const auto& [name, value] : map) {
-    if (name == "help" || name == "config") continue;
-    if (name == "weights-only") {
-      if (value.as<bool>()) given.values[name] = "yes";
-      continue;
-    }
-    given.values[name] = text_of(name, value);
-  }
-  return given;
+  return nullptr;
 }
 
 bool may_change_in_branch(std::string_view key) {
@@ -194,26 +333,54 @@ bool may_change_in_branch(std::string_view key) {
   return std::ranges::find(kOfTheModel, key) == kOfTheModel.end();
 }
 
+Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command) {
+  const std::vector<KnownOption> keys = known_options(run_options());
+  GivenValues values = parse_words(arguments, joined(own_options(command), keys), syntax_of(command));
+  Given given{.values = {}, .help = values.contains("help"), .check = values.contains("check")};
+  if (given.help) return given;
+  values.merge(read_environment(keys));
+  values.merge(read_files(config_files(values), keys));
+  Run run;
+  assign(run, run_options(), values);
+  for (const auto& [name, value] : values) {
+    if (const auto* option = find_run_option(name)) {
+      given.values[name] = as_text(*option, run, value);
+    } else if (name == "weights-only") {
+      given.values[name] = "yes";
+    } else if (name != "config" && name != "check") {
+      given.values[name] = fmt::format("{}", fmt::join(value.texts, ","));
+    }
+  }
+  return given;
+}
+
 std::string run_help(RunCommand command) {
-  static constexpr std::array kHeads{
-      "pretrain [train] --corpus PATH... [KEY VALUE ...]\n\n"
-      "Trains a language model on text. Goes on with the run in the state folder if there is one.\n\n",
-      "pretrain resume [--state DIR] [--from STEP] [--pass-over A-B] [KEY VALUE ...]\n\n"
-      "Continues the run in the state folder from its newest good checkpoint.\n\n",
-      "pretrain branch --checkpoint DIR --state NEW [--weights-only] [KEY VALUE ...]\n\n"
-      "Starts a new run in an empty folder from a checkpoint of another one: with its weights, moments, "
-      "count of "
-      "steps\nand place in the text, and with other keys where they are given. Limits count the parent's "
-      "steps "
-      "too. The\nparent is only read. Another corpus, batch, packing, shuffle buffer, seed or share of "
-      "held-out "
-      "text starts the\nstream of text anew.\n\n"};
-  std::ostringstream text;
-  text
-      << kHeads.at(static_cast<size_t>(command)) << describe(command)
-      << "\nEach key can also stand in the environment (PRETRAIN_LEARNING_RATE=1e-3) or in the file given by "
-         "--config.\n";
-  return text.str();
+  std::vector<KnownOption> shown = own_options(command);
+  for (const KnownOption& key : known_options(run_options())) {
+    const bool applies =
+        command == RunCommand::kTrain ||
+        (command == RunCommand::kResume ? key.info.kind == kChangeable : may_change_in_branch(key.info.name));
+    if (applies) shown.push_back(key);
+  }
+  return help_text(syntax_of(command), shown);
+}
+
+void check_environment() {
+  // Of this program's commands, and of the tests around it.
+  std::vector<std::string> known{"PRETRAIN_CONFIG",       "PRETRAIN_CHECKPOINT", "PRETRAIN_KILLS",
+                                 "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",  "PRETRAIN_STALL",
+                                 "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP", "PRETRAIN_INTEROP_VENV"};
+  for (const auto& option : run_options()) known.push_back(variable_of(option.info.name));
+  std::vector<std::string> unknown;
+  boost::program_options::parse_environment({}, [&](const std::string& variable) {
+    const bool ours = variable.starts_with("PRETRAIN_") && !variable.starts_with("PRETRAIN_TEST_");
+    if (ours && std::ranges::find(known, variable) == known.end()) unknown.push_back(variable);
+    return std::string();
+  });
+  if (unknown.empty()) return;
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  fail(ErrorKind::kUsage, "the environment has {}, which is no key of pretrain{}; unset or rename it",
+       unknown.front(), did_you_mean("", unknown.front(), names));
 }
 
 }  // namespace pretrain

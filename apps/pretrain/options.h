@@ -1,29 +1,22 @@
 #pragma once
-// The configuration keys of a training run: one table with name, default, help, and whether a key is fixed
-// for the life of a run. Values are text here; configuration.h gives them types.
+// The configuration keys of a training run: one table, from which parsing, defaults, help, the environment,
+// configuration files and the manifest derive. configuration.h makes a run's configuration of the values.
 
 #include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "apps/pretrain/option.h"
+
 namespace pretrain {
 
-/// Whether a key may differ when a run is resumed.
-enum class KeyKind {
-  kFixed,       ///< model, data, seed, optimizer: the run would be another one
-  kChangeable,  ///< limits, intervals, paths, threads
-};
+struct RunConfiguration;
 
-struct Key {
-  std::string_view name;
-  KeyKind kind;
-  std::string_view fallback;  ///< "" means that the preset or the machine decides
-  std::string_view help;
-};
-
-std::span<const Key> run_keys();
+/// One row a key, in the order of the help.
+const OptionTable<RunConfiguration>& run_options();
+/// Nothing for a name that is no key.
+const Option<RunConfiguration>* find_run_option(std::string_view name);
 
 /// Whether a branch may have another value than its parent: all but shape and vocabulary of the model.
 bool may_change_in_branch(std::string_view key);
@@ -31,21 +24,25 @@ bool may_change_in_branch(std::string_view key);
 /// The subcommands that take the keys of a run.
 enum class RunCommand { kTrain, kResume, kBranch };
 
-/// Values by key, as text.
+/// Values by key, as text; "" for a key without a value. Several paths are one text; see joined_list().
 using KeyValues = std::map<std::string, std::string>;
 
-/// What was given on the command line, in the environment (PRETRAIN_...), and in the file named by --config,
-/// in this order of precedence, and the command's own options (from, checkpoint, weights-only). Paths of a
-/// corpus are joined with newlines. Errors: kUsage, naming the key that is not known or the value that is
-/// missing.
+/// What was given on the command line, in the environment (PRETRAIN_...), and in the files named by --config,
+/// in this order of precedence, later files before earlier ones.
 struct Given {
-  KeyValues values;
+  KeyValues values;  ///< and the command's own options: from, checkpoint, weights-only
   bool help = false;
-  std::string config_file;
+  bool check = false;  ///< validate everything, start nothing
 };
+/// Each value is checked where it comes from. Errors: kUsage, naming the option, variable, or file and line,
+/// and what is needed or was probably meant.
 Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command);
 
 /// The text of --help.
 std::string run_help(RunCommand command);
+
+/// Refuses each variable PRETRAIN_... that is neither a key of a run nor known otherwise: a misspelt one
+/// would have no effect. Errors: kUsage, with the nearest name.
+void check_environment();
 
 }  // namespace pretrain

@@ -6,10 +6,29 @@
 #include "apps/pretrain/run_end.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/describe.h"
 
 namespace pretrain {
+namespace {
+
+uint64_t count_words(std::string_view text) {
+  uint64_t words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool blank = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    words += !blank && !inside ? 1 : 0;
+    inside = !blank;
+  }
+  return words;
+}
+
+uint64_t rounded(double estimate) {
+  return round_estimate(std::max(estimate, 0.0));
+}
+
+}  // namespace
 
 TokenStatistics measure_tokens(const std::vector<std::string>& documents, const Tokenizer& tokenizer,
                                uint32_t context, uint64_t max_bytes) {
@@ -25,6 +44,7 @@ TokenStatistics measure_tokens(const std::vector<std::string>& documents, const 
     s.longer_than_context += tokens > context ? 1 : 0;
     s.tokens += tokens;
     s.bytes += document.size();
+    s.words += count_words(document);
     ++s.documents;
   }
   return s;
@@ -38,32 +58,77 @@ void report_corpus(const Catalog& catalog) {
     log_warning("not read: {}: {}", catalog.rejected[i].name, catalog.rejected[i].reason);
   }
   if (catalog.rejected.size() > kShown)
-    log_warning("and {} more files are not read", catalog.rejected.size() - kShown);
+    log_warning("and {} not read", format_counted(catalog.rejected.size() - kShown, "more file"));
 }
 
-void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint32_t context,
+void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_t text_bytes,
                    uint64_t epoch_tokens) {
-  log_info("tokenizer: {}, {} pieces", tokenizer_type_name(tokenizer.type()),
-           format_count(tokenizer.vocabulary_size()));
+  log_info("vocabulary: {}, {}", tokenizer_type_name(tokenizer.type()),
+           format_counted(tokenizer.vocabulary_size(), "piece"));
   if (s.documents == 0) return;
-  log_info(
-      "documents (a sample of {}): {} tokens at least, {} on average, {} at most; {:.0f} % longer than the "
-      "context of {}; {:.2f} bytes a token",
-      format_count(s.documents), format_count(s.shortest), format_count(s.tokens / s.documents),
-      format_count(s.longest),
-      100.0 * static_cast<double>(s.longer_than_context) / static_cast<double>(s.documents), context,
-      static_cast<double>(s.bytes) / static_cast<double>(s.tokens));
-  log_info("an epoch has about {} tokens", format_count(round_estimate(static_cast<double>(epoch_tokens))));
+  // Some languages write no blanks between words; a count of words would mislead there.
+  constexpr uint64_t kLongestMean = 15;  // bytes
+  const bool has_words = s.words > 0 && s.bytes / s.words < kLongestMean;
+  const double words = has_words ? static_cast<double>(text_bytes) * static_cast<double>(s.words) /
+                                       static_cast<double>(s.bytes)
+                                 : 0;
+  log_info("text: about {}{}; an epoch is about {}", format_bytes(rounded(static_cast<double>(text_bytes))),
+           has_words ? fmt::format(" or {}", format_counted(rounded(words), "word")) : "",
+           format_counted(rounded(static_cast<double>(epoch_tokens)), "token"));
 }
 
 void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
-  log_info(
-      "model: {} parameters ({} layers of {}, {} heads, MLP {}, vocabulary {}, context {}); batch {} x {} = "
-      "{} tokens",
-      format_count(layout.parameter_count()), c.model.layers, c.model.d_model, c.model.heads, c.model.d_ff,
-      format_count(static_cast<uint64_t>(c.model.vocabulary)), c.model.context, c.batch, c.model.context,
-      format_count(static_cast<uint64_t>(c.batch * c.model.context * c.trainer.accumulate)));
+  const auto count = [](int64_t value) { return format_count(static_cast<uint64_t>(value)); };
+  log_info("model: {} ({} of width {}, {}, MLP {}, vocabulary {}, context {})",
+           format_counted(layout.parameter_count(), "parameter"),
+           format_counted(static_cast<uint64_t>(c.model.layers), "layer"), count(c.model.d_model),
+           format_counted(static_cast<uint64_t>(c.model.heads), "head"), count(c.model.d_ff),
+           count(c.model.vocabulary), count(c.model.context));
+  std::string product = fmt::format("{} x {}", count(c.batch), count(c.model.context));
+  if (c.trainer.accumulate > 1) product += fmt::format(" x {}", count(c.trainer.accumulate));
+  log_info("step: {} = {}", product,
+           format_counted(static_cast<uint64_t>(c.batch * c.model.context * c.trainer.accumulate), "token"));
 }
+
+std::string kernel_name(std::string_view target) {
+  if (target.starts_with("AVX3")) return "AVX-512";
+  if (target.starts_with("EMU") || target == "SCALAR") return "portable";
+  return std::string(target);
+}
+
+std::string shell_word(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string resume_command(const Path& state_folder) {
+  const std::string command = "pretrain resume";
+  try {
+    if (state_folder_of({}) == state_folder) return command;
+  } catch (const Error&) {
+    // There is no default folder here.
+  }
+  return command + " --state " + shell_word(state_folder.string());
+}
+
+void report_place(const RunConfiguration& c) {
+  log_info("run: {}; Ctrl-C saves and stops; continue with: {}", c.state_folder.string(),
+           resume_command(c.state_folder));
+}
+
+namespace {
+
+/// The folder itself, or what it will be made in.
+Path nearest_existing(Path folder) {
+  while (!folder_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
+}  // namespace
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
   const MemoryPlan plan =
@@ -76,13 +141,10 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
                           static_cast<uint64_t>(c.workers) * 4 * 512_KiB;
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
   const uint64_t total = plan.total() + loader + kProgram;
-  log_info(
-      "memory: {} at most (parameters and moments {}, packed weights {}, activations {}, loader {}); {} of "
-      "{} "
-      "available",
-      format_bytes(total), format_bytes(plan.parameters), format_bytes(plan.packed),
-      format_bytes(plan.activations + plan.scratch), format_bytes(loader),
-      format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
+  log_info("memory: {} at most (model and optimizer {}, one pass {}, text {}); {} of {} available",
+           format_bytes(total), format_bytes(plan.parameters + plan.packed),
+           format_bytes(plan.activations + plan.scratch), format_bytes(loader),
+           format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {
     fail(
         ErrorKind::kUsage,
@@ -92,7 +154,7 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
   }
   const uint64_t checkpoint =
       12 * layout.flat_size() + c.shuffle_buffer * sequence_bytes + c.queue * batch_bytes + 4_MiB;
-  const uint64_t free = free_disk_bytes(c.state_folder);
+  const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
   // What is there already counts towards the checkpoints that are kept; two must fit in any case.
   log_info("disk: up to {} a checkpoint, {} kept; {} free at {}", format_bytes(checkpoint), c.store.keep,
            format_bytes(free), c.state_folder.string());
@@ -125,7 +187,7 @@ void report_skips(const SourceStatus& source) {
     skips += fmt::format("{}{} {}", skips.empty() ? "" : ", ", format_count(count), reason);
   }
   log_info("documents read: {}{}{}", format_count(source.documents),
-           skips.empty() ? "" : "; passed over: ", skips);
+           skips.empty() ? "" : "; skipped: ", skips);
   if (source.invalid_utf8 > 0)
     log_info("malformed UTF-8 replaced: {} times", format_count(source.invalid_utf8));
 }
@@ -153,32 +215,44 @@ void ProgressLog::tell(const std::string& line) {
   next_ = Clock::now() + kPause;
 }
 
-void report_summary(const RunSummary& s, const Console& console, const RunConfiguration& c,
-                    double peak_flops) {
+namespace {
+
+void report_speed(const RunSummary& s, const RunConfiguration& c, double peak_flops) {
+  const double rate = static_cast<double>(s.tokens) / s.step_seconds;
+  log_info("speed: {}, {:.1f} % of the measured peak of {:.0f} GFLOP/s; memory: {} at most",
+           format_rate(rate), 100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
+           format_bytes(peak_resident_bytes()));
+}
+
+void report_next(const RunSummary& s, const RunConfiguration& c) {
+  const std::string state = shell_word(c.state_folder.string());
+  log_info(
+      "model: {}",
+      (checkpoints_folder(c.state_folder) / checkpoint_name(s.saved_step.value_or(s.last_step))).string());
+  log_info("write text with it: pretrain generate --checkpoint {} --prompt 'The history of'", state);
+  log_info("train further: {}{}", resume_command(c.state_folder), raised_limits(s, c));
+}
+
+}  // namespace
+
+void report_summary(const RunSummary& s, const RunConfiguration& c, double peak_flops) {
   if (const std::string nothing = nothing_to_do(s, c); !nothing.empty()) {
-    log_info("{}", nothing);
+    log_info("{}; continue with: {}{}", nothing, resume_command(c.state_folder), raised_limits(s, c));
     return;
   }
-  log_info("{} at step {}: {} steps, {} tokens in {}", reason_of_end(s, c), format_count(s.last_step),
-           format_count(s.last_step - std::min(s.first_step, s.last_step)), format_count(s.tokens),
-           format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
-               std::chrono::duration<double>(s.seconds))));
+  const uint64_t steps = s.last_step - std::min(s.first_step, s.last_step);
+  const auto seconds = std::chrono::duration<double>(s.seconds);
+  log_info("{} at step {}: {}, {} in {}", reason_of_end(s, c), format_count(s.last_step),
+           format_counted(steps, "step"), format_counted(s.tokens, "token"),
+           format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(seconds)));
   if (s.tokens > 0) {
-    const double rate = static_cast<double>(s.tokens) / s.step_seconds;
-    log_info(
-        "speed: {} tokens/s, {:.1f} % of the measured peak of {:.0f} GFLOP/s; resident memory at most {}",
-        format_count(static_cast<uint64_t>(std::llround(rate))),
-        100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
-        format_bytes(peak_resident_bytes()));
+    report_speed(s, c, peak_flops);
     report_time(s);
     report_skips(s.source);
   }
   report_losses(s);
   if (s.tokens > 0) report_validation(s);
-  if (s.tokens > 0 && !console.first_sample().empty() && console.first_sample() != console.last_sample()) {
-    log_info("samples\n--- at the start:\n{}\n--- now:\n{}\n---", console.first_sample(),
-             console.last_sample());
-  }
+  report_next(s, c);
 }
 
 }  // namespace pretrain

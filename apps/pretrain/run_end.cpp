@@ -5,7 +5,9 @@
 
 #include <fmt/ranges.h>
 
+#include "apps/pretrain/report.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -37,19 +39,6 @@ std::string joined(const std::vector<Limit>& limits, std::string Limit::*text, s
   return all;
 }
 
-/// A path as a word of a shell's command line.
-std::string shell_word(const Path& path) {
-  const auto is_plain = [](char c) {
-    return (std::isalnum(static_cast<unsigned char>(c)) != 0) ||
-           std::string_view("/._-+,:@%").find(c) != std::string_view::npos;
-  };
-  const std::string& text = path.native();
-  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
-  std::string word = "'";
-  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return word + "'";
-}
-
 Path unused_folder(const Path& state_folder) {
   for (int n = 1;; ++n) {
     Path path = state_folder.native() + fmt::format("-branch{}", n == 1 ? "" : std::to_string(n));
@@ -71,12 +60,17 @@ std::string reason_of_end(const RunSummary& s, const RunConfiguration& c) {
   if (s.reason == EndReason::kStopped) return "stopped on request";
   if (s.reason == EndReason::kStreamEnd) return "all epochs done";
   std::vector<Limit> limits = reached_limits(s, c);
-  if (s.limits.time) limits.push_back({"--time " + format_duration(c.trainer.max_time), ""});
+  if (s.limits.time) limits.push_back({"--time " + exact_duration(c.trainer.max_time), ""});
   return fmt::format("limit reached ({})", joined(limits, &Limit::given, ", "));
 }
 
+std::string raised_limits(const RunSummary& s, const RunConfiguration& c) {
+  const std::string limits = joined(reached_limits(s, c), &Limit::raised, " ");
+  return limits.empty() ? "" : " " + limits;
+}
+
 std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
-  const std::string state = shell_word(c.state_folder);
+  const std::string state = shell_word(c.state_folder.string());
   std::string text = fmt::format("to skip these batches: pretrain resume --state {} --pass-over {}-{}", state,
                                  facts.first_step, facts.last_step);
   if (!facts.checkpoint_step) return text;
@@ -85,8 +79,9 @@ std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
              "; to train on from step {} with half of the learning rate: pretrain branch --checkpoint {} "
              "--state {} --learning-rate {:.6g}",
              *facts.checkpoint_step,
-             shell_word(checkpoints_folder(c.state_folder) / checkpoint_name(*facts.checkpoint_step)),
-             shell_word(unused_folder(c.state_folder)), c.trainer.schedule.peak / 2);
+             shell_word(
+                 (checkpoints_folder(c.state_folder) / checkpoint_name(*facts.checkpoint_step)).string()),
+             shell_word(unused_folder(c.state_folder).string()), c.trainer.schedule.peak / 2);
 }
 
 void report_losses(const RunSummary& s) {
@@ -96,10 +91,10 @@ void report_losses(const RunSummary& s) {
         "them from there",
         format_count(*s.saved_step + 1), format_count(s.last_step), format_count(*s.saved_step));
   }
-  if (s.skipped_steps > 0) log_info("skipped on request: {} steps", format_count(s.skipped_steps));
+  if (s.skipped_steps > 0) log_info("skipped on request: {}", format_counted(s.skipped_steps, "step"));
   if (s.lost_records > 0) {
-    log_warning("metrics.jsonl lacks {} records of this session: it could not be written",
-                format_count(s.lost_records));
+    log_warning("metrics.jsonl lacks {} of this session: it could not be written",
+                format_counted(s.lost_records, "record"));
   }
 }
 

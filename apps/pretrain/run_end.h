@@ -16,6 +16,9 @@ std::string nothing_to_do(const RunSummary& summary, const RunConfiguration& con
 /// "limit of --steps 2000 reached", "stopped on request", "all epochs done".
 std::string reason_of_end(const RunSummary& summary, const RunConfiguration& config);
 
+/// What a resume needs so that it does not end at once: " --steps 4000", or "".
+std::string raised_limits(const RunSummary& summary, const RunConfiguration& config);
+
 /// Commands that lead on from a run that diverged, as they can be typed.
 std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& config);
 

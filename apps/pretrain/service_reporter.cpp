@@ -1,5 +1,6 @@
 #include "apps/pretrain/service_reporter.h"
 
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -19,10 +20,14 @@ void ServiceReporter::on_step(const StepRecord& record, const SourceStatus&) {
   const auto now = Clock::now();
   if (last_status_ && now - *last_status_ < kStatusInterval) return;
   last_status_ = now;
-  std::string line = fmt::format("step {}, loss {:.3f}, {:.0f} tokens/s", format_count(record.step),
-                                 record.loss, record.tokens_per_second);
+  std::string line = fmt::format("step {}, loss {:.3f}{}, {}", format_count(record.step), record.loss,
+                                 validation_, format_rate(record.tokens_per_second));
   if (saved_step_) line += fmt::format(", saved at step {}", format_count(*saved_step_));
   service_.status(line + failed_save_);
+}
+
+void ServiceReporter::on_evaluation(uint64_t, const EvaluationResult& result) {
+  validation_ = fmt::format(", validation {:.3f} ({:.3f} bits per byte)", result.loss, result.bits_per_byte);
 }
 
 void ServiceReporter::on_saved(const SaveResult& result) {

@@ -27,6 +27,7 @@ class ServiceReporter : public TrainObserver {
   void on_ready() override;
   void on_progress() override;
   void on_step(const StepRecord& record, const SourceStatus& source) override;
+  void on_evaluation(uint64_t step, const EvaluationResult& result) override;
   void on_saved(const SaveResult& result) override;
   void on_finishing(uint64_t step) override;
 
@@ -36,6 +37,7 @@ class ServiceReporter : public TrainObserver {
   ServiceNotifier service_;
   TimeoutExtender extender_{service_};  // active while the start or the stop is under way
   std::optional<uint64_t> saved_step_;
+  std::string validation_;   // the newest, for the status
   std::string failed_save_;  // what became of the newest save, if nothing good
   std::optional<Clock::time_point> last_status_;
 };

@@ -1,6 +1,8 @@
 #include "apps/pretrain/session.h"
 
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <memory>
 
 #include <tbb/global_control.h>
@@ -20,9 +22,11 @@
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/quantity.h"
 #include "libs/base/rng.h"
 #include "libs/base/units.h"
 #include "libs/tensor/peak.h"
+#include "libs/train/checkpoint_state.h"
 #include "libs/train/fingerprint.h"
 #include "pipeline/corpus/sample.h"
 #include "pipeline/evaluation_set.h"
@@ -33,6 +37,8 @@ namespace pretrain {
 namespace {
 
 constexpr uint64_t kVocabularySampleBytes = 10'000'000;
+/// Not a key: kept with the run so that a resume can tell how long an epoch takes.
+constexpr const char* kEpochTokens = "epoch-tokens";
 constexpr uint64_t kStatisticsBytes = 500'000;
 constexpr uint64_t kSampleSeedPurpose = 0x766f636162;  // "vocab"
 
@@ -129,8 +135,10 @@ void prepare_fresh(Session& s, const std::stop_token& stop) {
       measure_tokens(sample.documents, *s.tokenizer, context, kStatisticsBytes);
   const double tokens_per_byte =
       static_cast<double>(statistics.tokens) / static_cast<double>(std::max<uint64_t>(statistics.bytes, 1));
-  const auto epoch_tokens = static_cast<uint64_t>(estimate_text_bytes(s.catalog, sample) * tokens_per_byte);
-  report_tokens(statistics, *s.tokenizer, context, epoch_tokens);
+  const double text_bytes = estimate_text_bytes(s.catalog, sample);
+  const auto epoch_tokens = static_cast<uint64_t>(text_bytes * tokens_per_byte);
+  report_tokens(statistics, *s.tokenizer, static_cast<uint64_t>(text_bytes), epoch_tokens);
+  s.values[kEpochTokens] = std::to_string(epoch_tokens);
   fix_schedule(s, epoch_tokens);
 }
 
@@ -201,8 +209,8 @@ void prepare_evaluation(Session& s, const std::stop_token& stop) {
         "no text is held out: there is no validation; raise --validation-fraction or name a "
         "--validation-corpus");
   } else {
-    log_info("evaluation set: {} sequences, {} tokens, hash {}", format_count(s.evaluation.sequences()),
-             format_count(s.evaluation.target_count), hash_of(s.evaluation));
+    log_info("evaluation set: {}, {}", format_counted(s.evaluation.sequences(), "sequence"),
+             format_counted(s.evaluation.target_count, "token"));
   }
 }
 
@@ -285,6 +293,45 @@ void begin(const Session& s, Trainer& trainer) {
   }
 }
 
+uint64_t epoch_tokens_of(const KeyValues& values) {
+  const auto found = values.find(kEpochTokens);
+  return found == values.end() ? 0 : parse_count(found->second).value_or(0);
+}
+
+/// The time of Manifest::created.
+std::optional<std::chrono::system_clock::time_point> created_at(const Manifest& manifest) {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  const int read = std::sscanf(manifest.created.c_str(), "%4d-%2d-%2dT%2d:%2d:%2dZ", &year, &month, &day,
+                               &hour, &minute, &second);
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (read != 6 || !date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second);
+}
+
+/// What the console shows from the start of a resumed run.
+KnownBefore known_before(const Session& s) {
+  KnownBefore known;
+  if (!s.start.checkpoint || s.branch) return known;
+  known.saved = created_at(s.start.checkpoint->manifest);
+  const Path file = s.start.checkpoint->folder / "state.json";
+  const SavedNumbers numbers = parse_state(read_file(file), file.string(), s.start.checkpoint->step);
+  if (numbers.run.evaluation) known.evaluation = numbers.run.evaluation->result;
+  return known;
+}
+
+/// For the user; the run itself reads its checkpoints.
+void keep_configuration(const Session& s) {
+  const Path file = s.config.state_folder / "run.ini";
+  try {
+    write_file_atomically(s.files, file, to_ini(s.values));
+  } catch (const IoError& error) {
+    log_warning("the configuration could not be kept ({}); the run continues", error.what());
+  }
+}
+
 RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c) {
   try {
     return trainer.run();
@@ -307,9 +354,15 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const Precision precision = c.trainer.precision;
   FmaPeak peak(compute, precision);
   peak.measure(std::chrono::milliseconds(200));
-  log_info("machine: {}, {} training threads, {} loader workers, {} kernels, {}, peak {:.0f} GFLOP/s",
-           inspect_machine().processor, c.threads, c.workers, vector_target(), precision_name(precision),
-           peak.flops() / 1e9);
+  log_info("machine: {}, {}, {}, {} kernels, {}, peak {:.0f} GFLOP/s", inspect_machine().processor,
+           format_counted(static_cast<uint64_t>(c.threads), "training thread"),
+           format_counted(static_cast<uint64_t>(c.workers), "loader worker"), kernel_name(vector_target()),
+           precision_name(precision), peak.flops() / 1e9);
+  if (c.threads > inspect_machine().cores) {
+    log_warning("--threads {} on {}: more threads than cores make training slower", c.threads,
+                format_counted(static_cast<uint64_t>(inspect_machine().cores), "core"));
+  }
+  report_place(c);
   if (precision == Precision::kBf16 && !multiplies_bf16()) {
     log_warning(
         "this processor does not multiply bf16: products of float32 stand in, slower than --precision f32");
@@ -319,11 +372,14 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   Console console(compute, c.model, layout, *s.tokenizer,
                   {.max_steps = c.trainer.max_steps,
                    .max_tokens = c.trainer.max_tokens,
+                   .max_epochs = c.epochs,
+                   .epoch_tokens = epoch_tokens_of(s.values),
                    .max_time = c.trainer.max_time,
                    .sample_tokens = c.sample_tokens,
                    .seed = c.seed,
                    .stop = stop.token(),
-                   .on_progress = [&s] { s.service.on_progress(); }});
+                   .on_progress = [&s] { s.service.on_progress(); },
+                   .before = known_before(s)});
   EvaluationKeeper evaluation_keeper(s);
   std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
@@ -351,10 +407,11 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   skips.emplace(s.files, skips_file(c.state_folder));
   if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
+  keep_configuration(s);
   const RunSummary summary = run_to_end(trainer, c);
   stopping.set_saved();
   peak.measure(std::chrono::milliseconds(200));
-  report_summary(summary, console, c, peak.flops());
+  report_summary(summary, c, peak.flops());
 }
 
 }  // namespace

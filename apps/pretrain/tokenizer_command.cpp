@@ -1,18 +1,21 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
 
-#include "apps/pretrain/command_line.h"
+#include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/sample.h"
@@ -23,50 +26,82 @@
 namespace pretrain {
 namespace {
 
-namespace po = boost::program_options;
+struct TrainRequest {
+  CorpusOptions corpus{.validation_fraction = 0};
+  Path output;
+  VocabularyOptions vocabulary;
+  uint64_t sample_bytes = 10_MiB;
+  uint64_t seed = 1;
+};
 
-TokenizerType parse_type(const std::string& name) {
-  for (const TokenizerType type : {TokenizerType::kBpe, TokenizerType::kUnigram, TokenizerType::kChar}) {
-    if (tokenizer_type_name(type) == name) return type;
-  }
-  fail(ErrorKind::kUsage, "--type {}: bpe, unigram or char is needed", name);
+constexpr CommandSyntax kTrainSyntax{.name = "tokenizer train",
+                                     .usage =
+                                         "pretrain tokenizer train --corpus PATH... --output FILE\n\n"
+                                         "Trains a SentencePiece vocabulary.",
+                                     .positional = "corpus"};
+
+OptionTable<TrainRequest> train_options() {
+  using Request = TrainRequest;
+  return OptionTable<Request>{
+             {{"corpus", "files and folders to learn from"},
+              paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
+             {{"output", "file to write, for example my.model"}, path_of<Request>(&Request::output)},
+             {{.name = "tokenizer-type", .help = "bpe, unigram or char", .deprecated = "type"},
+              choice_of<Request>(at(&Request::vocabulary, &VocabularyOptions::type),
+                                 std::vector<std::pair<std::string_view, TokenizerType>>{
+                                     {"bpe", TokenizerType::kBpe},
+                                     {"unigram", TokenizerType::kUnigram},
+                                     {"char", TokenizerType::kChar}})},
+             {{"vocab", "pieces, at most"},
+              count_of<Request>(at(&Request::vocabulary, &VocabularyOptions::pieces), 300, 1'000'000)},
+             {{"sample", "text to learn from, drawn from all of it"},
+              size_of<Request>(&Request::sample_bytes)},
+             {{"seed", "of the sample"}, count_of<Request>(&Request::seed)}} +
+         corpus_options<Request>(&Request::corpus);
 }
 
 int train(const Arguments& arguments, StopSignal& stop) {
-  std::vector<std::string> corpus;
-  std::string output;
-  std::string type = "bpe";
-  CorpusArguments reading;
-  VocabularyOptions vocabulary;
-  std::string sample_bytes = "10M";
-  uint64_t seed = 1;
-  po::options_description options;
-  options.add_options()("corpus", po::value(&corpus)->multitoken()->required(),
-                        "files and folders to learn from")("output", po::value(&output)->required(),
-                                                           "file to write, for example my.model")(
-      "type", po::value(&type)->default_value(type), "bpe, unigram or char")(
-      "vocab", po::value(&vocabulary.pieces)->default_value(vocabulary.pieces), "pieces, at most")(
-      "sample", po::value(&sample_bytes)->default_value(sample_bytes),
-      "text to learn from, drawn from all of it")("seed", po::value(&seed)->default_value(seed),
-                                                  "of the sample");
-  reading.add_to(options);
-  const std::string usage =
-      "pretrain tokenizer train --corpus PATH... --output FILE\nTrains a SentencePiece vocabulary.";
-  if (!parse_command_line(arguments, options, usage)) return 0;
-  vocabulary.type = parse_type(type);
+  const auto request = parse_command(arguments, train_options(), kTrainSyntax);
+  if (!request) return 0;
+  if (request->corpus.inputs.empty()) fail_missing("corpus", kTrainSyntax);
+  if (request->output.empty()) fail_missing("output", kTrainSyntax);
+  const std::string output = request->output.string();
+  const uint64_t seed = request->seed;
   if (file_exists(output)) fail(ErrorKind::kUsage, "{} exists; remove it or name another --output", output);
-  CorpusOptions corpus_options = reading.options(corpus);
+  CorpusOptions corpus_options = request->corpus;
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
   report_corpus(catalog);
   const auto sample =
-      sample_text(corpus_options, catalog, parse_bytes(sample_bytes), seed, stop.token()).documents;
+      sample_text(corpus_options, catalog, request->sample_bytes, seed, stop.token()).documents;
   const auto progress = [log = ProgressLog()](const std::string& line) mutable { log.tell(line); };
   const Tokenizer tokenizer =
-      Tokenizer::from_serialized(train_vocabulary(sample, vocabulary, progress, stop.token()));
+      Tokenizer::from_serialized(train_vocabulary(sample, request->vocabulary, progress, stop.token()));
   write_file_atomically(real_file_system(), output, tokenizer.serialized());
-  log_info("{}: {} pieces, {}", output, format_count(tokenizer.vocabulary_size()), type);
+  log_info("{}: {}, {}", output, format_counted(tokenizer.vocabulary_size(), "piece"),
+           tokenizer_type_name(tokenizer.type()));
   return 0;
+}
+
+/// Of encode and decode.
+struct CodingRequest {
+  Path model;
+  std::optional<std::string> text;
+};
+
+constexpr CommandSyntax kEncodeSyntax{
+    .name = "tokenizer encode",
+    .usage = "pretrain tokenizer encode --model FILE [--text TEXT]\n\nPrints ids, one line for each line."};
+constexpr CommandSyntax kDecodeSyntax{
+    .name = "tokenizer decode",
+    .usage =
+        "pretrain tokenizer decode --model FILE [--ids IDS]\n\nPrints text, one line for each line of ids."};
+
+OptionTable<CodingRequest> coding_options(std::string_view text, std::string_view help) {
+  using Request = CodingRequest;
+  return {{{"model", "SentencePiece model, a checkpoint or a run"}, path_of<Request>(&Request::model)},
+          {{text, help, "", KeyKind::kChangeable, "the lines of standard input"},
+           optional_text_of<Request>(&Request::text)}};
 }
 
 /// A line and what becomes of it are held in memory.
@@ -82,18 +117,11 @@ void for_each_line(const std::optional<std::string>& text, const StopSignal& sto
 }
 
 int encode(const Arguments& arguments, StopSignal& stop) {
-  std::string model;
-  std::optional<std::string> text;
-  po::options_description options;
-  options.add_options()("model", po::value(&model)->required(),
-                        "SentencePiece model, or a checkpoint folder")(
-      "text", po::value<std::string>()->notifier([&](const std::string& given) { text = given; }),
-      "text to encode [the lines of standard input]");
-  const std::string usage =
-      "pretrain tokenizer encode --model FILE [--text TEXT]\nPrints ids, one line for each line.";
-  if (!parse_command_line(arguments, options, usage)) return 0;
-  const Tokenizer tokenizer = open_tokenizer(model);
-  for_each_line(text, stop, [&](std::string line) {
+  const auto request = parse_command(arguments, coding_options("text", "text to encode"), kEncodeSyntax);
+  if (!request) return 0;
+  if (request->model.empty()) fail_missing("model", kEncodeSyntax);
+  const Tokenizer tokenizer = open_tokenizer(request->model);
+  for_each_line(request->text, stop, [&](std::string line) {
     std::vector<uint32_t> ids;
     repair_utf8(line);
     tokenizer.encode(line, ids);
@@ -117,18 +145,12 @@ std::vector<uint32_t> parse_ids(const std::string& line, uint32_t vocabulary) {
 }
 
 int decode(const Arguments& arguments, StopSignal& stop) {
-  std::string model;
-  std::optional<std::string> ids;
-  po::options_description options;
-  options.add_options()("model", po::value(&model)->required(),
-                        "SentencePiece model, or a checkpoint folder")(
-      "ids", po::value<std::string>()->notifier([&](const std::string& given) { ids = given; }),
-      "ids separated by blanks [the lines of standard input]");
-  const std::string usage =
-      "pretrain tokenizer decode --model FILE [--ids IDS]\nPrints text, one line for each line of ids.";
-  if (!parse_command_line(arguments, options, usage)) return 0;
-  const Tokenizer tokenizer = open_tokenizer(model);
-  for_each_line(ids, stop, [&](const std::string& line) {
+  const auto request =
+      parse_command(arguments, coding_options("ids", "ids separated by blanks"), kDecodeSyntax);
+  if (!request) return 0;
+  if (request->model.empty()) fail_missing("model", kDecodeSyntax);
+  const Tokenizer tokenizer = open_tokenizer(request->model);
+  for_each_line(request->text, stop, [&](const std::string& line) {
     fmt::print("{}\n", tokenizer.decode(parse_ids(line, tokenizer.vocabulary_size())));
   });
   return 0;
@@ -142,11 +164,21 @@ int tokenizer_command(const Arguments& arguments, StopSignal& stop) {
   if (verb == "train") return train(rest, stop);
   if (verb == "encode") return encode(rest, stop);
   if (verb == "decode") return decode(rest, stop);
-  if (verb == "--help" || verb == "-h") {
-    fmt::print("pretrain tokenizer train|encode|decode ...; each has its own --help\n");
+  if (verb == "--help" || verb == "-h" || verb == "help") {
+    fmt::print(
+        "pretrain tokenizer trains vocabularies and applies them.\n"
+        "\n"
+        "  pretrain tokenizer train --corpus PATH... --output FILE   learn a vocabulary\n"
+        "  pretrain tokenizer encode --model FILE [--text TEXT]      text to ids\n"
+        "  pretrain tokenizer decode --model FILE [--ids IDS]        ids to text\n"
+        "\n"
+        "FILE is a SentencePiece model, a checkpoint or a run's state folder. Without\n"
+        "--text or --ids the lines of standard input are taken. Each has its own --help.\n");
     return 0;
   }
-  fail(ErrorKind::kUsage, "pretrain tokenizer {}: train, encode or decode is needed", verb);
+  constexpr std::array<std::string_view, 3> kVerbs{"train", "encode", "decode"};
+  fail(ErrorKind::kUsage, "pretrain tokenizer {}: train, encode or decode is needed{}", verb,
+       did_you_mean("", verb, kVerbs));
 }
 
 }  // namespace pretrain

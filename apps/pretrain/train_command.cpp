@@ -1,59 +1,113 @@
-#include <charconv>
+#include <algorithm>
+#include <array>
 #include <cstdio>
-#include <map>
+#include <filesystem>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/options.h"
+#include "apps/pretrain/report.h"
 #include "apps/pretrain/session.h"
+#include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
+#include "libs/base/quantity.h"
 
 namespace pretrain {
 namespace {
 
-constexpr const char* kHelp =
-    "pretrain [train] --corpus PATH...   train a language model on text\n"
-    "pretrain resume                     continue the run in the state folder\n"
-    "pretrain branch                     start a new run from a checkpoint\n"
-    "pretrain eval                       loss, perplexity, bits per byte of a checkpoint\n"
-    "pretrain generate                   write text with a checkpoint\n"
-    "pretrain tokenizer                  train a vocabulary, encode, decode\n"
-    "pretrain inspect                    verify and describe a checkpoint or a corpus\n"
-    "pretrain bench                      measure this machine and a model's step\n"
+constexpr std::string_view kHelp =
+    "pretrain trains small language models on the processor, straight from text.\n"
     "\n"
-    "pretrain COMMAND --help tells more.\n";
+    "  pretrain train --corpus PATH...   train a language model on text\n"
+    "  pretrain resume                   continue the run in the state folder\n"
+    "  pretrain branch                   start a new run from a checkpoint\n"
+    "  pretrain eval                     loss, perplexity, bits per byte of a model\n"
+    "  pretrain generate                 write text with a model\n"
+    "  pretrain tokenizer                train a vocabulary, encode, decode\n"
+    "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
+    "  pretrain bench                    measure this machine and a model's step\n"
+    "\n"
+    "pretrain COMMAND --help tells more; pretrain --version names the version.\n"
+    "Without a command, options are those of train.\n";
 
-uint64_t parse_step(const std::string& text) {
-  uint64_t step = 0;
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, step);
-  if (result.ec != std::errc() || result.ptr != end)
-    fail(ErrorKind::kUsage, "--from '{}': the step of a checkpoint is needed, a whole number", text);
-  return step;
+using Command = int (*)(const Arguments&, StopSignal&);
+
+struct NamedCommand {
+  std::string_view name;
+  Command run;
+};
+
+constexpr std::array kCommands{
+    NamedCommand{"train", train_command},       NamedCommand{"resume", resume_command},
+    NamedCommand{"branch", branch_command},     NamedCommand{"eval", eval_command},
+    NamedCommand{"generate", generate_command}, NamedCommand{"tokenizer", tokenizer_command},
+    NamedCommand{"inspect", inspect_command},   NamedCommand{"bench", bench_command}};
+
+const NamedCommand* find_command(std::string_view name) {
+  const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
+  return found == kCommands.end() ? nullptr : &*found;
+}
+
+bool is_help(std::string_view word) {
+  return word == "--help" || word == "-h" || word == "help";
+}
+
+/// What people type who know other programs.
+std::string_view command_meant(std::string_view word) {
+  if (word == "chat" || word == "run" || word == "sample" || word == "complete") return "generate";
+  if (word == "evaluate" || word == "test" || word == "validate") return "eval";
+  if (word == "continue" || word == "restart") return "resume";
+  if (word == "start" || word == "fit" || word == "pretrain") return "train";
+  if (word == "benchmark") return "bench";
+  if (word == "show" || word == "info" || word == "status" || word == "verify") return "inspect";
+  if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";
+  return "";
+}
+
+[[noreturn]] void refuse_command(const std::string& word) {
+  std::error_code ignored;
+  if (std::filesystem::exists(word, ignored)) {
+    fail(ErrorKind::kUsage, "'{}' is not a command; to train on it: pretrain train --corpus {}", word,
+         shell_word(word));
+  }
+  std::vector<std::string_view> names;
+  for (const NamedCommand& command : kCommands) names.push_back(command.name);
+  const std::string_view meant = command_meant(word);
+  const std::string hint = meant.empty() ? did_you_mean("pretrain ", word, names)
+                                         : fmt::format("; did you mean pretrain {}?", meant);
+  fail(ErrorKind::kUsage, "'{}' is not a command{}; see pretrain --help", word, hint);
+}
+
+void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
+  if (only_check) return check_run(request, stop);
+  run_session(request, stop);
 }
 
 }  // namespace
 
 int run_command(const Arguments& arguments, StopSignal& stop) {
-  using Command = int (*)(const Arguments&, StopSignal&);
-  static const std::map<std::string, Command> commands{
-      {"train", train_command},       {"resume", resume_command},       {"eval", eval_command},
-      {"generate", generate_command}, {"tokenizer", tokenizer_command}, {"inspect", inspect_command},
-      {"bench", bench_command},       {"branch", branch_command}};
   const std::string first = arguments.empty() ? "--help" : arguments.front();
-  if (first == "--help" || first == "-h" || first == "help") {
+  if (is_help(first)) {
+    // "pretrain help train" asks for what "pretrain train --help" tells.
+    const NamedCommand* about = arguments.size() > 1 ? find_command(arguments[1]) : nullptr;
+    if (about != nullptr) return about->run({"--help"}, stop);
+    if (arguments.size() > 1) refuse_command(arguments[1]);
     fmt::print("{}", kHelp);
     return 0;
   }
-  if (first == "--version") {
+  if (first == "--version" || first == "-V" || first == "version") {
     fmt::print("pretrain {}\n", PRETRAIN_VERSION);
     return 0;
   }
+  if (std::ranges::none_of(arguments, [](const auto& word) { return word == "--help" || word == "-h"; }))
+    check_environment();
   if (first.starts_with("-")) return train_command(arguments, stop);
-  const auto found = commands.find(first);
-  if (found == commands.end()) fail(ErrorKind::kUsage, "'{}' is not a command; see pretrain --help", first);
-  return found->second({arguments.begin() + 1, arguments.end()}, stop);
+  const NamedCommand* command = find_command(first);
+  if (command == nullptr) refuse_command(first);
+  return command->run({arguments.begin() + 1, arguments.end()}, stop);
 }
 
 int train_command(const Arguments& arguments, StopSignal& stop) {
@@ -62,7 +116,7 @@ int train_command(const Arguments& arguments, StopSignal& stop) {
     fmt::print("{}", run_help(RunCommand::kTrain));
     return 0;
   }
-  run_session({.given = given.values}, stop);
+  start({.given = given.values}, given.check, stop);
   return 0;
 }
 
@@ -74,7 +128,10 @@ int resume_command(const Arguments& arguments, StopSignal& stop) {
   }
   SessionRequest request{.given = given.values, .must_resume = true};
   if (const auto from = given.values.find("from"); from != given.values.end()) {
-    request.from_step = parse_step(from->second);
+    const auto step = parse_count(from->second);
+    if (!step)
+      fail(ErrorKind::kUsage, "--from {}: the step of a checkpoint is needed, such as 1000", from->second);
+    request.from_step = *step;
     request.given.erase("from");
   }
   if (const auto skips = given.values.find("pass-over"); skips != given.values.end()) {
@@ -87,7 +144,7 @@ int resume_command(const Arguments& arguments, StopSignal& stop) {
     request.skips = *ranges;
     request.given.erase("pass-over");
   }
-  run_session(request, stop);
+  start(request, given.check, stop);
   return 0;
 }
 

@@ -142,7 +142,7 @@ PageSelection parse_namespaces(std::string_view list) {
     int number = 0;
     const auto result = std::from_chars(word.data(), word.data() + word.size(), number);
     if (word.empty() || result.ec != std::errc() || result.ptr != word.data() + word.size()) {
-      fail(ErrorKind::kUsage, "--namespaces {}: numbers separated by commas are needed, such as 0 or 0,14",
+      fail(ErrorKind::kUsage, "namespaces {}: numbers separated by commas are needed, such as 0 or 0,14",
            list);
     }
     pages.namespaces.push_back(number);

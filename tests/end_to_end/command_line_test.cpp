@@ -1,4 +1,5 @@
 #include <csignal>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -21,7 +22,8 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   const std::string state = (folder / "s").string();
   expect_refusal({"fly"}, 2, "'fly' is not a command");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--setps", "3"}, 2, "--setps");
-  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--model", "huge"}, 2, "no such preset");
+  expect_refusal({"--corpus", sample_corpus(), "--state", state, "--model", "huge"}, 2,
+                 "--model huge: base, large,");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "0"}, 2, "--batch 0");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "4x"}, 2, "--batch 4x");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--learning-rate", "nan"}, 2,
@@ -32,6 +34,26 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
                  "'soon' is not a duration");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--keep", "1"}, 2, "--keep 1");
   expect_refusal({"train", "--state", state}, 2, "--corpus is missing");
+  expect_refusal({"--lr", "1"}, 2, "did you mean --learning-rate?");
+  expect_refusal({sample_corpus()}, 2, "pretrain train --corpus");
+  expect_refusal({"chat"}, 2, "did you mean pretrain generate?");
+  expect_refusal({"trian"}, 2, "did you mean pretrain train?");
+  expect_refusal({"train", "--config", (folder / "none.ini").string()}, 2, "none.ini");
+  expect_refusal({"train", "--corpus", sample_corpus(), "--state", ""}, 2, "--state has no value");
+  expect_refusal({"train", "--corpus", "https://example.org/x", "--state", state}, 2, "download");
+  expect_refusal({"generate", "--checkpoint", state, "--top-k", "-1"}, 2, "--top-k -1");
+  expect_refusal({"generate", "--checkpoint", state, "--temperature", "-1"}, 2, "--temperature -1");
+  expect_refusal({"generate", "--checkpoint", state, "--top-p", "0"}, 2, "--top-p 0");
+  expect_refusal({"generate", "--checkpoint", state, "--threads", "100000"}, 2, "--threads 100000");
+  expect_refusal({"generate", "--prompt", "x"}, 2, "--checkpoint is missing");
+  expect_refusal({"eval", "--checkpoint", state, "--threads", "-5"}, 2, "--threads -5");
+  expect_refusal({"eval", "--checkpoint", state}, 2, "--corpus is missing");
+  expect_refusal({"tokenizer", "train", "--corpus", state, "--output", state, "--vocab", "-5"}, 2,
+                 "--vocab -5");
+  expect_refusal({"tokenizer", "encod"}, 2, "did you mean encode?");
+  expect_refusal({"inspect"}, 2, "a path is missing");
+  expect_refusal({"bench", "--model", "Base"}, 2, "did you mean base?");
+  expect_refusal({"resume", "--from", "-3", "--state", state}, 2, "--from -3");
   expect_refusal({"inspect", sample_corpus(), "--documents", "pages"}, 2, "--documents pages");
   expect_refusal({"inspect", sample_corpus(), "--show", "-3"}, 2, "--show -3");
   expect_refusal({"inspect", sample_corpus(), "--tokens-per-second", "0"}, 2, "--tokens-per-second 0");
@@ -95,6 +117,77 @@ TEST(CommandLine, KeysComeFromCommandLineThenEnvironmentThenFile) {
   ASSERT_EQ(steps(state).size(), 2U);
   EXPECT_EQ(steps(state).back()["learning_rate"], 0.001);
   EXPECT_EQ(steps(state).back()["tokens"], 2 * 4 * 32);
+}
+
+TEST(CommandLine, RefusesAMisspeltVariable) {
+  const Surroundings wrong{.environment = {{"PRETRAIN_LEARNINGRATE", "1"}}};
+  for (const Words& words :
+       {Words{"train", "--corpus", sample_corpus()}, Words{"inspect", sample_corpus()}}) {
+    const auto run = run_program(binary(), words, wrong);
+    EXPECT_EQ(run.exit_code, 2) << run.output;
+    EXPECT_NE(run.output.find("did you mean PRETRAIN_LEARNING_RATE?"), std::string::npos) << run.output;
+  }
+}
+
+TEST(CommandLine, EveryHelpFitsEightyColumns) {
+  for (const Words& words : {Words{"--help"}, Words{"train", "--help"}, Words{"resume", "--help"},
+                             Words{"eval", "--help"}, Words{"generate", "--help"}, Words{"inspect", "--help"},
+                             Words{"bench", "--help"}, Words{"tokenizer", "--help"},
+                             Words{"tokenizer", "train", "--help"}, Words{"tokenizer", "encode", "--help"},
+                             Words{"tokenizer", "decode", "--help"}, Words{"help", "train"}}) {
+    const auto help = run_program(binary(), words);
+    EXPECT_EQ(help.exit_code, 0) << help.output;
+    std::istringstream lines(help.output);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  }
+  EXPECT_EQ(run_program(binary(), {"help", "train"}).output,
+            run_program(binary(), {"train", "--help"}).output);
+  EXPECT_EQ(run_program(binary(), {"--help", "train"}).output,
+            run_program(binary(), {"train", "--help"}).output);
+  EXPECT_EQ(run_program(binary(), {"-V"}).output, run_program(binary(), {"--version"}).output);
+}
+
+TEST(CommandLine, ChecksAConfigurationWithoutStarting) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  Words words = tiny_run(state) + Words{"--steps", "2"};
+  words.push_back("--check");
+  const auto well = run_program(binary(), words);
+  EXPECT_EQ(well.exit_code, 0) << well.output;
+  EXPECT_NE(well.output.find("all is well"), std::string::npos) << well.output;
+  EXPECT_FALSE(folder_exists(state)) << "a check leaves nothing behind";
+  EXPECT_EQ(
+      run_program(binary(), {"--check", "--corpus", (folder / "no").string(), "--state", state.string()})
+          .exit_code,
+      3);
+  EXPECT_EQ(run_program(binary(), {"--check", "--corpus", sample_corpus(), "--heads", "7"}).exit_code, 2);
+  EXPECT_EQ(run_program(binary(), {"--check", "--corpus", sample_corpus(), "--state", state.string(),
+                                   "--batch", "1000000", "--shuffle-buffer", "100000000"})
+                .exit_code,
+            2);
+}
+
+TEST(CommandLine, ARunLeavesAConfigurationThatBeginsTheSameRun) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", "3", "--beta2", "0.9"}).exit_code, 0);
+  const auto again = run_program(
+      binary(), {"--config", (state / "run.ini").string(), "--state", (folder / "again").string()});
+  ASSERT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(state_hashes(folder / "again", 3), state_hashes(state, 3));
+}
+
+TEST(CommandLine, TellsWhichLimitEndedARunAndWhatToTypeNext) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "3"});
+  for (const std::string part : {"limit reached (--steps 3)", "pretrain generate --checkpoint",
+                                 "pretrain resume --state", "--steps 6", "Ctrl-C saves", "words"})
+    EXPECT_NE(run.output.find(part), std::string::npos) << part << " in " << run.output;
+  const auto nothing = run_program(binary(), {"resume", "--state", state.string()});
+  EXPECT_EQ(nothing.exit_code, 0);
+  EXPECT_NE(nothing.output.find("nothing to do: --steps 3 is reached"), std::string::npos)
+      << nothing.output;
 }
 
 TEST(CommandLine, TokenizerEncodesAndDecodesBack) {

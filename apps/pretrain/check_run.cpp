@@ -1,0 +1,79 @@
+#include "apps/pretrain/check_run.h"
+
+#include <optional>
+
+#include "apps/pretrain/branch.h"
+#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/report.h"
+#include "apps/pretrain/same_run.h"
+#include "apps/pretrain/session_start.h"
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+/// What would begin, and from which step.
+struct Beginning {
+  RunConfiguration config;
+  std::optional<uint64_t> step;  ///< nothing for a new run
+};
+
+RunConfiguration continued(const Checkpoint& checkpoint, const Path& state, const KeyValues& asked,
+                           const std::stop_token& stop) {
+  KeyValues given = without_same_tokenizer(asked, checkpoint);
+  take_moved_validation_corpus(given, checkpoint);
+  KeyValues values = merge_for_resume(from_json(checkpoint.manifest.configuration), given);
+  values["state"] = state.string();
+  RunConfiguration config = to_configuration(values);
+  check_corpus(config, checkpoint, stop);
+  return config;
+}
+
+Beginning beginning_of(const SessionRequest& request, const Path& state, const std::stop_token& stop) {
+  if (request.branch) {
+    const BranchPlan plan = plan_branch(request, state, stop);
+    return {plan.config, plan.parent.step};
+  }
+  check_request(state, request);
+  const SessionStart start = look_for_start(state, request, stop);
+  if (!start.checkpoint) return {to_configuration(resolve(request.given)), std::nullopt};
+  try {
+    return {continued(*start.checkpoint, state, request.given, stop), start.checkpoint->step};
+  } catch (const Error& error) {
+    // Nothing was trained yet: another run may take the place.
+    if (!start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
+    return {to_configuration(resolve(request.given)), std::nullopt};
+  }
+}
+
+void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
+  report_corpus(scan_corpus(corpus, nullptr, stop));
+}
+
+}  // namespace
+
+void check_run(const SessionRequest& request, StopSignal& stop) {
+  const Path state = state_folder_of(request.given);
+  if (file_exists(state))
+    fail(ErrorKind::kUsage, "--state {}: this is a file; name a folder, which need not exist yet",
+         state.string());
+  const Beginning beginning = beginning_of(request, state, stop.token());
+  const RunConfiguration& config = beginning.config;
+  look_at(config.corpus, stop.token());
+  if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
+  if (!beginning.step && !config.tokenizer_file.empty()) open_tokenizer(config.tokenizer_file);
+  const ParameterLayout layout(config.model);
+  report_model(config, layout);
+  check_resources(config, layout, inspect_machine());
+  if (beginning.step) {
+    log_info("check: all is well; the run in {} would continue from step {}", state.string(),
+             format_count(*beginning.step));
+  } else {
+    log_info("check: all is well; a new run would start in {}", state.string());
+  }
+}
+
+}  // namespace pretrain

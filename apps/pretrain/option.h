@@ -1,0 +1,245 @@
+#pragma once
+// One option of a command: its name, where its value goes, what it may hold, and its help. A command has a
+// table of them; parsing, defaults, help, the environment and the resolved configuration derive from it. An
+// option's default is the initialiser of the member that it sets:
+//
+//   struct Sampling { uint64_t tokens = 200; };
+//   const OptionTable<Sampling> table{{{"tokens", "most tokens to write"}, count(&Sampling::tokens)}};
+
+#include <concepts>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/pretrain/value_text.h"
+
+namespace pretrain {
+
+/// Whether a key may differ when a run is resumed.
+enum class KeyKind {
+  kFixed,       ///< model, data, seed, optimizer: the run would be another one
+  kChangeable,  ///< limits, intervals, paths, threads
+};
+
+/// What the user sees of an option.
+struct OptionInfo {
+  std::string_view name;
+  std::string_view help;
+  std::string_view group = "";
+  KeyKind kind = KeyKind::kChangeable;
+  std::string_view shown_default = "";  ///< in the help, where not the initialiser but something else decides
+  std::string_view words = "";          ///< what people type instead, separated by blanks; for messages only
+  std::string_view deprecated = "";     ///< an older name, which still works
+};
+
+/// How the value of an option is written.
+struct ValueShape {
+  std::string_view placeholder;  ///< "N", "PATH"; empty for a switch
+  bool is_list = false;          ///< may be given several times
+  bool is_literal = false;       ///< free text or a path: '#' in a configuration file belongs to it
+  bool may_be_empty = false;     ///< "" is a value
+};
+
+/// Reads and writes the member of T that an option sets.
+template <typename T>
+struct OptionValue {
+  ValueShape shape;
+  /// Errors: kUsage, saying what is needed; the caller names the option.
+  std::function<void(T&, std::span<const std::string>)> set;
+  /// What set() reads as the same value; nothing while the member has no value.
+  std::function<std::vector<std::string>(const T&)> get;
+};
+
+template <typename T>
+struct Option {
+  OptionInfo info;
+  OptionValue<T> value;
+};
+
+template <typename T>
+using OptionTable = std::vector<Option<T>>;
+
+/// An option without its member: what parsing and help need.
+struct KnownOption {
+  OptionInfo info;
+  ValueShape shape;
+  std::string default_text;  ///< "" for none
+};
+
+template <typename T>
+std::vector<KnownOption> known_options(const OptionTable<T>& table) {
+  std::vector<KnownOption> known;
+  const T defaults{};
+  for (const Option<T>& option : table) {
+    std::string text(option.info.shown_default);
+    if (text.empty() && !option.value.shape.placeholder.empty())
+      text = joined_list(option.value.get(defaults));
+    known.push_back({option.info, option.value.shape, std::move(text)});
+  }
+  return known;
+}
+
+/// A member of a member, as count() and the like take it: at(&Run::trainer, &TrainerOptions::max_steps).
+template <typename T, typename M>
+M T::*at(M T::*member) {
+  return member;
+}
+template <typename T, typename Outer, typename Inner>
+auto at(Outer T::*outer, Inner Outer::*inner) {
+  return [=](auto& object) -> auto& {
+    return object.*outer.*inner;
+  };
+}
+template <typename T, typename A, typename B, typename C>
+auto at(A T::*a, B A::*b, C B::*c) {
+  return [=](auto& object) -> auto& {
+    return object.*a.*b.*c;
+  };
+}
+
+namespace option_detail {
+
+template <typename T, typename Member>
+auto& member(T& object, const Member& m) {
+  if constexpr (std::is_member_pointer_v<Member>) {
+    return object.*m;
+  } else {
+    return m(object);
+  }
+}
+
+/// From readers and writers of a single text.
+template <typename T, typename Member, typename Read, typename Write>
+OptionValue<T> single(ValueShape shape, Member m, Read read, Write write) {
+  return {shape,
+          [=](T& object, std::span<const std::string> texts) {
+            auto& target = member(object, m);
+            target = static_cast<std::remove_reference_t<decltype(target)>>(read(texts.front()));
+          },
+          [=](const T& object) -> std::vector<std::string> {
+            std::string text = write(member(object, m));
+            if (text.empty()) return {};
+            return {std::move(text)};
+          }};
+}
+
+}  // namespace option_detail
+
+/// A whole number from `least` to `most`; k, M, G are understood.
+template <typename T, typename Member>
+OptionValue<T> count_of(Member m, uint64_t least = 0, uint64_t most = std::numeric_limits<uint64_t>::max()) {
+  return option_detail::single<T>(
+      {"N"}, m, [=](const std::string& text) { return read_count(text, least, most); },
+      [](auto value) { return std::to_string(value); });
+}
+
+/// As count_of(), where 0 stands for "not given".
+template <typename T, typename Member>
+OptionValue<T> optional_count_of(Member m, uint64_t most = std::numeric_limits<uint64_t>::max()) {
+  OptionValue<T> value = count_of<T>(m, 0, most);
+  value.get = [=](const T& object) -> std::vector<std::string> {
+    const auto number = option_detail::member(object, m);
+    if (number == 0) return {};
+    return {std::to_string(number)};
+  };
+  return value;
+}
+
+template <typename T, typename Member>
+OptionValue<T> number_of(Member m, double least, double most) {
+  return option_detail::single<T>(
+      {"X"}, m, [=](const std::string& text) { return read_number(text, least, most); },
+      [](double value) { return write_number(value); });
+}
+
+template <typename T, typename Member>
+OptionValue<T> duration_of(Member m) {
+  return option_detail::single<T>({"TIME"}, m, read_duration, write_duration);
+}
+
+/// Bytes; k, M and G are powers of 1024.
+template <typename T, typename Member>
+OptionValue<T> size_of(Member m) {
+  return option_detail::single<T>({"SIZE"}, m, read_size, write_size);
+}
+
+/// One of `choices`, pairs of word and value. A word of the list must stand for each value.
+template <typename T, typename Member, typename Value>
+OptionValue<T> choice_of(Member m, std::vector<std::pair<std::string_view, Value>> choices) {
+  std::vector<std::string_view> words;
+  for (const auto& [word, value] : choices) words.push_back(word);
+  return option_detail::single<T>(
+      {"WORD"}, m, [=](const std::string& text) { return choices[read_choice(text, words)].second; },
+      [=](const Value& value) {
+        for (const auto& [word, known] : choices) {
+          if (known == value) return std::string(word);
+        }
+        return std::string();
+      });
+}
+
+/// One of the words themselves.
+template <typename T, typename Member>
+OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
+  return option_detail::single<T>(
+      {"WORD"}, m, [=](const std::string& text) { return std::string(words[read_choice(text, words)]); },
+      [](const std::string& value) { return value; });
+}
+
+/// Text as it is, the empty one included.
+template <typename T, typename Member>
+OptionValue<T> text_of(Member m) {
+  return option_detail::single<T>(
+      {.placeholder = "TEXT", .is_literal = true, .may_be_empty = true}, m,
+      [](const std::string& text) { return text; }, [](const std::string& text) { return text; });
+}
+
+/// As text_of() for a member that is nothing while no text is given.
+template <typename T>
+OptionValue<T> optional_text_of(std::optional<std::string> T::*m) {
+  return {{.placeholder = "TEXT", .is_literal = true, .may_be_empty = true},
+          [=](T& object, std::span<const std::string> texts) { object.*m = texts.front(); },
+          [=](const T& object) -> std::vector<std::string> {
+            if (!(object.*m)) return {};
+            return {*(object.*m)};
+          }};
+}
+
+/// A path; a relative one becomes absolute, so that it means the same from another folder.
+template <typename T, typename Member>
+OptionValue<T> path_of(Member m) {
+  return option_detail::single<T>({.placeholder = "PATH", .is_literal = true}, m, read_path,
+                                  [](const Path& path) { return path.string(); });
+}
+
+template <typename T, typename Member>
+OptionValue<T> paths_of(Member m) {
+  return {{.placeholder = "PATH", .is_list = true, .is_literal = true},
+          [=](T& object, std::span<const std::string> texts) {
+            std::vector<Path> paths;
+            for (const std::string& text : texts) paths.push_back(read_path(text));
+            option_detail::member(object, m) = std::move(paths);
+          },
+          [=](const T& object) {
+            std::vector<std::string> texts;
+            for (const Path& path : option_detail::member(object, m)) texts.push_back(path.string());
+            return texts;
+          }};
+}
+
+/// True when the option is there; it takes no value.
+template <typename T>
+OptionValue<T> switch_of(bool T::*m) {
+  return {{},
+          [=](T& object, std::span<const std::string>) { object.*m = true; },
+          [=](const T& object) -> std::vector<std::string> {
+            if (object.*m) return {"yes"};
+            return {};
+          }};
+}
+
+}  // namespace pretrain

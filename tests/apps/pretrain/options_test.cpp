@@ -1,0 +1,354 @@
+#include "apps/pretrain/options.h"
+
+#include <any>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "apps/pretrain/configuration.h"
+#include "libs/base/error.h"
+#include "libs/base/machine.h"
+#include "tests/support/temp_folder.h"
+
+namespace pretrain {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+using Config = RunConfiguration;
+
+/// A value of one key, and whether it has arrived where the run takes it from.
+struct Case {
+  std::string key, text;
+  std::function<bool(const Config&)> arrived;
+};
+
+std::vector<Case> cases() {
+  using std::chrono::hours;
+  using std::chrono::minutes;
+  return {
+      {"corpus", "/a", [](const Config& c) { return c.corpus.inputs == std::vector<Path>{"/a"}; }},
+      {"documents", "paragraphs",
+       [](const Config& c) { return c.corpus.documents == DocumentMode::kParagraphs; }},
+      {"namespaces", "0,14",
+       [](const Config& c) {
+         return c.corpus.pages.namespaces == std::vector<int>({0, 14});
+       }},
+      {"disambiguation", "keep",
+       [](const Config& c) { return c.corpus.pages.disambiguation == Disambiguation::kKeep; }},
+      {"on-changed", "skip", [](const Config& c) { return c.corpus.on_changed == OnChanged::kSkip; }},
+      {"state", "/s", [](const Config& c) { return c.state_folder == "/s"; }},
+      {"workers", "7", [](const Config& c) { return c.workers == 7; }},
+      {"threads", "9", [](const Config& c) { return c.threads == 9; }},
+      {"precision", fastest_precision() == Precision::kBf16 ? "f32" : "bf16",
+       [](const Config& c) { return c.trainer.precision != fastest_precision(); }},
+      {"recompute", "layers", [](const Config& c) { return c.trainer.recompute == Recompute::kLayers; }},
+      {"micro-batch-tokens", "64", [](const Config& c) { return c.trainer.micro_rows == 2; }},
+      {"queue", "5", [](const Config& c) { return c.queue == 5; }},
+      {"model", "quality", [](const Config& c) { return c.model.d_model == 384 && c.batch == 32; }},
+      {"arch", "gpt2", [](const Config& c) { return c.model.architecture == "gpt2"; }},
+      {"layers", "3", [](const Config& c) { return c.model.layers == 3; }},
+      {"d-model", "96", [](const Config& c) { return c.model.d_model == 96; }},
+      {"heads", "2", [](const Config& c) { return c.model.heads == 2; }},
+      {"d-ff", "77", [](const Config& c) { return c.model.d_ff == 77; }},
+      {"context", "33", [](const Config& c) { return c.model.context == 33; }},
+      {"vocab", "400",
+       [](const Config& c) { return c.vocabulary.pieces == 400 && c.model.vocabulary == 400; }},
+      {"tokenizer-type", "unigram",
+       [](const Config& c) { return c.vocabulary.type == TokenizerType::kUnigram; }},
+      {"tokenizer", "/t.model", [](const Config& c) { return c.tokenizer_file == "/t.model"; }},
+      {"packing", "chunk", [](const Config& c) { return c.packing == Packing::kChunk; }},
+      {"shuffle-buffer", "1k", [](const Config& c) { return c.shuffle_buffer == 1000; }},
+      {"seed", "9007199254740993",
+       [](const Config& c) { return c.seed == 9007199254740993 && c.corpus.seed == c.seed; }},
+      {"batch", "3", [](const Config& c) { return c.batch == 3; }},
+      {"accumulate", "4", [](const Config& c) { return c.trainer.accumulate == 4; }},
+      {"learning-rate", "1e-4", [](const Config& c) { return c.trainer.schedule.peak == 1e-4; }},
+      {"warmup", "12", [](const Config& c) { return c.trainer.schedule.warmup_steps == 12; }},
+      {"schedule", "cosine",
+       [](const Config& c) { return c.trainer.schedule.kind == ScheduleKind::kCosine; }},
+      {"schedule-steps", "2k", [](const Config& c) { return c.trainer.schedule.total_steps == 2000; }},
+      {"weight-decay", "0.3", [](const Config& c) { return c.trainer.optimizer.weight_decay == 0.3; }},
+      {"beta1", "0.8", [](const Config& c) { return c.trainer.optimizer.beta1 == 0.8; }},
+      {"beta2", "0.95", [](const Config& c) { return c.trainer.optimizer.beta2 == 0.95; }},
+      {"grad-clip", "0.5", [](const Config& c) { return c.trainer.optimizer.gradient_clip == 0.5; }},
+      {"steps", "1k", [](const Config& c) { return c.trainer.max_steps == 1000; }},
+      {"tokens", "10M", [](const Config& c) { return c.trainer.max_tokens == 10'000'000; }},
+      {"epochs", "3", [](const Config& c) { return c.epochs == 3; }},
+      {"time", "2h", [](const Config& c) { return c.trainer.max_time == hours(2); }},
+      {"checkpoint-interval", "1min",
+       [](const Config& c) { return c.trainer.checkpoint_interval == minutes(1); }},
+      {"checkpoint-every", "11", [](const Config& c) { return c.trainer.checkpoint_every == 11; }},
+      {"keep", "5", [](const Config& c) { return c.store.keep == 5; }},
+      {"keep-every", "50", [](const Config& c) { return c.store.keep_every == 50; }},
+      {"validation-fraction", "0.25", [](const Config& c) { return c.corpus.validation_fraction == 0.25; }},
+      {"validation-corpus", "/v",
+       [](const Config& c) {
+         return c.validation_corpus && c.validation_corpus->inputs == std::vector<Path>{"/v"};
+       }},
+      {"validation-tokens", "640", [](const Config& c) { return c.validation_tokens == 640; }},
+      {"evaluate-every", "13", [](const Config& c) { return c.trainer.evaluate_every == 13; }},
+      {"sample-every", "14", [](const Config& c) { return c.trainer.sample_every == 14; }},
+      {"sample-tokens", "15", [](const Config& c) { return c.sample_tokens == 15; }},
+      {"log-every", "16", [](const Config& c) { return c.trainer.log_every == 16; }},
+  };
+}
+
+/// Keys without which the others mean nothing.
+KeyValues tiny() {
+  return {{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}, {"state", "/state"}};
+}
+
+Config configured(KeyValues values, const std::string& key, const std::string& text) {
+  values[key] = text;
+  return to_configuration(resolve(values));
+}
+
+TEST(RunOptions, EachKeyHasACase) {
+  std::set<std::string> tried;
+  for (const Case& c : cases()) tried.insert(c.key);
+  for (const auto& option : run_options())
+    EXPECT_TRUE(tried.contains(std::string(option.info.name))) << option.info.name;
+}
+
+TEST(RunOptions, EachKeyChangesItsFieldAndHadAnotherValue) {
+  const Config before = to_configuration(resolve(tiny()));
+  for (const Case& c : cases()) {
+    EXPECT_TRUE(c.key == "arch" || !c.arrived(before)) << c.key << " cannot be seen to change";
+    EXPECT_TRUE(c.arrived(configured(tiny(), c.key, c.text))) << c.key;
+  }
+}
+
+TEST(RunOptions, EachKeyComesThroughTheCommandLine) {
+  for (const Case& c : cases()) {
+    std::vector<std::string> words{"--corpus", "/wiki", "--model", "tiny",
+                                   "--steps",  "100",   "--state", "/state"};
+    for (size_t i = 0; i < words.size(); i += 2) {
+      if (words[i] == "--" + c.key)
+        words.erase(words.begin() + static_cast<int64_t>(i), words.begin() + static_cast<int64_t>(i) + 2);
+    }
+    words.insert(words.end(), {"--" + c.key, c.text});
+    if (c.key == "corpus") words.insert(words.end(), {"--epochs", "1"});
+    const Given given = parse_run_keys(words, RunCommand::kTrain);
+    EXPECT_TRUE(c.arrived(to_configuration(resolve(given.values)))) << c.key;
+  }
+}
+
+TEST(RunOptions, EachKeySurvivesTheManifestAndTheFile) {
+  for (const Case& c : cases()) {
+    KeyValues values = tiny();
+    values[c.key] = c.text;
+    const KeyValues resolved = resolve(values);
+    EXPECT_EQ(from_json(to_json(resolved)), resolved);
+    const test::TempFolder folder;
+    std::ofstream(folder.path() / "run.ini") << to_ini(resolved);
+    const Given given =
+        parse_run_keys({"--config", (folder.path() / "run.ini").string()}, RunCommand::kTrain);
+    EXPECT_EQ(resolve(given.values), resolved) << c.key;
+  }
+}
+
+TEST(RunOptions, DefaultsAreTheInitialisers) {
+  const KeyValues resolved = resolve({{"corpus", "/wiki"}});
+  EXPECT_EQ(resolved.at("warmup"), "100");
+  EXPECT_EQ(resolved.at("checkpoint-interval"), "10min");
+  EXPECT_EQ(resolved.at("beta2"), "0.99");
+  EXPECT_EQ(resolved.at("model"), "base");
+  EXPECT_EQ(resolved.at("layers"), "6");
+  EXPECT_EQ(resolved.at("threads"), "");
+  EXPECT_THAT(resolved.at("precision"), testing::AnyOf("f32", "bf16"));
+}
+
+std::string refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), 2) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "was accepted";
+  return "";
+}
+
+std::string refusal_of(const std::vector<std::string>& words, RunCommand command = RunCommand::kTrain) {
+  return refusal([&] { parse_run_keys(words, command); });
+}
+
+TEST(CommandLine, NamesTheOptionThatWasProbablyMeant) {
+  EXPECT_THAT(refusal_of({"--lr", "1"}), HasSubstr("did you mean --learning-rate?"));
+  EXPECT_THAT(refusal_of({"--Corpus", "x"}), HasSubstr("did you mean --corpus?"));
+  EXPECT_THAT(refusal_of({"--lerning-rate", "1"}), HasSubstr("did you mean --learning-rate?"));
+  EXPECT_THAT(refusal_of({"--learning_rate", "1"}), HasSubstr("did you mean --learning-rate?"));
+  EXPECT_THAT(refusal_of({"--batch-size", "1"}), HasSubstr("did you mean --batch?"));
+  EXPECT_THAT(refusal_of({"--step", "1"}), HasSubstr("did you mean --steps?"));
+  EXPECT_THAT(refusal_of({"--model=Base"}), HasSubstr("did you mean base?"));
+  EXPECT_THAT(refusal_of({"--model", "tinny"}), HasSubstr("did you mean tiny?"));
+  EXPECT_THAT(refusal_of({"--schedule", "cosin"}), HasSubstr("did you mean cosine?"));
+  EXPECT_THAT(refusal_of({"--zzzzqqqq", "1"}), Not(HasSubstr("did you mean")));
+}
+
+TEST(CommandLine, RefusesWhatIsNoValueAndNamesTheOption) {
+  const std::vector<std::vector<std::string>> wrong{{"--vocab", "-5"},
+                                                    {"--steps", "-1"},
+                                                    {"--steps", "1.5"},
+                                                    {"--seed", "-1"},
+                                                    {"--threads", "-5"},
+                                                    {"--threads", "100000"},
+                                                    {"--keep", "1"},
+                                                    {"--time", "2"},
+                                                    {"--time", "1h30"},
+                                                    {"--checkpoint-interval", "1.5.5s"},
+                                                    {"--learning-rate", "nan"},
+                                                    {"--learning-rate", "1e"},
+                                                    {"--beta2", "1"},
+                                                    {"--queue", "0"},
+                                                    {"--accumulate", "0"},
+                                                    {"--namespaces", "a"},
+                                                    {"--state", ""},
+                                                    {"--steps", ""},
+                                                    {"--corpus", ""},
+                                                    {"--model", ""},
+                                                    {"--epochs", "18446744073709551616"}};
+  for (const auto& words : wrong) EXPECT_THAT(refusal_of(words), HasSubstr(words.front())) << words.back();
+  EXPECT_THAT(refusal_of({"--steps"}), HasSubstr("--steps"));
+  EXPECT_THAT(refusal_of({"--steps="}), HasSubstr("--steps"));
+  EXPECT_THAT(refusal_of({"--steps", "1", "--steps", "2"}), HasSubstr("--steps is given twice"));
+}
+
+TEST(CommandLine, TakesPathsWithoutAName) {
+  const Given given = parse_run_keys({"/a", "/b", "--steps", "5"}, RunCommand::kTrain);
+  EXPECT_THAT(to_configuration(resolve(given.values)).corpus.inputs, ElementsAre("/a", "/b"));
+  EXPECT_THAT(refusal_of({"/a"}, RunCommand::kResume), HasSubstr("'/a'"));
+}
+
+TEST(CommandLine, KeepsAPathWithALineBreakWhole) {
+  const Given given = parse_run_keys({"--corpus", "/a\nb", "/c"}, RunCommand::kTrain);
+  const KeyValues back = from_json(nlohmann::json::parse(to_json(resolve(given.values)).dump()));
+  EXPECT_THAT(to_configuration(back).corpus.inputs, ElementsAre("/a\nb", "/c"));
+}
+
+TEST(CommandLine, TellsAnAddressFromAPath) {
+  EXPECT_THAT(refusal_of({"--corpus", "https://dumps.wikimedia.org/simplewiki"}),
+              testing::AllOf(HasSubstr("download"), HasSubstr("fetch-wikipedia.sh")));
+}
+
+/// Sets a variable for as long as it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(Environment, StandsBetweenCommandLineAndFile) {
+  const test::TempFolder folder;
+  std::ofstream(folder.path() / "a.ini") << "steps = 1\nwarmup = 1\nbatch = 1\n";
+  const Variable steps("PRETRAIN_STEPS", "2");
+  const Variable warmup("PRETRAIN_WARMUP", "2");
+  const Given given =
+      parse_run_keys({"--config", (folder.path() / "a.ini").string(), "--steps", "3"}, RunCommand::kTrain);
+  EXPECT_EQ(given.values.at("steps"), "3");
+  EXPECT_EQ(given.values.at("warmup"), "2");
+  EXPECT_EQ(given.values.at("batch"), "1");
+}
+
+TEST(Environment, HoldsSeveralPathsAndAConfigurationFile) {
+  const test::TempFolder folder;
+  std::ofstream(folder.path() / "a.ini") << "steps = 7\n";
+  const Variable config("PRETRAIN_CONFIG", (folder.path() / "a.ini").c_str());
+  const Variable corpus("PRETRAIN_CORPUS", "/a:/b c");
+  const Given given = parse_run_keys({}, RunCommand::kTrain);
+  EXPECT_EQ(given.values.at("steps"), "7");
+  EXPECT_THAT(to_configuration(resolve(given.values)).corpus.inputs, ElementsAre("/a", "/b c"));
+}
+
+TEST(Environment, RefusesEmptyValuesOfAnyKey) {
+  for (const char* name :
+       {"PRETRAIN_STEPS", "PRETRAIN_WORKERS", "PRETRAIN_CORPUS", "PRETRAIN_CONFIG", "PRETRAIN_STATE"}) {
+    const Variable empty(name, "");
+    EXPECT_THAT(refusal_of({}), HasSubstr(name));
+  }
+}
+
+TEST(Environment, RefusesWhatIsNoKeyWithTheNearestName) {
+  check_environment();
+  const Variable wrong("PRETRAIN_LERNING_RATE", "1");
+  EXPECT_THAT(refusal([] { check_environment(); }), HasSubstr("did you mean PRETRAIN_LEARNING_RATE?"));
+}
+
+TEST(Environment, RefusesWhatIsOnlyAnOptionOfACommand) {
+  for (const char* name : {"PRETRAIN_FROM", "PRETRAIN_LEARNINGRATE", "PRETRAIN_HELP", "PRETRAIN_"}) {
+    const Variable wrong(name, "1");
+    EXPECT_THAT(refusal([] { check_environment(); }), HasSubstr(name));
+  }
+}
+
+TEST(ConfigurationFiles, AreLayered) {
+  const test::TempFolder folder;
+  std::ofstream(folder.path() / "base.ini") << "corpus = /a\ncorpus = /b\nsteps = 1\nseed = 1\n";
+  std::ofstream(folder.path() / "more.ini") << "corpus = /c\nsteps = 2\n";
+  const Given given = parse_run_keys(
+      {"--config", (folder.path() / "base.ini").string(), "--config", (folder.path() / "more.ini").string()},
+      RunCommand::kTrain);
+  EXPECT_EQ(given.values.at("steps"), "2");
+  EXPECT_EQ(given.values.at("seed"), "1");
+  EXPECT_EQ(given.values.at("corpus"), "/c");
+}
+
+TEST(ConfigurationFiles, AreRefusedWithFileAndLine) {
+  const test::TempFolder folder;
+  const std::string file = (folder.path() / "a.ini").string();
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {"steps = 1\nsteps = 2\n", "line 2"}, {"\n\nlr = 1\n", "line 3"}, {"steps\n", "line 1"},
+      {"# x\nsteps = ten\n", "line 2"},     {"steps =\n", "line 1"},    {"[model]\n", "line 1"},
+      {"state = \"x\n", "line 1"},          {"config = x\n", "line 1"}};
+  for (const auto& [text, line] : wrong) {
+    std::ofstream(file) << text;
+    EXPECT_THAT(refusal_of({"--config", file}), testing::AllOf(HasSubstr(file), HasSubstr(line))) << text;
+  }
+  EXPECT_THAT(refusal_of({"--config", "/no/such/file.ini"}), HasSubstr("/no/such/file.ini"));
+  EXPECT_THAT(refusal_of({"--config", folder.path().string()}), HasSubstr("folder"));
+}
+
+TEST(Help, FitsEightyColumns) {
+  for (const RunCommand command : {RunCommand::kTrain, RunCommand::kResume, RunCommand::kBranch}) {
+    std::istringstream lines(run_help(command));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  }
+}
+
+TEST(Help, OfResumeListsWhatMayChangeAndFromFirst) {
+  const std::string help = run_help(RunCommand::kResume);
+  EXPECT_THAT(help, HasSubstr("--steps N"));
+  EXPECT_THAT(help, Not(HasSubstr("--d-model")));
+  EXPECT_LT(help.find("--from STEP"), help.find("--corpus"));
+}
+
+TEST(ResolvedConfiguration, OfOlderVersionsIsUnderstood) {
+  const KeyValues old = from_json({{"corpus", "/a\n/b"},
+                                   {"time", "90"},
+                                   {"checkpoint-interval", "1h30"},
+                                   {"threads", ""},
+                                   {"model", "tiny"},
+                                   {"state", "/s"},
+                                   {"precision", "auto"},
+                                   {"schedule-steps", ""}});
+  const Config run = to_configuration(merge_for_resume(old, {}));
+  EXPECT_THAT(run.corpus.inputs, ElementsAre("/a", "/b"));
+  EXPECT_EQ(run.trainer.checkpoint_interval, std::chrono::minutes(60) + std::chrono::seconds(30));
+  EXPECT_EQ(run.trainer.precision, Precision::kFloat32);
+  EXPECT_EQ(run.threads, inspect_machine().cores);
+}
+
+}  // namespace
+}  // namespace pretrain

@@ -1,0 +1,67 @@
+#include "apps/pretrain/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/error.h"
+#include "tests/support/temp_folder.h"
+
+namespace pretrain {
+namespace {
+
+using testing::HasSubstr;
+
+RunConfiguration tiny(const test::TempFolder& folder, const KeyValues& more) {
+  KeyValues values{{"corpus", "/wiki"}, {"model", "tiny"}, {"state", (folder / "state").string()}};
+  for (const auto& [key, value] : more) values[key] = value;
+  return to_configuration(resolve(values));
+}
+
+std::string refusal(const RunConfiguration& config, const Machine& machine) {
+  try {
+    check_resources(config, ParameterLayout(config.model), machine);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), 2);
+    return error.what();
+  }
+  return "";
+}
+
+constexpr uint64_t kPlenty = uint64_t{1} << 60;
+
+TEST(CheckResources, TakesWhatFits) {
+  const test::TempFolder folder;
+  EXPECT_EQ(refusal(tiny(folder, {}), {.memory_bytes = kPlenty, .available_bytes = kPlenty}), "");
+}
+
+TEST(CheckResources, RefusesARunThatMemoryCannotHold) {
+  const test::TempFolder folder;
+  EXPECT_THAT(refusal(tiny(folder, {}), {.memory_bytes = 1'000'000, .available_bytes = 1'000'000}),
+              HasSubstr("of memory"));
+}
+
+TEST(CheckResources, RefusesARunThatTheDiskCannotHold) {
+  const test::TempFolder folder;
+  // 100 million sequences of a million tokens: 200 TB.
+  const RunConfiguration config = tiny(folder, {{"shuffle-buffer", "100M"}, {"context", "1M"}});
+  EXPECT_THAT(refusal(config, {.memory_bytes = kPlenty, .available_bytes = kPlenty}), HasSubstr("free"));
+}
+
+TEST(Report, NamesKernelsAsPeopleKnowThem) {
+  EXPECT_EQ(kernel_name("AVX3"), "AVX-512");
+  EXPECT_EQ(kernel_name("AVX3_SPR"), "AVX-512");
+  EXPECT_EQ(kernel_name("AVX2"), "AVX2");
+  EXPECT_EQ(kernel_name("EMU128"), "portable");
+}
+
+TEST(Report, PrintsCommandsThatAShellTakes) {
+  EXPECT_EQ(shell_word("/a/b-c.d"), "/a/b-c.d");
+  EXPECT_EQ(shell_word("/my run"), "'/my run'");
+  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(resume_command("/no/default"), "pretrain resume --state /no/default");
+  EXPECT_EQ(resume_command(state_folder_of({})), "pretrain resume");
+}
+
+}  // namespace
+}  // namespace pretrain

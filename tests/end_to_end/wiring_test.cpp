@@ -1,0 +1,91 @@
+// Each option's way to what it does, where only a run can show it.
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+using testing::HasSubstr;
+
+/// A few steps of the smallest model.
+Words short_run(const std::filesystem::path& state, const Words& more) {
+  return tiny_run(state) + Words{"--steps", "4", "--warmup", "0"} + more;
+}
+
+std::map<std::string, std::string> trained(const TempFolder& folder, const std::string& name,
+                                           const Words& more) {
+  const auto state = folder / name;
+  const auto run = run_program(binary(), short_run(state, more));
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  return state_hashes(state, 4);
+}
+
+TEST(Wiring, WhatChangesTheOptimizerChangesTheWeights) {
+  const TempFolder folder;
+  const auto plain = trained(folder, "plain", {});
+  EXPECT_EQ(trained(folder, "again", {}), plain);
+  const std::vector<Words> changes{
+      {"--beta1", "0.5"},    {"--beta2", "0.5"},          {"--weight-decay", "5"}, {"--grad-clip", "1e-3"},
+      {"--accumulate", "2"}, {"--learning-rate", "1e-4"}, {"--warmup", "100"},     {"--schedule", "cosine"}};
+  for (const Words& change : changes) {
+    const auto other = trained(folder, change[0].substr(2), change);
+    EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
+  }
+}
+
+TEST(Wiring, TheSeedReachesWeightsAndOrder) {
+  const TempFolder folder;
+  const auto one = folder / "one", two = folder / "two";
+  ASSERT_EQ(run_program(binary(), short_run(one, {"--seed", "1"})).exit_code, 0);
+  ASSERT_EQ(run_program(binary(), short_run(two, {"--seed", "2"})).exit_code, 0);
+  EXPECT_NE(state_hashes(one, 0).at("model.safetensors"), state_hashes(two, 0).at("model.safetensors"));
+  EXPECT_NE(steps(one).front()["batch_hash"], steps(two).front()["batch_hash"]);
+}
+
+TEST(Wiring, RecomputeChangesMemoryAndNoWeight) {
+  const TempFolder folder;
+  const auto plain = trained(folder, "plain", {});
+  for (const std::string mode : {"none", "layers"})
+    EXPECT_EQ(trained(folder, mode, {"--recompute", mode}).at("model.safetensors"),
+              plain.at("model.safetensors"));
+}
+
+TEST(Wiring, ACosineByTokensCountsAccumulatedBatches) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  // 8 rows of 32 tokens, twice a step: 10 steps.
+  Words words = tiny_run(state) + Words{"--schedule", "cosine", "--tokens", "5120", "--accumulate", "2"} +
+                Words{"--warmup", "0", "--learning-rate", "0.01"};
+  ASSERT_EQ(run_program(binary(), words).exit_code, 0);
+  ASSERT_EQ(steps(state).size(), 10U);
+  EXPECT_NEAR(steps(state).back()["learning_rate"].get<double>(), 0.001, 1e-9)
+      << "the floor, a tenth of the peak";
+}
+
+TEST(Wiring, KeepEveryKeepsCheckpointsForGood) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "9", "--checkpoint-every", "1"} +
+                                             Words{"--keep", "2", "--keep-every", "3"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  std::set<uint64_t> kept;
+  for (const CheckpointEntry& entry : list_checkpoints(state)) kept.insert(entry.step);
+  EXPECT_THAT(kept, testing::IsSupersetOf({3U, 6U, 8U, 9U}));
+  EXPECT_FALSE(kept.contains(2)) << "not kept for good, and older than two newer ones";
+}
+
+TEST(Wiring, ValidationTokensBoundTheEvaluationSet) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "1", "--validation-tokens", "96",
+                                                                 "--validation-fraction", "0.3"});
+  EXPECT_THAT(run.output, HasSubstr("evaluation set: 3 sequences, 96 tokens"));
+}
+
+}  // namespace
+}  // namespace pretrain::test
