@@ -27,7 +27,7 @@ std::vector<uint64_t> checkpoint_steps(const std::filesystem::path& state) {
 
 /// The words of the command that follows `pretrain` and begins so. No word has a blank in these tests.
 Words command_in(const std::string& output, const std::string& begin) {
-  const size_t at = output.find("pretrain " + begin);
+  const size_t at = output.rfind("pretrain " + begin);
   if (at == std::string::npos) return {};
   std::istringstream text(output.substr(at, output.find_first_of(";\n", at) - at));
   Words words;
