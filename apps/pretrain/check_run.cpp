@@ -50,7 +50,7 @@ Beginning beginning_of(const SessionRequest& request, const Path& state, const s
 }
 
 void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
-  report_corpus(scan_corpus(corpus, nullptr, stop));
+  report_corpus(scan_corpus(corpus, nullptr, {.stop = stop}));
 }
 
 }  // namespace

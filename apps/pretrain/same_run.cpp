@@ -120,8 +120,8 @@ EvaluationData collect_held_out(const RunConfiguration& config, const Catalog* c
   if (config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
   const bool known = catalog != nullptr && !config.validation_corpus;
   const auto context = static_cast<uint32_t>(config.model.context);
-  return collect_evaluation_set(options, known ? *catalog : scan_corpus(options, nullptr, stop), tokenizer,
-                                context, config.validation_tokens / context, stop);
+  return collect_evaluation_set(options, known ? *catalog : scan_corpus(options, nullptr, {.stop = stop}),
+                                tokenizer, context, config.validation_tokens / context, stop);
 }
 
 void check_validation_corpus(const RunConfiguration& config, const EvaluationData& known,

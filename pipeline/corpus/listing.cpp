@@ -38,7 +38,8 @@ class Walker {
     std::error_code error;
     const fs::file_status status = fs::status(input, error);
     if (!fs::exists(status)) {
-      fail(ErrorKind::kData, "corpus {} does not exist or can't be reached; check the path, or get text first: "
+      fail(ErrorKind::kData,
+           "corpus {} does not exist or can't be reached; check the path, or get text first: "
            "deploy/fetch-wikipedia.sh downloads Wikipedia",
            input.string());
     }

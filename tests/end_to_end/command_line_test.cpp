@@ -186,8 +186,7 @@ TEST(CommandLine, TellsWhichLimitEndedARunAndWhatToTypeNext) {
     EXPECT_NE(run.output.find(part), std::string::npos) << part << " in " << run.output;
   const auto nothing = run_program(binary(), {"resume", "--state", state.string()});
   EXPECT_EQ(nothing.exit_code, 0);
-  EXPECT_NE(nothing.output.find("nothing to do: --steps 3 is reached"), std::string::npos)
-      << nothing.output;
+  EXPECT_NE(nothing.output.find("nothing to do: --steps 3 is reached"), std::string::npos) << nothing.output;
 }
 
 TEST(CommandLine, TokenizerEncodesAndDecodesBack) {
