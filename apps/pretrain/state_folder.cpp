@@ -69,7 +69,7 @@ bool is_untrained(const Path& state) {
 
 std::string first_content(const Path& state) {
   if (!folder_exists(state)) return "";
-  constexpr std::array kOfAStart{"lock", "checkpoints", "metrics.jsonl", "skipped.jsonl"};
+  constexpr std::array kOfAStart{"lock", "checkpoints", "metrics.jsonl", "skip-steps.json", "skipped.jsonl"};
   for (const FolderEntry& entry : list_folder(state)) {
     if (std::ranges::find(kOfAStart, entry.name) == kOfAStart.end()) return entry.name;
   }
