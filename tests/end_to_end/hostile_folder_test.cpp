@@ -283,5 +283,30 @@ TEST(HostileFolder, CheckpointsOnAnotherDiskAreFollowed) {
   EXPECT_TRUE(fs::exists(s.folder() / "other-disk" / checkpoint_name(22)));
 }
 
+TEST(HostileFolder, NamesAndValuesReachATerminalEscaped) {
+  const HostileState s;
+  const fs::path path = s.newest() / kManifestName;
+  Manifest manifest = parse_manifest(content_of(path), "manifest");
+  manifest.configuration["corpus"] = "\x1b]0;title\x07\nmodel = fake \u202e\u009b2J";
+  manifest.fingerprint["\x1b[2J"] = "\u009b2J";
+  manifest.created = "\x1b[31m";
+  replace_content(path, manifest_text(manifest));
+  const ProgramResult inspected = s.inspect();
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.output;
+  EXPECT_NE(inspected.output.find("\\x1b]0;title\\x07\\nmodel = fake \\u202e\\u009b2J"), std::string::npos)
+      << inspected.output;
+
+  const fs::path corpus = s.folder() / "corpus";
+  s.folder().write("corpus/\x1b[2J\nwarning: made up", std::string(1000, '\0'));
+  s.folder().write("corpus/text.txt", "Some text to be read.\n");
+  const ProgramResult listed = run_program(binary(), {"inspect", corpus.string()});
+  EXPECT_EQ(listed.exit_code, 0) << listed.output;
+  EXPECT_NE(listed.output.find("\\x1b[2J\\nwarning: made up"), std::string::npos) << listed.output;
+  for (const std::string& output : {inspected.output, listed.output}) {
+    for (const char* raw : {"\x1b", "\x07", "\u009b", "\u202e"})
+      EXPECT_EQ(output.find(raw), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace pretrain::test
