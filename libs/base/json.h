@@ -41,7 +41,7 @@ void parse_json_members(std::string_view text, const JsonLimits& limits, const O
 /// Errors: kData, naming the path; IoError when it can't be read.
 nlohmann::json read_json(const Path& path, Links links, const JsonLimits& limits = {});
 
-/// A value and where it stands in which file. A view: the document must outlive it.
+/// A value, and the file and key that it has. A view: the document must outlive it.
 /// All reading functions: Errors: kData, naming file and key, the rule that does not hold, and the remedy.
 class JsonField {
  public:

@@ -1,4 +1,4 @@
-// A manifest with a fitting hash, whatever stands after it: an error of one line, or a manifest that is
+// A manifest with a fitting hash, whatever follows it: an error of one line, or a manifest that is
 // written and read back as it was.
 
 #include <cstdint>
