@@ -173,6 +173,12 @@ void replace_and_seal(const HostileState& s, const std::string& name,
   seal_files(s.newest());
 }
 
+std::string with_value(const std::string& text, const char* key, const nlohmann::json& value) {
+  nlohmann::json document = nlohmann::json::parse(text);
+  document[key] = value;
+  return document.dump(1);
+}
+
 std::string safetensors_of(const std::string& header) {
   const uint64_t length = header.size();
   std::string text(reinterpret_cast<const char*>(&length), sizeof length);
@@ -193,11 +199,11 @@ const std::vector<SealedAttack>& sealed_attacks() {
   static const std::vector<SealedAttack> attacks = {
       {"a state of any depth", "state.json", [](Text) { return deep(200'000); }, false, true,
        "nested more than"},
-      {"a state of another step", "state.json",
-       [](Text text) { return replaced(text, "\"step\": 20", "\"step\": 19"); }, false, true, "state.json"},
+      {"a state of another step", "state.json", [](Text text) { return with_value(text, "step", 19); }, false,
+       true, "'step' is not the checkpoint's"},
       {"a count that is a text", "state.json",
-       [](Text text) { return replaced(text, "\"updates\": 20", "\"updates\": \"\\u001b[2J\""); }, false,
-       true, "'updates' is not a whole number"},
+       [](Text text) { return with_value(text, "updates", "\x1b[2J"); }, false, true,
+       "'updates' is not a whole number"},
       {"a model without end", "config.json",
        [](Text text) { return replaced(text, "\"n_layer\": 1", "\"n_layer\": 1000000000"); }, true, false,
        "layers"},
@@ -226,7 +232,7 @@ const std::vector<SealedAttack>& sealed_attacks() {
          std::string changed = text;
          return changed.replace(changed.size() - 4, 4, std::string("\0\0\xc0\x7f", 4));
        },
-       true, true, "is not finite at element"},
+       true, true, "not finite"},
       {"moments that are not numbers", "optimizer.safetensors",
        [](Text text) {
          std::string changed = text;
