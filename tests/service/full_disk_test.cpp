@@ -15,7 +15,7 @@
 namespace pretrain::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{300};
 constexpr const char* kRoomyMegabytes = "size=64m";
 
 /// Gives the calling process a file system of its own at `folder`: in memory, and of the size given.
