@@ -253,6 +253,15 @@ TEST(HostileFolder, WhatFitsItsHashIsCheckedAllTheSame) {
   }
 }
 
+TEST(HostileFolder, AConfigurationOfAnotherTypeIsNotReplacedByADefault) {
+  const HostileState s;
+  const fs::path path = s.newest() / kManifestName;
+  Manifest manifest = parse_manifest(content_of(path), "manifest");
+  manifest.configuration["batch"] = 16;
+  replace_content(path, manifest_text(manifest));
+  expect_one_line_of_error(s.resume(), 3, "'batch' is not a text");
+}
+
 TEST(HostileFolder, ARunWritesThroughNoLinkAndWaitsForNoFifo) {
   for (const char* name : {"metrics.jsonl", "skipped.jsonl"}) {
     SCOPED_TRACE(name);
