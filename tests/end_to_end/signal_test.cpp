@@ -13,6 +13,7 @@
 
 #include "libs/base/rng.h"
 #include "libs/base/stop.h"
+#include "libs/checkpoint/start_point.h"
 #include "tests/end_to_end/run.h"
 #include "tests/support/sanitizers.h"
 
