@@ -10,6 +10,7 @@
 #include "apps/pretrain/inspect_corpus.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
@@ -88,6 +89,11 @@ void describe_state_folder(const Path& state) {
     if (verdict.checkpoint && !newest) newest = std::move(verdict.checkpoint);
   }
   if (newest) describe_checkpoint(*newest);
+  if (!newest && failed == 0) {
+    const std::string remains = remains_of_run(state);
+    fail(ErrorKind::kData, "{} is the folder of a run and holds no checkpoint{}", state.string(),
+         remains.empty() ? " yet" : fmt::format(", though there is {}", remains));
+  }
   if (failed > 0) {
     fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used, as said above", failed,
          checkpoints_folder(state).string());
@@ -113,7 +119,7 @@ Object object_at(const Path& path) {
   try {
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     if (is_model_without_run(path)) return Object::kModel;
-    return list_checkpoints(state_folder_at(path)).empty() ? Object::kCorpus : Object::kState;
+    return is_state_folder(state_folder_at(path)) ? Object::kState : Object::kCorpus;
   } catch (const IoError&) {
     return Object::kCorpus;
   }
