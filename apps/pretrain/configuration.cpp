@@ -76,6 +76,7 @@ void derive(RunConfiguration& c) {
   c.validation_corpus->inputs = c.validation_inputs;
   c.validation_corpus->validation_fraction = 0;
 }
+  c.corpus.state_folders = {c.state_folder};
 
 void check(const RunConfiguration& c) {
   if (c.corpus.inputs.empty()) {

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
-#include <cstdlib>
+#include <map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/codecs.h"
 #include "pipeline/corpus/dump_index.h"
+#include "pipeline/corpus/known_shards.h"
 #include "pipeline/corpus/listing.h"
 #include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/seen_files.h"
@@ -38,13 +40,12 @@ void hash_range(const ReadableFile& file, uint64_t offset, size_t bytes, Hasher1
 }
 
 /// Examines one listed file; returns the reason when it can't be read as text.
-std::string examine(const CorpusOptions& options, const Catalog* known, const ReadHooks& hooks,
+std::string examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
                     Shard& shard) {
   ReadableFile file(shard.path);
   shard.size_bytes = file.size();
   shard.hash = identify(file);
-  const Shard* before = known != nullptr ? known->find(shard.name) : nullptr;
-  if (before != nullptr && before->hash == shard.hash && before->size_bytes == shard.size_bytes) {
+  if (const Shard* before = known.same_content(shard)) {
     shard.compression = before->compression;
     shard.format = before->format;
     shard.site = before->site;
@@ -67,7 +68,7 @@ std::string examine(const CorpusOptions& options, const Catalog* known, const Re
   return std::move(recognition.reason);
 }
 
-std::string examine_or_explain(const CorpusOptions& options, const Catalog* known, const SeenFiles& seen,
+std::string examine_or_explain(const CorpusOptions& options, const KnownShards& known, const SeenFiles& seen,
                                const ReadHooks& hooks, Shard& shard) {
   const std::optional<FileStamp> before = stamp_of(shard.path);
   if (before) {
@@ -134,19 +135,28 @@ DumpSite site_from_json(const nlohmann::json& json) {
   DumpSite site{.prefix = json.at("prefix").get<std::string>(),
                 .wiki = {.language = json.at("language").get<std::string>(), .namespaces = {}}};
   for (const auto& [number, name] : json.at("namespaces").items()) {
-    site.wiki.namespaces[std::atoi(number.c_str())] = name.get<std::string>();
+    int key = 0;
+    std::from_chars(number.data(), number.data() + number.size(), key);
+    site.wiki.namespaces[key] = name.get<std::string>();
   }
   return site;
 }
 
+/// More than any file system holds; what is computed from sizes can't overflow then.
+constexpr uint64_t kMostBytes = uint64_t{1} << 60;
+
 Shard shard_from_json(const nlohmann::json& json) {
+  const nlohmann::json& size = json.at("size_bytes");
+  if (!size.is_number_unsigned() || size.get<uint64_t>() > kMostBytes)
+    fail(ErrorKind::kData, "the catalog of the corpus is damaged (size_bytes {}); use an older checkpoint",
+         size.dump());
   static constexpr std::array kCompressions{Compression::kNone, Compression::kGzip, Compression::kBzip2,
                                             Compression::kXz, Compression::kZstd};
   static constexpr std::array kFormats{TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText,
                                        TextFormat::kParagraphs, TextFormat::kMediaWiki};
   return {.path = {},
           .name = json.at("name").get<std::string>(),
-          .size_bytes = json.at("size_bytes").get<uint64_t>(),
+          .size_bytes = size.get<uint64_t>(),
           .hash = json.at("hash").get<std::string>(),
           .compression = named(kCompressions, compression_name, json.at("compression").get<std::string>()),
           .format = named(kFormats, format_name, json.at("format").get<std::string>()),
@@ -179,21 +189,24 @@ const Shard* Catalog::find(const std::string& name) const {
 }
 
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const ScanHooks& scan) {
-  Listing listing = list_inputs(options.inputs, scan.stop, scan.on_file);
+  Listing listing = list_inputs(options, scan.stop, scan.on_file);
   const ReadHooks hooks{scan.stop, {}};
+  const KnownShards known_shards(known);
   SeenFiles seen;
   seen.add(known);
   seen.add(scan.seen);
   Catalog catalog;
   catalog.rejected = std::move(listing.rejected);
   std::vector<Shard> indexes;
+  std::map<std::string, std::string> relative_names;
   for (ListedFile& file : listing.files) {
     if (scan.stop.stop_requested()) throw Stopped();
     if (scan.on_file) scan.on_file();
+    relative_names[file.name] = std::move(file.relative);
     Shard shard;
     shard.path = std::move(file.path);
     shard.name = std::move(file.name);
-    std::string reason = examine_or_explain(options, known, seen, hooks, shard);
+    std::string reason = examine_or_explain(options, known_shards, seen, hooks, shard);
     if (reason.empty()) {
       catalog.shards.push_back(std::move(shard));
     } else {
@@ -203,19 +216,13 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const Sc
   }
   set_growing_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
-  if (known == nullptr) doubt_dumps(indexes, scan.stop, catalog);
+  if (known != nullptr) {
+    keep_names(known_shards, relative_names, catalog);
+  } else {
+    catalog.warnings = std::move(listing.notes);
+    doubt_dumps(indexes, scan.stop, catalog);
+  }
   return catalog;
-}
-
-void locate_shards(const CorpusOptions& options, Catalog& catalog) {
-  Catalog found;
-  for (ListedFile& file : list_inputs(options.inputs, {}).files) {
-    found.shards.push_back({.path = std::move(file.path), .name = std::move(file.name), .hash = {}});
-  }
-  for (Shard& shard : catalog.shards) {
-    const Shard* present = found.find(shard.name);
-    shard.path = present != nullptr ? present->path : Path();
-  }
 }
 
 std::string identify(const ReadableFile& file) {
@@ -252,6 +259,10 @@ void from_json(const nlohmann::json& json, Catalog& catalog) {
   try {
     catalog = Catalog{};
     for (const auto& shard : json.at("shards")) catalog.shards.push_back(shard_from_json(shard));
+    // Names are looked up by halves.
+    if (!std::ranges::is_sorted(catalog.shards, {}, &Shard::name))
+      fail(ErrorKind::kData,
+           "the catalog of the corpus is damaged (its names are not in order); use an older checkpoint");
     for (const auto& file : json.at("rejected")) {
       catalog.rejected.push_back({file.at("name").get<std::string>(), file.at("reason").get<std::string>()});
     }

@@ -38,12 +38,13 @@ struct CorpusOptions {
   uint64_t seed = 0;                   ///< of the order in which an epoch visits the corpus
   double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
   PageSelection pages;                 ///< of MediaWiki dumps
+  /// Folders of runs, which may lie below the inputs and are left out; folders that look like one are too.
+  std::vector<Path> state_folders;
 };
 
 struct Shard {
-  Path path;  ///< where it is now; not part of the identity and not stored
-  std::string
-      name;  ///< relative to its input; "2:name" when an earlier input than the second has the same name
+  Path path;         ///< where it is now; not part of the identity and not stored
+  std::string name;  ///< relative to its input; with the input's name before it when two inputs have the same
   uint64_t size_bytes = 0;
   std::string hash;  ///< see identify()
   Compression compression = Compression::kNone;
@@ -51,6 +52,7 @@ struct Shard {
   DumpSite site;  ///< of a MediaWiki dump
   /// Of the file when its content was looked at, if every later change shows in it; not stored.
   std::optional<FileStamp> stamp = {};
+  bool left_out = false;  ///< a run's file, which earlier versions took for text; not stored
 };
 
 struct RejectedFile {
@@ -78,8 +80,8 @@ struct ScanHooks {
 
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
 /// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
-/// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, and there are no
-/// warnings then. Errors: kData when an input doesn't exist or no
+/// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, which also keep
+/// the names they had there; and there are no warnings then. Errors: kData when an input doesn't exist or no
 /// readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const ScanHooks& hooks = {});
@@ -87,8 +89,9 @@ inline Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, c
   return scan_corpus(options, known, ScanHooks{.stop = stop});
 }
 
-/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint. The
-/// others get an empty path: they have vanished.
+/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint: the
+/// file of its name and size, else the one of its content, whatever its name is now. The others get an empty
+/// path: they have vanished.
 void locate_shards(const CorpusOptions& options, Catalog& catalog);
 
 /// 128-bit hash of the size, the first and last 64 KiB and eight blocks of 4 KiB in between: cheap for any

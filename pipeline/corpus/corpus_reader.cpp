@@ -91,7 +91,7 @@ double CorpusReader::epoch_progress() const {
 }
 
 void CorpusReader::use_catalog(Catalog catalog) {
-  regions_ = make_regions(catalog);
+  regions_ = Regions(catalog);
   stamps_.clear();
   for (const Shard& shard : catalog.shards) stamps_.push_back(shard.stamp);
   catalog_ = std::make_shared<const Catalog>(std::move(catalog));
@@ -172,6 +172,10 @@ bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard
 
 /// Opens the shard and holds it against its identity; nothing when it changed and that is to be passed over.
 std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket& ticket) {
+  if (shard.left_out) {
+    note_once(shard, "written by a run, which is no text", ticket);
+    return std::nullopt;
+  }
   std::string change;
   try {
     ReadableFile file(shard.path);
@@ -192,9 +196,13 @@ void CorpusReader::handle_change(const Shard& shard, const std::string& what, Ti
     fail(ErrorKind::kData, "shard {} changed since the epoch began: {}; restore it or pass --on-changed skip",
          shard.name, what);
   }
+  note_once(shard, "shard changed since the epoch began", ticket);
+}
+
+void CorpusReader::note_once(const Shard& shard, const char* reason, Ticket& ticket) {
   const auto index = static_cast<uint32_t>(&shard - catalog_->shards.data());
   if (!reported_changes_.insert(index).second) return;
-  add_skip(ticket, {shard.name, cursor_.position.offset, "shard changed since the epoch began", ""});
+  add_skip(ticket, {shard.name, cursor_.position.offset, reason, ""});
 }
 
 void CorpusReader::step(Ticket& ticket, Fill& fill) {

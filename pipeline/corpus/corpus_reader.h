@@ -87,6 +87,7 @@ class CorpusReader {
   bool is_as_catalogued(const ReadableFile& file, const Shard& shard);
   std::optional<ReadableFile> open_shard(const Shard& shard, Ticket& ticket);
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
+  void note_once(const Shard& shard, const char* reason, Ticket& ticket);
   void step(Ticket& ticket, Fill& fill);
   void add_piece(Ticket& ticket, Fill& fill);
   void count_page();
@@ -99,7 +100,7 @@ class CorpusReader {
   ReadHooks hooks_;
   std::function<void()> on_scan_;
   std::shared_ptr<const Catalog> catalog_;
-  std::vector<Region> regions_;
+  Regions regions_;
   Cursor cursor_;
   std::unique_ptr<RegionReader> region_;  // of regions_[permuted cursor_.region], when open
   std::set<uint32_t> reported_changes_;   // shards of this epoch, so that each is reported once

@@ -17,14 +17,21 @@ void to_json(nlohmann::json& json, const Cursor& cursor) {
 }
 
 void from_json(const nlohmann::json& json, Cursor& cursor) {
+  const auto read = [&](const char* field, auto& value) {
+    const nlohmann::json& number = json.at(field);
+    if (!number.is_number_unsigned())
+      fail(ErrorKind::kData, "the position in the corpus is damaged ({} is {}); use an older checkpoint",
+           field, number.dump());
+    number.get_to(value);
+  };
   try {
-    json.at("epoch").get_to(cursor.epoch);
-    json.at("region").get_to(cursor.region);
-    json.at("offset").get_to(cursor.position.offset);
-    json.at("inside").get_to(cursor.position.inside);
+    read("epoch", cursor.epoch);
+    read("region", cursor.region);
+    read("offset", cursor.position.offset);
+    read("inside", cursor.position.inside);
     json.at("begun").get_to(cursor.position.begun);
-    json.at("ticket").get_to(cursor.ticket);
-    json.at("delivered_pieces").get_to(cursor.delivered_pieces);
+    read("ticket", cursor.ticket);
+    read("delivered_pieces", cursor.delivered_pieces);
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::kData, "the position in the corpus is damaged ({}); use an older checkpoint",
          error.what());

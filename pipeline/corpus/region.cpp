@@ -20,19 +20,28 @@ bool has_block_regions(const Shard& shard) {
   return shard.compression == Compression::kBzip2 && shard.format == TextFormat::kMediaWiki;
 }
 
-std::vector<Region> make_regions(const Catalog& catalog, LongText long_text) {
-  std::vector<Region> regions;
-  for (uint32_t i = 0; i < catalog.shards.size(); ++i) {
-    const Shard& shard = catalog.shards[i];
-    if (!is_splittable(shard, long_text)) {
-      regions.push_back({.shard = i});
-      continue;
-    }
-    for (uint64_t begin = 0; begin < shard.size_bytes; begin += kRegionBytes) {
-      regions.push_back({i, begin, std::min(begin + kRegionBytes, shard.size_bytes)});
-    }
+Regions::Regions(const Catalog& catalog, LongText long_text) {
+  uint64_t count = 0;
+  for (const Shard& shard : catalog.shards) {
+    const bool split = is_splittable(shard, long_text);
+    count += split ? shard.size_bytes / kRegionBytes + (shard.size_bytes % kRegionBytes > 0 ? 1 : 0) : 1;
+    ends_.push_back(count);
+    sizes_.push_back(split ? shard.size_bytes : std::numeric_limits<uint64_t>::max());
   }
-  return regions;
+}
+
+Region Regions::operator[](uint64_t index) const {
+  const auto shard = static_cast<size_t>(std::ranges::upper_bound(ends_, index) - ends_.begin());
+  const uint64_t begin = (index - (shard == 0 ? 0 : ends_[shard - 1])) * kRegionBytes;
+  const bool last = index + 1 == ends_[shard];
+  return {static_cast<uint32_t>(shard), begin, last ? sizes_[shard] : begin + kRegionBytes};
+}
+
+std::vector<Region> make_regions(const Catalog& catalog, LongText long_text) {
+  const Regions regions(catalog, long_text);
+  std::vector<Region> all;
+  for (uint64_t i = 0; i < regions.size(); ++i) all.push_back(regions[i]);
+  return all;
 }
 
 }  // namespace pretrain

@@ -28,6 +28,22 @@ enum class LongText { kWhole, kSplit };
 /// for other formats the older checkpoints count bytes from the beginning of the file.
 bool has_block_regions(const Shard& shard);
 
+/// The regions of a catalog without a list of them: memory by shards, and not by bytes of text. A value.
+class Regions {
+ public:
+  Regions() = default;
+  explicit Regions(const Catalog& catalog, LongText long_text = LongText::kWhole);
+
+  uint64_t size() const { return ends_.empty() ? 0 : ends_.back(); }
+  bool empty() const { return size() == 0; }
+  /// Requires: index < size().
+  Region operator[](uint64_t index) const;
+
+ private:
+  std::vector<uint64_t> ends_;   // regions of this shard and of those before it
+  std::vector<uint64_t> sizes_;  // of shards, in bytes; of those that are not split, the end of their region
+};
+
 /// Uncompressed shards of records and bzip2 dumps give regions of about a MiB of the file, all others one
 /// region each.
 std::vector<Region> make_regions(const Catalog& catalog, LongText long_text = LongText::kWhole);

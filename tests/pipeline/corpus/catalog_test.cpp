@@ -1,11 +1,16 @@
 #include "pipeline/corpus/catalog.h"
 
+#include <algorithm>
+#include <limits>
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 
 #include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/region.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {
@@ -16,6 +21,8 @@ using test::options_for;
 using test::TempFolder;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 const std::string kDoc = "<doc id=\"1\" url=\"u\" title=\"A\">\nA\n\nSome text.\n</doc>\n";
 const std::string kJsonl = "{\"text\":\"Some text.\"}\n";
@@ -123,16 +130,208 @@ TEST(Catalog, CountsAFileGivenTwiceOnceAndSurvivesLinkLoops) {
   EXPECT_THAT(names(scan_corpus(options)), ElementsAre("sub/one"));
 }
 
-TEST(Catalog, KeepsFilesOfTheSameNameInDifferentInputsApart) {
+TEST(Catalog, NamesFilesOfTheSameNameByTheirInputsInAnyOrder) {
   const TempFolder folder;
-  folder.write("a/wiki_00", kDoc);
-  folder.write("b/wiki_00", kDoc);
-  folder.write("b/wiki_01", kDoc);
-  CorpusOptions options = options_for(folder / "a");
-  options.inputs.push_back(folder / "b");
+  for (const char* name : {"x/en/AA/wiki_00", "x/fr/AA/wiki_00", "x/fr/AA/wiki_01", "y/fr/AA/wiki_00"})
+    folder.write(name, kDoc);
+  std::vector<Path> inputs{folder / "x/en", folder / "x/fr", folder / "y/fr/"};
+  do {
+    CorpusOptions options = options_for(folder.path());
+    options.inputs = inputs;
+    const Catalog catalog = scan_corpus(options);
+    EXPECT_THAT(names(catalog),
+                ElementsAre("AA/wiki_01", "en/AA/wiki_00", "x/fr/AA/wiki_00", "y/fr/AA/wiki_00"));
+    EXPECT_EQ(catalog.shards[1].path, folder / "x/en/AA/wiki_00");
+    EXPECT_EQ(catalog.shards[3].path, folder / "y/fr/AA/wiki_00");
+    EXPECT_THAT(catalog.warnings, IsEmpty());
+  } while (std::next_permutation(inputs.begin(), inputs.end()));
+}
+
+TEST(Catalog, ReadsWhatIsGivenTwiceOnceAndSaysSo) {
+  const TempFolder folder;
+  for (const char* name : {"c/AA/wiki_00", "c/AB/wiki_00", "c/top"}) folder.write(name, kDoc);
+  std::filesystem::create_hard_link(folder / "c/top", folder / "c/top_again");
+  std::filesystem::create_directory_symlink(folder / "c/AB", folder / "link");
+  std::vector<Path> inputs{folder / "c", folder / "c/AA", folder / "link", folder / "c/top"};
+  do {
+    CorpusOptions options = options_for(folder.path());
+    options.inputs = inputs;
+    const Catalog catalog = scan_corpus(options);
+    EXPECT_THAT(names(catalog), ElementsAre("AA/wiki_00", "AB/wiki_00", "top"));
+    EXPECT_THAT(catalog.warnings,
+                UnorderedElementsAre(HasSubstr("c/AA is given twice or lies in another one"),
+                                     HasSubstr("link is given twice"), HasSubstr("c/top is given twice"),
+                                     HasSubstr("a file or folder of the corpus can be reached")));
+  } while (std::next_permutation(inputs.begin(), inputs.end()));
+}
+
+/// A catalog as a checkpoint of an earlier version holds it, with other names than today's.
+Catalog renamed(Catalog catalog, const std::map<std::string, std::string>& names) {
+  for (Shard& shard : catalog.shards) {
+    if (const auto found = names.find(shard.name); found != names.end()) shard.name = found->second;
+    shard.path.clear();
+  }
+  std::ranges::sort(catalog.shards, {}, &Shard::name);
+  return nlohmann::json::parse(nlohmann::json(catalog).dump()).get<Catalog>();
+}
+
+TEST(Catalog, FindsTheShardsOfAnEarlierVersionAgainWhateverTheOrderOfTheInputs) {
+  const TempFolder folder;
+  folder.write("en/wiki_00", kDoc + std::string("<doc id=\"2\">\nanother\n</doc>\n"));
+  folder.write("fr/wiki_00", kDoc);
+  folder.write("de/wiki_00", kDoc + std::string("<doc id=\"3\">\nein Text\n</doc>\n"));
+  CorpusOptions options = options_for(folder / "en");
+  options.inputs = {folder / "en", folder / "fr"};
+  Catalog stored = renamed(scan_corpus(options), {{"en/wiki_00", "wiki_00"}, {"fr/wiki_00", "2:wiki_00"}});
+  // The other way round, and with a further input that has a file of the name in front.
+  const std::vector<std::vector<Path>> all_inputs{{folder / "en", folder / "fr"},
+                                                  {folder / "fr", folder / "en"},
+                                                  {folder / "de", folder / "fr", folder / "en"}};
+  for (const std::vector<Path>& inputs : all_inputs) {
+    options.inputs = inputs;
+    locate_shards(options, stored);
+    EXPECT_EQ(stored.find("wiki_00")->path, folder / "en/wiki_00");
+    EXPECT_EQ(stored.find("2:wiki_00")->path, folder / "fr/wiki_00");
+    const Catalog next = scan_corpus(options, &stored);
+    ASSERT_NE(next.find("wiki_00"), nullptr) << "an epoch later it has another name";
+    EXPECT_EQ(next.find("wiki_00")->path, folder / "en/wiki_00");
+    EXPECT_EQ(next.find("2:wiki_00")->path, folder / "fr/wiki_00");
+    EXPECT_EQ(next.shards.size(), inputs.size());
+  }
+}
+
+TEST(Catalog, KeepsNamesWhenAnotherInputBringsTheSameOne) {
+  const TempFolder folder;
+  folder.write("en/wiki_00", kDoc);
+  folder.write("fr/wiki_00", kText);
+  CorpusOptions options = options_for(folder / "en");
+  const Catalog first = scan_corpus(options);
+  options.inputs = {folder / "fr", folder / "en"};
+  const Catalog second = scan_corpus(options, &first);
+  EXPECT_THAT(names(second), ElementsAre("fr/wiki_00", "wiki_00"));
+  EXPECT_EQ(second.find("wiki_00")->path, folder / "en/wiki_00");
+}
+
+TEST(Catalog, FindsAShardAgainThatMovedWithinTheCorpus) {
+  const TempFolder folder;
+  folder.write("c/a", kDoc);
+  folder.write("c/b", kText);
+  Catalog stored = renamed(scan_corpus(options_for(folder / "c")), {});
+  std::filesystem::create_directory(folder / "c/sub");
+  std::filesystem::rename(folder / "c/a", folder / "c/sub/a");
+  locate_shards(options_for(folder / "c"), stored);
+  EXPECT_EQ(stored.find("a")->path, folder / "c/sub/a");
+  folder.write("c/b", std::string(kText) + "more");
+  locate_shards(options_for(folder / "c"), stored);
+  EXPECT_EQ(stored.find("b")->path, folder / "c/b") << "so that it can be said what changed";
+}
+
+/// What a run leaves in its state folder.
+void write_state_folder(const TempFolder& folder, const std::string& name) {
+  folder.write(name + "/lock", "");
+  folder.write(name + "/metrics.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/metrics-000001.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/skipped.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/checkpoints/step-000000010/notes", kText);
+}
+
+TEST(Catalog, LeavesStateFoldersOfRunsOutOnce) {
+  const TempFolder folder;
+  folder.write("c/text", kText);
+  folder.write("c/own/metrics.jsonl", "{\"text\":\"a record\"}\n");  // of a run that has just begun
+  write_state_folder(folder, "c/sub/other");
+  write_state_folder(folder, "elsewhere");
+  std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "c/link");
+  std::filesystem::create_directory_symlink(folder / "elsewhere/checkpoints", folder / "c/into");
+  std::filesystem::create_symlink(folder / "elsewhere/metrics.jsonl", folder / "c/record");
+  std::filesystem::create_directory_symlink(folder / "c/own", folder / "own_by_another_path");
+  CorpusOptions options = options_for(folder / "c");
+  options.state_folders = {folder / "own_by_another_path"};
   const Catalog catalog = scan_corpus(options);
-  EXPECT_THAT(names(catalog), ElementsAre("2:wiki_00", "wiki_00", "wiki_01"));
-  EXPECT_EQ(catalog.shards[0].path, folder / "b/wiki_00");
+  EXPECT_THAT(names(catalog), ElementsAre("text"));
+  std::vector<std::string> left_out;
+  for (const RejectedFile& file : catalog.rejected) left_out.push_back(file.name);
+  EXPECT_THAT(left_out, UnorderedElementsAre("into", "link", "own", "record", "sub/other"));
+  EXPECT_THAT(reason_of(catalog, "own"), HasSubstr("state folder of a run"));
+}
+
+TEST(Catalog, LeavesOutOnlyWhatTheRunWroteWhereTheCorpusIsTheStateFolder) {
+  const TempFolder folder;
+  write_state_folder(folder, "c");
+  folder.write("c/text", kText);
+  folder.write("c/sub/text", kText);
+  CorpusOptions options = options_for(folder / "c");
+  EXPECT_THAT(names(scan_corpus(options)), ElementsAre("sub/text", "text"));
+  options.inputs = {folder / "c/sub", folder / "c/metrics.jsonl", folder / "c/checkpoints"};
+  EXPECT_THAT(names(scan_corpus(options)), ElementsAre("text")) << "below a state folder";
+  options.inputs = {folder / "c/metrics.jsonl"};
+  EXPECT_THAT(error_of(options), HasSubstr("written by a run"));
+}
+
+TEST(Catalog, ReadsFoldersThatOnlyResembleAStateFolder) {
+  const TempFolder folder;
+  for (const char* name :
+       {"c/a/checkpoints/notes", "c/a/lock", "c/b/metrics.jsonl", "c/checkpoints/step-1/text"})
+    folder.write(name, "{\"text\":\"words\"}\n");
+  EXPECT_THAT(names(scan_corpus(options_for(folder / "c"))),
+              ElementsAre("a/checkpoints/notes", "a/lock", "b/metrics.jsonl", "checkpoints/step-1/text"));
+}
+
+TEST(Catalog, RecognisesARunsFilesThatAnEarlierVersionTookForText) {
+  const TempFolder folder;
+  folder.write("c/text", kText);
+  folder.write("c/run/metrics.jsonl", "{\"text\":\"a record\"}\n");
+  CorpusOptions options = options_for(folder / "c");
+  Catalog stored = renamed(scan_corpus(options), {});
+  ASSERT_NE(stored.find("run/metrics.jsonl"), nullptr);
+  options.state_folders = {folder / "c/run"};
+  locate_shards(options, stored);
+  EXPECT_TRUE(stored.find("run/metrics.jsonl")->left_out);
+  EXPECT_FALSE(stored.find("text")->left_out);
+}
+
+TEST(Catalog, RefusesSizesAndOrdersThatNoScanGives) {
+  const TempFolder folder;
+  folder.write("c/a", kText);
+  folder.write("c/b", kText);
+  nlohmann::json stored = scan_corpus(options_for(folder / "c"));
+  for (const nlohmann::json& size : std::vector<nlohmann::json>{-1, 1.5, uint64_t{1} << 61, "many"}) {
+    nlohmann::json damaged = stored;
+    damaged["shards"][0]["size_bytes"] = size;
+    EXPECT_THROW((void)damaged.get<Catalog>(), Error) << size;
+  }
+  std::swap(stored["shards"][0], stored["shards"][1]);
+  EXPECT_THROW((void)stored.get<Catalog>(), Error);
+}
+
+TEST(Regions, AreTheSameAsAListOfThem) {
+  Catalog catalog;
+  for (const uint64_t size : {uint64_t{0}, uint64_t{1}, kRegionBytes, 3 * kRegionBytes + 5}) {
+    for (const TextFormat format : {TextFormat::kJsonl, TextFormat::kText})
+      catalog.shards.push_back(
+          {.name = std::to_string(catalog.shards.size()), .size_bytes = size, .format = format});
+  }
+  uint64_t index = 0;
+  const Regions regions(catalog);
+  for (const Region& region : make_regions(catalog)) {
+    EXPECT_EQ(regions[index].begin, region.begin);
+    const Shard& shard = catalog.shards[region.shard];
+    const bool whole = shard.format == TextFormat::kText;
+    EXPECT_EQ(region.begin % kRegionBytes, 0u);
+    EXPECT_EQ(region.end, whole ? std::numeric_limits<uint64_t>::max()
+                                : std::min(region.begin + kRegionBytes, shard.size_bytes));
+    ++index;
+  }
+  EXPECT_EQ(index, 4u + 0 + 1 + 1 + 4);
+  EXPECT_EQ(regions.size(), index);
+}
+
+TEST(Regions, TakeNoMemoryForBytesThatAShardOnlyClaims) {
+  Catalog catalog;
+  catalog.shards.push_back({.name = "huge", .size_bytes = uint64_t{1} << 60, .format = TextFormat::kJsonl});
+  const Regions regions(catalog);
+  EXPECT_EQ(regions.size(), uint64_t{1} << 40);
+  EXPECT_EQ(regions[regions.size() - 1].end, uint64_t{1} << 60);
 }
 
 TEST(Catalog, RejectsHiddenUnfinishedAndSpecialFiles) {
