@@ -1,37 +1,22 @@
 #include "pipeline/batch_assembler.h"
 
 #include <algorithm>
-#include <span>
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
-#include "libs/base/units.h"
+#include "pipeline/stream_fields.h"
 
 namespace pretrain {
 namespace {
-
-StreamState::Array to_array(std::string name, std::span<const uint32_t> values) {
-  const auto bytes = std::as_bytes(values);
-  return {.name = std::move(name),
-          .element_bytes = 4,
-          .shape = {values.size()},
-          .bytes = {bytes.begin(), bytes.end()}};
-}
-
-std::vector<uint32_t> values_of(const StreamState& state, std::string_view name) {
-  const auto& array = state.array(name);
-  std::vector<uint32_t> values(array.bytes.size() / 4);
-  const auto to = std::as_writable_bytes(std::span(values));
-  std::ranges::copy(std::span(array.bytes).first(to.size()), to.begin());
-  return values;
-}
 
 /// Earlier versions did not keep them.
 std::vector<Packer::DocumentStart> document_starts_of(const nlohmann::json& scalars) {
   std::vector<Packer::DocumentStart> starts;
   for (const auto& entry : scalars.value("document_starts", nlohmann::json::array())) {
-    starts.push_back(
-        {entry.at(0).get<uint64_t>(), {entry.at(1).get<uint32_t>(), entry.at(2).get<uint64_t>()}});
+    const auto whole = [](const nlohmann::json& value) { return value.is_number_unsigned(); };
+    if (!entry.is_array() || entry.size() != 3 || !std::ranges::all_of(entry, whole))
+      fail_stream(kScalarsFile, "'document_starts' are not places of documents");
+    starts.push_back({entry[0].get<uint64_t>(), {entry[1].get<uint32_t>(), entry[2].get<uint64_t>()}});
   }
   return starts;
 }
@@ -93,22 +78,25 @@ void BatchAssembler::finish(Batch& batch) {
   finish_batch(batch);
 }
 
-/// An epoch that is too small changes nothing: a resume from here meets the same error.
+/// An epoch that is too short changes nothing, so that a state saved then says the same again.
 void BatchAssembler::end_epoch() {
-  if (sequences_this_epoch_ < static_cast<uint64_t>(options_.rows)) {
+  if (epoch_is_too_short()) {
     fail(ErrorKind::kData,
          "corpus: an epoch gives {} sequences of {} tokens, less than one batch of {}; add text, or use a "
-         "smaller "
-         "--batch or --context",
+         "smaller --batch or --context",
          sequences_this_epoch_, options_.buffer.context, options_.rows);
   }
-  epoch_ends_ = false;
-  sequences_this_epoch_ = 0;
+  leave_epoch();
   buffer_.stop_growing();
   if (!is_last_epoch()) return;
   draining_ = true;
   packer_.flush();
   buffer_.drain();
+}
+
+void BatchAssembler::leave_epoch() {
+  epoch_ends_ = false;
+  sequences_this_epoch_ = 0;
 }
 
 /// The epochs that were to be the last have been absorbed, and now there are to be more. What the end has
@@ -149,7 +137,6 @@ void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalo
 }
 
 void BatchAssembler::save(StreamState& state) const {
-  const SequenceBuffer::State buffer = buffer_.state();
   state.scalars["cursor"] = cursor_;
   state.scalars["catalog"] = *catalog_;
   state.scalars["next_batch"] = next_batch_;
@@ -162,41 +149,32 @@ void BatchAssembler::save(StreamState& state) const {
   state.scalars["invalid_utf8"] = invalid_utf8_;
   state.scalars["skips"] = skips_;
   state.scalars["document_ends"] = packer_.document_ends();
-  state.scalars["buffer_rng"] = buffer.rng;
-  state.scalars["buffer_limit"] = buffer.limit;
-  state.scalars["buffer_absorbed"] = buffer.absorbed_since_emission;
   state.scalars["partial_rows"] = partial_.rows;
   nlohmann::json starts = nlohmann::json::array();
   for (const Packer::DocumentStart& start : packer_.document_starts())
     starts.push_back({start.position, start.origin.shard, start.origin.offset});
   state.scalars["document_starts"] = starts;
   state.scalars["origin_names"] = origin_names_.names();
-  state.arrays.push_back(to_array("buffer_origins", buffer.origins));
+  buffer_.save_origins(state);
   state.arrays.push_back(to_array("partial_origins", partial_.origins));
   state.arrays.push_back(to_array("carry", packer_.carry()));
   state.arrays.push_back(to_array("partial_inputs", partial_.inputs));
   const std::vector<uint32_t> targets(partial_.targets.begin(), partial_.targets.end());
   state.arrays.push_back(to_array("partial_targets", targets));
-  state.arrays.push_back(to_array("buffer_pairs", buffer.pairs));
-  state.arrays.push_back({.name = "buffer_tokens",
-                          .element_bytes = buffer_.token_bytes(),
-                          .shape = {buffer.pairs.size(), options_.buffer.context + 1},
-                          .bytes = buffer.tokens});
+  buffer_.save_sequences(state);
 }
 
 void BatchAssembler::restore(const StreamState& state) {
   try {
-    restore_buffer(state);
+    buffer_.restore(state);
     restore_position(state.scalars);
     restore_partial(state);
-    packer_.restore(values_of(state, "carry"), state.scalars.at("document_ends").get<std::vector<uint64_t>>(),
-                    document_starts_of(state.scalars));
+    restore_packer(state);
     origin_names_ = OriginNames(state.scalars.value("origin_names", std::vector<std::string>()));
   } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData,
-         "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
-         error.what());
+    fail_stream(kScalarsFile, error.what());
   }
+  if (draining_ && !is_last_epoch()) reopen();
   if (draining_ && !is_last_epoch()) reopen();
   if (draining_) {
     packer_.flush();
@@ -204,54 +182,55 @@ void BatchAssembler::restore(const StreamState& state) {
   }
 }
 
-void BatchAssembler::restore_buffer(const StreamState& state) {
-  const nlohmann::json& s = state.scalars;
-  SequenceBuffer::State buffer{.tokens = state.array("buffer_tokens").bytes,
-                               .pairs = values_of(state, "buffer_pairs")};
-  buffer.limit = s.at("buffer_limit").get<uint64_t>();
-  const uint64_t needed = std::max<uint64_t>(buffer.pairs.size(), buffer.limit);
-  if (needed > options_.buffer.capacity) {
-    fail(ErrorKind::kUsage,
-         "the run's shuffle buffer is for {} sequences; --shuffle-buffer {} is too small for it",
-         format_count(needed), format_count(options_.buffer.capacity));
-  }
-  const uint64_t expected = buffer.pairs.size() * (options_.buffer.context + 1) * buffer_.token_bytes();
-  if (buffer.tokens.size() != expected) {
-    fail(ErrorKind::kData, "checkpoint: the shuffle buffer has {} bytes, expected {}", buffer.tokens.size(),
-         expected);
-  }
-  buffer.origins = origins_of(state, "buffer_origins", buffer.pairs.size());
-  buffer.rng = s.at("buffer_rng").get<Rng::State>();
-  buffer.absorbed_since_emission = s.at("buffer_absorbed").get<uint64_t>();
-  buffer_.restore(buffer);
-}
-
 void BatchAssembler::restore_position(const nlohmann::json& s) {
   cursor_ = s.at("cursor").get<Cursor>();
   catalog_ = std::make_shared<const Catalog>(s.at("catalog").get<Catalog>());
-  next_batch_ = s.at("next_batch").get<uint64_t>();
-  sequences_this_epoch_ = s.at("sequences_this_epoch").get<uint64_t>();
-  epoch_ = s.at("epoch").get<uint32_t>();
-  epoch_ends_ = s.at("epoch_ends").get<bool>();
-  draining_ = s.at("draining").get<bool>();
-  finished_ = s.at("finished").get<bool>();
-  documents_ = s.at("documents").get<uint64_t>();
-  invalid_utf8_ = s.at("invalid_utf8").get<uint64_t>();
-  skips_ = s.at("skips").get<std::map<std::string, uint64_t>>();
+  next_batch_ = number_in(s, "next_batch");
+  sequences_this_epoch_ = number_in(s, "sequences_this_epoch");
+  epoch_ = number_in<uint32_t>(s, "epoch");
+  epoch_ends_ = flag_in(s, "epoch_ends");
+  draining_ = flag_in(s, "draining");
+  finished_ = flag_in(s, "finished");
+  documents_ = number_in(s, "documents");
+  invalid_utf8_ = number_in(s, "invalid_utf8");
+  skips_.clear();
+  for (const auto& [reason, count] : s.at("skips").items())
+    skips_[reason] = number_in(s.at("skips"), reason.c_str());
+}
+
+void BatchAssembler::restore_packer(const StreamState& state) {
+  std::vector<uint32_t> carry = values_of(state, "carry");
+  check_ids(carry, options_.buffer.vocabulary, "carry");
+  const std::vector<uint64_t> ends = numbers_in(state.scalars, "document_ends");
+  if (!std::ranges::is_sorted(ends) || (!ends.empty() && ends.back() > carry.size()) ||
+      (!ends.empty() && options_.packing != Packing::kChunk)) {
+    fail_stream(kScalarsFile,
+                fmt::format("'document_ends' do not fit the {} tokens of 'carry'", carry.size()));
+  }
+  const std::vector<Packer::DocumentStart> starts = document_starts_of(state.scalars);
+  if (!std::ranges::is_sorted(starts, {}, &Packer::DocumentStart::position) ||
+      (!starts.empty() && starts.back().position > carry.size())) {
+    fail_stream(kScalarsFile,
+                fmt::format("'document_starts' do not fit the {} tokens of 'carry'", carry.size()));
+  }
+  packer_.restore(std::move(carry), ends, starts);
 }
 
 void BatchAssembler::restore_partial(const StreamState& state) {
   partial_ = {};
-  partial_.rows = state.scalars.at("partial_rows").get<int64_t>();
+  partial_.rows = static_cast<int64_t>(number_in(state.scalars, "partial_rows"));
   partial_.inputs = values_of(state, "partial_inputs");
   const std::vector<uint32_t> targets = values_of(state, "partial_targets");
   partial_.targets.assign(targets.begin(), targets.end());
   const auto expected = static_cast<uint64_t>(partial_.rows) * options_.buffer.context;
-  if (partial_.rows >= options_.rows || partial_.inputs.size() != expected || targets.size() != expected) {
-    fail(ErrorKind::kData, "checkpoint: {} rows of a begun batch do not fit batches of {} x {}",
-         partial_.rows, options_.rows, options_.buffer.context);
+  if (partial_.rows < 0 || partial_.rows >= options_.rows || partial_.inputs.size() != expected ||
+      targets.size() != expected) {
+    fail_stream(kArraysFile, fmt::format("{} rows of a begun batch do not fit batches of {} x {}",
+                                         partial_.rows, options_.rows, options_.buffer.context));
   }
-  partial_.origins = origins_of(state, "partial_origins", static_cast<size_t>(partial_.rows));
+  check_ids(partial_.inputs, options_.buffer.vocabulary, "partial_inputs");
+  check_targets(partial_.targets, options_.buffer.vocabulary, "partial_targets");
+  read_origins(state, "partial_origins", static_cast<size_t>(partial_.rows), partial_.origins);
 }
 
 }  // namespace pretrain

@@ -37,6 +37,10 @@ class BatchAssembler {
   bool draining() const { return draining_; }
   /// The restored stream had absorbed its last epoch, and the options ask for more of them.
   bool reopened() const { return reopened_; }
+  /// After produce() has failed for an epoch of less than one batch, which its state keeps: whether it may go
+  /// on with the next epoch all the same, and going on.
+  bool may_leave_epoch() const { return epoch_is_too_short() && !is_last_epoch(); }
+  void leave_epoch();
 
   /// Requires: produce() has returned false and the stream has not ended.
   void absorb(const Chunk& chunk);
@@ -68,8 +72,11 @@ class BatchAssembler {
   bool is_last_epoch() const { return options_.epochs > 0 && epoch_ + 1 >= options_.epochs; }
   void end_epoch();
   void reopen();
-  void restore_buffer(const StreamState& state);
+  bool epoch_is_too_short() const {
+    return epoch_ends_ && sequences_this_epoch_ < static_cast<uint64_t>(options_.rows);
+  }
   void restore_position(const nlohmann::json& scalars);
+  void restore_packer(const StreamState& state);
   void restore_partial(const StreamState& state);
 
   AssemblerOptions options_;

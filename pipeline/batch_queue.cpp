@@ -71,9 +71,9 @@ void BatchQueue::wait_until_full(const std::stop_token& stop, const WhileWaiting
   wait(lock, stop, true, while_waiting);
 }
 
-std::deque<Batch> BatchQueue::contents() const {
+void BatchQueue::read(const std::function<void(const std::deque<Batch>&)>& reader) const {
   const std::lock_guard lock(mutex_);
-  return batches_;
+  reader(batches_);
 }
 
 size_t BatchQueue::size() const {

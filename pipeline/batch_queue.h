@@ -34,8 +34,8 @@ class BatchQueue {
   void wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
   /// Puts batches that pop() gave back in front, oldest first, beyond the capacity if need be.
   void give_back(std::vector<Batch> batches);
-  /// Copies of all batches that wait, oldest first.
-  std::deque<Batch> contents() const;
+  /// Shows all batches that wait, oldest first; neither producer nor consumer moves meanwhile.
+  void read(const std::function<void(const std::deque<Batch>&)>& reader) const;
 
   size_t size() const;
   size_t capacity() const { return capacity_; }

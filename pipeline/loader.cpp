@@ -1,7 +1,6 @@
 #include "pipeline/loader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -11,6 +10,8 @@
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "pipeline/encode.h"
+#include "pipeline/queue_state.h"
+#include "pipeline/stream_fields.h"
 
 namespace pretrain {
 namespace {
@@ -19,9 +20,7 @@ namespace {
 /// ticket at the head of the line does not idle the others.
 constexpr size_t kTicketsPerWorker = 4;
 
-size_t ticket_bound(int workers) {
-  return kTicketsPerWorker * static_cast<size_t>(workers);
-}
+constexpr const char* kSkipLogBytes = "skip_log_bytes";
 
 void raise_to(std::atomic<size_t>& high_water, size_t value) {
   size_t seen = high_water.load();
@@ -30,6 +29,10 @@ void raise_to(std::atomic<size_t>& high_water, size_t value) {
 }
 
 }  // namespace
+
+size_t Loader::ticket_bound(int workers) {
+  return kTicketsPerWorker * static_cast<size_t>(workers);
+}
 
 /// What the reader gives on: a ticket, or why there is none; and the chunk that is to be made of it, so that
 /// a worker has one whatever happens to it.
@@ -111,6 +114,7 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
     resume_from(*state);
   } else {
     assembler_.start_at({}, std::make_shared<const Catalog>(std::move(catalog)));
+    if (options_.skip_log != nullptr) options_.skip_log->begin(0);
   }
   Catalog located = *assembler_.catalog();
   if (state != nullptr) locate_shards(options_.corpus, located);
@@ -133,24 +137,6 @@ Loader::~Loader() {
   graph_->wait();
 }
 
-namespace {
-
-/// Batches that were queued but not trained when the state was saved.
-StreamState::Array queued_array(std::string name, const std::deque<Batch>& batches, bool inputs) {
-  StreamState::Array array{.name = std::move(name), .element_bytes = 4, .shape = {}, .bytes = {}};
-  uint64_t count = 0;
-  for (const Batch& batch : batches) {
-    const auto bytes =
-        inputs ? std::as_bytes(std::span(batch.inputs)) : std::as_bytes(std::span(batch.targets));
-    array.bytes.insert(array.bytes.end(), bytes.begin(), bytes.end());
-    count += batch.inputs.size();
-  }
-  array.shape = {count};
-  return array;
-}
-
-}  // namespace
-
 /// The reader is ahead of what is trained, so that another number of epochs may come too late to be exact.
 void Loader::tell_of_raised_epochs() {
   const uint32_t epochs = options_.assembler.epochs;
@@ -168,47 +154,14 @@ void Loader::tell_of_raised_epochs() {
 
 void Loader::resume_from(const StreamState& state) {
   assembler_.restore(state);
-  try {
-    restore_queue(state);
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorKind::kData,
-         "checkpoint: loader state is damaged ({}); use an older checkpoint (resume --from STEP)",
-         error.what());
-  }
-}
-
-void Loader::restore_queue(const StreamState& state) {
-  const auto& inputs = state.array("queued_inputs");
-  const auto& targets = state.array("queued_targets");
-  const auto rows = options_.assembler.rows;
-  const auto context = static_cast<int64_t>(options_.assembler.buffer.context);
-  const auto elements = static_cast<size_t>(rows * context);
-  const std::vector<SequenceOrigin> origins =
-      origins_of(state, "queued_origins", state.scalars.at("queued").size() * static_cast<size_t>(rows));
-  std::vector<Batch> batches;
-  size_t at = 0;
-  for (const auto& entry : state.scalars.at("queued")) {
-    Batch batch{.number = entry.at("number").get<uint64_t>(),
-                .epoch = entry.at("epoch").get<uint32_t>(),
-                .rows = rows,
-                .context = context,
-                .inputs = std::vector<uint32_t>(elements),
-                .targets = std::vector<int32_t>(elements),
-                .origins = std::vector<SequenceOrigin>(static_cast<size_t>(rows))};
-    if (at + elements * 4 > inputs.bytes.size() || at + elements * 4 > targets.bytes.size()) {
-      fail(ErrorKind::kData,
-           "the checkpoint names {} batches in its queue and holds fewer tokens; use an older checkpoint",
-           state.scalars.at("queued").size());
-    }
-    std::memcpy(batch.inputs.data(), inputs.bytes.data() + at, elements * 4);
-    std::memcpy(batch.targets.data(), targets.bytes.data() + at, elements * 4);
-    std::copy_n(origins.begin() + static_cast<int64_t>(at / (elements * 4)) * rows, rows,
-                batch.origins.begin());
-    finish_batch(batch);
-    batches.push_back(std::move(batch));
-    at += elements * 4;
-  }
-  queue_.give_back(std::move(batches));  // there may be more than a smaller --queue would make
+  as_restored_ = true;
+  // There may be more of them than a smaller queue would make.
+  queue_.give_back(restore_queue(state, options_.assembler));
+  if (options_.skip_log == nullptr) return;
+  // Earlier versions did not say where the log was.
+  std::optional<uint64_t> log_bytes;
+  if (state.scalars.contains(kSkipLogBytes)) log_bytes = number_in(state.scalars, kSkipLogBytes);
+  options_.skip_log->begin(log_bytes);
 }
 
 bool Loader::next(Batch& batch, const std::stop_token& stop) {
@@ -226,16 +179,8 @@ StreamState Loader::state(const std::stop_token& stop) {
   const std::lock_guard lock(mutex_);
   StreamState state;
   assembler_.save(state);
-  const std::deque<Batch> queued = queue_.contents();
-  state.scalars["queued"] = nlohmann::json::array();
-  std::vector<SequenceOrigin> origins;
-  for (const Batch& batch : queued) {
-    state.scalars["queued"].push_back({{"number", batch.number}, {"epoch", batch.epoch}});
-    origins.insert(origins.end(), batch.origins.begin(), batch.origins.end());
-  }
-  state.arrays.push_back(to_array("queued_origins", origins));
-  state.arrays.push_back(queued_array("queued_inputs", queued, true));
-  state.arrays.push_back(queued_array("queued_targets", queued, false));
+  if (options_.skip_log != nullptr) state.scalars[kSkipLogBytes] = options_.skip_log->bytes();
+  queue_.read([&](const std::deque<Batch>& queued) { save_queue(queued, state); });
   return state;
 }
 
@@ -252,7 +197,8 @@ SourceStatus Loader::status() const {
           .queue_capacity = queue_.capacity(),
           .documents = assembler_.documents(),
           .invalid_utf8 = assembler_.invalid_utf8(),
-          .skips = assembler_.skips()};
+          .skips = assembler_.skips(),
+          .unwritten_skips = options_.skip_log != nullptr ? options_.skip_log->failed_writes() : 0};
 }
 
 LoaderHighWater Loader::high_water() const {
@@ -333,12 +279,35 @@ size_t Loader::assemble(const ChunkPtr& chunk) {
   }
 }
 
+/// A run that ended because an epoch was too short goes on, once there is another corpus to go on with.
+bool Loader::produce(Batch& batch) {
+  try {
+    return assembler_.produce(batch);
+  } catch (const Error&) {
+    if (!as_restored_ || !assembler_.may_leave_epoch() || !corpus_has_changed()) throw;
+  }
+  assembler_.leave_epoch();
+  return assembler_.produce(batch);
+}
+
+/// Since the epoch began that the restored state is in.
+bool Loader::corpus_has_changed() const {
+  const auto contents = [](const Catalog& catalog) {
+    std::vector<std::string> hashes;
+    for (const Shard& shard : catalog.shards) hashes.push_back(shard.hash);
+    std::ranges::sort(hashes);
+    return hashes;
+  };
+  const Catalog& before = *assembler_.catalog();
+  return contents(scan_corpus(options_.corpus, &before, stop_reading_.get_token())) != contents(before);
+}
+
 /// Makes batches while the queue has room, and absorbs chunks as they are needed for it.
 size_t Loader::pump() {
   size_t absorbed = 0;
   while (queue_.has_room()) {
     Batch batch;
-    if (assembler_.produce(batch)) {
+    if (produce(batch)) {
       queue_.push(std::move(batch));
     } else if (assembler_.finished()) {
       queue_.close();
@@ -349,8 +318,9 @@ size_t Loader::pump() {
       waiting_.pop_front();
       if (chunk->error != nullptr) std::rethrow_exception(chunk->error);
       assembler_.absorb(*chunk);
+      as_restored_ = false;
       for (const Skip& skip : chunk->skips) {
-        if (options_.on_skip) options_.on_skip(skip);
+        if (options_.skip_log != nullptr) options_.skip_log->add(skip, chunk->epoch);
       }
       ++absorbed;
       --tickets_in_flight_;

@@ -21,6 +21,7 @@
 #include "pipeline/batch_assembler.h"
 #include "pipeline/batch_queue.h"
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/skip_log.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pretrain {
@@ -30,8 +31,8 @@ struct LoaderOptions {
   AssemblerOptions assembler;
   int workers = 1;
   size_t queue_batches = 32;
-  /// Called with each skip in stream order, from a loader thread.
-  std::function<void(const Skip&)> on_skip;
+  /// Where skips are written down, in stream order; null: nowhere. Outlives the loader.
+  SkipLog* skip_log = nullptr;
   /// Called by the reader before it reads a ticket. Tests fail it with this.
   std::function<void()> before_read;
   /// Called by a worker before it encodes a ticket. Tests delay and fail workers with it.
@@ -68,6 +69,8 @@ class Loader : public BatchSource {
   SourceStatus status() const override;
 
   LoaderHighWater high_water() const;
+  /// Tickets between the reader and their absorption, at most.
+  static size_t ticket_bound(int workers);
 
  private:
   struct Graph;
@@ -76,7 +79,6 @@ class Loader : public BatchSource {
   using ChunkPtr = std::shared_ptr<Chunk>;
 
   void resume_from(const StreamState& state);
-  void restore_queue(const StreamState& state);
   TicketPtr read_ticket();
   TicketPtr read_next_ticket();
   ChunkPtr encode(const TicketPtr& read);
@@ -87,6 +89,8 @@ class Loader : public BatchSource {
   /// Ends the stream with this error once the batches that wait are taken.
   void close_with(std::exception_ptr error) noexcept;
   void close_if_graph_died();
+  bool produce(Batch& batch);
+  bool corpus_has_changed() const;
 
   LoaderOptions options_;
   const Tokenizer& tokenizer_;
@@ -98,6 +102,7 @@ class Loader : public BatchSource {
 
   mutable std::mutex mutex_;  // guards the assembler and what waits for it
   BatchAssembler assembler_;
+  bool as_restored_ = false;  // nothing was absorbed since a state was restored
   std::deque<ChunkPtr> waiting_;
   uint64_t buffered_high_water_ = 0;
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "libs/base/error.h"
+#include "pipeline/stream_fields.h"
 
 namespace pretrain {
 namespace {
 
 constexpr uint32_t kUnknown = UINT32_MAX;
 constexpr size_t kWords = 3;
+constexpr size_t kBytes = kWords * sizeof(uint32_t);
 
 }  // namespace
 
@@ -40,31 +41,32 @@ std::string OriginNames::describe(const SequenceOrigin& origin) const {
 }
 
 StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins) {
-  std::vector<uint32_t> words;
-  for (const SequenceOrigin& origin : origins) {
-    words.insert(words.end(), {origin.shard, static_cast<uint32_t>(origin.offset),
-                               static_cast<uint32_t>(origin.offset >> 32)});
+  StreamState::Array array{.name = std::move(name),
+                           .element_bytes = 4,
+                           .shape = {origins.size(), kWords},
+                           .bytes = std::vector<std::byte>(origins.size() * kBytes)};
+  for (size_t i = 0; i < origins.size(); ++i) {
+    const uint32_t words[kWords] = {origins[i].shard, static_cast<uint32_t>(origins[i].offset),
+                                    static_cast<uint32_t>(origins[i].offset >> 32)};
+    std::memcpy(array.bytes.data() + i * kBytes, words, kBytes);
   }
-  const auto bytes = std::as_bytes(std::span(words));
-  return {.name = std::move(name),
-          .element_bytes = 4,
-          .shape = {origins.size(), kWords},
-          .bytes = {bytes.begin(), bytes.end()}};
+  return array;
 }
 
-std::vector<SequenceOrigin> origins_of(const StreamState& state, std::string_view name, size_t count) {
-  std::vector<SequenceOrigin> origins(count);
-  if (std::ranges::find(state.arrays, name, &StreamState::Array::name) == state.arrays.end()) return origins;
+void read_origins(const StreamState& state, std::string_view name, size_t count,
+                  std::vector<SequenceOrigin>& origins) {
+  origins.assign(count, {});
+  if (std::ranges::find(state.arrays, name, &StreamState::Array::name) == state.arrays.end()) return;
   const std::vector<std::byte>& bytes = state.array(name).bytes;
-  if (bytes.size() != count * kWords * 4)
-    fail(ErrorKind::kData, "checkpoint: '{}' has {} bytes, expected {}", name, bytes.size(),
-         count * kWords * 4);
+  if (bytes.size() / kBytes != count || bytes.size() % kBytes != 0) {
+    fail_stream(kArraysFile,
+                fmt::format("'{}' has {} bytes, expected {}", name, bytes.size(), count * kBytes));
+  }
   for (size_t i = 0; i < count; ++i) {
     uint32_t words[kWords];
-    std::memcpy(words, bytes.data() + i * sizeof(words), sizeof(words));
+    std::memcpy(words, bytes.data() + i * kBytes, kBytes);
     origins[i] = {.shard = words[0], .offset = words[1] | uint64_t{words[2]} << 32};
   }
-  return origins;
 }
 
 }  // namespace pretrain

@@ -42,8 +42,9 @@ class OriginNames {
 
 /// Origins as an array of a checkpoint, and back. Shapes: [N, 3]: shard, offset (low half, high half).
 StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins);
-/// `count` unknown origins when there is no such array: earlier versions did not write it.
-/// Errors: kData when the array has another size.
-std::vector<SequenceOrigin> origins_of(const StreamState& state, std::string_view name, size_t count);
+/// Reads `count` of them into `origins`, which may keep its room; all unknown when there is no such array:
+/// earlier versions did not write it. Errors: kData when the array has another size.
+void read_origins(const StreamState& state, std::string_view name, size_t count,
+                  std::vector<SequenceOrigin>& origins);
 
 }  // namespace pretrain

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "libs/base/check.h"
+#include "libs/base/error.h"
+#include "libs/base/units.h"
+#include "pipeline/origins.h"
+#include "pipeline/stream_fields.h"
 
 namespace pretrain {
 namespace {
@@ -13,12 +18,20 @@ namespace {
 constexpr uint64_t kAbsorbedPerEmission = 2;
 constexpr uint32_t kSmallVocabulary = 65'536;
 
+uint32_t bytes_of_id(const SequenceBufferOptions& options) {
+  return options.vocabulary <= kSmallVocabulary ? 2 : 4;
+}
+
 }  // namespace
+
+uint64_t SequenceBuffer::bytes_of_tokens(const SequenceBufferOptions& options) {
+  return uint64_t{bytes_of_id(options)} * (options.context + 1);
+}
 
 SequenceBuffer::SequenceBuffer(const SequenceBufferOptions& options)
     : options_(options),
-      token_bytes_(options.vocabulary <= kSmallVocabulary ? 2 : 4),
-      slot_bytes_(uint64_t{token_bytes_} * (options.context + 1)),
+      token_bytes_(bytes_of_id(options)),
+      slot_bytes_(bytes_of_tokens(options)),
       tokens_(new std::byte[options.capacity * slot_bytes_]),
       rng_(options.seed),
       limit_(options.capacity) {
@@ -76,28 +89,78 @@ void SequenceBuffer::stop_growing() {
   if (limit_ == options_.capacity && size_ < options_.capacity) limit_ = std::max<uint64_t>(size_, 1);
 }
 
-SequenceBuffer::State SequenceBuffer::state() const {
-  return {.tokens = {tokens_.get(), tokens_.get() + size_ * slot_bytes_},
-          .pairs = pairs_,
-          .origins = origins_,
-          .rng = rng_.state(),
-          .limit = limit_,
-          .absorbed_since_emission = absorbed_since_emission_};
+void SequenceBuffer::save_origins(StreamState& state) const {
+  state.arrays.push_back(to_array("buffer_origins", origins_));
 }
 
-void SequenceBuffer::restore(const State& state) {
-  size_ = state.pairs.size();
-  PRETRAIN_CHECK(size_ <= options_.capacity && state.tokens.size() == size_ * slot_bytes_ &&
-                     state.origins.size() == size_,
-                 "{} sequences, {} origins, {} bytes", size_, state.origins.size(), state.tokens.size());
-  std::copy(state.tokens.begin(), state.tokens.end(), tokens_.get());
-  pairs_ = state.pairs;
-  pairs_.reserve(options_.capacity);
-  origins_ = state.origins;
-  origins_.reserve(options_.capacity);
-  rng_ = Rng(state.rng);
-  limit_ = state.limit;
-  absorbed_since_emission_ = state.absorbed_since_emission;
+void SequenceBuffer::save_sequences(StreamState& state) const {
+  state.scalars["buffer_rng"] = rng_.state();
+  state.scalars["buffer_limit"] = limit_;
+  state.scalars["buffer_absorbed"] = absorbed_since_emission_;
+  state.arrays.push_back(to_array("buffer_pairs", pairs_));
+  state.arrays.push_back({.name = "buffer_tokens",
+                          .element_bytes = token_bytes_,
+                          .shape = {size_, options_.context + 1},
+                          .bytes = {tokens_.get(), tokens_.get() + size_ * slot_bytes_}});
+}
+
+namespace {
+
+/// A generator whose state is all zeros gives zeros for ever.
+Rng::State random_state_in(const nlohmann::json& scalars) {
+  const std::vector<uint64_t> words = numbers_in(scalars, "buffer_rng");
+  Rng::State state{};
+  if (words.size() == state.size()) std::ranges::copy(words, state.begin());
+  if (state == Rng::State{}) fail_stream(kScalarsFile, "'buffer_rng' is not the state of a generator");
+  return state;
+}
+
+}  // namespace
+
+void SequenceBuffer::restore(const StreamState& state) {
+  const uint64_t count = state.array("buffer_pairs").bytes.size() / sizeof(uint32_t);
+  const auto limit = number_in(state.scalars, "buffer_limit");
+  const uint64_t needed = std::max(count, limit);
+  if (needed > options_.capacity) {
+    fail(ErrorKind::kUsage,
+         "the run's shuffle buffer is for {} sequences; --shuffle-buffer {} is too small for it",
+         format_count(needed), format_count(options_.capacity));
+  }
+  if (limit == 0) fail_stream(kScalarsFile, "'buffer_limit' is 0");
+  restore_tokens(state, count);
+  restore_pairs(state);
+  read_origins(state, "buffer_origins", count, origins_);
+  rng_ = Rng(random_state_in(state.scalars));
+  absorbed_since_emission_ = number_in(state.scalars, "buffer_absorbed");
+  limit_ = limit;
+  size_ = count;
+}
+
+void SequenceBuffer::restore_tokens(const StreamState& state, uint64_t count) {
+  const StreamState::Array& array = state.array("buffer_tokens");
+  if (array.bytes.size() != count * slot_bytes_ || array.element_bytes != token_bytes_) {
+    fail_stream(kArraysFile,
+                fmt::format("the shuffle buffer has {} bytes in elements of {}, expected {} in {}",
+                            array.bytes.size(), array.element_bytes, count * slot_bytes_, token_bytes_));
+  }
+  std::ranges::copy(array.bytes, tokens_.get());
+  for (size_t at = 0; at < array.bytes.size(); at += token_bytes_) {
+    uint32_t id = 0;
+    std::memcpy(&id, &array.bytes[at], token_bytes_);  // little-endian
+    check_ids({&id, 1}, options_.vocabulary, "buffer_tokens");
+  }
+}
+
+void SequenceBuffer::restore_pairs(const StreamState& state) {
+  const StreamState::Array& array = state.array("buffer_pairs");
+  if (array.element_bytes != sizeof(uint32_t) || array.bytes.size() % sizeof(uint32_t) != 0)
+    fail_stream(kArraysFile, "'buffer_pairs' does not consist of 32-bit numbers");
+  pairs_.resize(array.bytes.size() / sizeof(uint32_t));
+  std::ranges::copy(array.bytes, std::as_writable_bytes(std::span(pairs_)).begin());
+  const auto bad = std::ranges::find_if(pairs_, [&](uint32_t n) { return n == 0 || n > options_.context; });
+  if (bad == pairs_.end()) return;
+  fail_stream(kArraysFile, fmt::format("buffer_pairs[{}] is {}, and the context is {}", bad - pairs_.begin(),
+                                       *bad, options_.context));
 }
 
 }  // namespace pretrain

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libs/base/rng.h"
+#include "libs/data/batch_source.h"
 #include "pipeline/packer.h"
 
 namespace pretrain {
@@ -48,21 +49,21 @@ class SequenceBuffer {
   uint64_t size() const { return size_; }
   uint64_t capacity() const { return options_.capacity; }
 
-  /// All state, for checkpoints. Tokens are kept with `token_bytes` bytes each.
-  struct State {
-    std::vector<std::byte> tokens;        ///< [size, T + 1]
-    std::vector<uint32_t> pairs;          ///< [size]
-    std::vector<SequenceOrigin> origins;  ///< [size]
-    Rng::State rng{};
-    uint64_t limit = 0;
-    uint64_t absorbed_since_emission = 0;
-  };
   uint32_t token_bytes() const { return token_bytes_; }
-  State state() const;
-  /// Requires: sizes that fit the options.
-  void restore(const State& state);
+  /// Of the tokens of one sequence.
+  static uint64_t bytes_of_tokens(const SequenceBufferOptions& options);
+
+  /// Appends its state for a checkpoint: the one copy of what it holds. In two calls, because the arrays of a
+  /// checkpoint keep their order.
+  void save_origins(StreamState& state) const;
+  void save_sequences(StreamState& state) const;
+  /// Takes the place of what it holds. Errors: kData when the state is incomplete or does not fit the
+  /// options; kUsage when it needs a larger capacity.
+  void restore(const StreamState& state);
 
  private:
+  void restore_tokens(const StreamState& state, uint64_t count);
+  void restore_pairs(const StreamState& state);
   std::byte* slot(uint64_t index) { return tokens_.get() + index * slot_bytes_; }
 
   SequenceBufferOptions options_;

@@ -1,32 +1,99 @@
 #include "pipeline/skip_log.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
+#include "libs/base/hash.h"
 #include "libs/base/log.h"
+#include "libs/base/units.h"
 
 namespace pretrain {
+namespace {
 
-SkipLog::SkipLog(FileSystem& files, const Path& path) {
+/// A line without its epoch: the same place is skipped in each one. Keys are written in their order, and
+/// earlier versions wrote no epoch, so that it is told without parsing what may be in the file.
+uint64_t place_of(std::string_view line) {
+  constexpr std::string_view kEpoch = R"({"epoch":)";
+  if (!line.starts_with(kEpoch)) return hash64(line);
+  const size_t end = line.find(',');
+  std::string place("{");
+  if (end != std::string_view::npos) place += line.substr(end + 1);
+  return hash64(place);
+}
+
+}  // namespace
+
+void SkipLog::begin(std::optional<uint64_t> keep_bytes) {
+  const std::lock_guard lock(mutex_);
+  file_.reset();
+  bytes_ = 0;
+  places_.clear();
   try {
-    bytes_ = file_exists(path) ? ReadableFile(path).size() : 0;
-    file_ = files.append(path, bytes_);
+    read_places(keep_bytes.value_or(kMaximumBytes));
+    file_ = files_.append(path_, bytes_);
   } catch (const IoError& error) {
-    log_warning("skips are counted but not written down: {}", error.what());
+    warn_once(error.what());
   }
 }
 
-void SkipLog::add(const Skip& skip) {
-  nlohmann::json record = {{"file", skip.shard}, {"offset", skip.offset}, {"reason", skip.reason}};
-  if (!skip.title.empty()) record["title"] = skip.title;
-  const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const std::lock_guard lock(mutex_);
-  if (file_ == nullptr || bytes_ + line.size() > kMaximumBytes) return;
-  try {
-    file_->write(line);
-    bytes_ += line.size();
-  } catch (const IoError&) {
-    ++failed_writes_;
+/// Of whole lines only: a crash of the machine may have left a part of one.
+void SkipLog::read_places(uint64_t keep_bytes) {
+  if (!file_exists(path_)) return;
+  const ReadableFile file(path_);
+  std::string content(std::min({keep_bytes, file.size(), kMaximumBytes}), '\0');
+  for (size_t done = 0; done < content.size();) {
+    const size_t got = file.read_at(done, std::as_writable_bytes(std::span(content)).subspan(done));
+    if (got == 0) content.resize(done);
+    done += got;
   }
+  for (size_t end = 0; (end = content.find('\n', bytes_)) != std::string::npos; bytes_ = end + 1) {
+    places_.insert(place_of(std::string_view(content).substr(bytes_, end - bytes_)));
+  }
+}
+
+void SkipLog::add(const Skip& skip, uint32_t epoch) {
+  nlohmann::json record = {
+      {"epoch", epoch}, {"file", skip.shard}, {"offset", skip.offset}, {"reason", skip.reason}};
+  if (!skip.title.empty()) record["title"] = skip.title;
+  const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const uint64_t place = place_of(line);
+  const std::lock_guard lock(mutex_);
+  if (places_.contains(place)) return;
+  if (file_ == nullptr) {
+    ++failed_writes_;
+    return;
+  }
+  if (bytes_ + line.size() + 1 > kMaximumBytes)
+    return warn_once(fmt::format("the file has reached its bound of {}", format_bytes(kMaximumBytes)));
+  try {
+    file_->write(line + "\n");
+    bytes_ += line.size() + 1;
+    places_.insert(place);
+  } catch (const IoError& error) {
+    ++failed_writes_;
+    warn_once(error.what());
+    reopen();
+  }
+}
+
+/// A write that failed may have left a part of its line.
+void SkipLog::reopen() {
+  try {
+    file_ = files_.append(path_, bytes_);
+  } catch (const IoError&) {
+    file_.reset();
+  }
+}
+
+void SkipLog::warn_once(const std::string& why) {
+  if (std::exchange(warned_, true)) return;
+  log_warning("{}: what is skipped from now on is counted but not written down: {}", path_.string(), why);
+}
+
+uint64_t SkipLog::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
 }
 
 uint64_t SkipLog::failed_writes() const {

@@ -1,9 +1,11 @@
 #pragma once
-// STATE/skipped.jsonl: what was passed over, with its place and reason. Bounded: a corpus that is damaged all
-// over is counted in full, but only so many places are written down.
+// STATE/skipped.jsonl: what was skipped, with its place, its reason and the epoch. Bounded: a corpus that is
+// damaged all over is counted in full, but only so many places are written down, each once.
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <unordered_set>
 
 #include "libs/base/file.h"
 #include "pipeline/corpus/corpus_reader.h"
@@ -13,18 +15,35 @@ namespace pretrain {
 /// Thread-safe. A failed write is counted, never fatal.
 class SkipLog {
  public:
-  /// Appends to the file.
-  SkipLog(FileSystem& files, const Path& path);
-  void add(const Skip& skip);
+  SkipLog(FileSystem& files, Path path) : files_(files), path_(std::move(path)) {}
+
+  /// Begins a stream, or goes on with one: the first `keep_bytes` of the file stay, which bytes() told when
+  /// the stream was saved. Nothing: a state that does not say; all that is there stays.
+  void begin(std::optional<uint64_t> keep_bytes);
+  /// Writes a place down when it is not there yet. Requires: begin().
+  void add(const Skip& skip, uint32_t epoch);
+
+  /// Length of the file.
+  uint64_t bytes() const;
+  /// Places that could not be written down, other than for the bound.
   uint64_t failed_writes() const;
 
  private:
   static constexpr uint64_t kMaximumBytes = 16'000'000;
 
+  void read_places(uint64_t keep_bytes);
+  void reopen();
+  void warn_once(const std::string& why);
+
+  FileSystem& files_;
+  const Path path_;
   mutable std::mutex mutex_;  // guards all below
   std::unique_ptr<WritableFile> file_;
   uint64_t bytes_ = 0;
+  /// Hashes of the places in the file: a quarter of a million at most, since a line has at least 60 bytes.
+  std::unordered_set<uint64_t> places_;
   uint64_t failed_writes_ = 0;
+  bool warned_ = false;
 };
 
 }  // namespace pretrain

@@ -245,7 +245,7 @@ LoaderOptions loader_options(Session& s, SkipLog& skips) {
       .context = static_cast<uint32_t>(c.model.context),
       .vocabulary = s.tokenizer->vocabulary_size(),
       .seed = derive_seed(c.seed, 1)};
-  options.on_skip = [&skips](const Skip& skip) { skips.add(skip); };
+  options.skip_log = &skips;
   options.on_scan = [&s] { s.service.note_other_work(); };
   options.on_seek = [&s](uint64_t done, uint64_t total) {
     s.service.note_other_work();

@@ -40,7 +40,8 @@ struct SourceStatus {
   uint64_t queue_capacity = 0;
   uint64_t documents = 0;                 ///< training documents read so far
   uint64_t invalid_utf8 = 0;              ///< malformed byte runs that were replaced
-  std::map<std::string, uint64_t> skips;  ///< what was passed over, by reason
+  std::map<std::string, uint64_t> skips;  ///< what was skipped, by reason
+  uint64_t unwritten_skips = 0;           ///< places among them that could not be written down
 };
 
 /// A stream of batches. Used by one thread, the trainer's.

@@ -1,6 +1,8 @@
 #include "pipeline/batch_assembler.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -247,6 +249,24 @@ TEST_P(Assembler, AFinishedStreamThatWasReopenedGoesOnFromAnyStateOfIt) {
   }
 }
 
+TEST_P(Assembler, SaysAgainAfterEachRestoreThatAnEpochIsTooShort) {
+  const NumberedCorpus corpus({Document(6, 5), Document(4, 5)});
+  for (const uint32_t epochs : {0u, 1u}) {
+    StreamState state;
+    for (int start = 0; start < 3; ++start) {
+      BatchAssembler assembler =
+          start == 0 ? fresh_assembler(bounded(epochs)) : restored(bounded(epochs), state);
+      const Cursor before = assembler.cursor();
+      expect_error(ErrorKind::kData, "less than one batch of 3", [&] { next_batch(assembler, corpus); });
+      if (start > 0) {
+        EXPECT_EQ(assembler.cursor(), before) << "it read on";
+      }
+      EXPECT_EQ(assembler.batches(), 0u);
+      state = state_of(assembler);
+    }
+  }
+}
+
 TEST_P(Assembler, RefusesAStateOfAnotherShape) {
   BatchAssembler assembler = fresh_assembler(bounded(0));
   next_batches(assembler, corpus_, 5);
@@ -331,6 +351,74 @@ TEST_P(Assembler, RefusesABatchOfOtherRowsThanItsState) {
   expect_error(ErrorKind::kData, "batch", [&] { restored(bounded(0), state); });
   state.scalars["partial_rows"] = 2;
   expect_error(ErrorKind::kData, "batch", [&] { restored(bounded(0), state); });
+}
+
+/// Sets 32 bits of an array.
+void set_element(StreamState& state, const std::string& name, size_t index, uint32_t value) {
+  const auto array = std::ranges::find(state.arrays, name, &StreamState::Array::name);
+  ASSERT_NE(array, state.arrays.end());
+  ASSERT_LE(4 * (index + 1), array->bytes.size()) << name;
+  std::memcpy(&array->bytes[4 * index], &value, 4);
+}
+
+class DamagedState : public Assembler {
+ protected:
+  DamagedState() {
+    BatchAssembler assembler = fresh_assembler(bounded(0));
+    next_batches(assembler, corpus_, 5);
+    while (state_.scalars.is_null() || state_.scalars["partial_rows"] == 0 || !has("carry")) {
+      state_ = {};
+      Batch batch;
+      if (!assembler.produce(batch)) assembler.absorb(corpus_.chunk(assembler.cursor().ticket));
+      assembler.save(state_);
+    }
+  }
+  bool has(const std::string& name) const { return !state_.array(name).bytes.empty(); }
+  void expect_refused(const StreamState& state, const std::string& words) const {
+    expect_error(ErrorKind::kData, words, [&] { restored(bounded(0), state); });
+  }
+
+  StreamState state_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Packings, DamagedState, testing::Values(Packing::kConcat, Packing::kChunk),
+                         [](const auto& packing) { return std::string(to_string(packing.param)); });
+
+TEST_P(DamagedState, IsRefusedWithTheNameOfTheArrayThatHoldsAnIdBeyondTheVocabulary) {
+  for (const char* name : {"buffer_tokens", "carry", "partial_inputs", "partial_targets"}) {
+    for (const uint32_t id : {100'000u, 0x7fffffffu, 0xfffffffeu}) {
+      StreamState state = state_;
+      set_element(state, name, 0, id);
+      expect_refused(state, std::string(name) + "[0] is ");
+      expect_refused(state, "stream.safetensors");
+    }
+  }
+  StreamState masked = state_;
+  set_element(masked, "partial_targets", 0, 0xffffffffu);  // -1: does not count
+  restored(bounded(0), masked);
+}
+
+TEST_P(DamagedState, IsRefusedForNumbersThatFitNothing) {
+  StreamState state = state_;
+  for (const uint32_t pairs : {0u, 9u, 0xffffffffu}) {
+    set_element(state, "buffer_pairs", 0, pairs);
+    expect_refused(state, "buffer_pairs[0] is ");
+  }
+  const std::vector<std::pair<const char*, nlohmann::json>> numbers{
+      {"buffer_rng", {0, 0, 0, 0}},  {"buffer_rng", {1, 2, 3}},
+      {"buffer_limit", 0},           {"buffer_absorbed", -1},
+      {"partial_rows", -1},          {"partial_rows", uint64_t{1} << 63},
+      {"next_batch", 1.5},           {"sequences_this_epoch", "many"},
+      {"epoch", uint64_t{1} << 32},  {"draining", 1},
+      {"document_ends", {3, 1}},     {"document_ends", {1'000'000}},
+      {"document_ends", {-1}},       {"document_starts", {{1'000'000, 0, 0}}},
+      {"document_starts", {{0, 0}}}, {"document_starts", {{5, 0, 0}, {2, 0, 0}}},
+      {"skips", {{"damaged", -3}}}};
+  for (const auto& [field, value] : numbers) {
+    state = state_;
+    state.scalars[field] = value;
+    expect_refused(state, std::string(field) == "partial_rows" || std::string(field) == "skips" ? "" : field);
+  }
 }
 
 }  // namespace

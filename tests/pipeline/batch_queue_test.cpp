@@ -89,7 +89,7 @@ TEST(BatchQueue, WaitsUntilItIsFull) {
   });
   queue.wait_until_full({});
   EXPECT_EQ(queue.size(), 2u);
-  EXPECT_EQ(queue.contents().at(1).number, 1u);
+  queue.read([](const std::deque<Batch>& batches) { EXPECT_EQ(batches.at(1).number, 1u); });
 }
 
 TEST(BatchQueue, IsAsFullAsItGetsWhenItIsClosed) {

@@ -1,6 +1,7 @@
 // Exact resume: a stream that was interrupted goes on as if nothing had happened.
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -167,6 +168,19 @@ TEST_P(LoaderResume, RefusesAStateWithoutItsQueue) {
   expect_error(ErrorKind::kData, "queued", [&] { Session(options(), 2, &unnumbered); });
   std::erase_if(state.arrays, [](const StreamState::Array& array) { return array.name == "queued_targets"; });
   expect_error(ErrorKind::kData, "queued_targets", [&] { Session(options(), 2, &state); });
+}
+
+TEST_P(LoaderResume, RefusesAQueueWithIdsBeyondTheVocabulary) {
+  const StreamState state = run({20}).states.at(20);
+  for (const char* name : {"queued_inputs", "queued_targets"}) {
+    for (const uint32_t id : {sample_tokenizer().vocabulary_size(), 0x7fffffffu, 0xfffffffeu}) {
+      StreamState damaged = state;
+      const auto array = std::ranges::find(damaged.arrays, name, &StreamState::Array::name);
+      ASSERT_NE(array, damaged.arrays.end());
+      std::memcpy(&array->bytes[12], &id, 4);
+      expect_error(ErrorKind::kData, std::string(name) + "[3] is ", [&] { Session(options(), 2, &damaged); });
+    }
+  }
 }
 
 TEST_P(LoaderResume, ReportsAShardThatChangedMeanwhile) {

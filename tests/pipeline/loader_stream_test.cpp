@@ -119,8 +119,8 @@ TEST(LoaderStatus, CountsDocumentsAndSkips) {
   folder.write("damaged.jsonl", "{\"text\": \"one line of text\"}\n{\"text\": broken}\n");
   LoaderOptions options = small_loader(folder.path());
   options.assembler.epochs = 1;
-  std::vector<Skip> skips;  // written by one loader thread at a time, read after the end
-  options.on_skip = [&skips](const Skip& skip) { skips.push_back(skip); };
+  SkipLog log(real_file_system(), folder / "skipped.log");
+  options.skip_log = &log;
   Session session(options, 4);
   session.take(10'000);
   const SourceStatus status = session.loader().status();
@@ -128,9 +128,11 @@ TEST(LoaderStatus, CountsDocumentsAndSkips) {
   EXPECT_EQ(status.queue_capacity, 6u);
   EXPECT_EQ(status.buffer_capacity, 400u);
   EXPECT_EQ(status.buffered_sequences, 0u);
-  ASSERT_EQ(skips.size(), 1u);
-  EXPECT_EQ(skips[0].shard, "damaged.jsonl");
-  EXPECT_EQ(status.skips.at(skips[0].reason), 1u);
+  const auto record = nlohmann::json::parse(read_file(folder / "skipped.log"));
+  EXPECT_EQ(record.at("file"), "damaged.jsonl");
+  EXPECT_EQ(record.at("epoch"), 0);
+  EXPECT_EQ(status.skips.at(record.at("reason").get<std::string>()), 1u);
+  EXPECT_EQ(status.unwritten_skips, 0u);
 }
 
 }  // namespace

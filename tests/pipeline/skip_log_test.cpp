@@ -1,6 +1,9 @@
 #include "pipeline/skip_log.h"
 
 #include <cerrno>
+#include <fstream>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,64 +37,121 @@ class SkipLogTest : public testing::Test {
   const Path path_ = folder_ / "skipped.jsonl";
 };
 
+/// A log that begins a stream, or goes on with all that is there.
+std::unique_ptr<SkipLog> open_log(FileSystem& files, const Path& path, std::optional<uint64_t> keep_bytes) {
+  auto log = std::make_unique<SkipLog>(files, path);
+  log->begin(keep_bytes);
+  return log;
+}
+
 TEST_F(SkipLogTest, WritesOneObjectForEachSkip) {
-  SkipLog log(real_file_system(), path_);
-  log.add({"AA/wiki_00", 1234, "truncated gzip stream", ""});
-  log.add({"AA/wiki_01", 0, "too long", "A \"quoted\"\ntitle"});
+  const auto log = open_log(real_file_system(), path_, 0);
+  log->add({"AA/wiki_00", 1234, "truncated gzip stream", ""}, 0);
+  log->add({"AA/wiki_01", 0, "too long", "A \"quoted\"\ntitle"}, 2);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 2u);
-  EXPECT_EQ(records[0],
-            nlohmann::json({{"file", "AA/wiki_00"}, {"offset", 1234}, {"reason", "truncated gzip stream"}}));
+  EXPECT_EQ(
+      records[0],
+      nlohmann::json(
+          {{"epoch", 0}, {"file", "AA/wiki_00"}, {"offset", 1234}, {"reason", "truncated gzip stream"}}));
   EXPECT_EQ(records[1].at("title"), "A \"quoted\"\ntitle");
-  EXPECT_EQ(log.failed_writes(), 0u);
+  EXPECT_EQ(records[1].at("epoch"), 2);
+  EXPECT_EQ(log->failed_writes(), 0u);
+  EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
 }
 
 TEST_F(SkipLogTest, TakesNamesThatAreNotUtf8) {
-  SkipLog log(real_file_system(), path_);
-  log.add({"wiki_\xff", 0, "empty", ""});
+  open_log(real_file_system(), path_, 0)->add({"wiki_\xff", 0, "empty", ""}, 0);
   EXPECT_EQ(records_of(path_).at(0).at("file"), "wiki_\uFFFD");
 }
 
-TEST_F(SkipLogTest, AppendsToWhatIsThere) {
-  for (uint64_t i = 0; i < 3; ++i) SkipLog(real_file_system(), path_).add({"shard", i, "empty", ""});
+TEST_F(SkipLogTest, IsCutBackToWhereAStateSaysThatItWas) {
+  const auto log = open_log(real_file_system(), path_, 0);
+  log->add({"shard", 1, "empty", ""}, 0);
+  const uint64_t saved = log->bytes();
+  for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, "empty", ""}, 0);
+  const std::string uninterrupted = read_file(path_);
+  for (int resumes = 0; resumes < 3; ++resumes) {
+    log->begin(saved);
+    EXPECT_EQ(records_of(path_).size(), 1u);
+    EXPECT_EQ(log->bytes(), saved);
+    for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, "empty", ""}, 0);
+    EXPECT_EQ(read_file(path_), uninterrupted);
+  }
+}
+
+TEST_F(SkipLogTest, OfANewStreamIsEmpty) {
+  open_log(real_file_system(), path_, 0)->add({"shard", 1, "empty", ""}, 0);
+  open_log(real_file_system(), path_, 0);
+  EXPECT_EQ(read_file(path_), "");
+}
+
+TEST_F(SkipLogTest, KeepsAllForAStateThatDoesNotSay) {
+  for (uint64_t i = 0; i < 3; ++i)
+    open_log(real_file_system(), path_, std::nullopt)->add({"shard", i, "empty", ""}, 0);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 3u);
   for (uint64_t i = 0; i < 3; ++i) EXPECT_EQ(records[i].at("offset"), i);
 }
 
+TEST_F(SkipLogTest, HoldsAPlaceThatEveryEpochSkipsOnce) {
+  // A record as earlier versions wrote it.
+  std::ofstream(path_) << R"({"file":"shard","offset":1,"reason":"empty"})"
+                       << "\n";
+  auto log = open_log(real_file_system(), path_, std::nullopt);
+  for (uint32_t epoch = 0; epoch < 5; ++epoch) {
+    log->add({"shard", 1, "empty", ""}, epoch);
+    log->add({"shard", 2, "empty", "of a page, with a comma"}, epoch);
+    log = open_log(real_file_system(), path_, log->bytes());
+  }
+  const auto records = records_of(path_);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[1].at("epoch"), 0);
+}
+
+TEST_F(SkipLogTest, GoesOnAtTheEndOfTheLastWholeLineOfAShorterFile) {
+  std::ofstream(path_) << "{\"file\":\"a\"}\n{\"fil";
+  const auto log = open_log(real_file_system(), path_, 500);
+  log->add({"shard", 1, "empty", ""}, 0);
+  EXPECT_EQ(records_of(path_).size(), 2u);
+}
+
 TEST_F(SkipLogTest, StaysBelowItsBoundInOneRunAndInSeveral) {
   constexpr uint64_t kBound = 16'000'000;
-  const Skip large{"shard", 0, "too long", std::string(1'500'000, 'x')};
+  const auto large = [](uint64_t i) { return Skip{"shard", i, "too long", std::string(1'500'000, 'x')}; };
   {
-    SkipLog log(real_file_system(), path_);
-    for (int i = 0; i < 14; ++i) log.add(large);
-    EXPECT_EQ(log.failed_writes(), 0u);
+    const auto log = open_log(real_file_system(), path_, 0);
+    for (uint64_t i = 0; i < 14; ++i) log->add(large(i), 0);
+    EXPECT_EQ(log->failed_writes(), 0u);
   }
   const uint64_t size = ReadableFile(path_).size();
   EXPECT_LE(size, kBound);
   EXPECT_GT(size, kBound - 2'000'000);
-  SkipLog(real_file_system(), path_).add(large);
+  open_log(real_file_system(), path_, size)->add(large(20), 0);
   EXPECT_EQ(ReadableFile(path_).size(), size);
   EXPECT_EQ(records_of(path_).size(), 10u);
 }
 
 TEST_F(SkipLogTest, CountsWritesThatFailAndGoesOn) {
   test::FaultyFileSystem files;
-  SkipLog log(files, path_);
-  log.add({"shard", 1, "empty", ""});
+  const auto log = open_log(files, path_, 0);
+  log->add({"shard", 1, "empty", ""}, 0);
   files.set_fault({.code = ENOSPC, .first_call = files.call_count() + 1});
-  log.add({"shard", 2, "empty", ""});
-  EXPECT_EQ(log.failed_writes(), 1u);
-  log.add({"shard", 3, "empty", ""});
+  log->add({"shard", 2, "empty", ""}, 0);
+  EXPECT_EQ(log->failed_writes(), 1u);
+  log->add({"shard", 3, "empty", ""}, 0);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[1].at("offset"), 3);
+  EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
 }
 
-TEST_F(SkipLogTest, SurvivesAFileThatCannotBeOpened) {
-  SkipLog log(real_file_system(), folder_.path() / "missing" / "skipped.jsonl");
-  log.add({"shard", 1, "empty", ""});
-  EXPECT_FALSE(file_exists(folder_.path() / "missing" / "skipped.jsonl"));
+TEST_F(SkipLogTest, CountsWhatAFileThatCannotBeOpenedMisses) {
+  const Path path = folder_.path() / "missing" / "skipped.jsonl";
+  const auto log = open_log(real_file_system(), path, 0);
+  log->add({"shard", 1, "empty", ""}, 0);
+  EXPECT_FALSE(file_exists(path));
+  EXPECT_EQ(log->failed_writes(), 1u);
 }
 
 }  // namespace

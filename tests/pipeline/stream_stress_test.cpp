@@ -52,7 +52,9 @@ class Session {
     producer_.join();
     StreamState state;
     assembler_.save(state);
-    return {through_text(state), queue_.contents()};
+    std::deque<Batch> queued;
+    queue_.read([&](const std::deque<Batch>& batches) { queued = batches; });
+    return {through_text(state), std::move(queued)};
   }
 
  private:
