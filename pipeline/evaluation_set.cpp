@@ -1,100 +1,282 @@
 #include "pipeline/evaluation_set.h"
 
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <span>
+#include <vector>
+
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
+#include "libs/base/hasher64.h"
 #include "libs/checkpoint/safetensors.h"
-#include "pipeline/encode.h"
-#include "pipeline/packer.h"
 
 namespace pretrain {
 namespace {
 
-void append(EvaluationData& data, const SequenceView& sequence, const Tokenizer& tokenizer) {
-  for (uint32_t t = 0; t < data.context; ++t) {
-    const bool counts = t < sequence.pairs;
-    data.inputs.push_back(sequence.tokens[t]);
-    data.targets.push_back(counts ? static_cast<int32_t>(sequence.tokens[t + 1]) : -1);
-    if (!counts) continue;
-    ++data.target_count;
-    if (sequence.tokens[t + 1] != tokenizer.end_of_text()) {
-      data.target_bytes += tokenizer.bytes_of(sequence.tokens[t + 1]).size();
+/// Tokens that are read or written at once: 1 MiB of ids.
+constexpr uint64_t kTokensAtOnce = uint64_t{1} << 18;
+
+uint64_t rows_at_once(uint32_t context) {
+  return std::max<uint64_t>(1, kTokensAtOnce / context);
+}
+
+/// Hash of inputs and targets as hash_of(), and a checksum that covers the counts too, which can't be told
+/// from the tokens alone.
+std::string checksum_of(const std::string& hash, uint64_t target_count, uint64_t target_bytes) {
+  return hex64(hash64(fmt::format("{} {} {}", hash, target_count, target_bytes)));
+}
+
+template <typename Value>
+std::span<const std::byte> bytes_of(const std::vector<Value>& values, uint64_t count) {
+  return std::as_bytes(std::span(values).first(count));
+}
+
+/// Calls `visit` with the first row and the number of rows of each block.
+template <typename Visit>
+void for_each_block(uint64_t sequences, uint32_t context, const Visit& visit) {
+  const uint64_t at_once = rows_at_once(context);
+  for (uint64_t row = 0; row < sequences; row += at_once) visit(row, std::min(at_once, sequences - row));
+}
+
+/// A file beside another one, gone with this.
+class BesideFile {
+ public:
+  BesideFile(FileSystem& files, const Path& path, const char* ending) : files_(files), path_(path) {
+    path_ += ending;
+    if (file_exists(path_)) files_.remove_file(path_);  // of a process that was killed
+    file_ = files_.create(path_);
+  }
+  ~BesideFile() {
+    try {
+      file_.reset();
+      if (file_exists(path_)) files_.remove_file(path_);
+    } catch (const IoError&) {  // the next start removes it
     }
   }
+  BesideFile(const BesideFile&) = delete;
+  BesideFile& operator=(const BesideFile&) = delete;
+
+  WritableFile& file() { return *file_; }
+  const Path& path() const { return path_; }
+  /// Makes it the file that it stands beside.
+  void become(const Path& path) {
+    file_->sync();
+    file_->close();
+    files_.rename(path_, path);
+    files_.sync_folder(path.parent_path());
+  }
+
+ private:
+  FileSystem& files_;
+  Path path_;
+  std::unique_ptr<WritableFile> file_;
+};
+
+/// The collected blocks: of each its inputs and then its targets, since their number is known at the end
+/// only.
+class Blocks {
+ public:
+  Blocks(FileSystem& files, const Path& path) : file_(files, path, ".collecting") {}
+
+  void collect(HeldOutText& text, const EvaluationProgress& progress) {
+    context_ = text.context();
+    const uint64_t at_once = rows_at_once(context_);
+    std::vector<uint32_t> inputs(at_once * context_);
+    std::vector<int32_t> targets(at_once * context_);
+    while (const uint64_t rows = text.read(inputs, targets)) {
+      file_.file().write(bytes_of(inputs, rows * context_));
+      file_.file().write(bytes_of(targets, rows * context_));
+      sequences_ += rows;
+      if (rows < at_once) break;
+      if (progress) progress(sequences_);
+    }
+  }
+
+  /// Gives the inputs of all blocks, or the targets, in their order.
+  void read(bool inputs, const ByteSink& sink) const {
+    const ReadableFile file(file_.path());
+    std::vector<std::byte> block;
+    for_each_block(sequences_, context_, [&](uint64_t row, uint64_t rows) {
+      const uint64_t bytes = rows * context_ * 4;
+      block.resize(bytes);
+      if (file.read_at(row * context_ * 8 + (inputs ? 0 : bytes), block) < bytes)
+        fail(ErrorKind::kRuntime, "{} was cut while it was read; start again", file_.path().string());
+      sink(block);
+    });
+  }
+
+  uint64_t sequences() const { return sequences_; }
+
+ private:
+  BesideFile file_;
+  uint32_t context_ = 0;
+  uint64_t sequences_ = 0;
+};
+
+std::string hash_of(const Blocks& blocks, uint32_t context) {
+  Hasher64 inputs(context);
+  blocks.read(true, [&](std::span<const std::byte> bytes) { inputs.update(bytes); });
+  Hasher64 targets(inputs.value());
+  blocks.read(false, [&](std::span<const std::byte> bytes) { targets.update(bytes); });
+  return hex64(targets.value());
 }
 
-/// Covers the counts too, which can't be told from the tokens alone.
-std::string checksum_of(const EvaluationData& data) {
-  return hex64(hash64(fmt::format("{} {} {}", hash_of(data), data.target_count, data.target_bytes)));
+/// An open file of a set.
+class StoredSet {
+ public:
+  StoredSet(const Path& path, uint32_t context, const Tokenizer& tokenizer)
+      : path_(path),
+        file_(SafetensorsFile::open(path)),
+        context_(context),
+        vocabulary_(tokenizer.vocabulary_size()) {
+    const TensorInfo* inputs = file_.find("inputs");
+    if (inputs == nullptr || inputs->shape.size() != 2 || inputs->shape[1] != context || context == 0)
+      fail_set(fmt::format("not an evaluation set for context {}", context));
+    sequences_ = inputs->shape[0];
+    (void)file_.require("inputs", DType::kU32, inputs->shape);
+    (void)file_.require("targets", DType::kI32, inputs->shape);
+  }
+
+  uint64_t sequences() const { return sequences_; }
+
+  /// Shapes: [rows, T] from `row` on. Errors: kData for an id that is not in the vocabulary.
+  void read_inputs(uint64_t row, std::span<uint32_t> inputs) const {
+    file_.read_part("inputs", row * context_ * 4, std::as_writable_bytes(inputs));
+    check("inputs", row, inputs, [&](uint32_t id) { return id < vocabulary_; });
+  }
+  void read_targets(uint64_t row, std::span<int32_t> targets) const {
+    file_.read_part("targets", row * context_ * 4, std::as_writable_bytes(targets));
+    check("targets", row, targets,
+          [&](int32_t id) { return id >= -1 && id < static_cast<int64_t>(vocabulary_); });
+  }
+
+  std::string metadata(const char* key) const {
+    const auto found = file_.metadata().find(key);
+    return found == file_.metadata().end() ? std::string() : found->second;
+  }
+  uint64_t count(const char* key) const {
+    const std::string text = metadata(key);
+    uint64_t value = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (result.ec != std::errc() || result.ptr != text.data() + text.size())
+      fail_set(fmt::format("{} is not a whole number", key));
+    return value;
+  }
+
+  [[noreturn]] void fail_set(const std::string& problem) const {
+    fail(ErrorKind::kData, "{}: {}; remove it to have it collected again", path_.string(), problem);
+  }
+
+ private:
+  template <typename Value, typename Good>
+  void check(const char* name, uint64_t row, std::span<Value> values, const Good& good) const {
+    const auto bad = std::ranges::find_if_not(values, good);
+    if (bad == values.end()) return;
+    const auto at = static_cast<uint64_t>(bad - values.begin());
+    fail_set(fmt::format("{}[{}, {}] is {}, and the vocabulary has {} pieces", name, row + at / context_,
+                         at % context_, *bad, vocabulary_));
+  }
+
+  const Path path_;
+  const SafetensorsFile file_;
+  const uint64_t context_;
+  const uint32_t vocabulary_;
+  uint64_t sequences_ = 0;
+};
+
+/// Sizes and hash of what is really there.
+EvaluationSet examine(const StoredSet& stored, uint32_t context, const Tokenizer& tokenizer,
+                      const std::stop_token& stop, const EvaluationProgress& progress) {
+  EvaluationSet set{.context = context, .sequences = stored.sequences(), .hash = {}};
+  std::vector<uint32_t> inputs;
+  Hasher64 inputs_hash(context);
+  for_each_block(set.sequences, context, [&](uint64_t row, uint64_t rows) {
+    if (stop.stop_requested()) throw Stopped();
+    inputs.resize(rows * context);
+    stored.read_inputs(row, inputs);
+    inputs_hash.update(std::as_bytes(std::span(inputs)));
+  });
+  std::vector<int32_t> targets;
+  Hasher64 hash(inputs_hash.value());
+  for_each_block(set.sequences, context, [&](uint64_t row, uint64_t rows) {
+    if (stop.stop_requested()) throw Stopped();
+    targets.resize(rows * context);
+    stored.read_targets(row, targets);
+    hash.update(std::as_bytes(std::span(targets)));
+    for (const int32_t target : targets) {
+      if (target < 0) continue;
+      ++set.target_count;
+      const auto id = static_cast<uint32_t>(target);
+      if (id != tokenizer.end_of_text()) set.target_bytes += tokenizer.bytes_of(id).size();
+    }
+    if (progress && row > 0) progress(row + rows);
+  });
+  set.hash = hex64(hash.value());
+  return set;
 }
 
-std::vector<TensorSource> tensors_of(const EvaluationData& data) {
-  const std::vector<uint64_t> shape{data.sequences(), data.context};
-  return {
-      {.name = "inputs", .dtype = DType::kU32, .shape = shape, .data = std::as_bytes(std::span(data.inputs))},
-      {.name = "targets",
-       .dtype = DType::kI32,
-       .shape = shape,
-       .data = std::as_bytes(std::span(data.targets))}};
+SequenceReader reader_of(std::shared_ptr<const StoredSet> stored, uint32_t context) {
+  return [stored = std::move(stored), context, row = uint64_t{0}](std::span<uint32_t> inputs,
+                                                                  std::span<int32_t> targets) mutable {
+    const uint64_t rows = std::min<uint64_t>(inputs.size() / context, stored->sequences() - row);
+    if (rows == 0) return rows;
+    stored->read_inputs(row, inputs.first(rows * context));
+    stored->read_targets(row, targets.first(rows * context));
+    row += rows;
+    return rows;
+  };
 }
 
 }  // namespace
 
-EvaluationData collect_evaluation_set(const CorpusOptions& corpus, const Catalog& catalog,
-                                      const Tokenizer& tokenizer, uint32_t context, uint64_t sequences,
-                                      const std::stop_token& stop) {
-  EvaluationData data{.context = context};
-  CorpusReader reader(corpus, catalog, {}, Role::kHeldOut, {.stop = stop});
-  Packer packer(Packing::kConcat, context, tokenizer.end_of_text());
-  Ticket ticket;
-  SequenceView sequence;
-  while (data.sequences() < sequences && reader.next(ticket)) {
-    if (stop.stop_requested()) throw Stopped();
-    const Chunk chunk = encode_ticket(std::move(ticket), tokenizer);
-    for (const EncodedPiece& piece : chunk.pieces) {
-      packer.add(piece);
-      while (data.sequences() < sequences && packer.next(sequence)) append(data, sequence, tokenizer);
-    }
-    ticket = {};
-  }
-  packer.flush();
-  if (data.sequences() < sequences && packer.next(sequence)) append(data, sequence, tokenizer);
-  return data;
+void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
+                            const EvaluationProgress& progress) {
+  Blocks blocks(files, path);
+  blocks.collect(text, progress);
+  const std::string checksum =
+      checksum_of(hash_of(blocks, text.context()), text.target_count(), text.target_bytes());
+  const TensorMetadata metadata{{"hash", checksum},
+                                {"target_count", std::to_string(text.target_count())},
+                                {"target_bytes", std::to_string(text.target_bytes())}};
+  const std::vector<uint64_t> shape{blocks.sequences(), text.context()};
+  const std::vector<TensorOutline> outlines{{.name = "inputs", .dtype = DType::kU32, .shape = shape},
+                                            {.name = "targets", .dtype = DType::kI32, .shape = shape}};
+  BesideFile result(files, path, ".tmp");
+  result.file().write(safetensors_header(outlines, metadata));
+  for (const bool inputs : {true, false})
+    blocks.read(inputs, [&](std::span<const std::byte> bytes) { result.file().write(bytes); });
+  result.become(path);
 }
 
-void save_evaluation_set(FileSystem& files, const Path& path, const EvaluationData& data) {
-  std::string content;
-  const TensorMetadata metadata{{"hash", checksum_of(data)},
-                                {"target_count", std::to_string(data.target_count)},
-                                {"target_bytes", std::to_string(data.target_bytes)}};
-  write_safetensors(tensors_of(data), metadata, false, [&](std::span<const std::byte> piece) {
-    content.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-  });
-  write_file_atomically(files, path, content);
+void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to) {
+  if (from.parent_path() == to.parent_path()) {
+    files.rename(from, to);
+    files.sync_folder(to.parent_path());
+    return;
+  }
+  const ReadableFile source(from);
+  BesideFile copy(files, to, ".tmp");
+  std::vector<std::byte> block(kTokensAtOnce * 4);
+  for (uint64_t at = 0; const size_t got = source.read_at(at, block); at += got)
+    copy.file().write(std::span<const std::byte>(block).first(got));
+  copy.become(to);
 }
 
-EvaluationData load_evaluation_set(const Path& path, uint32_t context) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto* inputs = file.find("inputs");
-  const auto value = [&](const char* key) {
-    const auto found = file.metadata().find(key);
-    return found == file.metadata().end() ? std::string() : found->second;
-  };
-  if (inputs == nullptr || inputs->shape.size() != 2 || inputs->shape[1] != context) {
-    fail(ErrorKind::kData, "{}: not an evaluation set for context {}; remove it to have it collected again",
-         path.string(), context);
-  }
-  EvaluationData data{.context = context};
-  data.inputs.resize(inputs->shape[0] * context);
-  data.targets.resize(inputs->shape[0] * context);
-  file.read("inputs", DType::kU32, inputs->shape, std::as_writable_bytes(std::span(data.inputs)));
-  file.read("targets", DType::kI32, inputs->shape, std::as_writable_bytes(std::span(data.targets)));
-  data.target_count = std::strtoull(value("target_count").c_str(), nullptr, 10);
-  data.target_bytes = std::strtoull(value("target_bytes").c_str(), nullptr, 10);
-  if (value("hash") != checksum_of(data)) {
-    fail(ErrorKind::kData, "{}: content does not fit its hash; remove it to have it collected again",
-         path.string());
-  }
-  return data;
+EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Tokenizer& tokenizer,
+                                  const std::stop_token& stop, const EvaluationProgress& progress) {
+  const auto stored = std::make_shared<const StoredSet>(path, context, tokenizer);
+  EvaluationSet set = examine(*stored, context, tokenizer, stop, progress);
+  const uint64_t count = stored->count("target_count");
+  const uint64_t bytes = stored->count("target_bytes");
+  if (stored->metadata("hash") != checksum_of(set.hash, count, bytes))
+    stored->fail_set("content does not fit its hash");
+  if (count != set.target_count)
+    stored->fail_set(fmt::format("target_count is {}, and there are {}", count, set.target_count));
+  if (bytes != set.target_bytes)
+    stored->fail_set(fmt::format("target_bytes is {}, and its targets have {}", bytes, set.target_bytes));
+  set.open = [stored, context] { return reader_of(stored, context); };
+  return set;
 }
 
 }  // namespace pretrain

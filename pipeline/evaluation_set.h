@@ -1,27 +1,33 @@
 #pragma once
-// The evaluation set: the first held-out sequences in seeded order, collected once per run.
+// The evaluation set of a run: the first held-out sequences in seeded order, collected once and kept in a
+// file, which is read piece by piece. Thread-safe: free functions.
 
 #include <cstdint>
-#include <stop_token>
-#include <vector>
+#include <functional>
 
 #include "libs/base/file.h"
 #include "libs/data/evaluation_data.h"
-#include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/held_out_text.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pretrain {
 
-/// Reads the held-out documents of a corpus, in the order of its seed, until there are `sequences` sequences
-/// of `context` pairs (fewer when the corpus has no more; the last one may be padded). Errors: as
-/// CorpusReader; Stopped.
-EvaluationData collect_evaluation_set(const CorpusOptions& corpus, const Catalog& catalog,
-                                      const Tokenizer& tokenizer, uint32_t context, uint64_t sequences,
-                                      const std::stop_token& stop);
+/// How much of a long piece of work is done, in sequences; not called for a short one.
+using EvaluationProgress = std::function<void(uint64_t sequences)>;
 
-/// Writes the set durably. Errors: IoError.
-void save_evaluation_set(FileSystem& files, const Path& path, const EvaluationData& data);
-/// Errors: kData when the file is damaged or was made for another context.
-EvaluationData load_evaluation_set(const Path& path, uint32_t context);
+/// Collects the sequences into the file, durably. While it works there is another file of the same size
+/// beside it. Memory: a few MB. Errors: IoError; those of the text.
+void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
+                            const EvaluationProgress& progress = {});
+
+/// Makes the set in `from` the one in `to`, durably: what was collected beside it is moved, the set of
+/// another folder is copied. Sets that are open stay readable. Errors: IoError.
+void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to);
+
+/// The set in the file, after a check of all of it. Each reader checks again what it gives on.
+/// Errors: kData, naming the file and what is wrong, when it is damaged or was made for another context or
+/// tokenizer; IoError; Stopped.
+EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Tokenizer& tokenizer,
+                                  const std::stop_token& stop, const EvaluationProgress& progress = {});
 
 }  // namespace pretrain

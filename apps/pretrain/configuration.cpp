@@ -8,7 +8,6 @@
 #include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
-#include "libs/base/text.h"
 
 namespace pretrain {
 namespace {
@@ -56,6 +55,16 @@ RunConfiguration with_values(const KeyValues& values) {
   return c;
 }
 
+bool is_given(const KeyValues& values, const std::string& key) {
+  const auto found = values.find(key);
+  return found != values.end() && !found->second.empty();
+}
+
+/// Text that is held out of the corpus is used for nothing else.
+bool evaluates_own_corpus(const RunConfiguration& c) {
+  return c.validation_inputs.empty() && c.validation_tokens > 0;
+}
+
 PrecisionChoice decided(PrecisionChoice choice) {
   if (choice != PrecisionChoice::kAuto) return choice;
   return fastest_precision() == Precision::kBf16 ? PrecisionChoice::kBf16 : PrecisionChoice::kFloat32;
@@ -67,6 +76,7 @@ void derive(RunConfiguration& c) {
   if (c.workers == 0) c.workers = std::min(cores, 4);
   if (c.threads == 0) c.threads = cores;
   c.corpus.seed = c.seed;
+  c.corpus.state_folders = {c.state_folder};
   c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
   c.trainer.precision =
       decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
@@ -76,7 +86,6 @@ void derive(RunConfiguration& c) {
   c.validation_corpus->inputs = c.validation_inputs;
   c.validation_corpus->validation_fraction = 0;
 }
-  c.corpus.state_folders = {c.state_folder};
 
 void check(const RunConfiguration& c) {
   if (c.corpus.inputs.empty()) {
@@ -117,6 +126,7 @@ bool keeps_value(const Option<RunConfiguration>& option, const RunConfiguration&
 KeyValues resolve(const KeyValues& given) {
   RunConfiguration c = with_values(given);
   c.precision = decided(c.precision);
+  if (!is_given(given, "validation-fraction") && !evaluates_own_corpus(c)) c.corpus.validation_fraction = 0;
   KeyValues values;
   for (const auto& option : run_options()) values[std::string(option.info.name)] = text_of(option, c);
   return values;
@@ -156,10 +166,7 @@ nlohmann::json to_json(const KeyValues& resolved) {
 KeyValues from_json(const nlohmann::json& json) {
   KeyValues values;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) {
-      fail(ErrorKind::kData, "the configuration in the manifest: '{}' is not a text; use an older checkpoint",
-           printable(key.substr(0, 80)));
-    }
+    if (!value.is_string()) continue;
     const auto* option = find_run_option(key);
     const bool is_time = option != nullptr && option->value.shape.placeholder == "TIME";
     values[key] = is_time ? with_unit(value.get<std::string>()) : value.get<std::string>();

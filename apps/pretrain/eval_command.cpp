@@ -1,4 +1,4 @@
-#include <limits>
+#include <chrono>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -10,12 +10,13 @@
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "libs/base/error.h"
+#include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/units.h"
 #include "libs/model/generation.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/evaluation.h"
-#include "pipeline/evaluation_set.h"
+#include "pipeline/held_out_text.h"
 
 namespace pretrain {
 namespace {
@@ -93,6 +94,49 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
   return {{"ids", ids}, {"logits", rows}, {"continuation", continuation}};
 }
 
+/// Says every two seconds how far a long evaluation is.
+class EvaluationLog {
+ public:
+  void tell(uint64_t tokens) {
+    constexpr std::chrono::seconds kPause{2};
+    if (Clock::now() < next_) return;
+    log_info("evaluated {} tokens so far", format_count(tokens));
+    next_ = Clock::now() + kPause;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point next_ = Clock::now() + std::chrono::seconds(2);
+};
+
+/// Reads, evaluates and forgets the text piece by piece. `most_tokens` 0: all of it.
+void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& corpus, const Catalog& catalog,
+                   uint64_t most_tokens, const std::stop_token& stop) {
+  constexpr int64_t kTokensAtOnce = 2048;
+  const int64_t context = model.config.context;
+  const int64_t rows =
+      micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce);
+  Transformer transformer(compute, {model.config, rows, false});
+  transformer.use_parameters(model.parameters.data());
+  HeldOutLimits limits;
+  if (most_tokens > 0) limits.targets = most_tokens;
+  HeldOutText text(corpus, catalog, *model.tokenizer, static_cast<uint32_t>(context), limits, stop);
+  const auto read = [&text](std::span<uint32_t> inputs, std::span<int32_t> targets) {
+    return text.read(inputs, targets);
+  };
+  EvaluationLog log;
+  const double total = total_loss(transformer, read, stop, [&] { log.tell(text.target_count()); });
+  if (text.target_count() == 0) {
+    fail(ErrorKind::kData, "the corpus holds no text to evaluate on: its documents are empty");
+  }
+  const EvaluationResult result = to_result(total, text.target_count(), text.target_bytes());
+  fmt::print("{}: {} tokens, {} of text\n", model.place.name(), format_count(text.target_count()),
+             format_bytes(text.target_bytes()));
+  fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {}\n", result.loss, result.perplexity,
+             text.target_bytes() > 0 ? fmt::format("{:.4f} bits per byte", result.bits_per_byte)
+                                     : "no bits per byte: none of these tokens stands for text");
+}
+
 }  // namespace
 
 int eval_command(const Arguments& arguments, StopSignal& stop) {
@@ -111,22 +155,7 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   }
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
   report_corpus(catalog);
-  const auto context = static_cast<uint32_t>(model.config.context);
-  const uint64_t sequences =
-      tokens > 0 ? (tokens + context - 1) / context : std::numeric_limits<uint64_t>::max();
-  const EvaluationData data =
-      collect_evaluation_set(corpus_options, catalog, *model.tokenizer, context, sequences, stop.token());
-  if (data.target_count == 0) fail(ErrorKind::kData, "the corpus holds no text to evaluate on");
-  constexpr int64_t kTokensAtOnce = 2048;
-  const int64_t rows =
-      micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce);
-  Transformer transformer(compute, {model.config, rows, false});
-  transformer.use_parameters(model.parameters.data());
-  const EvaluationResult result = evaluate(transformer, data, stop.token());
-  fmt::print("{}: {} tokens, {} of text\n", model.place.name(), format_count(data.target_count),
-             format_bytes(data.target_bytes));
-  fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {:.4f} bits per byte\n", result.loss,
-             result.perplexity, result.bits_per_byte);
+  evaluate_text(model, compute, corpus_options, catalog, tokens, stop.token());
   return 0;
 }
 

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/train/checkpoint_state.h"
 #include "pipeline/corpus/corpus_match.h"
-#include "pipeline/evaluation_set.h"
 
 namespace pretrain {
 namespace {
@@ -114,19 +114,14 @@ void check_queue(const RunConfiguration& config, const Checkpoint& checkpoint) {
        config.queue, queued);
 }
 
-EvaluationData collect_held_out(const RunConfiguration& config, const Catalog* catalog,
-                                const Tokenizer& tokenizer, const std::stop_token& stop) {
-  CorpusOptions options = config.validation_corpus.value_or(config.corpus);
-  if (config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
-  const bool known = catalog != nullptr && !config.validation_corpus;
-  const auto context = static_cast<uint32_t>(config.model.context);
-  return collect_evaluation_set(options, known ? *catalog : scan_corpus(options, nullptr, {.stop = stop}),
-                                tokenizer, context, config.validation_tokens / context, stop);
-}
-
-void check_validation_corpus(const RunConfiguration& config, const EvaluationData& known,
-                             const Tokenizer& tokenizer, const std::stop_token& stop) {
-  if (hash_of(collect_held_out(config, nullptr, tokenizer, stop)) == hash_of(known)) return;
+void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,
+                             const std::string& known_hash, const std::stop_token& stop) {
+  const RunConfiguration& config = request.config;
+  const Path path = collected_evaluation_file(config.state_folder);
+  collect_run_evaluation(files, path, request, stop);
+  const std::string hash = open_run_evaluation(path, request, stop).hash;
+  files.remove_file(path);
+  if (hash == known_hash) return;
   fail(ErrorKind::kUsage,
        "--validation-corpus {} is not the validation corpus of the run in {}; leave it out, or use another "
        "--state",

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "apps/pretrain/configuration.h"
+#include "apps/pretrain/run_evaluation.h"
 #include "libs/checkpoint/verify.h"
-#include "libs/data/evaluation_data.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pretrain {
@@ -39,14 +39,9 @@ void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, 
 /// Errors: kUsage when the queue can't take the batches that the checkpoint holds.
 void check_queue(const RunConfiguration& config, const Checkpoint& checkpoint);
 
-/// The configuration's evaluation set, read from its corpus or validation corpus. `catalog` is that of the
-/// corpus when it was just scanned, else null. Errors: as CorpusReader; Stopped.
-EvaluationData collect_held_out(const RunConfiguration& config, const Catalog* catalog,
-                                const Tokenizer& tokenizer, const std::stop_token& stop);
-
-/// For a validation corpus that is named by another path than before. Errors: kUsage when it gives another
-/// evaluation set than the run's.
-void check_validation_corpus(const RunConfiguration& config, const EvaluationData& known,
-                             const Tokenizer& tokenizer, const std::stop_token& stop);
+/// For a validation corpus that is named by another path than before, and the hash of the run's evaluation
+/// set. Another set is collected beside it for a moment. Errors: kUsage when it is not the same.
+void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,
+                             const std::string& known_hash, const std::stop_token& stop);
 
 }  // namespace pretrain

@@ -14,6 +14,7 @@
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
 #include "apps/pretrain/run_end.h"
+#include "apps/pretrain/run_evaluation.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/service_reporter.h"
 #include "apps/pretrain/session_start.h"
@@ -29,7 +30,6 @@
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/fingerprint.h"
 #include "pipeline/corpus/sample.h"
-#include "pipeline/evaluation_set.h"
 #include "pipeline/skip_log.h"
 #include "tokenizer/export.h"
 
@@ -51,7 +51,8 @@ struct Session {
   RunConfiguration config;
   std::unique_ptr<Tokenizer> tokenizer;
   Catalog catalog;  // of a fresh run; a resumed one has it in its stream
-  EvaluationData evaluation;
+  EvaluationSet evaluation;
+  Path evaluation_path;  // of the file that the set is read from
   std::optional<BranchPlan> branch;
   std::optional<SkipRanges> skips_to_keep;           // to be written down before the first step
   nlohmann::json parent = nlohmann::json::object();  // for the manifests
@@ -142,6 +143,12 @@ void prepare_fresh(Session& s, const std::stop_token& stop) {
   fix_schedule(s, epoch_tokens);
 }
 
+EvaluationRequest evaluation_request(Session& s, const Catalog* catalog) {
+  return {.config = s.config, .tokenizer = *s.tokenizer, .catalog = catalog, .on_progress = [&s] {
+            s.service.note_other_work();
+          }};
+}
+
 void prepare_resumed(Session& s, const std::stop_token& stop) {
   const Checkpoint& checkpoint = *s.start.checkpoint;
   const std::string difference =
@@ -154,8 +161,8 @@ void prepare_resumed(Session& s, const std::stop_token& stop) {
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
   const Path evaluation = evaluation_file(s.config.state_folder);
   if (s.validation_corpus_moved && file_exists(evaluation)) {
-    const auto context = static_cast<uint32_t>(s.config.model.context);
-    check_validation_corpus(s.config, load_evaluation_set(evaluation, context), *s.tokenizer, stop);
+    const EvaluationRequest request = evaluation_request(s, nullptr);
+    check_validation_corpus(s.files, request, open_run_evaluation(evaluation, request, stop).hash, stop);
   }
 }
 
@@ -202,16 +209,11 @@ void prepare_evaluation(Session& s, const std::stop_token& stop) {
   const bool is_known = !known.empty() && file_exists(known);
   const bool is_scanned = !s.start.checkpoint || (s.branch && !s.branch->keeps_stream());
   s.evaluation_is_kept = is_known && !s.branch;
-  s.evaluation = is_known ? load_evaluation_set(known, static_cast<uint32_t>(s.config.model.context))
-                          : collect_held_out(s.config, is_scanned ? &s.catalog : nullptr, *s.tokenizer, stop);
-  if (s.evaluation.target_count == 0) {
-    log_warning(
-        "no text is held out: there is no validation; raise --validation-fraction or name a "
-        "--validation-corpus");
-  } else {
-    log_info("evaluation set: {}, {}", format_counted(s.evaluation.sequences(), "sequence"),
-             format_counted(s.evaluation.target_count, "token"));
-  }
+  const EvaluationRequest request = evaluation_request(s, is_scanned ? &s.catalog : nullptr);
+  s.evaluation_path = is_known ? known : collected_evaluation_file(s.config.state_folder);
+  if (!is_known) collect_run_evaluation(s.files, s.evaluation_path, request, stop);
+  s.evaluation = open_run_evaluation(s.evaluation_path, request, stop);
+  report_evaluation(s.config, s.evaluation);
 }
 
 std::vector<FileContent> fixed_files(const Session& s) {
@@ -262,7 +264,8 @@ class EvaluationKeeper : public TrainObserver {
   void on_saved(const SaveResult& result) override {
     if (!result.ok || session_.evaluation_is_kept) return;
     try {
-      save_evaluation_set(session_.files, evaluation_file(session_.config.state_folder), session_.evaluation);
+      keep_evaluation_set(session_.files, session_.evaluation_path,
+                          evaluation_file(session_.config.state_folder));
       session_.evaluation_is_kept = true;
     } catch (const Error& error) {
       log_warning("the evaluation set could not be kept ({}); the next checkpoint tries again", error.what());

@@ -41,18 +41,16 @@ Path evaluation_file(const Path& state) {
   return state / "evaluation.safetensors";
 }
 
+Path collected_evaluation_file(const Path& state) {
+  return state / "evaluation-collected.safetensors";
+}
+
 Path metrics_file(const Path& state) {
   return state / "metrics.jsonl";
 }
 
 Path skips_file(const Path& state) {
   return state / "skipped.jsonl";
-}
-
-bool is_state_folder(const Path& path) {
-  if (!list_checkpoints(path).empty()) return true;
-  return file_exists(path / "lock") &&
-         (folder_exists(checkpoints_folder(path)) || !remains_of_run(path).empty());
 }
 
 std::string remains_of_run(const Path& state) {
@@ -77,14 +75,17 @@ std::string first_content(const Path& state) {
   if (!folder_exists(state)) return "";
   constexpr std::array kOfAStart{"lock", "checkpoints", "metrics.jsonl", "skip-steps.json", "skipped.jsonl"};
   for (const FolderEntry& entry : list_folder(state)) {
-    if (std::ranges::find(kOfAStart, entry.name) == kOfAStart.end()) return entry.name;
+    // Also what a start that was killed has collected of its evaluation set.
+    const bool is_collected = entry.name.starts_with("evaluation-collected.safetensors");
+    if (!is_collected && std::ranges::find(kOfAStart, entry.name) == kOfAStart.end()) return entry.name;
   }
   if (!list_checkpoints(state).empty()) return "checkpoints";
   return remains_of_run(state);
 }
 
 void remove_records(FileSystem& files, const Path& state) {
-  for (const Path& path : {evaluation_file(state), metrics_file(state), skips_file(state)})
+  for (const Path& path :
+       {evaluation_file(state), collected_evaluation_file(state), metrics_file(state), skips_file(state)})
     remove_tree(files, path);
 }
 

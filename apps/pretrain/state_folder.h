@@ -9,12 +9,10 @@
 namespace pretrain {
 
 Path evaluation_file(const Path& state);
+/// Where a new set is until the run has a checkpoint.
+Path collected_evaluation_file(const Path& state);
 Path metrics_file(const Path& state);
 Path skips_file(const Path& state);
-
-/// A run is, was or is to be in the folder: there is a checkpoint, or what a start makes first. Errors:
-/// IoError.
-bool is_state_folder(const Path& path);
 
 /// What shows that there was a run with checkpoints: "evaluation.safetensors, metrics.jsonl, abandoned or
 /// damaged checkpoints"; empty for none.

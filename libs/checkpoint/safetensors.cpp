@@ -115,26 +115,13 @@ void check_source(const TensorSource& tensor) {
   PRETRAIN_CHECK(tensor.name != kMetadataKey, "tensor named {}", tensor.name);
 }
 
-/// Length field and padded JSON.
 std::string make_header(std::span<const TensorSource> tensors, const TensorMetadata& metadata) {
-  Json json = Json::object();
-  if (!metadata.empty()) json[kMetadataKey] = metadata;
-  uint64_t offset = 0;
-  std::set<std::string_view> names;
+  std::vector<TensorOutline> outlines;
   for (const TensorSource* tensor : in_file_order(tensors)) {
     check_source(*tensor);
-    PRETRAIN_CHECK(names.insert(tensor->name).second, "two tensors named {}", tensor->name);
-    const uint64_t end = offset + tensor->data.size();
-    json[tensor->name] = {
-        {"dtype", name_of(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
-    offset = end;
+    outlines.push_back({tensor->name, tensor->dtype, tensor->shape});
   }
-  std::string text = json.dump();
-  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
-  const uint64_t length = text.size();
-  std::string header(kLengthBytes, '\0');
-  std::memcpy(header.data(), &length, kLengthBytes);
-  return header + text;
+  return safetensors_header(outlines, metadata);
 }
 
 std::string read_header(const ReadableFile& file) {
@@ -243,6 +230,29 @@ std::optional<DType> dtype_from_name(std::string_view name) {
   return std::nullopt;
 }
 
+/// Length field and padded JSON.
+std::string safetensors_header(std::span<const TensorOutline> tensors, const TensorMetadata& metadata) {
+  Json json = Json::object();
+  if (!metadata.empty()) json[kMetadataKey] = metadata;
+  uint64_t offset = 0;
+  std::set<std::string_view> names;
+  for (const TensorOutline& tensor : tensors) {
+    const auto bytes = tensor_bytes(tensor.dtype, tensor.shape);
+    PRETRAIN_CHECK(bytes && names.insert(tensor.name).second && tensor.name != kMetadataKey,
+                   "tensor named {}", tensor.name);
+    json[tensor.name] = {{"dtype", name_of(tensor.dtype)},
+                         {"shape", tensor.shape},
+                         {"data_offsets", {offset, offset + *bytes}}};
+    offset += *bytes;
+  }
+  std::string text = json.dump();
+  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
+  const uint64_t length = text.size();
+  std::string header(kLengthBytes, '\0');
+  std::memcpy(header.data(), &length, kLengthBytes);
+  return header + text;
+}
+
 uint64_t safetensors_size_bytes(std::span<const TensorSource> tensors, const TensorMetadata& metadata) {
   uint64_t bytes = make_header(tensors, metadata).size();
   for (const TensorSource& tensor : tensors) bytes += tensor.data.size();
@@ -314,6 +324,16 @@ void SafetensorsFile::read(std::string_view name, std::span<std::byte> into) con
   PRETRAIN_CHECK(info->size_bytes == into.size(), "{}: {} bytes into {}", name, info->size_bytes,
                  into.size());
   if (file_.read_at(info->offset_bytes, into) < into.size()) fail_damaged(file_.path(), "it has been cut");
+}
+
+void SafetensorsFile::read_part(std::string_view name, uint64_t offset_bytes,
+                                std::span<std::byte> into) const {
+  const TensorInfo* info = find(name);
+  if (info == nullptr) fail(ErrorKind::kData, "{} has no tensor {}", file_.path().native(), name);
+  PRETRAIN_CHECK(offset_bytes <= info->size_bytes && into.size() <= info->size_bytes - offset_bytes,
+                 "{}: {} bytes from {} on", name, into.size(), offset_bytes);
+  if (file_.read_at(info->offset_bytes + offset_bytes, into) < into.size())
+    fail_damaged(file_.path(), "it has been cut");
 }
 
 void SafetensorsFile::read(std::string_view name, DType dtype, std::span<const uint64_t> shape,

@@ -38,6 +38,17 @@ struct TensorSource {
 using TensorMetadata = std::map<std::string, std::string>;
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
+/// A tensor whose data is written by itself.
+struct TensorOutline {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<uint64_t> shape;
+};
+
+/// The beginning of a file; the data of the tensors follows in the given order.
+/// Requires: names unique, none "__metadata__"; wide types before narrow ones.
+std::string safetensors_header(std::span<const TensorOutline> tensors, const TensorMetadata& metadata);
+
 /// Size of the file that write_safetensors makes.
 uint64_t safetensors_size_bytes(std::span<const TensorSource> tensors, const TensorMetadata& metadata);
 
@@ -71,6 +82,9 @@ class SafetensorsFile {
   /// Copies the whole tensor. Requires: into.size() is its size.
   /// Errors: kData when it is missing or the file has been cut since.
   void read(std::string_view name, std::span<std::byte> into) const;
+  /// Copies a part of the tensor, from `offset_bytes` of it on.
+  /// Requires: a part of it. Errors: as read().
+  void read_part(std::string_view name, uint64_t offset_bytes, std::span<std::byte> into) const;
   /// require(), then read().
   void read(std::string_view name, DType dtype, std::span<const uint64_t> shape,
             std::span<std::byte> into) const;

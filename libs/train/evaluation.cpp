@@ -11,30 +11,41 @@
 
 namespace pretrain {
 
-EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop,
-                          const std::function<void()>& on_progress) {
-  PRETRAIN_CHECK(data.target_count > 0 && data.context == model.context(), "{} targets, context {}",
-                 data.target_count, data.context);
-  const auto positions = static_cast<size_t>(model.rows() * model.context());
-  std::vector<uint32_t> inputs(positions);
-  std::vector<int32_t> targets(positions);
+double total_loss(Transformer& model, const SequenceReader& read, const std::stop_token& stop,
+                  const std::function<void()>& on_progress) {
+  const auto rows = static_cast<uint64_t>(model.rows());
+  const auto context = static_cast<size_t>(model.context());
+  std::vector<uint32_t> inputs(rows * context);
+  std::vector<int32_t> targets(rows * context);
   double total = 0;
-  for (size_t at = 0; at < data.inputs.size(); at += positions) {
+  for (uint64_t got = rows; got == rows;) {
     if (stop.stop_requested()) throw Stopped();
-    const size_t count = std::min(positions, data.inputs.size() - at);
-    std::copy_n(data.inputs.begin() + static_cast<int64_t>(at), count, inputs.begin());
-    std::copy_n(data.targets.begin() + static_cast<int64_t>(at), count, targets.begin());
-    std::fill(inputs.begin() + static_cast<int64_t>(count), inputs.end(), 0);
-    std::fill(targets.begin() + static_cast<int64_t>(count), targets.end(), kMaskedTarget);
+    got = read(inputs, targets);
+    if (got == 0) break;
+    const auto end = static_cast<int64_t>(got * context);
+    std::fill(inputs.begin() + end, inputs.end(), 0);
+    std::fill(targets.begin() + end, targets.end(), kMaskedTarget);
     total += model.evaluate(inputs.data(), targets.data());
     if (on_progress) on_progress();
   }
+  return total;
+}
+
+EvaluationResult to_result(double total_loss, uint64_t target_count, uint64_t target_bytes) {
+  PRETRAIN_CHECK(target_count > 0, "no target");
   EvaluationResult result;
-  result.loss = total / static_cast<double>(data.target_count);
+  result.loss = total_loss / static_cast<double>(target_count);
   result.perplexity = std::exp(result.loss);
-  if (data.target_bytes > 0)
-    result.bits_per_byte = total / std::numbers::ln2 / static_cast<double>(data.target_bytes);
+  if (target_bytes > 0)
+    result.bits_per_byte = total_loss / std::numbers::ln2 / static_cast<double>(target_bytes);
   return result;
+}
+
+EvaluationResult evaluate(Transformer& model, const EvaluationSet& set, const std::stop_token& stop,
+                          const std::function<void()>& on_progress) {
+  PRETRAIN_CHECK(set.target_count > 0 && set.context == model.context(), "{} targets, context {}",
+                 set.target_count, set.context);
+  return to_result(total_loss(model, set.open(), stop, on_progress), set.target_count, set.target_bytes);
 }
 
 }  // namespace pretrain

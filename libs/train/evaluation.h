@@ -12,7 +12,7 @@ namespace pretrain {
 struct EvaluationResult {
   double loss = 0;  ///< nats per target
   double perplexity = 0;
-  double bits_per_byte = 0;  ///< of the text that the targets stand for
+  double bits_per_byte = 0;  ///< of the text that the targets stand for; 0: they stand for none
 };
 
 /// An evaluation, and after which step it was made.
@@ -21,10 +21,19 @@ struct StepEvaluation {
   EvaluationResult result;
 };
 
-/// Evaluates all sequences; the last micro-batch is padded with positions that don't count.
-/// `on_progress` is called after each micro-batch.
-/// Requires: at least one target; the model's context is the data's. Errors: Stopped.
-EvaluationResult evaluate(Transformer& model, const EvaluationData& data, const std::stop_token& stop,
+/// Evaluates all sequences that `read` gives; the last micro-batch is padded with positions that don't count.
+/// `on_progress` is called after each micro-batch. Memory: one micro-batch.
+/// Units: nats, over all targets.
+/// Requires: sequences of the model's context. Errors: Stopped; those of the reader.
+double total_loss(Transformer& model, const SequenceReader& read, const std::stop_token& stop,
+                  const std::function<void()>& on_progress = {});
+
+/// Requires: at least one target.
+EvaluationResult to_result(double total_loss, uint64_t target_count, uint64_t target_bytes);
+
+/// Evaluates a whole set.
+/// Requires: at least one target; the model's context is the set's. Errors: as total_loss().
+EvaluationResult evaluate(Transformer& model, const EvaluationSet& set, const std::stop_token& stop,
                           const std::function<void()>& on_progress = {});
 
 }  // namespace pretrain

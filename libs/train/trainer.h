@@ -61,7 +61,7 @@ struct TrainerParts {
   FileSystem& files;
   Path state_folder;
   CheckpointStore& store;
-  const EvaluationData& evaluation;                  ///< may be empty
+  EvaluationSet evaluation;                          ///< may be empty
   std::vector<FileContent> fixed_files;              ///< config.json, tokenizer
   nlohmann::json configuration, fingerprint;         ///< for the manifest
   nlohmann::json parent = nlohmann::json::object();  ///< likewise

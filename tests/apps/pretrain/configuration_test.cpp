@@ -54,5 +54,23 @@ TEST(MergeForBranch, TakesEveryKeyButThoseOfTheModel) {
   }
 }
 
+TEST(Resolve, HoldsNoTextOutThatNobodyEvaluates) {
+  const auto fraction = [](KeyValues given) {
+    given.merge(KeyValues{{"corpus", "/wiki"}, {"model", "tiny"}});
+    return to_configuration(resolve(given)).corpus.validation_fraction;
+  };
+  EXPECT_GT(fraction({}), 0);
+  EXPECT_EQ(fraction({{"validation-corpus", "/other"}}), 0);
+  EXPECT_EQ(fraction({{"validation-tokens", "0"}}), 0);
+  EXPECT_EQ(fraction({{"validation-corpus", "/other"}, {"validation-fraction", "0.25"}}), 0.25);
+}
+
+TEST(MergeForResume, KeepsTheHeldOutShareOfARunOfAnEarlierVersion) {
+  KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"validation-corpus", "/other"}});
+  saved["validation-fraction"] = "0.1";
+  const KeyValues merged = merge_for_resume(saved, {{"validation-corpus", "/other"}});
+  EXPECT_EQ(to_configuration(merged).corpus.validation_fraction, 0.1);
+}
+
 }  // namespace
 }  // namespace pretrain

@@ -26,7 +26,7 @@ struct Problem {
   EvaluationResult run(int64_t micro_rows, const std::stop_token& stop = {}) {
     Transformer model(compute, {config, micro_rows, false});
     model.use_parameters(parameters.data());
-    return evaluate(model, data, stop);
+    return evaluate(model, as_set(data), stop);
   }
   double expected_loss() const {
     const std::vector<double> values(parameters.data(), parameters.data() + parameters.size());

@@ -85,7 +85,7 @@ RunSummary TestRun::train(TrainerOptions options) {
        .files = files,
        .state_folder = folder_.path(),
        .store = store,
-       .evaluation = evaluation,
+       .evaluation = as_set(evaluation),
        .fixed_files = {{.name = "config.json", .data = std::string("{}")}},
        .configuration = {{"seed", 1}},
        .fingerprint = {{"processor", "any"}},

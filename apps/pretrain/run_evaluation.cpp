@@ -1,0 +1,85 @@
+#include "apps/pretrain/run_evaluation.h"
+
+#include <memory>
+
+#include "apps/pretrain/report.h"
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/units.h"
+#include "pipeline/evaluation_set.h"
+
+namespace pretrain {
+namespace {
+
+EvaluationProgress progress_line(const EvaluationRequest& request, const char* action) {
+  const auto log = std::make_shared<ProgressLog>();
+  return [log, action, &request](uint64_t sequences) {
+    if (request.on_progress) request.on_progress();
+    const auto context = static_cast<uint64_t>(request.config.model.context);
+    log->tell(fmt::format("{} the evaluation set: {} of at most {} tokens", action,
+                          format_count(sequences * context), format_count(request.config.validation_tokens)));
+  };
+}
+
+/// Text of the training corpus that is neither trained nor evaluated on.
+void report_unused_text(const RunConfiguration& config) {
+  const double share = 100 * config.corpus.validation_fraction;
+  if (share == 0 || (!config.validation_corpus && config.validation_tokens > 0)) return;
+  log_warning(
+      "{:.3g} % of the training corpus is held out by --validation-fraction and not used: {}", share,
+      config.validation_corpus ? "the run is evaluated on --validation-corpus" : "--validation-tokens is 0");
+}
+
+void report_no_evaluation(const RunConfiguration& config) {
+  if (config.validation_tokens == 0) {
+    log_info("no validation: --validation-tokens is 0");
+  } else if (config.validation_tokens < static_cast<uint64_t>(config.model.context)) {
+    // Earlier versions evaluated whole sequences only, and a run keeps its set.
+    log_warning("no validation: --validation-tokens {} is less than the context of {}",
+                config.validation_tokens, config.model.context);
+  } else if (config.validation_corpus) {
+    log_warning("no validation: --validation-corpus holds no text to evaluate on; name one with more text");
+  } else if (config.corpus.validation_fraction == 0) {
+    log_info("no validation: --validation-fraction is 0, so that no text is held out");
+  } else {
+    log_warning(
+        "no validation: of this corpus no document falls into the share of {} that is held out; raise "
+        "--validation-fraction or name a --validation-corpus",
+        config.corpus.validation_fraction);
+  }
+}
+
+}  // namespace
+
+void collect_run_evaluation(FileSystem& files, const Path& path, const EvaluationRequest& request,
+                            const std::stop_token& stop) {
+  const RunConfiguration& config = request.config;
+  CorpusOptions options = config.validation_corpus.value_or(config.corpus);
+  if (config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
+  const bool known = request.catalog != nullptr && !config.validation_corpus;
+  const Catalog catalog = known
+                              ? *request.catalog
+                              : scan_corpus(options, nullptr, {.stop = stop, .on_file = request.on_progress});
+  const auto context = static_cast<uint32_t>(config.model.context);
+  HeldOutText text(options, catalog, request.tokenizer, context,
+                   whole_sequences(config.validation_tokens, context), stop);
+  collect_evaluation_set(files, path, text, progress_line(request, "collecting"));
+}
+
+EvaluationSet open_run_evaluation(const Path& path, const EvaluationRequest& request,
+                                  const std::stop_token& stop) {
+  const auto context = static_cast<uint32_t>(request.config.model.context);
+  return open_evaluation_set(path, context, request.tokenizer, stop, progress_line(request, "checking"));
+}
+
+void report_evaluation(const RunConfiguration& config, const EvaluationSet& set) {
+  report_unused_text(config);
+  if (set.target_count == 0) {
+    report_no_evaluation(config);
+  } else {
+    log_info("evaluation set: {}, {}", format_counted(set.sequences, "sequence"),
+             format_counted(set.target_count, "token"));
+  }
+}
+
+}  // namespace pretrain

@@ -1,0 +1,69 @@
+#include "pipeline/held_out_text.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/error.h"
+#include "pipeline/encode.h"
+
+namespace pretrain {
+
+HeldOutLimits whole_sequences(uint64_t tokens, uint32_t context) {
+  return {.sequences = std::max<uint64_t>(tokens / context, std::min<uint64_t>(tokens, 1)),
+          .targets = tokens};
+}
+
+HeldOutText::HeldOutText(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer,
+                         uint32_t context, const HeldOutLimits& limits, const std::stop_token& stop)
+    : tokenizer_(tokenizer),
+      context_(context),
+      limits_(limits),
+      stop_(stop),
+      reader_(corpus, catalog, {}, Role::kHeldOut, {.stop = stop}),
+      packer_(Packing::kConcat, context, tokenizer.end_of_text()) {}
+
+uint64_t HeldOutText::read(std::span<uint32_t> inputs, std::span<int32_t> targets) {
+  const size_t T = context_;
+  uint64_t rows = 0;
+  SequenceView sequence;
+  while ((rows + 1) * T <= inputs.size() && next(sequence)) {
+    append(sequence, inputs.subspan(rows * T, T), targets.subspan(rows * T, T));
+    ++rows;
+  }
+  return rows;
+}
+
+bool HeldOutText::next(SequenceView& sequence) {
+  if (sequences_ >= limits_.sequences || target_count_ >= limits_.targets) return false;
+  while (!packer_.next(sequence)) {
+    if (ended_) return false;
+    read_ticket();
+  }
+  return true;
+}
+
+void HeldOutText::read_ticket() {
+  if (stop_.stop_requested()) throw Stopped();
+  Ticket ticket;
+  if (!reader_.next(ticket)) {
+    ended_ = true;
+    packer_.flush();
+    return;
+  }
+  for (const EncodedPiece& piece : encode_ticket(std::move(ticket), tokenizer_).pieces) packer_.add(piece);
+}
+
+void HeldOutText::append(const SequenceView& sequence, std::span<uint32_t> inputs,
+                         std::span<int32_t> targets) {
+  const uint64_t pairs = std::min<uint64_t>(sequence.pairs, limits_.targets - target_count_);
+  std::ranges::copy(sequence.tokens.first(context_), inputs.begin());
+  for (uint32_t t = 0; t < context_; ++t) {
+    const uint32_t target = sequence.tokens[t + 1];
+    targets[t] = t < pairs ? static_cast<int32_t>(target) : -1;
+    if (t < pairs && target != tokenizer_.end_of_text()) target_bytes_ += tokenizer_.bytes_of(target).size();
+  }
+  target_count_ += pairs;
+  ++sequences_;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,60 @@
+#pragma once
+// Held-out text as the sequences of an evaluation, made as they are read: memory does not depend on how much
+// text there is.
+
+#include <cstdint>
+#include <limits>
+#include <stop_token>
+
+#include "libs/data/evaluation_data.h"
+#include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/packer.h"
+#include "tokenizer/tokenizer.h"
+
+namespace pretrain {
+
+/// How much is taken; whichever comes first.
+struct HeldOutLimits {
+  uint64_t sequences = std::numeric_limits<uint64_t>::max();
+  uint64_t targets = std::numeric_limits<uint64_t>::max();  ///< the last sequence is cut for it
+};
+
+/// The set that so many tokens are asked for: whole sequences, as many as they fill; of less than one, a
+/// part.
+HeldOutLimits whole_sequences(uint64_t tokens, uint32_t context);
+
+/// Single-owner.
+class HeldOutText {
+ public:
+  /// The held-out documents of the corpus, in the order of its seed. The tokenizer must outlive it. Errors:
+  /// as CorpusReader.
+  HeldOutText(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer,
+              uint32_t context, const HeldOutLimits& limits, const std::stop_token& stop);
+
+  /// As a SequenceReader; the very last sequence may be padded. Errors: as CorpusReader; Stopped.
+  uint64_t read(std::span<uint32_t> inputs, std::span<int32_t> targets);
+
+  uint32_t context() const { return context_; }
+  /// Of what was read so far.
+  uint64_t sequences() const { return sequences_; }
+  uint64_t target_count() const { return target_count_; }
+  uint64_t target_bytes() const { return target_bytes_; }
+
+ private:
+  bool next(SequenceView& sequence);
+  void read_ticket();
+  void append(const SequenceView& sequence, std::span<uint32_t> inputs, std::span<int32_t> targets);
+
+  const Tokenizer& tokenizer_;
+  const uint32_t context_;
+  const HeldOutLimits limits_;
+  const std::stop_token stop_;
+  CorpusReader reader_;
+  Packer packer_;
+  bool ended_ = false;
+  uint64_t sequences_ = 0;
+  uint64_t target_count_ = 0;
+  uint64_t target_bytes_ = 0;
+};
+
+}  // namespace pretrain
