@@ -9,6 +9,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/describe.h"
+#include "pipeline/loader_memory.h"
 
 namespace pretrain {
 namespace {
@@ -128,17 +129,34 @@ Path nearest_existing(Path folder) {
   return folder;
 }
 
+/// What the memory of the loader depends on.
+LoaderOptions loader_sizes(const RunConfiguration& c) {
+  LoaderOptions options{.workers = c.workers, .queue_batches = c.queue};
+  options.assembler.rows = c.batch;
+  options.assembler.buffer.capacity = c.shuffle_buffer;
+  options.assembler.buffer.context = static_cast<uint32_t>(c.model.context);
+  options.assembler.buffer.vocabulary = static_cast<uint32_t>(c.model.vocabulary);
+  return options;
+}
+
+void warn_of_threads(const RunConfiguration& c, const Machine& machine) {
+  const auto warn = [&](const char* key, int count) {
+    if (count <= machine.cores) return;
+    log_warning("--{} {}: there {} for this program, more threads than that only slow it down", key, count,
+                machine.cores == 1 ? "is 1 core" : fmt::format("are {} cores", machine.cores));
+  };
+  warn("threads", c.threads);
+  warn("workers", c.workers);
+}
+
 }  // namespace
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
+  warn_of_threads(c, machine);
   const MemoryPlan plan =
       plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads);
-  const auto sequence_bytes =
-      static_cast<uint64_t>((c.model.context + 1) * (c.model.vocabulary <= 65'536 ? 2 : 4));
-  const uint64_t batch_bytes = static_cast<uint64_t>(c.batch * c.model.context) * 8;
-  // The buffer once in place and once in a checkpoint under way; tickets of 32 KiB text in all stages.
-  const uint64_t loader = 2 * c.shuffle_buffer * sequence_bytes + 2 * c.queue * batch_bytes +
-                          static_cast<uint64_t>(c.workers) * 4 * 512_KiB;
+  const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
+  const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
   const uint64_t total = plan.total() + loader + kProgram;
   log_info("memory: {} at most (model and optimizer {}, one pass {}, text {}); {} of {} available",
@@ -152,8 +170,7 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
         "or a smaller --model or --shuffle-buffer",
         format_bytes(total), format_bytes(machine.available_bytes));
   }
-  const uint64_t checkpoint =
-      12 * layout.flat_size() + c.shuffle_buffer * sequence_bytes + c.queue * batch_bytes + 4_MiB;
+  const uint64_t checkpoint = 12 * layout.flat_size() + loading.state + 4_MiB;
   const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
   // What is there already counts towards the checkpoints that are kept; two must fit in any case.
   log_info("disk: up to {} a checkpoint, {} kept; {} free at {}", format_bytes(checkpoint), c.store.keep,

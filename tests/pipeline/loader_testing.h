@@ -42,10 +42,7 @@ constexpr StreamCase kStreamCases[] = {{Packing::kConcat, Compression::kNone},
                                        {Packing::kChunk, Compression::kGzip}};
 std::string name_of(const testing::TestParamInfo<StreamCase>& info);
 
-/// No verdict: however busy the machine is, what does not hang is done by then.
-constexpr std::chrono::minutes kLongestWait{5};
-
-/// A token that asks for a stop after that time, so that what hangs fails.
+/// A token that asks for a stop after a minute, so that what hangs fails.
 class Deadline {
  public:
   Deadline();
@@ -57,7 +54,8 @@ class Deadline {
 };
 
 /// The workers of one loader. Raises TBB's limit to them, delays each ticket by a seeded time, and holds the
-/// first ones until all workers are there at once: a fast machine would else do with fewer.
+/// first ones until all workers are there at once (ten seconds at most): a fast machine would else do with
+/// fewer.
 class Crew {
  public:
   Crew(int workers, uint64_t seed);
@@ -93,7 +91,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Further batches, fewer only at the end of the stream. Errors: as Loader; Stopped after kLongestWait.
+  /// Further batches, fewer only at the end of the stream. Errors: as Loader; Stopped after a minute.
   std::vector<Batch> take(size_t count);
   StreamState state();
   Loader& loader() { return *loader_; }
@@ -109,8 +107,7 @@ class Session {
 /// Makes a loader for a fresh stream, scanning the corpus.
 std::unique_ptr<Loader> open_loader(const LoaderOptions& options);
 
-/// Appends to `batches` until the end of the stream or an error, which it passes on. Stopped after
-/// kLongestWait.
+/// Appends to `batches` until the end of the stream or an error, which it passes on. Stopped after a minute.
 void take_all(Loader& loader, std::vector<Batch>& batches);
 
 /// Expects a pretrain::Error of this kind with these words in it.

@@ -1,0 +1,23 @@
+#pragma once
+// How much memory a loader takes, from its options alone. A test counts what it really takes.
+
+#include <cstdint>
+
+#include "pipeline/loader.h"
+
+namespace pretrain {
+
+/// Bytes by purpose, at most.
+struct LoaderMemory {
+  uint64_t buffer = 0;     ///< the shuffle buffer, full
+  uint64_t queue = 0;      ///< batches that wait, all of them
+  uint64_t in_flight = 0;  ///< tickets between the reader and the assembler
+  uint64_t state = 0;      ///< of a checkpoint that is being written, or that the loader begins with
+
+  uint64_t total() const { return buffer + queue + in_flight + state; }
+};
+
+/// Requires: one state at a time.
+LoaderMemory plan_loader_memory(const LoaderOptions& options);
+
+}  // namespace pretrain
