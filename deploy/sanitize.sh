@@ -70,7 +70,7 @@ run_quick() {
 }
 
 help_when_asked "$@"
-[ $# -le 1 ] || usage_error "$2: one sanitizer at a time; known: asan, tsan"
+[ $# -le 1 ] || usage_error "$2: one sanitizer at a time; known: asan, tsan, quick"
 sanitizer=${1:-asan}
 case $sanitizer in
   asan | tsan | quick) ;;

@@ -27,7 +27,7 @@ class Install(unittest.TestCase):
     def install(self, prefix, umask=0o022, **environment):
         command = ["cmake", "--install", BUILD, "--prefix", prefix]
         result = subprocess.run(command, cwd=self.path, env={**os.environ, **environment}, umask=umask,
-                                capture_output=True, text=True, timeout=120, check=False)
+                                capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         return result.stdout
 
@@ -39,7 +39,7 @@ class Install(unittest.TestCase):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd-analyze is not installed: the unit was written but not verified")
         result = subprocess.run(["systemd-analyze", "verify", "--man=no", unit],
-                                capture_output=True, text=True, timeout=60, check=False)
+                                capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
 
     def check_unit_below(self, prefix):

@@ -18,7 +18,7 @@ def call(script, *arguments, folder):
     # An empty PATH but for the basic tools: whatever builds, installs or downloads would fail.
     environment = {"PATH": f"{folder}/bin", "HOME": folder, "CI": "true"}
     return subprocess.run([script, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60, check=False)
+                          capture_output=True, text=True, timeout=600, check=False)
 
 
 class Scripts(unittest.TestCase):
