@@ -5,6 +5,7 @@
 #include "apps/pretrain/report.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "pipeline/evaluation_set.h"
 
