@@ -93,12 +93,14 @@ void describe_state_folder(const Path& state) {
   }
 }
 
-/// A model without a manifest: everything is opened and fits together, but there are no hashes to verify.
+/// A model without a run: everything is opened and fits together; there may be no hashes to verify.
 void describe_model(const Path& folder) {
   const ModelFolder model = open_model(folder);
   const ModelConfig& config = model.config;
-  fmt::print("{}: model without a manifest: it opens, but nothing tells whether it was changed\n",
-             folder.string());
+  fmt::print("{}: model without a run: it opens, {}\n", folder.string(),
+             file_exists(folder / kManifestName)
+                 ? "and its files fit the manifest"
+                 : "but without a manifest nothing tells whether it was changed");
   fmt::print("  {} of {} layers, width {}, {} heads, MLP {}, context {}\n", config.architecture,
              config.layers, config.d_model, config.heads, config.d_ff,
              format_count(static_cast<uint64_t>(config.context)));
@@ -111,8 +113,8 @@ enum class Object { kCheckpoint, kModel, kState, kCorpus };
 /// What can't be looked at is left to whoever reads corpora, who says why.
 Object object_at(const Path& path) {
   try {
-    if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     if (is_model_without_run(path)) return Object::kModel;
+    if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     return list_checkpoints(state_folder_at(path)).empty() ? Object::kCorpus : Object::kState;
   } catch (const IoError&) {
     return Object::kCorpus;

@@ -20,6 +20,32 @@ constexpr const char* kTokenizerName = "tokenizer.model";
 /// Weights as other programs save them; the last two are known in order to be refused by name.
 constexpr std::array kWeights = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
 
+/// What this program reads of a model.
+constexpr std::array kModelFiles = {kConfigName, "model.safetensors", kTokenizerName};
+constexpr uint64_t kManifestLimitBytes = uint64_t{16} << 20;
+
+/// A copy of a checkpoint without its largest part, which only a run needs. In the folder of its run that
+/// would be damage.
+bool was_handed_on(const Path& folder) {
+  const Path whole = std::filesystem::absolute(folder / kManifestName).lexically_normal().parent_path();
+  return whole.parent_path().filename() != "checkpoints" && !file_exists(folder / "optimizer.safetensors");
+}
+
+/// The files of a model that was handed on together with its manifest.
+/// Errors: kData when one of them is not what the manifest says.
+void verify_model_files(const Path& folder) {
+  const Path path = folder / kManifestName;
+  for (const ManifestFile& file : parse_manifest(read_file(path, kManifestLimitBytes), path.native()).files) {
+    const Path listed = folder / file.name;
+    if (std::ranges::find(kModelFiles, file.name) == kModelFiles.end() || !file_exists(listed)) continue;
+    if (hash_file(listed) != file) {
+      fail(ErrorKind::kData,
+           "{} does not fit its hash in {}; copy it again, or remove {} when it was changed on purpose",
+           listed.string(), kManifestName, kManifestName);
+    }
+  }
+}
+
 /// `path`, or the run that it is the folder `checkpoints` of.
 Path run_around(const Path& path) {
   const Path folder = path.has_filename() ? path : path.parent_path();
@@ -73,7 +99,8 @@ Path ModelPlace::file(std::string_view name) const {
 }
 
 bool is_model_without_run(const Path& path) {
-  if (!file_exists(path / kConfigName) || file_exists(path / kManifestName)) return false;
+  if (!file_exists(path / kConfigName)) return false;
+  if (file_exists(path / kManifestName) && !was_handed_on(path)) return false;
   return std::ranges::any_of(kWeights, [&](const char* name) { return file_exists(path / name); });
 }
 
@@ -96,7 +123,10 @@ Checkpoint open_checkpoint(const Path& path) {
 }
 
 ModelPlace find_model(const Path& path) {
-  if (folder_exists(path) && is_model_without_run(path)) return {.folder = path, .checkpoint = std::nullopt};
+  if (folder_exists(path) && is_model_without_run(path)) {
+    if (file_exists(path / kManifestName)) verify_model_files(path);
+    return {.folder = path, .checkpoint = std::nullopt};
+  }
   Checkpoint checkpoint = open_checkpoint(path);
   return {.folder = checkpoint.folder, .checkpoint = checkpoint};
 }

@@ -19,7 +19,7 @@ namespace pretrain {
 /// Where a model's files lie.
 struct ModelPlace {
   Path folder;
-  std::optional<Checkpoint> checkpoint;  ///< verified; nothing where there is no manifest to verify against
+  std::optional<Checkpoint> checkpoint;  ///< verified; nothing for a model without a run
 
   /// "checkpoint of step 1,000", or "model DIR".
   std::string name() const;
@@ -38,7 +38,8 @@ struct ModelFolder {
   std::unique_ptr<Tokenizer> tokenizer;
 };
 
-/// config.json and weights are there and no manifest: a model without what a run needs.
+/// config.json and weights are there, but not what a run needs: no manifest, or no optimizer, outside of the
+/// folder of a run.
 bool is_model_without_run(const Path& path);
 
 /// The checkpoint folder itself, or the newest verified checkpoint of a run (its state folder, or the folder

@@ -74,6 +74,17 @@ TEST_F(ModelFolder, WithoutARunIsInspected) {
   EXPECT_EQ(run_program(binary(), {"inspect", model_.string()}).exit_code, 3);
 }
 
+TEST_F(ModelFolder, ACopyWithItsManifestButWithoutTheOptimizerIsAModel) {
+  fs::copy_file(checkpoint() / kManifestName, model_ / kManifestName);
+  EXPECT_EQ(generate(model_).output, generate(checkpoint()).output);
+  EXPECT_THAT(run_program(binary(), {"inspect", model_.string()}).output, HasSubstr("fit the manifest"));
+  std::ofstream(model_ / "config.json", std::ios::app) << "\n";
+  EXPECT_EQ(generate(model_).exit_code, 3);
+  EXPECT_THAT(generate(model_).output, AllOf(HasSubstr("config.json"), HasSubstr("does not fit its hash")));
+  fs::remove(model_ / kManifestName);
+  EXPECT_EQ(generate(model_).exit_code, 0);
+}
+
 TEST_F(ModelFolder, NeedsOnlyConfigurationWeightsAndTokenizer) {
   for (const char* name : {"generation_config.json", "tokenizer.json", "tokenizer_config.json"})
     fs::remove(model_ / name);
