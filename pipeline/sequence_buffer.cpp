@@ -147,7 +147,7 @@ void SequenceBuffer::restore_tokens(const StreamState& state, uint64_t count) {
   for (size_t at = 0; at < array.bytes.size(); at += token_bytes_) {
     uint32_t id = 0;
     std::memcpy(&id, &array.bytes[at], token_bytes_);  // little-endian
-    check_ids({&id, 1}, options_.vocabulary, "buffer_tokens");
+    if (id >= options_.vocabulary) fail_id("buffer_tokens", at / token_bytes_, id, options_.vocabulary);
   }
 }
 

@@ -18,11 +18,15 @@ template <typename Value, typename Bad>
 void check_values(std::span<const Value> values, uint32_t vocabulary, std::string_view name, const Bad& bad) {
   const auto found = std::ranges::find_if(values, bad);
   if (found == values.end()) return;
-  fail_stream(kArraysFile, fmt::format("{}[{}] is {}, and the vocabulary has {} pieces", name,
-                                       found - values.begin(), *found, vocabulary));
+  fail_id(name, static_cast<uint64_t>(found - values.begin()), *found, vocabulary);
 }
 
 }  // namespace
+
+void fail_id(std::string_view name, uint64_t place, int64_t id, uint32_t vocabulary) {
+  fail_stream(kArraysFile,
+              fmt::format("{}[{}] is {}, and the vocabulary has {} pieces", name, place, id, vocabulary));
+}
 
 void fail_stream(std::string_view file, const std::string& problem) {
   fail(ErrorKind::kData,

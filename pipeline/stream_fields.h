@@ -28,6 +28,9 @@ StreamState::Array to_array(std::string name, std::span<const uint32_t> values);
 /// The numbers of such an array. Errors: kData when it is absent or holds elements of another width.
 std::vector<uint32_t> values_of(const StreamState& state, std::string_view name);
 
+/// For a token id or a target that is none of the vocabulary's. Errors: kData, naming array and place,
+/// always.
+[[noreturn]] void fail_id(std::string_view name, uint64_t place, int64_t id, uint32_t vocabulary);
 /// Each is the id of a piece. Errors: kData, naming the array and the place.
 void check_ids(std::span<const uint32_t> ids, uint32_t vocabulary, std::string_view name);
 /// Each is the id of a piece, or -1 for a position that does not count. Errors: kData, as above.

@@ -388,8 +388,9 @@ TEST_P(DamagedState, IsRefusedWithTheNameOfTheArrayThatHoldsAnIdBeyondTheVocabul
   for (const char* name : {"buffer_tokens", "carry", "partial_inputs", "partial_targets"}) {
     for (const uint32_t id : {100'000u, 0x7fffffffu, 0xfffffffeu}) {
       StreamState state = state_;
-      set_element(state, name, 0, id);
-      expect_refused(state, std::string(name) + "[0] is ");
+      const size_t last = state.array(name).bytes.size() / 4 - 1;
+      set_element(state, name, last, id);
+      expect_refused(state, fmt::format("{}[{}] is ", name, last));
       expect_refused(state, "stream.safetensors");
     }
   }
