@@ -73,7 +73,8 @@ bool is_untrained(const Path& state) {
 
 std::string first_content(const Path& state) {
   if (!folder_exists(state)) return "";
-  constexpr std::array kOfAStart{"lock", "checkpoints", "metrics.jsonl", "skip-steps.json", "skipped.jsonl"};
+  constexpr std::array kOfAStart{"lock",    "checkpoints",     "metrics.jsonl",
+                                 "run.ini", "skip-steps.json", "skipped.jsonl"};
   for (const FolderEntry& entry : list_folder(state)) {
     // Also what a start that was killed has collected of its evaluation set.
     const bool is_collected = entry.name.starts_with("evaluation-collected.safetensors");

@@ -22,6 +22,7 @@ TEST(StateFolderRemains, AreNoneAfterAStartThatFailed) {
   state.write("metrics.jsonl", kFailureRecord + kStepRecord);
   state.write("skipped.jsonl", "{}\n");
   state.write("skip-steps.json", "[]\n");
+  state.write("run.ini", "steps = 10\n");
   state.write("checkpoints/.tmp-step-000000000/model.safetensors", "half");
   EXPECT_EQ(remains_of_run(state.path()), "") << "nothing was ever saved";
   EXPECT_EQ(first_content(state.path()), "");
