@@ -10,6 +10,8 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/configuration.h"
+#include "libs/base/text.h"
+#include "libs/base/utf8.h"
 
 namespace pretrain {
 namespace {
@@ -275,7 +277,8 @@ CommandSyntax syntax_of(RunCommand command) {
       "(PRETRAIN_LEARNING_RATE=1e-3, several paths with ':' between them;\n"
       "PRETRAIN_CONFIG for --config) or in a file for --config. The command line\n"
       "counts first, then the environment, then files. Each run keeps its keys in\n"
-      "STATE/run.ini, which --config takes.\n"
+      "STATE/run.ini, which --config takes. A file names several paths on several\n"
+      "lines, 'corpus = PATH' each.\n"
       "\n"
       "Examples:\n"
       "  pretrain train --corpus book.txt --model shakespeare --time 10min\n"
@@ -307,8 +310,23 @@ std::vector<std::string> config_files(const GivenValues& words) {
   return {variable};
 }
 
-/// As text, paths absolute.
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Utf8Character character = read_utf8(text);
+    if (character.state != Utf8Character::State::kValid) return false;
+    text.remove_prefix(character.bytes);
+  }
+  return true;
+}
+
+/// As text, paths absolute. Checkpoints keep it as JSON, which holds nothing but UTF-8.
 std::string as_text(const Option<Run>& option, const Run& run, const GivenValue& given) {
+  for (const std::string& text : given.texts) {
+    if (!is_utf8(text)) {
+      fail(ErrorKind::kUsage, "{}: '{}' is no UTF-8, which a run can't keep; rename the file or folder",
+           given.source, printable(text));
+    }
+  }
   const bool is_path = option.value.shape.placeholder == "PATH";
   return is_path ? joined_list(option.value.get(run)) : given.texts.front();
 }

@@ -233,6 +233,11 @@ TEST(CommandLine, KeepsAPathWithALineBreakWhole) {
   EXPECT_THAT(to_configuration(back).corpus.inputs, ElementsAre("/a\nb", "/c"));
 }
 
+TEST(CommandLine, RefusesANameThatNoCheckpointCanKeep) {
+  EXPECT_THAT(refusal_of({"--corpus", "/caf\xe9"}),
+              testing::AllOf(HasSubstr("--corpus"), HasSubstr("UTF-8")));
+}
+
 TEST(CommandLine, TellsAnAddressFromAPath) {
   EXPECT_THAT(refusal_of({"--corpus", "https://dumps.wikimedia.org/simplewiki"}),
               testing::AllOf(HasSubstr("download"), HasSubstr("fetch-wikipedia.sh")));
