@@ -123,6 +123,87 @@ TEST(Trainer, EvaluatesAndSamplesAtBothEndsAndInBetween) {
               0.1);  // knows nothing yet
 }
 
+/// Asks for a stop after a step.
+void stop_after(TestRun& run, uint64_t step) {
+  run.observer.after_step = [&run, step](uint64_t done) {
+    if (done == step) run.stop.request_stop();
+  };
+}
+
+TEST(Trainer, EvaluatesAtAStopWhenThatIsQuick) {
+  TestRun run;
+  stop_after(run, 3);
+  const RunSummary summary = run.train(steps_only(9));
+  EXPECT_EQ(summary.reason, EndReason::kStopped);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0, 3}));
+  ASSERT_TRUE(summary.first_evaluation && summary.last_evaluation);
+  EXPECT_EQ(summary.first_evaluation->step, 0U);
+  EXPECT_EQ(summary.last_evaluation->step, 3U);
+}
+
+TEST(Trainer, DoesNotEvaluateAtAStopWhenTheLastEvaluationTookLong) {
+  TestRun run;
+  stop_after(run, 3);
+  run.observer.at_progress = [&] {
+    if (run.observer.progress > 1) return;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2100);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  };
+  EXPECT_EQ(run.train(steps_only(9)).reason, EndReason::kStopped);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0}));
+}
+
+TEST(Trainer, ASessionThatTrainsNothingShowsNothing) {
+  TestRun run;
+  run.train(steps_only(3));
+  run.observer.evaluations.clear();
+  run.observer.samples.clear();
+  const RunSummary summary = run.train(steps_only(2));
+  EXPECT_TRUE(summary.limits.steps);
+  EXPECT_EQ(summary.last_step, 3U);
+  EXPECT_TRUE(run.observer.evaluations.empty());
+  EXPECT_TRUE(run.observer.samples.empty());
+}
+
+TEST(Trainer, NamesTheLimitsThatItReached) {
+  TestRun run;
+  TrainerOptions options = steps_only(2);
+  options.max_tokens = 1;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.last_step, 1U);
+  EXPECT_TRUE(summary.limits.tokens);
+  EXPECT_FALSE(summary.limits.steps);
+}
+
+std::vector<uint64_t> logged_evaluations(const TestRun& run) {
+  std::vector<uint64_t> steps;
+  for (const auto& record : run.log()) {
+    if (record.contains("validation_loss")) steps.push_back(record["step"]);
+  }
+  return steps;
+}
+
+TEST(Trainer, AnEvaluationAfterTheLastSaveStaysInTheLog) {
+  TestRun run;
+  TrainerOptions options = steps_only(6);
+  options.checkpoint_every = 3;
+  run.train(options);  // step 6 is saved before it is evaluated
+  options.max_steps = 9;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(logged_evaluations(run), (std::vector<uint64_t>{0, 6, 9}));
+  ASSERT_TRUE(summary.first_evaluation);
+  EXPECT_EQ(summary.first_evaluation->step, 0U) << "the first of the run, not of the session";
+}
+
+TEST(Trainer, CountsRecordsThatCouldNotBeWritten) {
+  TestRun run;
+  std::filesystem::create_directory(run.state_folder() / "metrics.jsonl");
+  const RunSummary summary = run.train(steps_only(4));
+  EXPECT_EQ(summary.last_step, 4U);
+  EXPECT_GE(summary.lost_records, 6U) << "four steps and two evaluations";
+}
+
 TEST(Trainer, DoesWithoutAnEvaluationSet) {
   TestRun run;
   run.evaluation = {};
