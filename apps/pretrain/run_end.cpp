@@ -85,7 +85,7 @@ std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
 }
 
 void report_losses(const RunSummary& s) {
-  if (s.saved_step && *s.saved_step < s.last_step) {
+  if (s.ended_amid_bad_steps && s.saved_step) {
     log_warning(
         "steps {} to {} were not finite: the checkpoint is of step {}, before them; a resume repeats "
         "them from there",
@@ -95,6 +95,10 @@ void report_losses(const RunSummary& s) {
   if (s.lost_records > 0) {
     log_warning("metrics.jsonl lacks {} of this session: it could not be written",
                 format_counted(s.lost_records, "record"));
+  }
+  if (s.source.unwritten_skips > 0) {
+    log_warning("skipped.jsonl lacks {} of this session: it could not be written",
+                format_counted(s.source.unwritten_skips, "place"));
   }
 }
 

@@ -30,6 +30,7 @@ struct RunSummary {
   uint64_t first_step = 0, last_step = 0, tokens = 0;  ///< tokens of this session
   /// The step that a resume continues from. Below last_step when the last steps were not finite.
   std::optional<uint64_t> saved_step;
+  bool ended_amid_bad_steps = false;  ///< those after saved_step
   uint64_t returns = 0;        ///< times that the run went back to a checkpoint because of non-finite steps
   uint64_t skipped_steps = 0;  ///< skipped because the user wanted it
   double seconds = 0;

@@ -137,6 +137,7 @@ bool Trainer::give_back_batches() {
     }
     batches = bad_stretch_.take_batches();
     state_ = bad_stretch_.before();
+    recorder_.summary().ended_amid_bad_steps = true;
   }
   if (std::exchange(batches_pending_, false)) std::ranges::move(batches_, std::back_inserter(batches));
   if (!batches.empty()) source_->give_back(std::move(batches));

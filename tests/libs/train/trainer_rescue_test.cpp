@@ -38,6 +38,7 @@ TEST(TrainerRescue, ALimitBetweenBadStepsSavesTheStepBeforeThem) {
   const RunSummary summary = run.train(steps_only(4));
   EXPECT_EQ(summary.last_step, 4U);
   EXPECT_EQ(summary.saved_step, 2U);
+  EXPECT_TRUE(summary.ended_amid_bad_steps);
   EXPECT_THAT(run.checkpoint_steps(), ElementsAre(2, 0));
 }
 
