@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets with clang and sanitizers and runs each for some time.
+# Builds the fuzz targets with clang and sanitizers and runs each for some time, as many at once as there are cores.
 # Usage: fuzz.sh [SECONDS [TARGET...]]    30 seconds each of all targets by default
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -22,13 +22,26 @@ targets=("$@")
 [ $# -gt 0 ] || targets=("${known[@]}")
 cmake --build "$build" --target "${targets[@]}" || die "FAILED: the build (see above)"
 
-failed=()
-for target in "${targets[@]}"; do
-  heading "$target, $seconds s"
-  corpus=$build/corpus/$target
+fuzz() {
+  local target=$1 corpus=$build/corpus/$1
   mkdir -p "$corpus"
   "$build/tests/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-    -artifact_prefix="$build/$target-" "$corpus" "tests/fuzz/seeds/$target" 2>"$build/$target.log" || failed+=("$target")
+    -artifact_prefix="$build/$target-" "$corpus" "tests/fuzz/seeds/$target" 2>"$build/$target.log"
+  echo $? >"$build/$target.code"
+}
+
+# One for each core: a target uses one thread.
+heading "${#targets[@]} targets, $seconds s each, $(nproc) at once"
+for target in "${targets[@]}"; do
+  rm -f "$build/$target.code"
+  while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+  fuzz "$target" &
+done
+wait
+failed=()
+for target in "${targets[@]}"; do
+  [ "$(cat "$build/$target.code" 2>/dev/null)" = 0 ] || failed+=("$target")
+  echo "$target:"
   grep -E "stat::number_of_executed_units|SUMMARY|Test unit written" "$build/$target.log" || true
 done
 [ "${#failed[@]}" -eq 0 ] || die "FAILED: ${failed[*]}; the logs and inputs are in $build"

@@ -127,7 +127,7 @@ class StoredSet {
  public:
   StoredSet(const Path& path, uint32_t context, const Tokenizer& tokenizer)
       : path_(path),
-        file_(SafetensorsFile::open(path)),
+        file_(SafetensorsFile::open(path, Links::kRefuse)),
         context_(context),
         vocabulary_(tokenizer.vocabulary_size()) {
     const TensorInfo* inputs = file_.find("inputs");

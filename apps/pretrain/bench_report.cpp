@@ -4,6 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/report.h"
+#include "libs/base/quantity.h"
+#include "libs/base/units.h"
+
 namespace pretrain {
 namespace {
 
@@ -32,27 +36,27 @@ void print_kernels(const nlohmann::json& report) {
 void print_step(const nlohmann::json& report) {
   const auto& s = report["step"];
   const auto ms = [&](const char* key) { return 1e3 * s[key].get<double>(); };
-  fmt::print(
-      "\nstep of {}: {:.1f} ms ({:.1f} to {:.1f}): forward {:.1f}, backward {:.1f} (loss {:.1f} of both), "
-      "optimizer {:.1f}\n",
-      report["model"].get<std::string>(), ms("step_seconds"), ms("fastest_step_seconds"),
-      ms("slowest_step_seconds"), ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"),
-      ms("optimizer_seconds"));
-  fmt::print(
-      "{:.0f} tokens/s, utilisation {:.1f} % of the peak ({:.1f} % of the multiply-add rate right before and "
-      "after each step), {:.0f} MB resident at most\n",
-      s["tokens_per_second"].get<double>(), 100 * s["flops_utilization"].get<double>(),
-      100 * s["flops_utilization_then"].get<double>(), s["peak_resident_bytes"].get<double>() / 1e6);
+  fmt::print("\nstep of {}: {:.1f} ms ({:.1f} to {:.1f})\n", report["model"].get<std::string>(),
+             ms("step_seconds"), ms("fastest_step_seconds"), ms("slowest_step_seconds"));
+  fmt::print("  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), optimizer {:.1f} ms\n",
+             ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"), ms("optimizer_seconds"));
+  fmt::print("  {}, {:.1f} % of the peak, {:.1f} % of the rate then; {} at most\n",
+             format_rate(s["tokens_per_second"].get<double>()), 100 * s["flops_utilization"].get<double>(),
+             100 * s["flops_utilization_then"].get<double>(),
+             format_bytes(s["peak_resident_bytes"].get<uint64_t>()));
 }
 
 void print_scaling(const nlohmann::json& report) {
   const auto& s = report["scaling"];
-  fmt::print(
-      "\n{} threads are {:.2f} times as fast as one; {:.2f} % of a step on one thread runs outside parallel "
-      "loops\nbound by that and by the number of pieces of each loop:",
-      s["threads"].get<int>(), s["speedup"].get<double>(), 100 * s["serial_share"].get<double>());
-  for (const auto& bound : s["bounds"])
-    fmt::print(" {:.1f} times with {} threads;", bound["speedup"].get<double>(), bound["threads"].get<int>());
+  fmt::print("\nwith {}: {:.2f} times as fast as with one\n",
+             format_counted(s["threads"].get<uint64_t>(), "thread"), s["speedup"].get<double>());
+  fmt::print("{:.2f} % of a step on one thread runs outside parallel loops\n",
+             100 * s["serial_share"].get<double>());
+  fmt::print("bound by that and by the number of pieces of each loop:");
+  for (const auto& bound : s["bounds"]) {
+    fmt::print("\n  {:.1f} times with {}", bound["speedup"].get<double>(),
+               format_counted(bound["threads"].get<uint64_t>(), "thread"));
+  }
   fmt::print("\n");
 }
 
@@ -61,9 +65,10 @@ void print_sweep(const nlohmann::json& report) {
              report["model"].get<std::string>(), "varied", "value", "ms", "tokens/s", "of peak",
              "of rate then");
   for (const auto& row : report["sweep"]) {
-    fmt::print("{:14} {:>8} {:>10.1f} {:>12.0f} {:>9.0f}% {:>11.0f}%\n", row["varied"].get<std::string>(),
+    fmt::print("{:14} {:>8} {:>10.1f} {:>12} {:>9.0f}% {:>11.0f}%\n", row["varied"].get<std::string>(),
                row["value"].get<int64_t>(), 1e3 * row["step_seconds"].get<double>(),
-               row["tokens_per_second"].get<double>(), 100 * row["flops_utilization"].get<double>(),
+               format_count(static_cast<uint64_t>(row["tokens_per_second"].get<double>())),
+               100 * row["flops_utilization"].get<double>(),
                100 * row["flops_utilization_then"].get<double>());
   }
 }
@@ -72,11 +77,12 @@ void print_sweep(const nlohmann::json& report) {
 
 void print_bench_report(const nlohmann::json& report) {
   fmt::print(
-      "{}\n{} threads, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
+      "{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
       "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n\"then\" compares with the mean multiply-add rate "
-      "measured around each run\n\n",
-      report["processor"].get<std::string>(), report["threads"].get<int>(),
-      report["vector_target"].get<std::string>(), report["peak_flops"].get<double>() / 1e9,
+      "measured around each run,\n"
+      "\"of mem\" with the bandwidth of reading\n\n",
+      report["processor"].get<std::string>(), format_counted(report["threads"].get<uint64_t>(), "thread"),
+      kernel_name(report["vector_target"].get<std::string>()), report["peak_flops"].get<double>() / 1e9,
       report["precision"].get<std::string>(), report["bandwidth"]["read"].get<double>() / 1e9,
       report["bandwidth"]["copy"].get<double>() / 1e9);
   if (report.contains("sweep")) return print_sweep(report);

@@ -57,6 +57,8 @@ bool lies_in(const Path& path, const Path& folder) {
 }
 
 void check_new_folder(const Path& state) {
+  if (file_exists(state))
+    fail(ErrorKind::kUsage, "--state {} is a file; the name of a new folder is needed", state.native());
   const std::string content = first_content(state);
   if (content.empty()) return;
   fail(ErrorKind::kUsage, "--state {} is not empty (it holds {}); a branch needs a new folder{}",

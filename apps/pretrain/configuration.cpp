@@ -8,6 +8,7 @@
 #include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/base/text.h"
 
 namespace pretrain {
 namespace {
@@ -166,7 +167,10 @@ nlohmann::json to_json(const KeyValues& resolved) {
 KeyValues from_json(const nlohmann::json& json) {
   KeyValues values;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) continue;
+    if (!value.is_string()) {
+      fail(ErrorKind::kData, "the configuration in the manifest: '{}' is not a text; use an older checkpoint",
+           printable(key.substr(0, 80)));
+    }
     const auto* option = find_run_option(key);
     const bool is_time = option != nullptr && option->value.shape.placeholder == "TIME";
     values[key] = is_time ? with_unit(value.get<std::string>()) : value.get<std::string>();

@@ -64,6 +64,7 @@ Precision parse_precision(const std::string& text);
 Path state_folder_of(const KeyValues& given);
 
 /// For the manifest, and back: an object of key and text.
+/// Errors: kData when a value is something else.
 nlohmann::json to_json(const KeyValues& resolved);
 KeyValues from_json(const nlohmann::json& json);
 

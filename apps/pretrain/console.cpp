@@ -60,7 +60,7 @@ void Console::on_step(const StepRecord& record, const SourceStatus&) {
   last_shown_ = now;
   tell_epoch_time();
   const LiveStatus status = status_of(record);
-  show(live_ ? live_line(status, terminal_columns() - 1) : status_line(status));
+  show(live_ ? live_line(status, live_line_columns()) : status_line(status));
 }
 
 LiveStatus Console::status_of(const StepRecord& record) const {

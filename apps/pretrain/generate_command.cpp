@@ -1,14 +1,11 @@
-#include <fmt/format.h>
-
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/output.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/base/standard_streams.h"
-#include "libs/base/terminal.h"
-#include "libs/base/text.h"
 #include "libs/model/generation.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/stream_decoder.h"
@@ -65,19 +62,15 @@ void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const S
   model.tokenizer->encode(prompt, ids);
   std::span<const float> logits = generator.feed(model.tokenizer->end_of_text());  // a document begins
   for (const uint32_t id : ids) logits = generator.feed(id);
-  // A terminal obeys control characters, a file or another program may want them.
-  const auto show = [on_terminal = output_is_terminal()](const std::string& text) {
-    fmt::print("{}", on_terminal ? printable(text, LineBreaks::kKeep) : text);
-  };
-  show(prompt);
+  print_made_text(prompt);
   for (uint64_t i = 0; i < tokens && !stop.stop_requested(); ++i) {
     const uint32_t token = sample_token(logits, sampling, rng);
     if (token == model.tokenizer->end_of_text()) break;
-    show(decoder.push(token));
+    print_made_text(decoder.push(token));
     flush_output();
     logits = generator.feed(token);
   }
-  show(decoder.flush() + "\n");
+  print_made_text(decoder.flush() + "\n");
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/inspect_corpus.h"
 #include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/output.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
@@ -47,23 +49,23 @@ OptionTable<InspectRequest> options() {
 
 void describe_checkpoint(const Checkpoint& checkpoint) {
   const Manifest& manifest = checkpoint.manifest;
-  fmt::print("{}: checkpoint of step {}, every file verified\n", checkpoint.folder.string(),
+  print_line("{}: checkpoint of step {}, every file verified", checkpoint.folder.string(),
              format_count(manifest.step));
-  fmt::print("created {}, format version {}\n", manifest.created, manifest.format_version);
-  fmt::print("{}", describe_parent(manifest.parent));
-  for (const std::string& change : checkpoint.changed) fmt::print("changed by another program: {}\n", change);
+  print_line("created {}, format version {}", manifest.created, manifest.format_version);
+  print_text("{}", describe_parent(manifest.parent));
+  for (const std::string& change : checkpoint.changed) print_line("changed by another program: {}", change);
   uint64_t total = 0;
   for (const ManifestFile& file : manifest.files) {
-    fmt::print("  {:24} {:>10}  {}\n", file.name, format_bytes(file.size_bytes), file.hash);
+    print_line("  {:24} {:>10}  {}", file.name, format_bytes(file.size_bytes), file.hash);
     total += file.size_bytes;
   }
-  fmt::print("  {:24} {:>10}\n", "all", format_bytes(total));
-  fmt::print("ran on:\n");
-  for (const auto& [key, value] : manifest.fingerprint.items()) fmt::print("  {}: {}\n", key, value.dump());
-  fmt::print("configuration:\n");
+  print_line("  {:24} {:>10}", "all", format_bytes(total));
+  print_line("ran on:");
+  for (const auto& [key, value] : manifest.fingerprint.items()) print_line("  {}: {}", key, value.dump());
+  print_line("configuration:");
   for (const auto& [key, value] : manifest.configuration.items()) {
     if (value != "")
-      fmt::print("  {} = {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+      print_line("  {} = {}", key, value.is_string() ? value.get<std::string>() : value.dump());
   }
 }
 
@@ -81,12 +83,17 @@ void describe_state_folder(const Path& state) {
   std::optional<Checkpoint> newest;
   for (const CheckpointEntry& entry : list_checkpoints(state)) {
     CheckpointVerdict verdict = judge_checkpoint(entry.folder);
-    fmt::print("step {}{}\n", format_count(entry.step),
+    print_line("step {}{}", format_count(entry.step),
                verdict.checkpoint ? ": verified" : " " + verdict.reason);
     failed += static_cast<size_t>(!verdict.checkpoint);
     if (verdict.checkpoint && !newest) newest = std::move(verdict.checkpoint);
   }
   if (newest) describe_checkpoint(*newest);
+  if (!newest && failed == 0) {
+    const std::string remains = remains_of_run(state);
+    fail(ErrorKind::kData, "{} is the folder of a run and holds no checkpoint{}", state.string(),
+         remains.empty() ? " yet" : fmt::format(", though there is {}", remains));
+  }
   if (failed > 0) {
     fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used, as said above", failed,
          checkpoints_folder(state).string());
@@ -97,14 +104,13 @@ void describe_state_folder(const Path& state) {
 void describe_model(const Path& folder) {
   const ModelFolder model = open_model(folder);
   const ModelConfig& config = model.config;
-  fmt::print("{}: model without a run: it opens, {}\n", folder.string(),
+  print_line("{}: model without a run: it opens, {}", folder.string(),
              file_exists(folder / kManifestName)
                  ? "and its files fit the manifest"
                  : "but without a manifest nothing tells whether it was changed");
-  fmt::print("  {} of {} layers, width {}, {} heads, MLP {}, context {}\n", config.architecture,
-             config.layers, config.d_model, config.heads, config.d_ff,
-             format_count(static_cast<uint64_t>(config.context)));
-  fmt::print("  {} parameters, vocabulary of {} pieces\n", format_count(model.layout->parameter_count()),
+  print_line("  {} of {} layers, width {}, {} heads, MLP {}, context {}", config.architecture, config.layers,
+             config.d_model, config.heads, config.d_ff, format_count(static_cast<uint64_t>(config.context)));
+  print_line("  {} parameters, vocabulary of {} pieces", format_count(model.layout->parameter_count()),
              format_count(static_cast<uint64_t>(config.vocabulary)));
 }
 
@@ -115,7 +121,7 @@ Object object_at(const Path& path) {
   try {
     if (is_model_without_run(path)) return Object::kModel;
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
-    return list_checkpoints(state_folder_at(path)).empty() ? Object::kCorpus : Object::kState;
+    return is_state_folder(state_folder_at(path)) ? Object::kState : Object::kCorpus;
   } catch (const IoError&) {
     return Object::kCorpus;
   }

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/output.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/terminal.h"
@@ -70,16 +71,16 @@ class Progress {
 
 void report_files(const Catalog& catalog) {
   constexpr size_t kNamed = 3;
-  fmt::print("{}\n", describe_corpus(catalog));
-  for (const std::string& warning : catalog.warnings) fmt::print("  warning: {}\n", warning);
+  print_line("{}", describe_corpus(catalog));
+  for (const std::string& warning : catalog.warnings) print_line("  warning: {}", warning);
   std::map<std::string, std::vector<std::string>> names_of;
   for (const RejectedFile& file : catalog.rejected) names_of[file.reason].push_back(file.name);
   for (const auto& [reason, names] : names_of) {
     if (names.size() > kNamed) {
-      fmt::print("  not read: {}, such as {}: {}\n", count_of(names.size(), "file"), names.front(), reason);
+      print_line("  not read: {}, such as {}: {}", count_of(names.size(), "file"), names.front(), reason);
       continue;
     }
-    for (const std::string& name : names) fmt::print("  not read: {}: {}\n", name, reason);
+    for (const std::string& name : names) print_line("  not read: {}: {}", name, reason);
   }
 }
 
@@ -97,13 +98,13 @@ void report_bzip2(const Catalog& catalog, const StopSignal& stop) {
     all.blocks += counts.blocks;
   }
   if (all.blocks == 0) return;
-  fmt::print("bzip2: {}, {}\n", count_of(all.streams, "stream"), count_of(all.blocks, "block"));
+  print_line("bzip2: {}, {}", count_of(all.streams, "stream"), count_of(all.blocks, "block"));
 }
 
 void show_documents(const CorpusQuestion& question, const Catalog& catalog, const StopSignal& stop) {
   const uint64_t shown =
       show_pages(question.corpus, catalog, question.shown, stop.token(), [](const Record& record) {
-        fmt::print("--- wikitext of {}:\n{}\n--- document:\n{}\n---\n", record.title, record.wikitext,
+        print_text("--- wikitext of {}:\n{}\n--- document:\n{}\n---\n", record.title, record.wikitext,
                    record.text);
       });
   if (shown == 0) log_warning("--show {}: there is no page of a MediaWiki dump to show", question.shown);
@@ -166,16 +167,16 @@ std::string namespace_name(const Catalog& catalog, int page_namespace) {
 }
 
 void report_text(const Catalog& catalog, const ReadStatistics& statistics, const EpochCount& count) {
-  fmt::print("{}, {} of text, {}\n", count_of(statistics.documents, "document"),
+  print_line("{}, {} of text, {}", count_of(statistics.documents, "document"),
              format_bytes(statistics.text_bytes), count_of(count.characters, "character"));
   for (const auto& [page_namespace, pages] : statistics.pages) {
-    fmt::print("  pages in namespace {}{}: {}\n", page_namespace, namespace_name(catalog, page_namespace),
+    print_line("  pages in namespace {}{}: {}", page_namespace, namespace_name(catalog, page_namespace),
                format_count(pages));
   }
   if (!statistics.pages.empty())
-    fmt::print("  redirects in all namespaces: {}\n", format_count(statistics.redirects));
+    print_line("  redirects in all namespaces: {}", format_count(statistics.redirects));
   for (const auto& [reason, skips] : statistics.skips) {
-    fmt::print("  passed over: {} {}\n", format_count(skips), reason);
+    print_line("  passed over: {} {}", format_count(skips), reason);
   }
 }
 
@@ -187,18 +188,18 @@ void report_tokens(const CorpusQuestion& question, const ReadStatistics& statist
   const double estimate =
       static_cast<double>(statistics.text_bytes) / kUsualBytesPerToken + static_cast<double>(count.tokens);
   const uint64_t tokens = counted ? count.tokens : round_estimate(estimate);
-  fmt::print("{}{} an epoch{}\n", counted ? "" : "about ", count_of(tokens, "token"),
+  print_line("{}{} an epoch{}", counted ? "" : "about ", count_of(tokens, "token"),
              counted ? "" : ", at 4.2 bytes each; --tokenizer FILE counts them");
   if (question.tokens_per_second) {
-    fmt::print("an epoch takes {} at {} tokens/s\n",
+    print_line("an epoch takes {} at {} tokens/s",
                time_of(static_cast<double>(tokens) / *question.tokens_per_second),
                *question.tokens_per_second);
   } else {
-    fmt::print("--tokens-per-second N tells how long training on an epoch takes\n");
+    print_line("--tokens-per-second N tells how long training on an epoch takes");
   }
   constexpr double kTooShortToTell = 0.01;
   if (count.seconds < kTooShortToTell) return;
-  fmt::print("read{} in {}, {:.1f} MB/s of text by one thread\n", counted ? " and tokenized" : "",
+  print_line("read{} in {}, {:.1f} MB/s of text by one thread", counted ? " and tokenized" : "",
              time_of(count.seconds), static_cast<double>(statistics.text_bytes) / 1e6 / count.seconds);
 }
 
@@ -217,7 +218,7 @@ void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
   const EpochCount count = read_epoch(reader, tokenizer ? &*tokenizer : nullptr);
   const ReadStatistics& statistics = reader.statistics();
   if (count.failure && statistics.text_bytes > 0)
-    fmt::print("{}so far:\n", stop.requested() ? "stopped on request; " : "");
+    print_line("{}so far:", stop.requested() ? "stopped on request; " : "");
   report_text(catalog, statistics, count);
   std::fflush(stdout);
   if (stop.requested() && count.failure) return;

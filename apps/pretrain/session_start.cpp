@@ -79,6 +79,8 @@ void report_moved(const std::vector<MovedCheckpoint>& moved) {
 }  // namespace
 
 void check_request(const Path& state, const SessionRequest& request) {
+  if (file_exists(state))
+    fail(ErrorKind::kUsage, "--state {} is a file; the name of a folder is needed", state.native());
   const std::string remains = remains_of_run(state);
   const bool has_run = !list_checkpoints(state).empty();
   if (has_run) return;

@@ -53,6 +53,12 @@ Path skips_file(const Path& state) {
   return state / "skipped.jsonl";
 }
 
+bool is_state_folder(const Path& path) {
+  if (!list_checkpoints(path).empty()) return true;
+  return file_exists(path / "lock") &&
+         (folder_exists(checkpoints_folder(path)) || !remains_of_run(path).empty());
+}
+
 std::string remains_of_run(const Path& state) {
   if (!folder_exists(state)) return "";
   std::string remains;

@@ -14,6 +14,10 @@ Path collected_evaluation_file(const Path& state);
 Path metrics_file(const Path& state);
 Path skips_file(const Path& state);
 
+/// A run is, was or is to be in the folder: there is a checkpoint, or what a start makes first. Errors:
+/// IoError.
+bool is_state_folder(const Path& path);
+
 /// What shows that there was a run with checkpoints: "evaluation.safetensors, metrics.jsonl, abandoned or
 /// damaged checkpoints"; empty for none.
 /// Errors: IoError.

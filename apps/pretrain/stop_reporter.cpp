@@ -32,6 +32,11 @@ void StopReporter::on_ready() {
   phase_ = Phase::kSteps;
 }
 
+void StopReporter::on_work(TrainerWork work) {
+  const std::lock_guard lock(mutex_);
+  work_ = work;
+}
+
 void StopReporter::on_step(const StepRecord& record, const SourceStatus&) {
   const std::lock_guard lock(mutex_);
   step_ = record.step;
@@ -48,13 +53,25 @@ void StopReporter::on_finishing(uint64_t step) {
   step_ = step;
 }
 
+std::string StopReporter::what_happens_between_saves() const {
+  switch (work_) {
+    case TrainerWork::kSteps:
+      return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
+    case TrainerWork::kEvaluation:
+      return fmt::format("breaking off the evaluation, then saving step {}", format_count(step_));
+    case TrainerWork::kSample:
+      return fmt::format("breaking off the sample, then saving step {}", format_count(step_));
+  }
+  return "";
+}
+
 std::string StopReporter::what_happens() const {
   switch (phase_) {
     case Phase::kStart:
       return saved_step_ ? fmt::format("the run stays at step {}", format_count(*saved_step_))
                          : "nothing was trained yet";
     case Phase::kSteps:
-      return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
+      return what_happens_between_saves();
     case Phase::kLastSave:
       return fmt::format("saving step {}", format_count(step_));
     case Phase::kSummary:

@@ -23,7 +23,11 @@ class StopReporter : public TrainObserver {
   /// All is saved; what follows is the summary.
   void set_saved();
 
+  /// What the log says to a request that comes now.
+  StopWords words() const;
+
   void on_ready() override;
+  void on_work(TrainerWork work) override;
   void on_step(const StepRecord& record, const SourceStatus& source) override;
   void on_saved(const SaveResult& result) override;
   void on_finishing(uint64_t step) override;
@@ -31,12 +35,13 @@ class StopReporter : public TrainObserver {
  private:
   enum class Phase { kStart, kSteps, kLastSave, kSummary };
 
-  StopWords words() const;
   std::string what_happens() const;
+  std::string what_happens_between_saves() const;
 
   StopSignal& stop_;
   mutable std::mutex mutex_;  // guards all below
   Phase phase_ = Phase::kStart;
+  TrainerWork work_ = TrainerWork::kSteps;
   uint64_t step_ = 0;                   // the last one that is done
   std::optional<uint64_t> saved_step_;  // of the newest checkpoint
 };

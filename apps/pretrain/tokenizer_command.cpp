@@ -10,6 +10,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/output.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
@@ -151,7 +152,7 @@ int decode(const Arguments& arguments, StopSignal& stop) {
   if (request->model.empty()) fail_missing("model", kDecodeSyntax);
   const Tokenizer tokenizer = open_tokenizer(request->model);
   for_each_line(request->text, stop, [&](const std::string& line) {
-    fmt::print("{}\n", tokenizer.decode(parse_ids(line, tokenizer.vocabulary_size())));
+    print_made_text(tokenizer.decode(parse_ids(line, tokenizer.vocabulary_size())) + "\n");
   });
   return 0;
 }

@@ -124,10 +124,10 @@ class PosixFileSystem : public FileSystem {
         open_or_fail(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | kNeverBlocks, "open");
     const struct stat status = require_regular(descriptor, path, "write to");
     if (status.st_nlink > 1) {
-      fail_because("write to", path,
-                   "it has several hard links, so the file behind the others would change too; replace it by "
-                   "a copy of its own",
-                   EMLINK);
+      fail_because(
+          "write to", path,
+          "it has several hard links, and would change under its other names too; replace it by a copy",
+          EMLINK);
     }
     if (static_cast<uint64_t>(status.st_size) > keep_bytes &&
         retry([&] { return ::ftruncate(descriptor.get(), static_cast<off_t>(keep_bytes)); }) < 0) {

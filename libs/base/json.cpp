@@ -152,8 +152,9 @@ std::string JsonField::key_below(std::string_view name) const {
 }
 
 void JsonField::fail_because(std::string_view problem) const {
-  const std::string key = key_.empty() ? "it" : fmt::format("'{}'", shown(key_));
-  fail(ErrorKind::kData, "{}: {} {}; {}", origin_->file, key, problem, origin_->remedy);
+  const std::string reason =
+      fmt::format("{} {}", key_.empty() ? "it" : fmt::format("'{}'", shown(key_)), problem);
+  throw JsonFieldError(fmt::format("{}: {}; {}", origin_->file, reason, origin_->remedy), reason);
 }
 
 const nlohmann::json& JsonField::object() const {

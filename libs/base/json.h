@@ -41,8 +41,20 @@ void parse_json_members(std::string_view text, const JsonLimits& limits, const O
 /// Errors: kData, naming the path; IoError when it can't be read.
 nlohmann::json read_json(const Path& path, Links links, const JsonLimits& limits = {});
 
-/// A value and where it stands in which file. A view: the document must outlive it.
-/// All reading functions: Errors: kData, naming file and key, the rule that does not hold, and the remedy.
+/// A field that does not fit.
+class JsonFieldError : public Error {
+ public:
+  JsonFieldError(const std::string& message, std::string reason)
+      : Error(ErrorKind::kData, message), reason_(std::move(reason)) {}
+  /// The message without file and remedy, such as "'step' is missing".
+  const std::string& reason() const { return reason_; }
+
+ private:
+  std::string reason_;
+};
+
+/// A value, and the file and key that it has. A view: the document must outlive it.
+/// Errors of all functions: JsonFieldError, naming file and key, the rule that does not hold, and the remedy.
 class JsonField {
  public:
   /// `remedy` ends each message, such as "use an older checkpoint".

@@ -162,7 +162,10 @@ LogPlace log_place() {
 std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time,
                              std::string_view text) {
   const std::string beginning = beginning_of(place, level, time);
-  const std::string shown = printable(text, LineBreaks::kKeep);
+  // What has several lines is a sample or a table; a line break in a warning comes from a name that it
+  // quotes.
+  const bool may_have_lines = level == LogLevel::kInfo || level == LogLevel::kDebug;
+  const std::string shown = printable(text, may_have_lines ? LineBreaks::kKeep : LineBreaks::kEscape);
   std::string entry;
   std::string_view rest = shown;
   do {

@@ -113,21 +113,16 @@ bool InputLines::next(std::string& line) {
   size_t end = 0;
   while ((end = pending_.find('\n', searched_)) == std::string::npos && !ended_) {
     searched_ = pending_.size();
-    if (searched_ > longest_bytes_) {
+    if (searched_ - begin_ > longest_bytes_) {
       fail(ErrorKind::kUsage,
            "standard input: a line is longer than {} bytes; give text with line ends, or less of it",
            longest_bytes_);
     }
     ended_ = !fill();
   }
-  searched_ = 0;
-  if (end == std::string::npos) {
-    if (pending_.empty()) return false;
-    line = std::exchange(pending_, {});
-    return true;
-  }
-  line = pending_.substr(0, end);
-  pending_.erase(0, end + 1);
+  if (end == std::string::npos && begin_ == pending_.size()) return false;
+  line = pending_.substr(begin_, end == std::string::npos ? end : end - begin_);
+  begin_ = searched_ = end == std::string::npos ? pending_.size() : end + 1;
   return true;
 }
 
@@ -138,6 +133,9 @@ bool InputLines::fill() {
   do {
     if (stop_.stop_requested()) throw Stopped();
   } while (poll(&polled, 1, kStopCheckMilliseconds) == 0);
+  // The lines that were taken go with the next block, so that a line costs no more than its length.
+  pending_.erase(0, begin_);
+  searched_ -= std::exchange(begin_, 0);
   std::array<char, 65536> block;
   const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;

@@ -64,7 +64,8 @@ class InputLines {
   std::stop_token stop_;
   size_t longest_bytes_;
   std::string pending_;
-  size_t searched_ = 0;  // bytes of pending_ that hold no newline
+  size_t begin_ = 0;     // of the next line in pending_
+  size_t searched_ = 0;  // up to here pending_ holds no newline after begin_
   bool ended_ = false;
 };
 

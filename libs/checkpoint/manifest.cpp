@@ -1,6 +1,5 @@
 #include "libs/checkpoint/manifest.h"
 
-#include <algorithm>
 #include <ctime>
 #include <set>
 
@@ -108,18 +107,10 @@ std::string manifest_text(const Manifest& manifest) {
 Manifest parse_manifest(std::string_view text, std::string_view name) {
   check_hash(text, name);
   const Json json = parse_body(text, name);
-  // Messages of fields are "FILE: REASON; REMEDY", and the error is to have the reason by itself.
-  constexpr std::string_view kRemedy = "use an older checkpoint";
-  constexpr size_t kSeparator = 2;
   try {
-    return to_manifest(JsonField(json, std::string(name), std::string(kRemedy)), name);
-  } catch (const NewerFormatError&) {
-    throw;
-  } catch (const Error& error) {
-    std::string_view reason = error.what();
-    reason.remove_prefix(std::min(reason.size(), name.size() + kSeparator));
-    reason.remove_suffix(std::min(reason.size(), kRemedy.size() + kSeparator));
-    fail_damaged(name, reason);
+    return to_manifest(JsonField(json, std::string(name), "use an older checkpoint"), name);
+  } catch (const JsonFieldError& error) {
+    fail_damaged(name, error.reason());
   }
 }
 

@@ -92,6 +92,10 @@ struct Examination {
 };
 
 Examination examine(const Path& folder, const std::stop_token& stop) {
+  if (!folder_exists(folder)) {
+    throw IoError(ErrorKind::kRuntime, fmt::format("cannot open folder {}: it is not there", folder.native()),
+                  ENOENT);
+  }
   Examination found{.checkpoint = {.folder = folder, .manifest = read_manifest(folder)}};
   found.checkpoint.step = found.checkpoint.manifest.step;
   for (const ManifestFile& file : found.checkpoint.manifest.files) {
@@ -143,7 +147,10 @@ std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder) {
   if (!folder_exists(folder)) return entries;
   for (const FolderEntry& entry : list_folder(folder)) {
     const auto step = checkpoint_step(entry.name);
-    if (step && entry.is_folder) entries.push_back({.step = *step, .folder = folder / entry.name});
+    // A link to nothing may be a checkpoint on a disk that is not there now.
+    const bool is_broken_link = entry.is_link && !entry.is_folder && !entry.is_regular;
+    if (step && (entry.is_folder || is_broken_link))
+      entries.push_back({.step = *step, .folder = folder / entry.name});
   }
   std::ranges::sort(entries, std::greater<>(), &CheckpointEntry::step);
   return entries;

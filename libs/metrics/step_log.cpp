@@ -1,19 +1,36 @@
 #include "libs/metrics/step_log.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "libs/base/json.h"
+
 namespace pretrain {
+namespace {
+
+/// Nothing for a line that is torn or no record.
+std::optional<nlohmann::json> object_of(std::string_view line) {
+  try {
+    nlohmann::json record = parse_json(line);
+    if (record.is_object()) return record;
+  } catch (const Error&) {  // the line is not kept
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options,
                  const Keeps& keeps)
     : files_(files), folder_(std::move(folder)), options_(options), position_(position) {
   try {
     restore_segment();
-    const uint64_t size = file_exists(current()) ? ReadableFile(current()).size() : 0;
+    const uint64_t size = file_exists(current()) ? ReadableFile(current(), Links::kRefuse).size() : 0;
     const std::string kept = keeps ? kept_lines(size, keeps) : "";
     open(std::min(size, position_.offset_bytes));
     if (kept.empty()) return;
@@ -35,14 +52,14 @@ std::string StepLog::kept_lines(uint64_t size, const Keeps& keeps) const {
   constexpr size_t kMostBytes = 16'384;  // an evaluation follows at once, records have half a kilobyte
   if (size <= position_.offset_bytes) return "";
   std::string text(std::min<uint64_t>(kMostBytes, size - position_.offset_bytes), '\0');
-  const ReadableFile file(current());
+  const ReadableFile file(current(), Links::kRefuse);
   text.resize(file.read_at(position_.offset_bytes, std::as_writable_bytes(std::span(text))));
   std::string kept;
   size_t begin = 0;
   for (size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = text.substr(begin, end + 1 - begin);
-    const nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (record.is_object() && keeps(record)) kept += line;
+    const auto record = object_of(line);
+    if (record && keeps(*record)) kept += line;
   }
   return kept;
 }

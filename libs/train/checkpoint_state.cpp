@@ -198,7 +198,8 @@ std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLa
 }
 
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters) {
-  read_tensors(SafetensorsFile::open(checkpoint_folder / "model.safetensors"), layout, "", parameters);
+  read_tensors(SafetensorsFile::open(checkpoint_folder / "model.safetensors", Links::kRefuse), layout, "",
+               parameters);
 }
 
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,

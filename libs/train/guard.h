@@ -1,8 +1,8 @@
 #pragma once
-// The guard against non-finite numbers. A step whose loss or gradient is not finite is passed over before it
-// changes anything. After several in a row the run returns to its newest checkpoint and replays: if the same
-// steps fail again, the batches are at fault and stay passed over; if they don't, the machine was. When the
-// row goes on beyond what was replayed, the run is over.
+// The guard against non-finite numbers. A step whose loss or gradient is not finite is skipped before it
+// changes anything. After several consecutive ones the run returns to its newest checkpoint and replays: if
+// the same steps fail again, the batches are at fault and stay skipped; if they don't, the machine was. When
+// further steps fail after what was replayed, the run is over.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace pretrain {
 
-/// A step that was passed over, and the batch it was to be trained on.
+/// A step that was skipped, and the batch it was to be trained on.
 struct GuardedStep {
   uint64_t step = 0;
   uint64_t batch = 0;
@@ -29,12 +29,12 @@ enum class GuardVerdict {
 
 /// Single-owner. Its state is part of a checkpoint.
 struct NonFiniteGuard {
-  uint64_t total = 0;                 ///< steps passed over in the whole run
+  uint64_t total = 0;                 ///< steps skipped in the whole run
   std::vector<GuardedStep> in_a_row;  ///< those since the last clean step
   /// Those that made the run return to a checkpoint, as far as the newest one lies before them. Ascending.
   std::vector<GuardedStep> recorded;
 
-  /// Several in a row are no accident of one batch.
+  /// Several consecutive ones are no accident of one batch.
   static constexpr size_t kMaximumInARow = 5;
 
   /// Records the outcome of a step.

@@ -25,6 +25,9 @@ struct StepRecord {
   uint64_t batch_hash = 0;
 };
 
+/// What the trainer does between two steps, or that it is back at steps.
+enum class TrainerWork { kSteps, kEvaluation, kSample };
+
 /// What a user or a service manager sees of a run. Called from the trainer's thread.
 class TrainObserver {
  public:
@@ -34,6 +37,7 @@ class TrainObserver {
   /// A part of the work is done: a micro-batch, or a second of waiting for the disk. While the trainer waits
   /// for batches, or does not come back from a computation, nobody calls this.
   virtual void on_progress() {}
+  virtual void on_work(TrainerWork /*work*/) {}
   virtual void on_step(const StepRecord& /*record*/, const SourceStatus& /*source*/) {}
   virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
   /// Writes a sample with these parameters; ends early when a stop is requested.

@@ -121,6 +121,10 @@ void RunRecorder::note_progress() {
   tell([](TrainObserver& observer) { observer.on_progress(); });
 }
 
+void RunRecorder::note_work(TrainerWork work) {
+  tell([&](TrainObserver& observer) { observer.on_work(work); });
+}
+
 void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source, bool logged) {
   summary_.last_step = record.step;
   summary_.tokens += record.step_tokens;

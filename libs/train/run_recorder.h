@@ -42,6 +42,7 @@ class RunRecorder {
   /// The first batch is there. Told once.
   void note_ready();
   void note_progress();
+  void note_work(TrainerWork work);
   /// `logged`: whether the step gets a record of its own.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
   /// A step that was not finite, and what it was to be trained on.

@@ -285,6 +285,7 @@ void Trainer::evaluate_now(const std::stop_token& stop) {
   if (parts_.evaluation.target_count == 0) return;
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
   const auto start = Clock::now();
+  recorder_.note_work(TrainerWork::kEvaluation);
   // Once a session would not do: a neighbour that has a core just then makes every share too high.
   parts_.peak.measure(kPeakMeasurement);
   const EvaluationResult result =
@@ -295,6 +296,7 @@ void Trainer::evaluate_now(const std::stop_token& stop) {
   state_.evaluation = {.step = state_.step, .result = result};
   if (!state_.first_evaluation) state_.first_evaluation = state_.evaluation;
   recorder_.note_evaluation(*state_.evaluation, state_.tokens, parts_.peak.flops());
+  recorder_.note_work(TrainerWork::kSteps);
 }
 
 /// After a stop request: what was learned is worth a moment, but not more.
@@ -318,7 +320,9 @@ double Trainer::expected_evaluation_seconds() const {
 void Trainer::sample_now() {
   if (last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
   const auto start = Clock::now();
+  recorder_.note_work(TrainerWork::kSample);
   recorder_.note_sample(state_.step, parameters_.data());
+  recorder_.note_work(TrainerWork::kSteps);
   recorder_.summary().split.samples += seconds_since(start);
   last_sampled_ = state_.step;
 }

@@ -105,6 +105,20 @@ TEST(SourceTree, EachSourceIncludesItsOwnHeaderFirst) {
   }
 }
 
+/// What a file holds may be nested without bound; only libs/base/json.cpp knows how to read that.
+TEST(SourceTree, JsonIsParsedInOnePlace) {
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs"}) {
+    for (const fs::path& path : sources_in(top)) {
+      if (path == "libs/base/json.cpp") continue;
+      const std::string content = content_of(source_folder() / path);
+      for (const char* call : {"json::parse(", "sax_parse(", "json::from_", "json::accept("}) {
+        EXPECT_EQ(content.find(call), std::string::npos) << path << " calls " << call << "...";
+      }
+    }
+  }
+  EXPECT_NE(content_of(source_folder() / "libs/base/json.cpp").find("sax_parse("), std::string::npos);
+}
+
 TEST(SourceTree, MainIsATableOfContents) {
   const std::string content = content_of(source_folder() / "apps" / "pretrain" / "main.cpp");
   ASSERT_FALSE(content.empty());

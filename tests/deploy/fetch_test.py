@@ -70,7 +70,7 @@ class Fetch(unittest.TestCase):
     def fetch(self, language="xx"):
         mirror = f"http://127.0.0.1:{self.server.server_port}"
         return subprocess.run([SCRIPT, language, "--mirror", mirror, "--folder", self.path],
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=600, check=False)
 
     def test_takes_the_newest_dump_that_is_complete(self):
         result = self.fetch()

@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::chrono::seconds kPatience{120};
+constexpr std::chrono::seconds kPatience{300};
 
 std::string dump_of(uint64_t seed, Compression compression) {
   const auto pages = random_pages(seed, 45, 40'000);

@@ -22,7 +22,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::chrono::seconds kPatience{120};
+constexpr std::chrono::seconds kPatience{300};
 
 ProgramResult inspect(const Words& words) {
   Words all{"inspect"};

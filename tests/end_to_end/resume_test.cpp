@@ -9,7 +9,7 @@
 namespace pretrain::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience{120};
+constexpr std::chrono::seconds kPatience{300};
 
 /// Runs until a step is in the log, then asks it to stop.
 ProgramResult run_and_stop(const Words& words, const std::filesystem::path& state, uint64_t at_step,

@@ -1,6 +1,6 @@
 #pragma once
-// A real run, killed with SIGKILL at seeded instants and started again with other numbers of workers and
-// threads.
+// A real run, ended at seeded instants in every way that a run can end, and started again with other numbers
+// of workers and threads.
 
 #include <chrono>
 #include <cstdint>
@@ -14,13 +14,28 @@ namespace pretrain::test {
 
 constexpr uint64_t kStepsBetweenCheckpoints = 10;
 
-/// One kill and what it found.
+/// How a session ends.
+enum class Ending {
+  kKill,        ///< SIGKILL, at any time
+  kKillInSave,  ///< SIGKILL, soon after a save began
+  kTerminate,   ///< SIGTERM, at any time from the first line on
+  kHangUp,      ///< SIGHUP, as when a terminal goes
+  kReaderGone,  ///< nobody reads its output any more; training goes on, until SIGKILL
+  kFileLimit,   ///< no file may grow to the size of a checkpoint's; training goes on, until SIGTERM
+};
+const char* name_of(Ending ending);
+
+/// One session and what it left.
 struct Kill {
+  Ending ending = Ending::kKill;
   int workers = 0, threads = 0;
+  int exit_code = 0;              ///< 128 + signal when a signal ended it
   bool inside_save = false;       ///< a checkpoint was being written, or an old one removed
-  uint64_t last_step = 0;         ///< trained before the kill
+  uint64_t last_step = 0;         ///< trained before the end
+  bool last_applied = true;       ///< whether that step was, or its numbers were not finite
   uint64_t checkpoint = 0;        ///< newest acknowledged one after it
   uint64_t begun_checkpoint = 0;  ///< the one being written; 0: none
+  std::string output;             ///< what it said, as far as anybody listened
 
   /// Steps that have to be trained again.
   uint64_t lost_steps() const { return last_step - std::min(last_step, checkpoint); }
@@ -30,23 +45,32 @@ struct Kill {
 
 class KillCampaign {
  public:
-  /// The run lives in `state`.
-  KillCampaign(std::filesystem::path state, uint64_t seed);
+  /// The run lives in `state`. `words` is the command that starts and continues it.
+  KillCampaign(std::filesystem::path state, Words words, uint64_t seed);
 
-  /// Starts the run, kills it, and looks at what is there. Every second kill waits for a save to begin.
-  Kill kill_once();
-  /// Lets the run go on to a step and end.
+  /// Starts the run, ends it, and looks at what is there.
+  Kill end_once(Ending ending);
+  /// The run continues from its newest checkpoint in another state folder, at first for one step.
+  /// Requires: it has a checkpoint.
+  ProgramResult branch_to(const std::filesystem::path& state);
+  /// Lets the run continue to a step and end.
   ProgramResult finish(uint64_t steps);
 
+  const std::filesystem::path& state() const { return state_; }
+
   /// The same run without interruptions, in another folder.
-  static ProgramResult straight(const std::filesystem::path& state, uint64_t steps);
+  static ProgramResult straight(const std::filesystem::path& state, const Words& words, uint64_t steps);
 
  private:
+  Surroundings surroundings(Ending ending);
+  void let_it_run(Program& program, Ending ending);
   Kill look() const;
 
   std::filesystem::path state_;
+  Words words_;
   Rng rng_;
-  uint64_t kills_ = 0;
+  uint64_t sessions_ = 0;
+  int reader_ = -1, writer_ = -1;  // ends of a pipe for the program's output
 };
 
 }  // namespace pretrain::test

@@ -36,7 +36,7 @@ void expect_within_bounds(const LoaderHighWater& high, const LoaderOptions& opti
 
 /// Gives the loader time to read on, until it has reached its bound.
 size_t tickets_after_a_while(const Loader& loader) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + kLongestWait;
   while (loader.high_water().tickets < loader.high_water().ticket_bound &&
          std::chrono::steady_clock::now() < end) {
     std::this_thread::yield();

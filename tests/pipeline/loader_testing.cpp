@@ -63,7 +63,7 @@ Deadline::Deadline() {
     std::mutex mutex;
     std::unique_lock lock(mutex);
     std::condition_variable_any wake;
-    wake.wait_for(lock, cancelled, std::chrono::minutes(1), [] { return false; });
+    wake.wait_for(lock, cancelled, kLongestWait, [] { return false; });
     if (!cancelled.stop_requested()) expired_.request_stop();
   });
 }
@@ -72,7 +72,7 @@ Crew::Crew(int workers, uint64_t seed)
     : workers_(static_cast<size_t>(workers)),
       seed_(seed),
       limit_(tbb::global_control::max_allowed_parallelism, workers_ + 1),
-      patience_ends_(std::chrono::steady_clock::now() + std::chrono::seconds(10)) {}
+      patience_ends_(std::chrono::steady_clock::now() + kLongestWait) {}
 
 void Crew::enter(const Ticket& ticket) {
   meet();

@@ -42,7 +42,10 @@ constexpr StreamCase kStreamCases[] = {{Packing::kConcat, Compression::kNone},
                                        {Packing::kChunk, Compression::kGzip}};
 std::string name_of(const testing::TestParamInfo<StreamCase>& info);
 
-/// A token that asks for a stop after a minute, so that what hangs fails.
+/// No verdict: however busy the machine is, what does not hang is done by then.
+constexpr std::chrono::minutes kLongestWait{5};
+
+/// A token that asks for a stop after that time, so that what hangs fails.
 class Deadline {
  public:
   Deadline();
@@ -54,8 +57,7 @@ class Deadline {
 };
 
 /// The workers of one loader. Raises TBB's limit to them, delays each ticket by a seeded time, and holds the
-/// first ones until all workers are there at once (ten seconds at most): a fast machine would else do with
-/// fewer.
+/// first ones until all workers are there at once: a fast machine would else do with fewer.
 class Crew {
  public:
   Crew(int workers, uint64_t seed);
@@ -91,7 +93,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Further batches, fewer only at the end of the stream. Errors: as Loader; Stopped after a minute.
+  /// Further batches, fewer only at the end of the stream. Errors: as Loader; Stopped after kLongestWait.
   std::vector<Batch> take(size_t count);
   StreamState state();
   Loader& loader() { return *loader_; }
@@ -107,7 +109,8 @@ class Session {
 /// Makes a loader for a fresh stream, scanning the corpus.
 std::unique_ptr<Loader> open_loader(const LoaderOptions& options);
 
-/// Appends to `batches` until the end of the stream or an error, which it passes on. Stopped after a minute.
+/// Appends to `batches` until the end of the stream or an error, which it passes on. Stopped after
+/// kLongestWait.
 void take_all(Loader& loader, std::vector<Batch>& batches);
 
 /// Expects a pretrain::Error of this kind with these words in it.

@@ -1,5 +1,6 @@
 #include "tokenizer/export.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -98,21 +99,21 @@ json unknown_cut(const Tokenizer& tokenizer) {
 }
 
 TEST(Export, OfUnigramCutsAroundCharactersOfNamesThatNoPieceHolds) {
-  const Tokenizer& tokenizer = test::sample_tokenizer(TokenizerType::kUnigram);
-  const auto without = [&](const std::string& characters) {
-    ModelProto model = tokenizer.model();
+  const auto cut_without = [](const std::string& characters) {
+    ModelProto model = test::sample_tokenizer(TokenizerType::kUnigram).model();
     std::erase_if(model.pieces, [&](const ModelPiece& piece) {
-      return piece.kind == ModelPiece::Kind::kNormal &&
-             piece.text.find_first_of(characters) != std::string::npos;
+      return piece.kind == Kind::kNormal && piece.text.find_first_of(characters) != std::string::npos;
     });
-    for (const char c : std::string("<|>")) {
-      if (characters.find(c) == std::string::npos)
-        model.pieces.push_back({.text = std::string(1, c), .score = -9});
-    }
-    return Tokenizer::from_serialized(serialize_model_proto(model));
+    const Tokenizer tokenizer = Tokenizer::from_serialized(serialize_model_proto(model));
+    return unknown_cut(tokenizer);
   };
-  EXPECT_EQ(unknown_cut(without("<|")).at("pattern").at("Regex"), "[\\x3C\\x7C]");
-  EXPECT_EQ(unknown_cut(without("|")).at("behavior"), "Isolated");
+  for (const std::string& characters : {std::string("<|"), std::string("x")}) {
+    const json cut = cut_without(characters);
+    EXPECT_EQ(cut.at("behavior"), "Isolated");
+    const std::string any = cut.at("pattern").at("Regex");
+    for (const char c : characters)
+      EXPECT_NE(any.find(fmt::format("\\x{:02X}", static_cast<unsigned char>(c))), std::string::npos) << any;
+  }
 }
 
 TEST(Export, OfOtherTypesCutsAroundNoCharacter) {

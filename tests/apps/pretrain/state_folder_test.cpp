@@ -51,6 +51,18 @@ TEST(StateFolderRemains, ARecordIsFoundWhereverItLiesInTheLog) {
   }
 }
 
+TEST(StateFolder, IsKnownWithAndWithoutACheckpoint) {
+  const TempFolder folder;
+  folder.write("corpus/text.txt", "Some text.");
+  EXPECT_FALSE(is_state_folder(folder / "corpus"));
+  folder.write("run/checkpoints/step-000000010/x", "");
+  EXPECT_TRUE(is_state_folder(folder / "run"));
+  folder.write("begun/lock", "");
+  EXPECT_FALSE(is_state_folder(folder / "begun"));
+  folder.write("begun/checkpoints/.tmp-step-000000000/x", "");
+  EXPECT_TRUE(is_state_folder(folder / "begun"));
+}
+
 TEST(StateFolder, IsUntrainedWithTheCheckpointOfStepZeroAloneAndNoStepInTheLog) {
   const TempFolder state;
   EXPECT_FALSE(is_untrained(state.path()));

@@ -62,13 +62,13 @@ TEST(ParseJson, RefusesWhatIsNotOneDocument) {
   EXPECT_THAT(refusal_of(std::string("{}\0x", 4)), HasSubstr("zero byte"));
 }
 
-TEST(ParseJson, RefusesAKeyThatStandsTwiceInOneObject) {
+TEST(ParseJson, RefusesAKeyThatAnObjectHasTwice) {
   EXPECT_THAT(refusal_of(R"({"a": 1, "b": 2, "a": 1})"), HasSubstr("the key 'a' twice"));
   EXPECT_THAT(refusal_of(R"([{"a": {"\u001b[2J": 1, "\u001b[2J": 1}}])"), HasSubstr("'\\x1b[2J' twice"));
   EXPECT_NO_THROW(parse_json(R"([{"a": 1}, {"a": 1}])"));
 }
 
-TEST(ParseJson, HoldsTextsToTheirLimits) {
+TEST(ParseJson, RefusesTextsBeyondTheirLimits) {
   const JsonLimits limits{.bytes = 100, .depth = 3, .values = 5};
   EXPECT_NO_THROW(parse_json("[[[1, 2]]]", limits));
   EXPECT_THAT(refusal_of("[[[[1]]]]", limits), HasSubstr("more than 3 levels"));

@@ -53,6 +53,12 @@ TEST(LogEntry, ShowsControlCharactersAndObeysNone) {
   }
 }
 
+TEST(LogEntry, IsOneLineForAWarningOrAnErrorWhateverItQuotes) {
+  EXPECT_EQ(entry(LogPlace::kJournal, LogLevel::kWarning, "shard a\nerror: b"),
+            "<4>warning: shard a\\nerror: b\n");
+  EXPECT_EQ(entry(LogPlace::kJournal, LogLevel::kError, "file a\tb\n"), "<3>error: file a\\tb\\n\n");
+}
+
 /// A text can't pretend to be another entry, or one of another priority.
 TEST(LogEntry, KeepsItsPriorityInEachLine) {
   EXPECT_EQ(entry(LogPlace::kJournal, LogLevel::kInfo, "a\n<0>b"), "<6>a\n<6><0>b\n");

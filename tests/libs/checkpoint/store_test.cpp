@@ -225,6 +225,17 @@ TEST_F(CheckpointStoreTest, TakesAnErrorOfTheDeviceForNoDamage) {
   EXPECT_EQ(open().newest_verified()->step, 2U);
 }
 
+TEST_F(CheckpointStoreTest, MovesNothingWhenTheNewestCheckpointIsALinkToADiskThatIsNotThere) {
+  for (const uint64_t step : {1, 2}) save(step);
+  std::filesystem::rename(folder(2), state_ / "elsewhere");
+  std::filesystem::create_directory_symlink(state_ / "elsewhere", folder(2));
+  EXPECT_EQ(open().newest_verified()->step, 2U);
+  std::filesystem::rename(state_ / "elsewhere", state_ / "unmounted");
+  EXPECT_THAT(error_of(ErrorKind::kData, [&] { open().newest_verified(); }),
+              HasSubstr("step 2 can't be read"));
+  EXPECT_THAT(names_in(folder()), ElementsAre("step-000000001", "step-000000002"));
+}
+
 TEST_F(CheckpointStoreTest, JudgesADeviceThatFailsAsUnreadable) {
   save(1);
   const Path path = folder(1) / "model.safetensors";

@@ -134,6 +134,23 @@ TEST(CausalAttention, StaysExactWhenOneKeyTakesAll) {
   check_against_reference(s, 10.0, 500 * bound(s));
 }
 
+/// As the forward pass leaves it when a score is not finite: probabilities of zero would hide that.
+TEST(CausalAttention, AnInfiniteLogSumExpMakesTheGradientsNan) {
+  const Shape s{1, 20, 1, 8};
+  const std::vector<float> qkv = random_qkv(s);
+  Result result(1, s, qkv);
+  Compute compute(1);
+  CausalAttention attention(compute, s, Precision::kFloat32);
+  for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+    std::vector<float> log_sum_exp = result.log_sum_exp.copy();
+    log_sum_exp[7] = bad;
+    std::vector<float> dqkv(qkv.size());
+    attention.backward(result.qkv.data(), result.out.data(), result.dout.data(), log_sum_exp.data(),
+                       dqkv.data());
+    EXPECT_TRUE(std::isnan(dqkv[area(7, 3 * channels(s))])) << bad;  // of the query at that position
+  }
+}
+
 TEST(CausalAttention, OnePositionReturnsItsValue) {
   const Shape s{.B = 1, .T = 1, .H = 2, .D = 12};
   const std::vector<float> qkv = random_qkv(s);

@@ -78,7 +78,13 @@ TEST(CrossEntropy, AgreesWithTheReferenceForALargeVocabularyAndManyRows) {
     softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
     EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
                           test::sum_bound(c.V)));
-    EXPECT_TRUE(all_close(logits.copy(), c.expected_gradient(), 4 * test::sum_bound(c.V)));
+    // Each for itself: one of so many is small beside the target's.
+    const Matrix expected = c.expected_gradient();
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(logits.data()[i]), expected[i],
+                  8 * test::sum_bound(c.V) * std::abs(expected[i]))
+          << i;
+    }
   }
 }
 

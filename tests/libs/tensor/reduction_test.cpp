@@ -22,7 +22,7 @@ TEST(SumOfSquares, AgreesWithTheReference) {
   Compute compute(2);
   test::for_each_target([&] {
     for (const size_t count : {size_t{1}, size_t{7}, size_t{15}, size_t{31}, size_t{33}, size_t{100},
-                               kPiece - 1, kPiece, kPiece + 1, 2 * kPiece + 77}) {
+                               kPiece - 1, kPiece, kPiece + 1, 2 * kPiece + 77, 12 * kPiece + 5}) {
       const Guarded x(normal_values(count, 1), 1);
       const reference::Matrix values = test::as_double(x.copy());
       const double expected = test::dot(values, values);

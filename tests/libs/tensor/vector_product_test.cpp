@@ -101,7 +101,7 @@ TEST(VectorProduct, DoesNotDependOnTheNumberOfThreads) {
 TEST(VectorProduct, CachedAttentionIsTheLastRowOfCausalAttention) {
   test::for_each_target([] {
     for (const int64_t D : {1, 3, 8, 16, 17, 40, 64, 96}) {
-      for (const int64_t count : {1, 2, 9, 70}) {
+      for (const int64_t count : {1, 2, 9, 70, 300}) {
         SCOPED_TRACE(testing::Message() << count << " positions of " << D);
         const std::vector<float> qkv = normal_values(area(count, 3 * D), 1);
         Guarded scores(area(1, count), 1);

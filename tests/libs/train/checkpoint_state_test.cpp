@@ -214,7 +214,7 @@ TEST(CheckpointState, NumbersThatAreNoneAreToldByFileAndKey) {
   }
 }
 
-TEST(CheckpointState, OtherFieldsAreHeldToWhatTheyCanBe) {
+TEST(CheckpointState, OtherFieldsAreCheckedAgainstWhatTheyCanBe) {
   const std::vector<std::pair<const char*, const char*>> changes = {{"/step", "41"},
                                                                     {"/trained_seconds", "-1"},
                                                                     {"/trained_seconds", "\"x\""},

@@ -58,7 +58,7 @@ TEST(TrainerUpdate, TheFirstStepMovesParametersByTheRateOfTheSchedule) {
     untrained.train(options);
     TestRun run;
     run.train(options);
-    EXPECT_NEAR(largest_change(untrained.parameters(), run.parameters()), rate, 1e-3 * rate) << warmup;
+    EXPECT_NEAR(largest_change(untrained.parameters(), run.parameters()), rate, 5e-3 * rate) << warmup;
   }
 }
 

@@ -1,0 +1,63 @@
+#include "apps/pretrain/stop_reporter.h"
+
+#include <gtest/gtest.h>
+
+namespace pretrain {
+namespace {
+
+StepRecord step(uint64_t number) {
+  return {.step = number};
+}
+
+TEST(StopReporter, SaysAtTheStartThatNothingIsLost) {
+  StopSignal stop;
+  StopReporter reporter(stop);
+  EXPECT_EQ(reporter.words().now, "nothing was trained yet");
+  EXPECT_EQ(reporter.words().again, "leaves at once");
+  EXPECT_EQ(reporter.words().left, "left at once; there is no checkpoint yet");
+  reporter.set_checkpoint(1200);
+  EXPECT_EQ(reporter.words().now, "the run stays at step 1,200");
+  EXPECT_EQ(reporter.words().left, "left at once; the last checkpoint is step 1,200");
+}
+
+TEST(StopReporter, SaysWhichStepIsFinishedAndWhatASecondRequestCosts) {
+  StopSignal stop;
+  StopReporter reporter(stop);
+  reporter.on_ready();
+  reporter.on_step(step(81), {});
+  EXPECT_EQ(reporter.words().now, "finishing step 82, then saving");
+  EXPECT_EQ(reporter.words().again, "leaves without saving");
+  EXPECT_EQ(reporter.words().left, "left without saving; there is no checkpoint yet");
+  reporter.on_saved({.step = 80, .ok = true});
+  reporter.on_saved({.step = 81, .ok = false});
+  EXPECT_EQ(reporter.words().left, "left without saving; the last checkpoint is step 80");
+}
+
+TEST(StopReporter, KnowsWhatIsDoneBetweenSteps) {
+  StopSignal stop;
+  StopReporter reporter(stop);
+  reporter.on_ready();
+  reporter.on_step(step(500), {});
+  reporter.on_work(TrainerWork::kEvaluation);
+  EXPECT_EQ(reporter.words().now, "breaking off the evaluation, then saving step 500");
+  reporter.on_work(TrainerWork::kSample);
+  EXPECT_EQ(reporter.words().now, "breaking off the sample, then saving step 500");
+  reporter.on_work(TrainerWork::kSteps);
+  EXPECT_EQ(reporter.words().now, "finishing step 501, then saving");
+}
+
+TEST(StopReporter, KnowsTheLastSaveAndThatItIsOver) {
+  StopSignal stop;
+  StopReporter reporter(stop);
+  reporter.on_ready();
+  reporter.on_finishing(7);
+  EXPECT_EQ(reporter.words().now, "saving step 7");
+  EXPECT_EQ(reporter.words().again, "leaves without saving");
+  reporter.on_saved({.step = 7, .ok = true});
+  reporter.set_saved();
+  EXPECT_EQ(reporter.words().now, "everything is saved");
+  EXPECT_EQ(reporter.words().left, "left at once; the last checkpoint is step 7");
+}
+
+}  // namespace
+}  // namespace pretrain
