@@ -320,8 +320,8 @@ KnownBefore known_before(const Session& s) {
   KnownBefore known;
   if (!s.start.checkpoint || s.branch) return known;
   known.saved = created_at(s.start.checkpoint->manifest);
-  const Path file = s.start.checkpoint->folder / "state.json";
-  const SavedNumbers numbers = parse_state(read_file(file), file.string(), s.start.checkpoint->step);
+  const SavedNumbers numbers =
+      saved_numbers_of(file_of(*s.start.checkpoint, "state.json"), s.start.checkpoint->step);
   if (numbers.run.evaluation) known.evaluation = numbers.run.evaluation->result;
   return known;
 }

@@ -4,12 +4,13 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "libs/base/error.h"
+#include "libs/base/json.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
@@ -116,12 +117,25 @@ std::string joined_list(std::span<const std::string> texts) {
   return fmt::format("{}", fmt::join(texts, "\n"));
 }
 
+namespace {
+
+/// Nothing when it is not a JSON list of texts.
+std::optional<std::vector<std::string>> list_of_texts(const std::string& joined) {
+  try {
+    const nlohmann::json array = parse_json(joined);
+    const auto is_text = [](const nlohmann::json& value) { return value.is_string(); };
+    if (array.is_array() && std::ranges::all_of(array, is_text)) return array.get<std::vector<std::string>>();
+  } catch (const Error&) {  // then it is a path that looks like one
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<std::string> split_list(const std::string& joined) {
   std::vector<std::string> texts;
   if (joined.starts_with('[')) {  // a path that was made absolute does not
-    const auto array = nlohmann::json::parse(joined, nullptr, false);
-    if (array.is_array() && std::ranges::all_of(array, [](const auto& text) { return text.is_string(); }))
-      return array.get<std::vector<std::string>>();
+    if (const auto list = list_of_texts(joined)) return *list;
   }
   for (size_t from = 0; from < joined.size();) {
     const size_t end = std::min(joined.find('\n', from), joined.size());
