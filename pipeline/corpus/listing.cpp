@@ -49,7 +49,10 @@ Input examine_input(const Path& given) {
   std::error_code error;
   const fs::file_status status = fs::status(given, error);
   if (!fs::exists(status))
-    fail(ErrorKind::kData, "corpus {} does not exist or can't be reached; check the path", given.string());
+    fail(ErrorKind::kData,
+         "corpus {} does not exist or can't be reached; check the path, or get text first: "
+         "deploy/fetch-wikipedia.sh downloads Wikipedia",
+         given.string());
   Path path = fs::absolute(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "folder/"
   return {.path = path,
