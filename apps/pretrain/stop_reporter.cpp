@@ -42,8 +42,14 @@ void StopReporter::on_step(const StepRecord& record, const SourceStatus&) {
   step_ = record.step;
 }
 
+void StopReporter::on_save_started(uint64_t step) {
+  const std::lock_guard lock(mutex_);
+  begun_step_ = step;
+}
+
 void StopReporter::on_saved(const SaveResult& result) {
   const std::lock_guard lock(mutex_);
+  begun_step_.reset();
   if (result.ok) saved_step_ = result.step;
 }
 
@@ -80,15 +86,20 @@ std::string StopReporter::what_happens() const {
   return "";
 }
 
+/// The trainer learns between two steps that a save has ended.
+std::string StopReporter::newest_checkpoint() const {
+  if (saved_step_) return fmt::format("the last checkpoint is step {}", format_count(*saved_step_));
+  if (begun_step_)
+    return fmt::format("the first checkpoint, of step {}, may not be complete", format_count(*begun_step_));
+  return "there is no checkpoint yet";
+}
+
 StopWords StopReporter::words() const {
   const std::lock_guard lock(mutex_);
-  const std::string last = saved_step_
-                               ? fmt::format("the last checkpoint is step {}", format_count(*saved_step_))
-                               : "there is no checkpoint yet";
   const bool unsaved = phase_ == Phase::kSteps || phase_ == Phase::kLastSave;
   return {.now = what_happens(),
           .again = unsaved ? "leaves without saving" : "leaves at once",
-          .left = fmt::format("left {}; {}", unsaved ? "without saving" : "at once", last)};
+          .left = fmt::format("left {}; {}", unsaved ? "without saving" : "at once", newest_checkpoint())};
 }
 
 }  // namespace pretrain

@@ -29,12 +29,14 @@ class StopReporter : public TrainObserver {
   void on_ready() override;
   void on_work(TrainerWork work) override;
   void on_step(const StepRecord& record, const SourceStatus& source) override;
+  void on_save_started(uint64_t step) override;
   void on_saved(const SaveResult& result) override;
   void on_finishing(uint64_t step) override;
 
  private:
   enum class Phase { kStart, kSteps, kLastSave, kSummary };
 
+  std::string newest_checkpoint() const;
   std::string what_happens() const;
   std::string what_happens_between_saves() const;
 
@@ -44,6 +46,7 @@ class StopReporter : public TrainObserver {
   TrainerWork work_ = TrainerWork::kSteps;
   uint64_t step_ = 0;                   // the last one that is done
   std::optional<uint64_t> saved_step_;  // of the newest checkpoint
+  std::optional<uint64_t> begun_step_;  // of a save that is not known to have ended
 };
 
 }  // namespace pretrain

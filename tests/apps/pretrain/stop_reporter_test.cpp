@@ -28,6 +28,9 @@ TEST(StopReporter, SaysWhichStepIsFinishedAndWhatASecondRequestCosts) {
   EXPECT_EQ(reporter.words().now, "finishing step 82, then saving");
   EXPECT_EQ(reporter.words().again, "leaves without saving");
   EXPECT_EQ(reporter.words().left, "left without saving; there is no checkpoint yet");
+  reporter.on_save_started(0);
+  EXPECT_EQ(reporter.words().left,
+            "left without saving; the first checkpoint, of step 0, may not be complete");
   reporter.on_saved({.step = 80, .ok = true});
   reporter.on_saved({.step = 81, .ok = false});
   EXPECT_EQ(reporter.words().left, "left without saving; the last checkpoint is step 80");
