@@ -470,6 +470,7 @@ void run_session(const SessionRequest& request, StopSignal& stop) {
     begin_or_continue(s, state, request, stop.token());
   }
   if (s.start.checkpoint && !s.branch) stopping.set_checkpoint(s.start.checkpoint->step);
+  if (s.branch && !s.branch->weights_only) stopping.set_step(s.start.checkpoint->step);
   train(s, stop, stopping);
 }
 

@@ -12,6 +12,11 @@ StopReporter::~StopReporter() {
   stop_.set_words({});
 }
 
+void StopReporter::set_step(uint64_t step) {
+  const std::lock_guard lock(mutex_);
+  step_ = step;
+}
+
 void StopReporter::set_checkpoint(uint64_t step) {
   const std::lock_guard lock(mutex_);
   step_ = step;

@@ -18,6 +18,8 @@ class StopReporter : public TrainObserver {
   StopReporter(const StopReporter&) = delete;
   StopReporter& operator=(const StopReporter&) = delete;
 
+  /// The run continues after this step, of which it has no checkpoint of its own.
+  void set_step(uint64_t step);
   /// The run continues from this checkpoint.
   void set_checkpoint(uint64_t step);
   /// All is saved; what follows is the summary.

@@ -36,6 +36,16 @@ TEST(StopReporter, SaysWhichStepIsFinishedAndWhatASecondRequestCosts) {
   EXPECT_EQ(reporter.words().left, "left without saving; the last checkpoint is step 80");
 }
 
+/// A branch has its parent's steps, but no checkpoint of its own yet.
+TEST(StopReporter, CountsTheStepsOfABranchFromItsParents) {
+  StopSignal stop;
+  StopReporter reporter(stop);
+  reporter.set_step(300);
+  EXPECT_EQ(reporter.words().now, "nothing was trained yet");
+  reporter.on_ready();
+  EXPECT_EQ(reporter.words().now, "finishing step 301, then saving");
+}
+
 TEST(StopReporter, KnowsWhatIsDoneBetweenSteps) {
   StopSignal stop;
   StopReporter reporter(stop);
