@@ -133,6 +133,11 @@ void Console::on_sample(uint64_t step, const float* parameters) {
            printable(write_sample(step, parameters), LineBreaks::kKeep));
 }
 
+/// What it shows does not change any more.
+void Console::on_finishing(uint64_t) {
+  clear_live_line();
+}
+
 void Console::on_saved(const SaveResult& result) {
   if (!result.ok) return;  // the trainer has told
   last_saved_ = Clock::now();

@@ -44,6 +44,7 @@ class Console : public TrainObserver {
   void on_evaluation(uint64_t step, const EvaluationResult& result) override;
   void on_sample(uint64_t step, const float* parameters) override;
   void on_saved(const SaveResult& result) override;
+  void on_finishing(uint64_t step) override;
 
  private:
   using Clock = std::chrono::steady_clock;
