@@ -119,7 +119,8 @@ TEST(LoaderStatus, CountsDocumentsAndSkips) {
   folder.write("damaged.jsonl", "{\"text\": \"one line of text\"}\n{\"text\": broken}\n");
   LoaderOptions options = small_loader(folder.path());
   options.assembler.epochs = 1;
-  SkipLog log(real_file_system(), folder / "skipped.log");
+  const TempFolder state;
+  SkipLog log(real_file_system(), state / "skipped.jsonl");
   options.skip_log = &log;
   Session session(options, 4);
   session.take(10'000);
@@ -128,7 +129,7 @@ TEST(LoaderStatus, CountsDocumentsAndSkips) {
   EXPECT_EQ(status.queue_capacity, 6u);
   EXPECT_EQ(status.buffer_capacity, 400u);
   EXPECT_EQ(status.buffered_sequences, 0u);
-  const auto record = nlohmann::json::parse(read_file(folder / "skipped.log"));
+  const auto record = nlohmann::json::parse(read_file(state / "skipped.jsonl"));
   EXPECT_EQ(record.at("file"), "damaged.jsonl");
   EXPECT_EQ(record.at("epoch"), 0);
   EXPECT_EQ(status.skips.at(record.at("reason").get<std::string>()), 1u);
