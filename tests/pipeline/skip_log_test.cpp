@@ -146,6 +146,19 @@ TEST_F(SkipLogTest, CountsWritesThatFailAndGoesOn) {
   EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
 }
 
+TEST_F(SkipLogTest, TakesTheBeginningOfALineThatFailedAway) {
+  test::FaultyFileSystem files;
+  const auto log = open_log(files, path_, 0);
+  files.set_fault(
+      {.kind = test::Fault::Kind::kShortWrite, .code = ENOSPC, .first_call = files.call_count() + 1});
+  log->add({"shard", 1, "empty", ""}, 0);
+  EXPECT_EQ(log->failed_writes(), 1u);
+  log->add({"shard", 1, "empty", ""}, 1);
+  ASSERT_EQ(records_of(path_).size(), 1u);
+  EXPECT_EQ(records_of(path_)[0].at("epoch"), 1) << "it is written once it can be";
+  EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
+}
+
 TEST_F(SkipLogTest, CountsWhatAFileThatCannotBeOpenedMisses) {
   const Path path = folder_.path() / "missing" / "skipped.jsonl";
   const auto log = open_log(real_file_system(), path, 0);
