@@ -69,10 +69,11 @@ Generator::Generator(Compute& compute, const ModelConfig& config, const Paramete
   mixed_ = Buffer<float>(C);
   wide_ = Buffer<float>(static_cast<size_t>(config.d_ff));
   scores_ = Buffer<float>(T * static_cast<size_t>(config.heads));
-  scratch_ = Buffer<float>(std::max({vector_product_scratch_floats(config.d_model, 3 * config.d_model),
-                                     vector_product_scratch_floats(config.d_model, config.d_model),
-                                     vector_product_scratch_floats(config.d_model, config.d_ff),
-                                     vector_product_scratch_floats(config.d_ff, config.d_model)}));
+  size_t scratch = 0;
+  for (const LinearParameters& at : layout.layers().front().linears()) {
+    scratch = std::max(scratch, vector_product_scratch_floats(at.in, at.out));
+  }
+  scratch_ = Buffer<float>(scratch);
   logits_ = Buffer<float>(static_cast<size_t>(config.vocabulary));
 }
 
@@ -88,7 +89,7 @@ std::span<const float> Generator::feed(uint32_t token) {
     for (const uint32_t t : recent) step(t);
   }
   step(token);
-  norm(layout_.final_norm_gain(), layout_.final_norm_bias());
+  norm(layout_.final_norm());
   matrix_times_vector(compute_, parameter(layout_.token_embedding()), normed_.data(), config_.vocabulary,
                       config_.d_model, logits_.data());
   return logits_.span();
@@ -107,21 +108,29 @@ void Generator::step(uint32_t token) {
   }
 }
 
-void Generator::norm(size_t gain, size_t bias) {
+void Generator::norm(const NormParameters& at) {
   float mean = 0;
   float rstd = 0;
-  layer_norm_forward(compute_, x_.data(), parameter(gain), parameter(bias), 1, config_.d_model,
+  layer_norm_forward(compute_, x_.data(), parameter(at.gain), parameter(at.bias), 1, config_.d_model,
                      normed_.data(), &mean, &rstd);
 }
 
+void Generator::linear(const LinearParameters& at, const float* x, float* out) {
+  vector_times_matrix(compute_, x, parameter(at.weight), parameter(at.bias), at.in, at.out, scratch_.data(),
+                      out);
+}
+
+void Generator::add_to_residual(const Buffer<float>& branch) {
+  for (size_t c = 0; c < x_.size(); ++c) x_[c] += branch[c];
+}
+
 void Generator::attention_layer(size_t layer) {
-  const BlockOffsets& at = layout_.blocks()[layer];
+  const AttentionParameters& at = layout_.layers()[layer].attention;
   const int64_t C = config_.d_model;
   const int64_t D = config_.head_size();
   const auto count = static_cast<int64_t>(tokens_.size());
-  norm(at.norm1_gain, at.norm1_bias);
-  vector_times_matrix(compute_, normed_.data(), parameter(at.qkv_weight), parameter(at.qkv_bias), C, 3 * C,
-                      scratch_.data(), qkv_.data());
+  norm(at.norm);
+  linear(at.qkv, normed_.data(), qkv_.data());
   std::copy_n(qkv_.data() + C, C, keys_[layer].data() + (count - 1) * C);
   std::copy_n(qkv_.data() + 2 * C, C, values_[layer].data() + (count - 1) * C);
   compute_.parallel_for(static_cast<size_t>(config_.heads), [&](size_t head) {
@@ -129,21 +138,17 @@ void Generator::attention_layer(size_t layer) {
     attend_cached(qkv_.data() + h * D, keys_[layer].data() + h * D, values_[layer].data() + h * D, C, count,
                   D, scores_.data() + h * config_.context, mixed_.data() + h * D);
   });
-  vector_times_matrix(compute_, mixed_.data(), parameter(at.attention_weight), parameter(at.attention_bias),
-                      C, C, scratch_.data(), normed_.data());
-  for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
+  linear(at.output, mixed_.data(), normed_.data());
+  add_to_residual(normed_);
 }
 
 void Generator::mlp_layer(size_t layer) {
-  const BlockOffsets& at = layout_.blocks()[layer];
-  const int64_t C = config_.d_model;
-  norm(at.norm2_gain, at.norm2_bias);
-  vector_times_matrix(compute_, normed_.data(), parameter(at.up_weight), parameter(at.up_bias), C,
-                      config_.d_ff, scratch_.data(), wide_.data());
+  const MlpParameters& at = layout_.layers()[layer].mlp;
+  norm(at.norm);
+  linear(at.up, normed_.data(), wide_.data());
   gelu_forward(compute_, wide_.data(), wide_.size(), wide_.data());
-  vector_times_matrix(compute_, wide_.data(), parameter(at.down_weight), parameter(at.down_bias),
-                      config_.d_ff, C, scratch_.data(), normed_.data());
-  for (size_t c = 0; c < x_.size(); ++c) x_[c] += normed_[c];
+  linear(at.down, wide_.data(), normed_.data());
+  add_to_residual(normed_);
 }
 
 }  // namespace pretrain

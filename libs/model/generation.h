@@ -41,7 +41,10 @@ class Generator {
   void step(uint32_t token);
   void attention_layer(size_t layer);
   void mlp_layer(size_t layer);
-  void norm(size_t gain, size_t bias);
+  void norm(const NormParameters& at);
+  /// out = x W + b. Shapes: x [in], out [out].
+  void linear(const LinearParameters& at, const float* x, float* out);
+  void add_to_residual(const Buffer<float>& branch);
   const float* parameter(size_t offset) const { return parameters_ + offset; }
 
   Compute& compute_;

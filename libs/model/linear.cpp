@@ -2,30 +2,33 @@
 
 namespace pretrain {
 
-Linear::Linear(Compute& compute, int64_t M, int64_t in, int64_t out, const Options& options)
-    : compute_(compute), M_(M), in_(in), out_(out), weight_(options.precision, in, out) {
-  if (options.training) weight_transposed_ = PackedMatrix(options.precision, out, in);
+Linear::Linear(PassContext& context, const LinearParameters& at)
+    : c_(context), at_(at), weight_(context.shape.precision, at.in, at.out) {
+  if (context.shape.training) weight_transposed_ = PackedMatrix(context.shape.precision, at.out, at.in);
 }
 
-void Linear::pack(const float* W) {
-  weight_.pack(compute_, W, out_);
-  if (weight_transposed_.K() > 0) weight_transposed_.pack_transposed(compute_, W, out_);
+void Linear::pack() {
+  const float* W = c_.parameter(at_.weight);
+  weight_.pack(c_.compute, W, at_.out);
+  if (c_.shape.training) weight_transposed_.pack_transposed(c_.compute, W, at_.out);
 }
 
-void Linear::forward(const ConstOperand& x, const float* b, float* y, Epilogue then) {
-  then.bias = b;
-  product(compute_, M_, {x, in_}, weight_, y, then);
+void Linear::forward(const ConstOperand& x, float* y, Epilogue then) {
+  then.bias = c_.parameter(at_.bias);
+  product(c_.compute, c_.M, {x, at_.in}, weight_, y, then);
 }
 
 void Linear::backward_input(const float* dy, float* dx, const Epilogue& then) {
-  product(compute_, M_, {dy, out_}, weight_transposed_, dx, then);
+  product(c_.compute, c_.M, {dy, at_.out}, weight_transposed_, dx, then);
 }
 
-void Linear::backward_parameters(const ConstOperand& x, const float* dy, bool accumulate, float* dW,
-                                 float* db, PackedMatrix& packed) {
-  packed.reshape(M_, out_);
-  packed.pack_and_sum(compute_, dy, out_, accumulate, db);
-  product(compute_, in_, MatrixView(x, in_).transposed(), packed, dW, {.added = accumulate ? dW : nullptr});
+void Linear::backward_parameters(const ConstOperand& x, const float* dy, const GradientSink& gradients) {
+  float* dW = gradients.values + at_.weight;
+  PackedMatrix& packed = c_.packed_gradient;
+  packed.reshape(c_.M, at_.out);
+  packed.pack_and_sum(c_.compute, dy, at_.out, gradients.accumulate, gradients.values + at_.bias);
+  product(c_.compute, at_.in, MatrixView(x, at_.in).transposed(), packed, dW,
+          {.added = gradients.accumulate ? dW : nullptr});
 }
 
 }  // namespace pretrain

@@ -1,37 +1,42 @@
 #pragma once
-// A linear layer y = x W + b over a fixed number of rows, with its weights packed for both directions.
+// A linear layer y = x W + b over the positions of a pass, with its weights packed for both directions.
 
 #include <cstdint>
 
+#include "libs/model/parameters.h"
+#include "libs/model/pass_context.h"
 #include "libs/tensor/gemm.h"
 
 namespace pretrain {
 
+/// Where a product is summed up whose result is kept: in its place, or where its gradient will be if it is
+/// rounded.
+inline float* sums_of(const Operand& kept, float* gradient) {
+  return kept.precision() == Precision::kFloat32 ? kept.floats() : gradient;
+}
+
 /// Shapes: x [M, in], W [in, out], b [out], y [M, out]. Single-owner.
 class Linear {
  public:
-  struct Options {
-    Precision precision = Precision::kFloat32;
-    bool training = true;  ///< only then has it a backward pass
-  };
-  Linear(Compute& compute, int64_t M, int64_t in, int64_t out, const Options& options);
+  /// Has a backward pass if the pass is one of training.
+  Linear(PassContext& context, const LinearParameters& at);
 
-  /// Packs W for its passes. To be called after each change of W.
-  void pack(const float* W);
+  /// Packs W for its passes. To be called after each change of the parameters in use.
+  void pack();
 
-  /// y = x W + b, then what `then` asks for besides the bias. Aliasing: y is neither x nor then.added.
-  void forward(const ConstOperand& x, const float* b, float* y, Epilogue then = {});
+  /// y = x W + b, then what `then` asks for besides the bias.
+  /// Aliasing: y is neither x nor then.added.
+  void forward(const ConstOperand& x, float* y, Epilogue then = {});
 
   /// dx = dy W^T, then what `then` asks for.
   void backward_input(const float* dy, float* dx, const Epilogue& then = {});
 
-  /// dW (+)= x^T dy;  db (+)= column sums of dy. `packed` is scratch with room for [M, out].
-  void backward_parameters(const ConstOperand& x, const float* dy, bool accumulate, float* dW, float* db,
-                           PackedMatrix& packed);
+  /// dW (+)= x^T dy;  db (+)= column sums of dy.
+  void backward_parameters(const ConstOperand& x, const float* dy, const GradientSink& gradients);
 
  private:
-  Compute& compute_;
-  int64_t M_, in_, out_;
+  PassContext& c_;
+  LinearParameters at_;
   PackedMatrix weight_;             // [in, out]
   PackedMatrix weight_transposed_;  // [out, in], training only
 };

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "libs/base/check.h"
-#include "libs/model/linear.h"
 #include "libs/model/parameters.h"
+#include "libs/model/pass_memory.h"
 #include "libs/tensor/attention.h"
 
 namespace pretrain {
@@ -16,16 +16,16 @@ uint64_t bytes_of(size_t floats) {
   return (floats * sizeof(float) + kCacheLine - 1) / kCacheLine * kCacheLine;
 }
 
-uint64_t packed_bytes(const PassShape& s) {
-  const ModelConfig& c = s.config;
+uint64_t packed_bytes(const PassShape& s, const ParameterLayout& layout) {
   const auto weight = [&](int64_t in, int64_t out) {  // once for each direction
     return bytes_of(PackedMatrix::size_words(s.precision, in, out)) +
            bytes_of(PackedMatrix::size_words(s.precision, out, in));
   };
-  const uint64_t layer = weight(c.d_model, 3 * c.d_model) + weight(c.d_model, c.d_model) +
-                         weight(c.d_model, c.d_ff) + weight(c.d_ff, c.d_model);
-  return static_cast<uint64_t>(c.layers) * layer + weight(c.d_model, c.vocabulary) +
-         bytes_of(packed_gradient_words(s));
+  uint64_t bytes = weight(s.config.d_model, s.config.vocabulary) + bytes_of(packed_gradient_words(s));
+  for (const LayerParameters& layer : layout.layers()) {
+    for (const LinearParameters& linear : layer.linears()) bytes += weight(linear.in, linear.out);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -38,9 +38,10 @@ int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens) {
 MemoryPlan plan_memory(const PassShape& shape, int threads) {
   PRETRAIN_CHECK(shape.training, "only training is planned");
   const ModelConfig& c = shape.config;
+  const ParameterLayout layout(c);
   const auto slots = static_cast<size_t>(threads);
-  return {.parameters = 4 * bytes_of(ParameterLayout(c).flat_size()),
-          .packed = packed_bytes(shape),
+  return {.parameters = 4 * bytes_of(layout.flat_size()),
+          .packed = packed_bytes(shape, layout),
           .activations = bytes_of(PassMemory::size_floats(shape)),
           .scratch = bytes_of(slots * Compute::kScratchFloats) +
                      bytes_of(slots * CausalAttention::scratch_floats(c.context, c.head_size()))};

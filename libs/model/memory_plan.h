@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "libs/model/activations.h"
+#include "libs/model/pass_shape.h"
 
 namespace pretrain {
 

@@ -19,32 +19,36 @@ ParameterLayout::ParameterLayout(const ModelConfig& config) {
   const int64_t C = config.d_model;
   token_embedding_ = add("transformer.wte.weight", {config.vocabulary, C}, true, 0, kStandardDeviation);
   position_embedding_ = add("transformer.wpe.weight", {config.context, C}, false, 0, kStandardDeviation);
-  for (int64_t layer = 0; layer < config.layers; ++layer) blocks_.push_back(add_block(config, layer));
-  final_norm_gain_ = add("transformer.ln_f.weight", {C}, false, 1, 0);
-  final_norm_bias_ = add("transformer.ln_f.bias", {C}, false, 0, 0);
+  for (int64_t layer = 0; layer < config.layers; ++layer) layers_.push_back(add_layer(config, layer));
+  final_norm_ = add_norm("transformer.ln_f", C);
 }
 
-BlockOffsets ParameterLayout::add_block(const ModelConfig& config, int64_t layer) {
+NormParameters ParameterLayout::add_norm(const std::string& name, int64_t C) {
+  return {.gain = add(name + ".weight", {C}, false, 1, 0), .bias = add(name + ".bias", {C}, false, 0, 0)};
+}
+
+LinearParameters ParameterLayout::add_linear(const std::string& name, int64_t in, int64_t out,
+                                             float initial_std) {
+  return {.in = in,
+          .out = out,
+          .weight = add(name + ".weight", {in, out}, true, 0, initial_std),
+          .bias = add(name + ".bias", {out}, false, 0, 0)};
+}
+
+LayerParameters ParameterLayout::add_layer(const ModelConfig& config, int64_t layer) {
   const int64_t C = config.d_model;
   const int64_t F = config.d_ff;
   // What is added to the residual stream starts smaller, so that its variance does not grow with depth.
   // Source: Radford et al., "Language Models are Unsupervised Multitask Learners", section 2.3.
   const float residual_std = kStandardDeviation / std::sqrt(2.0F * static_cast<float>(config.layers));
   const auto name = [&](const char* part) { return fmt::format("transformer.h.{}.{}", layer, part); };
-  BlockOffsets block{};
-  block.norm1_gain = add(name("ln_1.weight"), {C}, false, 1, 0);
-  block.norm1_bias = add(name("ln_1.bias"), {C}, false, 0, 0);
-  block.qkv_weight = add(name("attn.c_attn.weight"), {C, 3 * C}, true, 0, kStandardDeviation);
-  block.qkv_bias = add(name("attn.c_attn.bias"), {3 * C}, false, 0, 0);
-  block.attention_weight = add(name("attn.c_proj.weight"), {C, C}, true, 0, residual_std);
-  block.attention_bias = add(name("attn.c_proj.bias"), {C}, false, 0, 0);
-  block.norm2_gain = add(name("ln_2.weight"), {C}, false, 1, 0);
-  block.norm2_bias = add(name("ln_2.bias"), {C}, false, 0, 0);
-  block.up_weight = add(name("mlp.c_fc.weight"), {C, F}, true, 0, kStandardDeviation);
-  block.up_bias = add(name("mlp.c_fc.bias"), {F}, false, 0, 0);
-  block.down_weight = add(name("mlp.c_proj.weight"), {F, C}, true, 0, residual_std);
-  block.down_bias = add(name("mlp.c_proj.bias"), {C}, false, 0, 0);
-  return block;
+  // The order of initialisers is the order of evaluation, and so that of the tensors in the flat array.
+  return {.attention = {.norm = add_norm(name("ln_1"), C),
+                        .qkv = add_linear(name("attn.c_attn"), C, 3 * C, kStandardDeviation),
+                        .output = add_linear(name("attn.c_proj"), C, C, residual_std)},
+          .mlp = {.norm = add_norm(name("ln_2"), C),
+                  .up = add_linear(name("mlp.c_fc"), C, F, kStandardDeviation),
+                  .down = add_linear(name("mlp.c_proj"), F, C, residual_std)}};
 }
 
 size_t ParameterLayout::add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value,

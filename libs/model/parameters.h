@@ -3,6 +3,7 @@
 // moments have the same layout. Names and shapes are those of GPT2LMHeadModel, so that a checkpoint opens
 // elsewhere as it is.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,14 +24,40 @@ struct ParameterInfo {
   float initial_std = 0;    ///< ... or, when positive, normal with this standard deviation
 };
 
-/// Offsets of one layer's tensors. Linear weights are stored [in, out].
-struct BlockOffsets {
-  size_t norm1_gain, norm1_bias;            // [C]
-  size_t qkv_weight, qkv_bias;              // [C, 3C], [3C]
-  size_t attention_weight, attention_bias;  // [C, C], [C]
-  size_t norm2_gain, norm2_bias;            // [C]
-  size_t up_weight, up_bias;                // [C, F], [F]
-  size_t down_weight, down_bias;            // [F, C], [C]
+/// Where a norm's tensors are in the flat array.
+struct NormParameters {
+  size_t gain, bias;  // [C]
+};
+
+/// Where a linear layer's tensors are, and their sizes.
+struct LinearParameters {
+  int64_t in, out;
+  size_t weight;  // [in, out]
+  size_t bias;    // [out]
+};
+
+/// The attention half of a layer.
+struct AttentionParameters {
+  NormParameters norm;
+  LinearParameters qkv;     // C to 3C
+  LinearParameters output;  // C to C
+};
+
+/// The MLP half of a layer.
+struct MlpParameters {
+  NormParameters norm;
+  LinearParameters up;    // C to F
+  LinearParameters down;  // F to C
+};
+
+struct LayerParameters {
+  AttentionParameters attention;
+  MlpParameters mlp;
+
+  /// All products with weights of the layer, in the order of the forward pass.
+  std::array<LinearParameters, 4> linears() const {
+    return {attention.qkv, attention.output, mlp.up, mlp.down};
+  }
 };
 
 /// Where everything is. Immutable.
@@ -39,11 +66,10 @@ class ParameterLayout {
   explicit ParameterLayout(const ModelConfig& config);
 
   const std::vector<ParameterInfo>& tensors() const { return tensors_; }
-  const std::vector<BlockOffsets>& blocks() const { return blocks_; }
+  const std::vector<LayerParameters>& layers() const { return layers_; }
   size_t token_embedding() const { return token_embedding_; }        // [V, C], also the output head
   size_t position_embedding() const { return position_embedding_; }  // [T, C]
-  size_t final_norm_gain() const { return final_norm_gain_; }        // [C]
-  size_t final_norm_bias() const { return final_norm_bias_; }        // [C]
+  const NormParameters& final_norm() const { return final_norm_; }
 
   /// Elements of the flat array, padding between tensors included.
   size_t flat_size() const { return flat_size_; }
@@ -55,14 +81,15 @@ class ParameterLayout {
  private:
   size_t add(std::string name, std::vector<int64_t> shape, bool decays, float initial_value,
              float initial_std);
-  BlockOffsets add_block(const ModelConfig& config, int64_t layer);
+  NormParameters add_norm(const std::string& name, int64_t C);
+  LinearParameters add_linear(const std::string& name, int64_t in, int64_t out, float initial_std);
+  LayerParameters add_layer(const ModelConfig& config, int64_t layer);
 
   std::vector<ParameterInfo> tensors_;
-  std::vector<BlockOffsets> blocks_;
+  std::vector<LayerParameters> layers_;
   size_t token_embedding_ = 0;
   size_t position_embedding_ = 0;
-  size_t final_norm_gain_ = 0;
-  size_t final_norm_bias_ = 0;
+  NormParameters final_norm_{};
   size_t flat_size_ = 0;
   size_t parameter_count_ = 0;
 };

@@ -1,6 +1,8 @@
 #pragma once
 // The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed
-// shape. Letters: B rows, T context, M = B*T, C d_model, F d_ff, V vocabulary, H heads, L layers.
+// shape. It walks the residual stream from part to part; each part (input_embedding.h, attention_block.h,
+// mlp_block.h, output_head.h) has its own forward and backward pass, parameters and tensors.
+// Letters: B rows, T context, M = B*T, C d_model, V vocabulary, L layers.
 
 #include <cstdint>
 #include <functional>
@@ -8,24 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "libs/model/activations.h"
-#include "libs/model/config.h"
-#include "libs/model/linear.h"
+#include "libs/model/attention_block.h"
+#include "libs/model/input_embedding.h"
+#include "libs/model/mlp_block.h"
+#include "libs/model/output_head.h"
 #include "libs/model/parameters.h"
+#include "libs/model/pass_context.h"
+#include "libs/model/pass_memory.h"
 #include "libs/tensor/attention.h"
 
 namespace pretrain {
-
-/// Seconds that a pass spent; `loss` is part of forward and backward.
-struct PassSeconds {
-  double forward = 0;
-  double backward = 0;
-  double loss = 0;
-};
-
-/// Is shown each tensor of a pass as soon as it is made, under a name such as "attention_out", and may change
-/// it. For checks: it finds where numbers go wrong, and tests inject faults with it.
-using TensorProbe = std::function<void(std::string_view name, std::span<float> values)>;
 
 /// One model with its activations for micro-batches of B rows. All memory is allocated in the constructor.
 /// Single-owner. Repeatability: results do not depend on the number of threads.
@@ -37,8 +31,8 @@ class Transformer {
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
-  int64_t rows() const { return B_; }
-  int64_t context() const { return T_; }
+  int64_t rows() const { return context_.shape.rows; }
+  int64_t context() const { return context_.config.context; }
   const ParameterLayout& layout() const { return layout_; }
 
   /// Takes over parameters for the passes that follow: keeps the pointer and packs the matrices.
@@ -54,7 +48,7 @@ class Transformer {
   double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
                           bool accumulate, float* gradients);
 
-  void set_probe(TensorProbe probe) { probe_ = std::move(probe); }
+  void set_probe(TensorProbe probe) { context_.probe = std::move(probe); }
 
   /// Time spent in passes since the last call.
   PassSeconds take_seconds();
@@ -64,47 +58,23 @@ class Transformer {
   void logits(float* logits);
 
  private:
-  /// The products of one layer.
   struct Layer {
-    Layer(Compute& compute, const PassShape& shape);
-    Layer(Compute& compute, const ModelConfig& config, int64_t M, const Linear::Options& options);
-    Linear qkv, attention, up, down;
+    AttentionBlock attention;
+    MlpBlock mlp;
   };
 
   void forward(const uint32_t* inputs);
-  void forward_layer(size_t index);
-  void forward_attention(size_t index);
-  void forward_up(size_t index);
-  double head(const int32_t* targets, float gradient_scale, bool accumulate, float* gradients);
-  void head_chunk_backward(int64_t first, int64_t rows, bool accumulate, float* gradients);
-  void backward(const uint32_t* inputs, bool accumulate, float* gradients);
+  void backward(const uint32_t* inputs, const GradientSink& gradients);
   void restore_layer(size_t index);
-  void backward_mlp(size_t index, bool accumulate, float* gradients);
-  void backward_attention(size_t index, bool accumulate, float* gradients);
 
-  void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1);
-  void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns);
-  void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns, int64_t ld);
-
-  const float* parameter(size_t offset) const { return parameters_ + offset; }
-
-  Compute& compute_;
-  ModelConfig config_;
   ParameterLayout layout_;
-  int64_t B_, T_, M_, C_, F_, V_;
-  const float* parameters_ = nullptr;
-
-  PassShape shape_;  // of config_
-  CausalAttention attention_;
-  std::vector<Layer> layers_;
-  int64_t head_rows_;             // rows of one chunk of logits
-  PackedMatrix head_weight_;      // [C, V]
-  PackedMatrix head_transposed_;  // [V, C], training only
-  PackedMatrix packed_gradient_;  // of a layer's output, for the product with its input; training only
+  PassContext context_;
   PassMemory memory_;
   const PassTensors& t_;
-  PassSeconds seconds_;
-  TensorProbe probe_;
+  CausalAttention attention_;
+  InputEmbedding embedding_;
+  std::vector<Layer> layers_;
+  OutputHead head_;
 };
 
 }  // namespace pretrain

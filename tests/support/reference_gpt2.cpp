@@ -39,12 +39,12 @@ class ReferenceModel {
 
   Matrix logits() {
     Matrix x = embedded();
-    for (const BlockOffsets& at : layout_.blocks()) {
+    for (const LayerParameters& at : layout_.layers()) {
       blocks_.push_back(block(std::move(x), at));
       x = output_of(blocks_.back(), at);
     }
     final_ = std::move(x);
-    hidden_ = norm(final_, layout_.final_norm_gain(), layout_.final_norm_bias());
+    hidden_ = norm(final_, layout_.final_norm());
     return reference::linear_transposed(hidden_, embedding(), M_, c_.vocabulary, c_.d_model);
   }
 
@@ -56,9 +56,9 @@ class ReferenceModel {
     Matrix dx = reference::linear(dlogits, embedding(), {}, M_, C, c_.vocabulary);
     add_at(layout_.token_embedding(),
            reference::linear(transposed(dlogits, M_, c_.vocabulary), hidden_, {}, c_.vocabulary, C, M_));
-    dx = norm_backward(dx, final_, layout_.final_norm_gain(), layout_.final_norm_bias());
+    dx = norm_backward(dx, final_, layout_.final_norm());
     for (size_t left = blocks_.size(); left > 0; --left)
-      block_backward(dx, blocks_[left - 1], layout_.blocks()[left - 1]);
+      block_backward(dx, blocks_[left - 1], layout_.layers()[left - 1]);
     embed_backward(dx);
     return gradients_;
   }
@@ -69,11 +69,11 @@ class ReferenceModel {
     return Matrix(begin, begin + count);
   }
   Matrix embedding() const { return slice(layout_.token_embedding(), c_.vocabulary * c_.d_model); }
-  Matrix norm(const Matrix& x, size_t gain, size_t bias) const {
-    return reference::layer_norm(x, slice(gain, c_.d_model), slice(bias, c_.d_model), M_, c_.d_model);
+  Matrix norm(const Matrix& x, const NormParameters& at) const {
+    return reference::layer_norm(x, slice(at.gain, c_.d_model), slice(at.bias, c_.d_model), M_, c_.d_model);
   }
-  Matrix linear(const Matrix& x, size_t weight, size_t bias, int64_t in, int64_t out) const {
-    return reference::linear(x, slice(weight, in * out), slice(bias, out), M_, out, in);
+  Matrix linear(const Matrix& x, const LinearParameters& at) const {
+    return reference::linear(x, slice(at.weight, at.in * at.out), slice(at.bias, at.out), M_, at.out, at.in);
   }
 
   size_t token_row(int64_t m) const {
@@ -92,22 +92,21 @@ class ReferenceModel {
     return x;
   }
 
-  Block block(Matrix x, const BlockOffsets& at) const {
-    const int64_t C = c_.d_model;
+  Block block(Matrix x, const LayerParameters& at) const {
     Block b{.x = std::move(x)};
-    b.normed1 = norm(b.x, at.norm1_gain, at.norm1_bias);
-    b.qkv = linear(b.normed1, at.qkv_weight, at.qkv_bias, C, 3 * C);
+    b.normed1 = norm(b.x, at.attention.norm);
+    b.qkv = linear(b.normed1, at.attention.qkv);
     b.mixed = reference::causal_attention(b.qkv, M_ / c_.context, c_.context, c_.heads, c_.head_size());
     b.middle = b.x;
-    add(b.middle, linear(b.mixed, at.attention_weight, at.attention_bias, C, C));
-    b.normed2 = norm(b.middle, at.norm2_gain, at.norm2_bias);
-    b.up = linear(b.normed2, at.up_weight, at.up_bias, C, c_.d_ff);
+    add(b.middle, linear(b.mixed, at.attention.output));
+    b.normed2 = norm(b.middle, at.mlp.norm);
+    b.up = linear(b.normed2, at.mlp.up);
     b.activated = reference::gelu(b.up);
     return b;
   }
-  Matrix output_of(const Block& b, const BlockOffsets& at) const {
+  Matrix output_of(const Block& b, const LayerParameters& at) const {
     Matrix out = b.middle;
-    add(out, linear(b.activated, at.down_weight, at.down_bias, c_.d_ff, c_.d_model));
+    add(out, linear(b.activated, at.mlp.down));
     return out;
   }
 
@@ -115,30 +114,29 @@ class ReferenceModel {
     for (size_t i = 0; i < values.size(); ++i) gradients_[offset + i] += values[i];
   }
   /// y = x W + b: stores dW = x^T dy and db, returns dx = dy W^T.
-  Matrix linear_backward(const Matrix& dy, const Matrix& x, size_t weight, size_t bias, int64_t in,
-                         int64_t out) {
-    add_at(weight, reference::linear(transposed(x, M_, in), dy, {}, in, out, M_));
-    for (int64_t m = 0; m < M_; ++m) add_at(bias, Matrix(dy.begin() + m * out, dy.begin() + (m + 1) * out));
-    return reference::linear_transposed(dy, slice(weight, in * out), M_, in, out);
+  Matrix linear_backward(const Matrix& dy, const Matrix& x, const LinearParameters& at) {
+    add_at(at.weight, reference::linear(transposed(x, M_, at.in), dy, {}, at.in, at.out, M_));
+    for (int64_t m = 0; m < M_; ++m)
+      add_at(at.bias, Matrix(dy.begin() + m * at.out, dy.begin() + (m + 1) * at.out));
+    return reference::linear_transposed(dy, slice(at.weight, at.in * at.out), M_, at.in, at.out);
   }
-  Matrix norm_backward(const Matrix& dy, const Matrix& x, size_t gain, size_t bias) {
-    auto d = reference::layer_norm_backward(dy, x, slice(gain, c_.d_model), M_, c_.d_model);
-    add_at(gain, d.gamma);
-    add_at(bias, d.beta);
+  Matrix norm_backward(const Matrix& dy, const Matrix& x, const NormParameters& at) {
+    auto d = reference::layer_norm_backward(dy, x, slice(at.gain, c_.d_model), M_, c_.d_model);
+    add_at(at.gain, d.gamma);
+    add_at(at.bias, d.beta);
     return std::move(d.x);
   }
   /// dx is the gradient of the block's output on entry, that of its input on return.
-  void block_backward(Matrix& dx, const Block& b, const BlockOffsets& at) {
-    const int64_t C = c_.d_model;
-    const Matrix dactivated = linear_backward(dx, b.activated, at.down_weight, at.down_bias, c_.d_ff, C);
+  void block_backward(Matrix& dx, const Block& b, const LayerParameters& at) {
+    const Matrix dactivated = linear_backward(dx, b.activated, at.mlp.down);
     const Matrix dup = reference::gelu_backward(dactivated, b.up);
-    const Matrix dnormed2 = linear_backward(dup, b.normed2, at.up_weight, at.up_bias, C, c_.d_ff);
-    add(dx, norm_backward(dnormed2, b.middle, at.norm2_gain, at.norm2_bias));
-    const Matrix dmixed = linear_backward(dx, b.mixed, at.attention_weight, at.attention_bias, C, C);
+    const Matrix dnormed2 = linear_backward(dup, b.normed2, at.mlp.up);
+    add(dx, norm_backward(dnormed2, b.middle, at.mlp.norm));
+    const Matrix dmixed = linear_backward(dx, b.mixed, at.attention.output);
     const Matrix dqkv = reference::causal_attention_backward(dmixed, b.qkv, M_ / c_.context, c_.context,
                                                              c_.heads, c_.head_size());
-    const Matrix dnormed1 = linear_backward(dqkv, b.normed1, at.qkv_weight, at.qkv_bias, C, 3 * C);
-    add(dx, norm_backward(dnormed1, b.x, at.norm1_gain, at.norm1_bias));
+    const Matrix dnormed1 = linear_backward(dqkv, b.normed1, at.attention.qkv);
+    add(dx, norm_backward(dnormed1, b.x, at.attention.norm));
   }
   void embed_backward(const Matrix& dx) {
     for (int64_t m = 0; m < M_; ++m) {

@@ -172,20 +172,20 @@ struct Place {
 };
 
 /// All tensors of a layer, each place once for those that are meant to share it.
-std::vector<Place> layer_tensors(const PassShape& s, const LayerActivations& a) {
+std::vector<Place> layer_tensors(const PassShape& s, const LayerTensors& t) {
   const int64_t M = s.positions();
   const int64_t C = s.config.d_model;
-  return {{a.mean1, M},
-          {a.rstd1, M},
-          {a.qkv_out, 3 * M * C},
-          {a.attention_out, M * C},
-          {a.log_sum_exp, M * s.config.heads},
-          {a.middle, M * C},
-          {a.mean2, M},
-          {a.rstd2, M},
-          {a.normed2, M * C},
-          {a.up_out, M * s.config.d_ff},
-          {a.activated, M * s.config.d_ff}};
+  return {{t.attention.norm.mean, M},
+          {t.attention.norm.rstd, M},
+          {t.attention.qkv_out, 3 * M * C},
+          {t.attention.attention_out, M * C},
+          {t.attention.log_sum_exp, M * s.config.heads},
+          {t.middle, M * C},
+          {t.mlp.norm.mean, M},
+          {t.mlp.norm.rstd, M},
+          {t.mlp.normed, M * C},
+          {t.mlp.up_out, M * s.config.d_ff},
+          {t.mlp.activated, M * s.config.d_ff}};
 }
 
 void expect_apart(std::vector<Place> places) {
@@ -206,8 +206,8 @@ void expect_places_of_their_own(const PassShape& shape) {
   for (const float* x : t.residual) places.emplace_back(x, narrow);
   places.emplace_back(t.dx, narrow);
   places.emplace_back(t.dnarrow, narrow);
-  places.emplace_back(t.dwide, wide);
-  if (shape.recompute != Recompute::kLayers) places.emplace_back(t.layers[0].up_out, wide);
+  places.emplace_back(t.layers[1].mlp.dup_out, wide);
+  if (shape.recompute != Recompute::kLayers) places.emplace_back(t.layers[0].mlp.up_out, wide);
   expect_apart(std::move(places));
 }
 
@@ -245,13 +245,18 @@ TEST(PassMemory, SumsOfTheForwardPassHavePlacesOfTheirOwn) {
     const PassShape shape{config, 5, training, Recompute::kCheap, Precision::kBf16};
     const PassMemory memory(shape);
     const PassTensors& t = memory.tensors();
-    const LayerActivations& a = t.layers[1];
+    const LayerTensors& a = t.layers[1];
     const int64_t narrow = shape.positions() * config.d_model;
     const int64_t wide = shape.positions() * config.d_ff;
-    expect_apart(
-        {{t.dqkv, 3 * narrow}, {a.normed1, narrow}, {a.qkv_out, 3 * narrow}, {t.residual[1], narrow}});
-    expect_apart(
-        {{t.dwide, wide}, {a.normed2, narrow}, {a.up_out, wide}, {a.activated, wide}, {a.middle, narrow}});
+    expect_apart({{a.attention.dqkv, 3 * narrow},
+                  {a.attention.normed, narrow},
+                  {a.attention.qkv_out, 3 * narrow},
+                  {t.residual[1], narrow}});
+    expect_apart({{a.mlp.dup_out, wide},
+                  {a.mlp.normed, narrow},
+                  {a.mlp.up_out, wide},
+                  {a.mlp.activated, wide},
+                  {a.middle, narrow}});
   }
 }
 
