@@ -73,8 +73,9 @@ po::options_description describe(const std::vector<KnownOption>& known) {
     std::string name = unknown->get_option_name();
     name.erase(0, std::min(name.find_first_not_of('-'), name.size()));
     const std::string dashes = name.size() == 1 ? "-" : "--";
-    fail(ErrorKind::kUsage, "{}{} is not an option of pretrain {}{}; see pretrain {} --help", dashes, name,
-         syntax.name, hint(known, "--", name), syntax.name);
+    const std::string meant = hint(known, "--", name);
+    fail(ErrorKind::kUsage, "{}{} is not an option of pretrain {}{}{} pretrain {} --help", dashes, name,
+         syntax.name, meant, meant.empty() ? "; see" : " See", syntax.name);
   }
   if (about != nullptr)
     fail(ErrorKind::kUsage, "{} needs a value; see pretrain {} --help", about->get_option_name(),
@@ -156,8 +157,9 @@ GivenValues parse_file(const std::string& path, const std::vector<KnownOption>& 
   for (const IniEntry& entry : parse_ini(text, path)) {
     const KnownOption* option = find_option(known, entry.key);
     if (option == nullptr) {
-      fail(ErrorKind::kUsage, "{}, line {}: there is no key '{}'{}; see pretrain train --help", path,
-           entry.line, entry.key, hint(known, "", entry.key));
+      const std::string meant = hint(known, "", entry.key);
+      fail(ErrorKind::kUsage, "{}, line {}: there is no key '{}'{}{} pretrain train --help", path, entry.line,
+           entry.key, meant, meant.empty() ? "; see" : " See");
     }
     const bool may_comment = !entry.quoted && !option->shape.is_literal;
     add(values, *option,

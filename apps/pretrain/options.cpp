@@ -397,8 +397,9 @@ void check_environment() {
   });
   if (unknown.empty()) return;
   const std::vector<std::string_view> names(known.begin(), known.end());
-  fail(ErrorKind::kUsage, "the environment has {}, which is no key of pretrain{}; unset or rename it",
-       unknown.front(), did_you_mean("", unknown.front(), names));
+  const std::string meant = did_you_mean("", unknown.front(), names);
+  fail(ErrorKind::kUsage, "the environment has {}, which is no key of pretrain{}{}", unknown.front(), meant,
+       meant.empty() ? "; unset it" : " Rename or unset it");
 }
 
 }  // namespace pretrain

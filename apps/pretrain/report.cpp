@@ -73,18 +73,18 @@ void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_
   const double words = has_words ? static_cast<double>(text_bytes) * static_cast<double>(s.words) /
                                        static_cast<double>(s.bytes)
                                  : 0;
-  log_info("text: about {}{}; an epoch is about {}", format_bytes(rounded(static_cast<double>(text_bytes))),
-           has_words ? fmt::format(" or {}", format_counted(rounded(words), "word")) : "",
+  const std::string size = has_words ? format_counted(rounded(words), "word")
+                                     : format_bytes(rounded(static_cast<double>(text_bytes)));
+  log_info("text: about {}; an epoch is about {}", size,
            format_counted(rounded(static_cast<double>(epoch_tokens)), "token"));
 }
 
 void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
   const auto count = [](int64_t value) { return format_count(static_cast<uint64_t>(value)); };
-  log_info("model: {} ({} of width {}, {}, MLP {}, vocabulary {}, context {})",
-           format_counted(layout.parameter_count(), "parameter"),
-           format_counted(static_cast<uint64_t>(c.model.layers), "layer"), count(c.model.d_model),
-           format_counted(static_cast<uint64_t>(c.model.heads), "head"), count(c.model.d_ff),
+  log_info("model: {}, vocabulary {}, context {}", format_counted(layout.parameter_count(), "parameter"),
            count(c.model.vocabulary), count(c.model.context));
+  log_info("layers: {} of width {}, {}, MLP {}", count(c.model.layers), count(c.model.d_model),
+           format_counted(static_cast<uint64_t>(c.model.heads), "head"), count(c.model.d_ff));
   std::string product = fmt::format("{} x {}", count(c.batch), count(c.model.context));
   if (c.trainer.accumulate > 1) product += fmt::format(" x {}", count(c.trainer.accumulate));
   log_info("step: {} = {}", product,
@@ -117,8 +117,8 @@ std::string resume_command(const Path& state_folder) {
 }
 
 void report_place(const RunConfiguration& c) {
-  log_info("run: {}; Ctrl-C saves and stops; continue with: {}", c.state_folder.string(),
-           resume_command(c.state_folder));
+  log_info("run: {}", c.state_folder.string());
+  log_info("Ctrl-C saves and stops; continue with: {}", resume_command(c.state_folder));
 }
 
 namespace {
@@ -159,22 +159,22 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
   const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
   const uint64_t total = plan.total() + loader + kProgram;
-  log_info("memory: {} at most (model and optimizer {}, one pass {}, text {}); {} of {} available",
-           format_bytes(total), format_bytes(plan.parameters + plan.packed),
-           format_bytes(plan.activations + plan.scratch), format_bytes(loader),
+  log_info("memory: {} at most; {} of {} available", format_bytes(total),
            format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {
-    fail(
-        ErrorKind::kUsage,
-        "the run needs {} of memory and {} are available; use --recompute layers, --micro-batch-tokens 1024, "
-        "or a smaller --model or --shuffle-buffer",
-        format_bytes(total), format_bytes(machine.available_bytes));
+    fail(ErrorKind::kUsage,
+         "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) and {} are available; "
+         "use --recompute layers, --micro-batch-tokens 1024, "
+         "or a smaller --model or --shuffle-buffer",
+         format_bytes(total), format_bytes(plan.parameters + plan.packed),
+         format_bytes(plan.activations + plan.scratch), format_bytes(loader),
+         format_bytes(machine.available_bytes));
   }
   const uint64_t checkpoint = 12 * layout.flat_size() + loading.state + 4_MiB;
   const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
   // What is there already counts towards the checkpoints that are kept; two must fit in any case.
-  log_info("disk: up to {} a checkpoint, {} kept; {} free at {}", format_bytes(checkpoint), c.store.keep,
-           format_bytes(free), c.state_folder.string());
+  log_info("disk: up to {} a checkpoint, {} kept; {} free", format_bytes(checkpoint), c.store.keep,
+           format_bytes(free));
   if (list_checkpoints(c.state_folder).empty() && free < (c.store.keep + 1) * checkpoint) {
     fail(ErrorKind::kUsage,
          "{} has {} free, and {} checkpoints of {} need {}; free some space or use another --state",
@@ -190,12 +190,11 @@ void report_time(const RunSummary& s) {
   const double named =
       t.forward + t.backward + t.optimizer + t.data_wait + t.checkpoint + t.evaluation + t.samples;
   const auto share = [&](double seconds) { return s.seconds > 0 ? 100 * seconds / s.seconds : 0; };
-  log_info(
-      "time: forward {:.1f} %, backward {:.1f} % (loss {:.1f} % of both), optimizer {:.1f} %, data wait "
-      "{:.2f} %, "
-      "checkpoints {:.2f} %, evaluation {:.1f} %, samples {:.1f} %, rest {:.1f} %",
-      share(t.forward), share(t.backward), share(t.loss), share(t.optimizer), share(t.data_wait),
-      share(t.checkpoint), share(t.evaluation), share(t.samples), share(std::max(0.0, s.seconds - named)));
+  log_info("time: forward {:.1f} %, backward {:.1f} %, optimizer {:.1f} %, waiting {:.2f} %",
+           share(t.forward), share(t.backward), share(t.optimizer), share(t.data_wait));
+  log_info("      checkpoints {:.2f} %, evaluation {:.1f} %, samples {:.1f} %, rest {:.1f} %",
+           share(t.checkpoint), share(t.evaluation), share(t.samples),
+           share(std::max(0.0, s.seconds - named)));
 }
 
 void report_skips(const SourceStatus& source) {
@@ -220,6 +219,8 @@ void report_validation(const RunSummary& s) {
   add(s.first_evaluation);
   if (!s.first_evaluation || !s.last_evaluation || s.first_evaluation->step != s.last_evaluation->step)
     add(s.last_evaluation);
+  if (s.last_evaluation)
+    line += fmt::format(" ({:.3f} bits per byte)", s.last_evaluation->result.bits_per_byte);
   if (!line.empty()) log_info("validation loss: {}", line);
 }
 
@@ -236,9 +237,9 @@ namespace {
 
 void report_speed(const RunSummary& s, const RunConfiguration& c, double peak_flops) {
   const double rate = static_cast<double>(s.tokens) / s.step_seconds;
-  log_info("speed: {}, {:.1f} % of the measured peak of {:.0f} GFLOP/s; memory: {} at most",
-           format_rate(rate), 100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9,
-           format_bytes(peak_resident_bytes()));
+  log_info("speed: {}, {:.1f} % of the peak of {:.0f} GFLOP/s", format_rate(rate),
+           100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9);
+  log_info("memory: {} at most", format_bytes(peak_resident_bytes()));
 }
 
 void report_next(const RunSummary& s, const RunConfiguration& c) {
@@ -246,7 +247,7 @@ void report_next(const RunSummary& s, const RunConfiguration& c) {
   log_info(
       "model: {}",
       (checkpoints_folder(c.state_folder) / checkpoint_name(s.saved_step.value_or(s.last_step))).string());
-  log_info("write text with it: pretrain generate --checkpoint {} --prompt 'The history of'", state);
+  log_info("write text: pretrain generate --checkpoint {} --prompt 'The history of'", state);
   log_info("train further: {}{}", resume_command(c.state_folder), raised_limits(s, c));
 }
 

@@ -358,14 +358,11 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const Precision precision = c.trainer.precision;
   FmaPeak peak(compute, precision);
   peak.measure(std::chrono::milliseconds(200));
-  log_info("machine: {}, {}, {}, {} kernels, {}, peak {:.0f} GFLOP/s", inspect_machine().processor,
+  log_info("machine: {}, {}, {}", inspect_machine().processor,
            format_counted(static_cast<uint64_t>(c.threads), "training thread"),
-           format_counted(static_cast<uint64_t>(c.workers), "loader worker"), kernel_name(vector_target()),
-           precision_name(precision), peak.flops() / 1e9);
-  if (c.threads > inspect_machine().cores) {
-    log_warning("--threads {} on {}: more threads than cores make training slower", c.threads,
-                format_counted(static_cast<uint64_t>(inspect_machine().cores), "core"));
-  }
+           format_counted(static_cast<uint64_t>(c.workers), "loader worker"));
+  log_info("kernels: {}, {}, peak {:.0f} GFLOP/s", kernel_name(vector_target()), precision_name(precision),
+           peak.flops() / 1e9);
   report_place(c);
   if (precision == Precision::kBf16 && !multiplies_bf16()) {
     log_warning(

@@ -78,7 +78,8 @@ std::string_view command_meant(std::string_view word) {
   const std::string_view meant = command_meant(word);
   const std::string hint = meant.empty() ? did_you_mean("pretrain ", word, names)
                                          : fmt::format("; did you mean pretrain {}?", meant);
-  fail(ErrorKind::kUsage, "'{}' is not a command{}; see pretrain --help", word, hint);
+  fail(ErrorKind::kUsage, "'{}' is not a command{}{} pretrain --help", word, hint,
+       hint.empty() ? "; see" : " See");
 }
 
 void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
