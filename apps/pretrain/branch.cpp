@@ -135,7 +135,6 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
     if (differs(before, plan.values, key)) plan.anew.emplace_back(key);
   }
   if (corpus_kind(plan.config, plan.parent, stop) == CorpusKind::kAnother) plan.anew.emplace_back("corpus");
-  if (plan.keeps_stream()) check_queue(plan.config, plan.parent);
   plan.keeps_evaluation_set =
       plan.anew.empty() && std::ranges::none_of(kOfTheEvaluation, [&](const char* key) {
         return differs(before, plan.values, key);

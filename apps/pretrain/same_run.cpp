@@ -107,13 +107,6 @@ void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, 
   }
 }
 
-void check_queue(const RunConfiguration& config, const Checkpoint& checkpoint) {
-  const size_t queued = stream_value(checkpoint, "queued").size();
-  if (queued <= config.queue) return;
-  fail(ErrorKind::kUsage, "--queue {} is too small: the checkpoint holds {} batches that were made ahead",
-       config.queue, queued);
-}
-
 void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,
                              const std::string& known_hash, const std::stop_token& stop) {
   const RunConfiguration& config = request.config;

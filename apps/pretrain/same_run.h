@@ -36,9 +36,6 @@ CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpo
 /// Errors: kUsage when it is another corpus, naming both and what to do; as corpus_kind().
 void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, const std::stop_token& stop);
 
-/// Errors: kUsage when the queue can't take the batches that the checkpoint holds.
-void check_queue(const RunConfiguration& config, const Checkpoint& checkpoint);
-
 /// For a validation corpus that is named by another path than before, and the hash of the run's evaluation
 /// set. Another set is collected beside it for a moment. Errors: kUsage when it is not the same.
 void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,

@@ -79,7 +79,6 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
     s.validation_corpus_moved = validation_corpus.has_value();
     s.config = to_configuration(s.values);
     check_corpus(s.config, *checkpoint, stop);
-    check_queue(s.config, *checkpoint);
   } catch (const Error& error) {
     if (!s.start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
     s.start.checkpoint.reset();

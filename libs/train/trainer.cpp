@@ -219,6 +219,7 @@ void Trainer::apply(const StepResult& result, StepRecord& record) {
 
 /// The batches are used up by a step, which changed something or did not.
 void Trainer::count_step(bool applied, uint64_t targets) {
+  skipping_ = false;
   if (applied) {
     bad_stretch_.end();
   } else {
@@ -239,6 +240,7 @@ void Trainer::skip_step() {
   for (const Batch& batch : batches_) targets += batch.target_count;
   whole_ = false;
   if (bad_stretch_.open()) bad_stretch_.hold(batches_);
+  skipping_ = true;
   ++state_.step;
   state_.tokens += targets;
   batches_pending_ = false;
@@ -275,8 +277,9 @@ void Trainer::catch_up() {
 
 void Trainer::do_what_is_due() {
   saver_.collect();
-  // Not inside a bad stretch: what began it may have changed the parameters too.
-  if (saver_.is_due(state_.step) && !bad_stretch_.open()) save();
+  // Not inside a bad stretch: what began it may have changed the parameters too. And not while nothing
+  // changes, or states that are alike would push out the ones from before.
+  if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
   if (due(options_.evaluate_every, state_.step)) evaluate_now(parts_.stop);
   if (due(options_.sample_every, state_.step)) sample_now();
 }
@@ -342,7 +345,7 @@ CheckpointContent Trainer::capture(StreamState& stream) {
       .fingerprint = parts_.fingerprint,
       .configuration = parts_.configuration,
       .parent = parts_.parent,
-      .keeps_all_older = bad_stretch_.open()};
+      .keeps_all_older = bad_stretch_.open() || skipping_};
   for (const FileContent& file : parts_.fixed_files) content.files.push_back(file);
   return content;
 }

@@ -150,6 +150,7 @@ class Trainer {
   std::optional<StreamState> loaded_stream_;  // where the source is to be opened
   std::unique_ptr<BatchSource> source_;
   std::vector<Batch> batches_;
+  bool skipping_ = false;         // the newest step was skipped because the user wanted it
   bool batches_pending_ = false;  // taken from the source, and not yet a finished step
   /// Whether parameters, moments, numbers and source belong to one step. What throws while they don't leaves
   /// a mixture, which is never saved.

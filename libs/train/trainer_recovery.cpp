@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <span>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -19,6 +20,13 @@ uint64_t digest_of(const StepRecord& record) {
   const std::array<double, 2> numbers =
       record.applied ? std::array{record.loss, record.gradient_norm} : std::array{0.0, -1.0};
   return hash64(std::as_bytes(std::span(numbers)), record.batch_hash);
+}
+
+/// Enough to look at; the log has all.
+std::string first_documents(const std::vector<std::string>& documents) {
+  constexpr size_t kShown = 3;
+  const auto shown = std::span(documents).first(std::min(kShown, documents.size()));
+  return fmt::format("{}{}", fmt::join(shown, ", "), documents.size() > kShown ? ", ..." : "");
 }
 
 }  // namespace
@@ -101,7 +109,7 @@ void Trainer::give_up(const std::string& why) {
       fmt::format("training stopped: {} consecutive steps were not finite, {} (steps {} to {}, batches {} to "
                   "{}, the last with text from {}; all documents are in {})",
                   steps.size(), why, steps.front().step, steps.back().step, steps.front().batch,
-                  steps.back().batch, fmt::join(source_->documents_of(batches_.back()), ", "),
+                  steps.back().batch, first_documents(source_->documents_of(batches_.back())),
                   (parts_.state_folder / "metrics.jsonl").native()),
       {.first_step = steps.front().step,
        .last_step = steps.back().step,

@@ -134,7 +134,6 @@ TEST_F(StateFolder, KeepsItsNewerCheckpointsUntilAllOfACommandIsSound) {
   expect_refused(back + Words{"--checkpoint-interval", "abc"}, 2, HasSubstr("abc"));
   expect_refused(back + Words{"--learning-rate", "5e-4"}, 2, HasSubstr("--learning-rate"));
   expect_refused(back + Words{"--corpus", (folder_ / "nowhere").string()}, 3, HasSubstr("nowhere"));
-  expect_refused(back + Words{"--queue", "1"}, 2, HasSubstr("--queue 1 is too small"));
   put_byte(state_ / "evaluation.safetensors", 30);
   expect_refused(back, 3, HasSubstr("evaluation"));
   fs::remove(state_ / "evaluation.safetensors");

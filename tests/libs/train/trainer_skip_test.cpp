@@ -90,6 +90,18 @@ TEST(TrainerSkips, SkippingTheBatchesThatStoppedARunLetsItContinue) {
   EXPECT_TRUE(test::all_finite(run.parameters()));
 }
 
+TEST(TrainerSkips, NoSkippedStepPushesACheckpointOut) {
+  TestRun run;
+  run.keep = 2;
+  TrainerOptions options = skipping(8, "5-20");
+  options.checkpoint_every = 2;
+  run.train(options);
+  EXPECT_THAT(run.checkpoint_steps(), ElementsAre(8, 4, 2)) << "the last one so that the run can be resumed";
+  options.max_steps = 24;
+  run.train(options);
+  EXPECT_THAT(run.checkpoint_steps(), ElementsAre(24, 22));
+}
+
 TEST(TrainerSkips, ARangeBetweenBadStepsIsRepeatedWithThem) {
   TestRun straight;
   straight.poison();
