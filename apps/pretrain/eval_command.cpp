@@ -12,6 +12,7 @@
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/model/generation.h"
 #include "libs/model/memory_plan.h"
@@ -130,8 +131,9 @@ void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& co
     fail(ErrorKind::kData, "the corpus holds no text to evaluate on: its documents are empty");
   }
   const EvaluationResult result = to_result(total, text.target_count(), text.target_bytes());
-  fmt::print("{}: {} tokens, {} of text\n", model.place.name(), format_count(text.target_count()),
-             format_bytes(text.target_bytes()));
+  const bool cut = most_tokens > 0 && text.target_count() >= most_tokens;
+  fmt::print("{}: {}, {} of text, {}\n", model.place.name(), format_counted(text.target_count(), "token"),
+             format_bytes(text.target_bytes()), cut ? "as far as --tokens reaches" : "all of it");
   fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {}\n", result.loss, result.perplexity,
              text.target_bytes() > 0 ? fmt::format("{:.4f} bits per byte", result.bits_per_byte)
                                      : "no bits per byte: none of these tokens stands for text");

@@ -69,12 +69,11 @@ TEST(Evaluation, OfACorpusIsOfExactlyTheTokensThatAreAskedFor) {
     return run.output;
   };
   for (const char* tokens : {"1", "10", "32", "100"})
-    EXPECT_THAT(eval({"--tokens", tokens}), HasSubstr(std::string(": ") + tokens + " tokens, "));
+    EXPECT_THAT(eval({"--tokens", tokens}), HasSubstr(std::string(": ") + tokens + " token"));
   EXPECT_THAT(eval({}), HasSubstr("bits per byte"));
   folder.write("byte", "a");
   const std::string byte = eval({"--corpus", (folder / "byte").string()});
-  EXPECT_THAT(byte,
-              AllOf(HasSubstr(": 1 tokens, "), HasSubstr("no bits per byte"), Not(HasSubstr("0.0000"))));
+  EXPECT_THAT(byte, AllOf(HasSubstr(": 1 token, "), HasSubstr("no bits per byte"), Not(HasSubstr("0.0000"))));
 }
 
 TEST(Evaluation, ThreadsBeyondTheCoresAreSaidOnce) {
