@@ -91,8 +91,7 @@ std::string first_content(const Path& state) {
 }
 
 void remove_records(FileSystem& files, const Path& state) {
-  for (const Path& path :
-       {evaluation_file(state), collected_evaluation_file(state), metrics_file(state), skips_file(state)})
+  for (const Path& path : {evaluation_file(state), metrics_file(state), skips_file(state)})
     remove_tree(files, path);
 }
 

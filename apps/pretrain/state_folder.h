@@ -30,7 +30,8 @@ bool is_untrained(const Path& state);
 /// checkpoint; empty for a folder that is absent, empty, or left by a start that failed. Errors: IoError.
 std::string first_content(const Path& state);
 
-/// Removes the records of a run of which nothing was trained. Errors: IoError.
+/// Removes the records of a run of which nothing was trained. What was collected since for the run that takes
+/// its place stays. Errors: IoError.
 void remove_records(FileSystem& files, const Path& state);
 
 }  // namespace pretrain

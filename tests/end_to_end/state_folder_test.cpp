@@ -165,6 +165,8 @@ TEST_F(StateFolder, OfAStartThatFailedTakesTheCorrectedCommand) {
   EXPECT_EQ(failed.exit_code, 3) << failed.output;
   const auto corrected = run_program(binary(), train_words() + Words{"--batch", "16", "--steps", "5"});
   EXPECT_EQ(corrected.exit_code, 0) << corrected.output;
+  EXPECT_THAT(corrected.output, Not(HasSubstr("warning")));
+  EXPECT_TRUE(file_exists(state_ / "evaluation.safetensors"));
   EXPECT_EQ(last_step(state_), 5U);
   expect_refused(train_words() + Words{"--batch", "8", "--steps", "9"}, 2,
                  HasSubstr("--batch 8 (the run has 16)"));
