@@ -331,7 +331,6 @@ void Trainer::sample_now() {
 }
 
 void Trainer::save() {
-  state_.log = recorder_.log_position();
   saver_.save(state_.step, [this](StreamState& stream) { return capture(stream); });
 }
 
@@ -339,6 +338,7 @@ void Trainer::save() {
 CheckpointContent Trainer::capture(StreamState& stream) {
   stream = {};  // the one before would be a second copy
   stream = source_->state(parts_.stop);
+  if (!bad_stretch_.open()) state_.log = recorder_.log_position();
   CheckpointContent content{
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, stream),

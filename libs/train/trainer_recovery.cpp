@@ -126,7 +126,6 @@ bool Trainer::save_at_end() {
         recorder_.summary().last_step);
     return false;
   }
-  if (!bad_stretch_.open()) state_.log = recorder_.log_position();
   if (!give_back_batches()) return false;
   saver_.save(
       state_.step, [this](StreamState& stream) { return capture(stream); }, SaveKind::kLast);
