@@ -98,12 +98,12 @@ void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, 
   if (kind == CorpusKind::kMoved) {
     log_info("the corpus of the run is {} now (it was {})", now, before);
   } else if (kind == CorpusKind::kAnother) {
-    fail(ErrorKind::kUsage,
-         "the state folder {} holds a run on another corpus, {}; {} has none of its files, or too few; start "
-         "a "
-         "new run in another folder with --state NEW, continue this one without --corpus, or, if its corpus "
-         "moved, with pretrain resume --corpus and its new path",
-         config.state_folder.native(), before, now);
+    fail(
+        ErrorKind::kUsage,
+        "the state folder {} holds a run on another corpus, {}; {} has none of its files, or too few; start "
+        "a new run in another folder with --state NEW, continue this one without --corpus, or, if its corpus "
+        "moved, with pretrain resume --corpus and its new path",
+        config.state_folder.native(), before, now);
   }
 }
 
