@@ -42,8 +42,8 @@ TEST(CheckResources, RefusesARunThatMemoryCannotHold) {
 
 TEST(CheckResources, RefusesARunThatTheDiskCannotHold) {
   const test::TempFolder folder;
-  // 100 million sequences of a million tokens: 200 TB.
-  const RunConfiguration config = tiny(folder, {{"shuffle-buffer", "100M"}, {"context", "1M"}});
+  // 100 million sequences of 65,536 tokens: 13 TB.
+  const RunConfiguration config = tiny(folder, {{"shuffle-buffer", "100M"}, {"context", "64Ki"}});
   EXPECT_THAT(refusal(config, {.memory_bytes = kPlenty, .available_bytes = kPlenty}), HasSubstr("free"));
 }
 
