@@ -62,7 +62,7 @@ TEST(Signals, InEachPartOfTheStartLeaveNothingOrARunThatGoesOn) {
   const Words parts{"",
                     "corpus:",
                     "training a vocabulary",
-                    "tokenizer:",
+                    "vocabulary: unigram",
                     "model:",
                     "memory:",
                     "evaluation set",
@@ -100,10 +100,10 @@ TEST(Signals, EndCommandsThatWaitOrWorkForLong) {
       {"tokenizer", "encode", "--model", model},
       {"tokenizer", "decode", "--model", model},
       {"tokenizer", "train", "--corpus", corpus.path(), "--output", (folder / "new.model").string()},
-      {"generate", "--checkpoint", state, "--tokens", "1000000000"},
+      {"generate", "--checkpoint", state, "--tokens", "100000000"},
       {"eval", "--checkpoint", state, "--corpus", corpus.path()},
       {"inspect", corpus.path()},
-      {"bench", "--model", "tiny", "--steps", "1000000"}};
+      {"bench", "--model", "tiny", "--steps", "100000"}};
   std::array<int, 2> silent{};  // standard input that never ends
   ASSERT_EQ(pipe(silent.data()), 0);
   for (const Words& words : commands) {
