@@ -205,7 +205,7 @@ void report_skips(const SourceStatus& source) {
   log_info("documents read: {}{}{}", format_count(source.documents),
            skips.empty() ? "" : "; skipped: ", skips);
   if (source.invalid_utf8 > 0)
-    log_info("malformed UTF-8 replaced: {} times", format_count(source.invalid_utf8));
+    log_info("malformed UTF-8 replaced: {}", format_counted(source.invalid_utf8, "time"));
 }
 
 /// The first of the run and the last of this session, which may be the same.

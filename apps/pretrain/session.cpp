@@ -251,7 +251,7 @@ LoaderOptions loader_options(Session& s, SkipLog& skips) {
   options.on_scan = [&s] { s.service.note_other_work(); };
   options.on_seek = [&s](uint64_t done, uint64_t total) {
     s.service.note_other_work();
-    log_info("passing over what was read before: {} of {}", format_bytes(done), format_bytes(total));
+    log_info("skipping what was read before: {} of {}", format_bytes(done), format_bytes(total));
   };
   return options;
 }
