@@ -1,0 +1,92 @@
+#include "apps/pretrain/program.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "apps/pretrain/commands.h"
+#include "apps/pretrain/memory_advice.h"
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+#include "libs/base/machine.h"
+#include "libs/base/standard_streams.h"
+#include "libs/base/stop.h"
+
+namespace pretrain {
+namespace {
+
+constexpr int kFailure = static_cast<int>(ErrorKind::kRuntime);
+
+int run(const Arguments& arguments) {
+  StopSignal stop;
+  stop.set_work_to_save(false);  // a run that trains says when there is
+  keep_freed_memory();
+  const int code = run_command(arguments, stop);
+  flush_output();
+  return code;
+}
+
+/// A system call failed outside of libs/base: a print, or the start of a thread.
+int explain(const std::system_error& error) {
+  const bool printing = std::ferror(stdout) != 0;
+  if (printing && error.code() == std::errc::broken_pipe) return 0;  // the reader has seen enough
+  if (printing) {
+    log_error("cannot write standard output: {}", error.code().message());
+  } else if (error.code() == std::errc::resource_unavailable_try_again) {
+    log_error("the system allows no more threads or processes; use fewer --threads, or raise its limit");
+  } else {
+    log_error("{}", error.what());
+  }
+  return kFailure;
+}
+
+/// Says what the exception in flight means and returns the exit code.
+int explain_exception(const Arguments& arguments) {
+  try {
+    throw;
+  } catch (const Stopped&) {
+    log_info("stopped on request");
+    return 0;
+  } catch (const OutputClosed&) {
+    return 0;
+  } catch (const Error& error) {
+    log_error("{}", error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    log_error("out of memory; {}", memory_advice(arguments));
+  } catch (const std::system_error& error) {
+    return explain(error);
+  } catch (const std::exception& error) {
+    log_error("unexpected: {}", error.what());
+  } catch (...) {
+    log_error("unexpected: an exception of an unknown kind");
+  }
+  return kFailure;
+}
+
+/// An exception where none may pass, such as in a thread or while another is handled.
+[[noreturn]] void leave_with_an_explanation() {
+  if (std::current_exception() != nullptr) explain_exception({});
+  std::_Exit(kFailure);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  protect_standard_streams();
+  initialize_log(LogLevel::kInfo);
+  std::set_terminate(leave_with_an_explanation);
+  const Arguments arguments(argv + std::min(argc, 1), argv + argc);
+  try {
+    return run(arguments);
+  } catch (...) {
+    return explain_exception(arguments);
+  }
+}
+
+}  // namespace pretrain
