@@ -31,17 +31,20 @@ struct CommandSyntax {
 };
 
 /// The values on the command line, by option; "help" is among them when it was asked for. Deprecated names
-/// are told and taken for the new ones. Errors: kUsage, naming the word and, where there is one near, the
+/// are told and taken for the new ones.
+/// Errors: kUsage, naming the word and, where there is one near, the
 /// option that was probably meant.
 GivenValues parse_words(const std::vector<std::string>& words, const std::vector<KnownOption>& known,
                         const CommandSyntax& syntax);
 
-/// The values in one configuration file. Errors: kUsage when it can't be read, naming file and line of what
+/// The values in one configuration file.
+/// Errors: kUsage when it can't be read, naming file and line of what
 /// is wrong in it.
 GivenValues parse_file(const std::string& path, const std::vector<KnownOption>& known);
 
 /// The values in the environment, PRETRAIN_LEARNING_RATE=1e-3 for learning-rate. Paths of a list stand with
-/// ':' between them, as in PATH. Errors: kUsage for an empty value.
+/// ':' between them, as in PATH.
+/// Errors: kUsage for an empty value.
 GivenValues read_environment(const std::vector<KnownOption>& known);
 
 /// "PRETRAIN_LEARNING_RATE" for "learning-rate".
@@ -55,7 +58,8 @@ void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& kno
 /// "--steps 1x", "run.ini, line 3: steps = 1x".
 std::string source_and_value(const GivenValue& given);
 
-/// Sets the members that `values` name. Errors: kUsage, naming source, value and what is needed.
+/// Sets the members that `values` name.
+/// Errors: kUsage, naming source, value and what is needed.
 template <typename T>
 void assign(T& object, const OptionTable<T>& table, const GivenValues& values) {
   for (const Option<T>& option : table) {
@@ -71,7 +75,8 @@ void assign(T& object, const OptionTable<T>& table, const GivenValues& values) {
 }
 
 /// Parses the words of a command without a configuration. Prints the help and returns nothing when it was
-/// asked for. Errors: as parse_words() and assign().
+/// asked for.
+/// Errors: as parse_words() and assign().
 template <typename T>
 std::optional<T> parse_command(const std::vector<std::string>& words, const OptionTable<T>& table,
                                const CommandSyntax& syntax) {
@@ -86,7 +91,8 @@ std::optional<T> parse_command(const std::vector<std::string>& words, const Opti
   return object;
 }
 
-/// The folder that was given, else $PRETRAIN_CHECKPOINT. Errors: kUsage when there is neither.
+/// The folder that was given, else $PRETRAIN_CHECKPOINT.
+/// Errors: kUsage when there is neither.
 Path checkpoint_or_environment(const Path& given, const CommandSyntax& syntax);
 
 /// Fails with "--NAME is missing" and the command's first usage line.

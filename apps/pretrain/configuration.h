@@ -54,13 +54,16 @@ struct RunConfiguration {
 /// Errors: kUsage, naming the key.
 KeyValues resolve(const KeyValues& given);
 
-/// Types, bounds, and what one key says about another. Errors: kUsage, naming key, value and what is allowed.
+/// Types, bounds, and what one key says about another.
+/// Errors: kUsage, naming key, value and what is allowed.
 RunConfiguration to_configuration(const KeyValues& resolved);
 
-/// "f32", "bf16", or "auto" for what is fastest on this processor. Errors: kUsage.
+/// "f32", "bf16", or "auto" for what is fastest on this processor.
+/// Errors: kUsage.
 Precision parse_precision(const std::string& text);
 
-/// The state folder that was named, or the default one, absolute. Errors: kUsage when there is no default.
+/// The state folder that was named, or the default one, absolute.
+/// Errors: kUsage when there is no default.
 Path state_folder_of(const KeyValues& given);
 
 /// For the manifest, and back: an object of key and text.

@@ -34,7 +34,8 @@ struct Given {
   bool help = false;
   bool check = false;  ///< validate everything, start nothing
 };
-/// Each value is checked where it comes from. Errors: kUsage, naming the option, variable, or file and line,
+/// Each value is checked where it comes from.
+/// Errors: kUsage, naming the option, variable, or file and line,
 /// and what is needed or was probably meant.
 Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command);
 
@@ -42,7 +43,8 @@ Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand comma
 std::string run_help(RunCommand command);
 
 /// Refuses each variable PRETRAIN_... that is neither a key of a run nor known otherwise: a misspelt one
-/// would have no effect. Errors: kUsage, with the nearest name.
+/// would have no effect.
+/// Errors: kUsage, with the nearest name.
 void check_environment();
 
 }  // namespace pretrain
