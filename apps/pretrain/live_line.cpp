@@ -31,7 +31,7 @@ std::string number(double value, int digits) {
 
 Part step_part(const LiveStatus& s) {
   const auto of = [&](const auto& format) {
-    return format(s.step) + (s.max_steps > 0 ? "/" + format(s.max_steps) : "");
+    return format(s.step) + (s.max_steps > 0 ? fmt::format("/{}", format(s.max_steps)) : "");
   };
   const std::string full = of(format_count), brief = of(format_short_count);
   return {{"step " + full, "step " + brief, full, brief}, 0};
