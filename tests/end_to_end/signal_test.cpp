@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ class ManyFiles {
     for (int i = 0; i < kFiles; ++i) {
       std::string text;
       while (text.size() < 400)
-        text += "w" + std::to_string(rng.below(5000)) + (rng.below(9) == 0 ? ".\n" : " ");
+        text += fmt::format("w{}{}", rng.below(5000), rng.below(9) == 0 ? ".\n" : " ");
       folder_.write("text-" + std::to_string(i) + ".txt", text);
     }
   }
@@ -177,9 +178,9 @@ TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
     const auto result = program.wait();
     EXPECT_EQ(result.exit_code, 0) << signal << result.output;
     EXPECT_EQ(newest_checkpoint(folder / "run"), last_step(folder / "run")) << signal;
-    EXPECT_TRUE(std::regex_search(result.output,
-                                  std::regex("stopping: finishing step [0-9,]+, then saving" +
-                                             std::regex_replace(cost, std::regex("[()]"), "\\$&") + "\n")))
+    EXPECT_TRUE(std::regex_search(
+        result.output, std::regex(fmt::format("stopping: finishing step [0-9,]+, then saving{}\n",
+                                              std::regex_replace(cost, std::regex("[()]"), "\\$&")))))
         << signal << result.output;
   }
 }
