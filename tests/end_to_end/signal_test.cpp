@@ -172,7 +172,7 @@ TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
                                            {SIGXCPU, ""}};
   for (const auto& [signal, cost] : answers) {
     const TempFolder folder;
-    Program program(binary(), tiny_run(folder / "run"));
+    Program program(binary(), tiny_run(folder / "run") + Words{"--evaluate-every", "0"});
     ASSERT_TRUE(program.wait_until([&] { return last_step(folder / "run") >= 10; }, kPatience));
     program.signal(signal);
     const auto result = program.wait();

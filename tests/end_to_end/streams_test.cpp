@@ -239,7 +239,8 @@ TEST(Streams, AreNoJournalWhenTheyWereRedirectedSince) {
 TEST(Streams, ATerminalShowsWhatCtrlCDoesOnALineOfItsOwn) {
   const TempFolder folder;
   PseudoTerminal terminal;
-  Program program(binary(), tiny_run(folder / "run"), terminal.surroundings());
+  Program program(binary(), tiny_run(folder / "run") + Words{"--evaluate-every", "0"},
+                  terminal.surroundings());
   ASSERT_TRUE(program.wait_until(
       [&] {
         return terminal.screen().find("\033[Kstep ") != std::string::npos && last_step(folder / "run") > 2;
