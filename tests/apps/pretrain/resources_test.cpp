@@ -67,9 +67,9 @@ TEST_F(Resources, OfTooLittleDiskAreRefusedForANewRunOnly) {
 }
 
 TEST_F(Resources, AreComparedWithTheThreads) {
-  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();  // where the log goes before the program has set it up
   EXPECT_EQ(refusal({{"threads", "65"}, {"workers", "64"}}, kMuch), "");
-  const std::string output = testing::internal::GetCapturedStderr();
+  const std::string output = testing::internal::GetCapturedStdout();
   EXPECT_THAT(output, AllOf(HasSubstr("--threads 65: there are 64 cores"), Not(HasSubstr("--workers"))));
 }
 

@@ -132,6 +132,8 @@ void TestRun::poison() {
 
 void TestRun::save_between_bad_steps(uint64_t step, const std::vector<GuardedStep>& bad_steps) {
   RunState state{.step = step};
+  state.log.offset_bytes =
+      ReadableFile(folder_ / "metrics.jsonl").size();  // saved after all that is recorded
   state.guard.total = bad_steps.size();
   state.guard.in_a_row = bad_steps;
   const ParameterLayout layout(model);
