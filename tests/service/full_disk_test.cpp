@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "libs/checkpoint/start_point.h"
 #include "tests/end_to_end/run.h"
 #include "tests/support/notify_socket.h"
 
