@@ -15,7 +15,8 @@ std::vector<std::string> lines_of(const std::vector<std::string>& documents, siz
 }
 
 TEST(Alphabet, KeepsASmallAlphabetWhole) {
-  const std::string text = std::string(100000, 'e') + "$&";
+  std::string text(100000, 'e');
+  text += "$&";
   const Alphabet alphabet({text}, 1000);
   EXPECT_TRUE(alphabet.contains('$'));
   EXPECT_TRUE(alphabet.contains('&'));
