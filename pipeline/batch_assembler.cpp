@@ -149,7 +149,7 @@ void BatchAssembler::save(StreamState& state) const {
   state.scalars["invalid_utf8"] = invalid_utf8_;
   state.scalars["skips"] = skips_;
   state.scalars["document_ends"] = packer_.document_ends();
-  state.scalars["partial_rows"] = partial_.rows;
+  state.scalars["partial_rows"] = static_cast<uint64_t>(partial_.rows);
   nlohmann::json starts = nlohmann::json::array();
   for (const Packer::DocumentStart& start : packer_.document_starts())
     starts.push_back({start.position, start.origin.shard, start.origin.offset});
@@ -174,7 +174,6 @@ void BatchAssembler::restore(const StreamState& state) {
   } catch (const nlohmann::json::exception& error) {
     fail_stream(kScalarsFile, error.what());
   }
-  if (draining_ && !is_last_epoch()) reopen();
   if (draining_ && !is_last_epoch()) reopen();
   if (draining_) {
     packer_.flush();
