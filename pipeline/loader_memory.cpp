@@ -9,8 +9,8 @@ namespace {
 constexpr uint64_t kTicketBytes = 512_KiB;
 /// An origin in a checkpoint: shard and offset.
 constexpr uint64_t kStoredOriginBytes = 12;
-/// The entry of a batch among the scalars of a state.
-constexpr uint64_t kBatchEntryBytes = 256;
+/// The entry of a batch among the scalars of a state: an object of two members, each a node of a tree.
+constexpr uint64_t kBatchEntryBytes = 384;
 constexpr uint64_t kPairsBytes = sizeof(uint32_t);
 
 }  // namespace

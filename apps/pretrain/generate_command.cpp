@@ -28,7 +28,7 @@ constexpr CommandSyntax kSyntax{
         "Writes text with a model, from a prompt or from the start of a document.",
     .examples =
         "Examples:\n"
-        "  pretrain generate --checkpoint ~/.local/state/pretrain --prompt 'The history of'\n"
+        "  pretrain generate --checkpoint ~/.local/state/pretrain --prompt 'The history'\n"
         "  pretrain generate DIR --prompt 'ROMEO:' --temperature 0.7 --top-k 40",
     .positional = "checkpoint"};
 

@@ -91,7 +91,7 @@ TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
   EXPECT_THAT(
       inspected.output,
       AllOf(HasSubstr("branch of " + parent_.string() + "/checkpoints/step-000000020, step 20"),
-            HasSubstr("learning-rate: 0.0001 instead of 0.003"), HasSubstr("stream of text continued")))
+            HasSubstr("learning-rate: 1e-4 instead of 0.003"), HasSubstr("stream of text continued")))
       << inspected.output;
   const Manifest manifest = verify_checkpoint(checkpoints_folder(branch_) / checkpoint_name(30)).manifest;
   EXPECT_EQ(manifest.parent["step"], 20);

@@ -55,27 +55,6 @@ void keep_denormals() {
   _mm_setcsr(_mm_getcsr() & ~kFlushToZeroAndDenormalsAreZero);
 }
 
-/// Also on those that were started by a thread that keeps denormals.
-TEST(Compute, FlushesDenormalsOnEachThreadThatWorksInIt) {
-  const test::MoreThreads more_threads;
-  std::mutex mutex;
-  std::set<std::thread::id> threads;
-  std::atomic<int> kept{0};
-  std::thread([&] {
-    keep_denormals();
-    EXPECT_NE(denormal_product(), 0);
-    EXPECT_NE(product_of_a_denormal(), 0);
-    Compute compute(3);
-    test::on_each_thread(compute, [&] {
-      kept += denormal_product() != 0 || product_of_a_denormal() != 0;
-      const std::lock_guard lock(mutex);
-      threads.insert(std::this_thread::get_id());
-    });
-  }).join();
-  EXPECT_EQ(kept, 0);
-  EXPECT_EQ(threads.size(), 3U);
-}
-
 TEST(Compute, FlushesDenormalsOnTheThreadThatMadeIt) {
   float product = 1;
   float other = 1;
