@@ -240,10 +240,12 @@ std::set<uint64_t> StoreSequence::failing() const {
 }
 
 void StoreSequence::start() {
-  while (violation_.empty()) {
+  constexpr int kMostRefusals = 10;  // mend the device, go back, begin anew: that is all the help there is
+  for (int refusals = 0; violation_.empty();) {
     try {
       if (try_start()) return;
       ++counts_.refused;
+      expect(++refusals < kMostRefusals, "a start is possible once the user has helped");
       help();
     } catch (const IoError&) {  // only an injected one: it ends here
       events_.push_back("start (failed)");
