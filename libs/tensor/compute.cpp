@@ -1,7 +1,5 @@
 #include "libs/tensor/compute.h"
 
-#include <tbb/task_scheduler_observer.h>
-
 #if defined(__SSE__)
 #include <immintrin.h>
 #endif
@@ -17,23 +15,17 @@ void prepare_compute_thread() {
 #endif
 }
 
-class Compute::Observer : public tbb::task_scheduler_observer {
- public:
-  explicit Observer(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) { observe(true); }
-  ~Observer() override { observe(false); }
-  Observer(const Observer&) = delete;
-  Observer& operator=(const Observer&) = delete;
-  void on_scheduler_entry(bool) override { prepare_compute_thread(); }
-};
-
 Compute::Compute(int threads)
     : threads_(threads),
       scratch_(static_cast<size_t>(threads) * kScratchFloats),
-      arena_(threads, /*reserved_for_masters=*/1, tbb::task_arena::priority::high),
-      observer_(std::make_unique<Observer>(arena_)) {
+      arena_(threads, /*reserved_for_masters=*/1, tbb::task_arena::priority::high) {
   prepare_compute_thread();
 }
 
-Compute::~Compute() = default;
+tbb::task_group_context Compute::flushing_context() {
+  prepare_compute_thread();
+  return {tbb::task_group_context::isolated,
+          tbb::task_group_context::default_traits | tbb::task_group_context::fp_settings};
+}
 
 }  // namespace pretrain

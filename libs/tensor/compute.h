@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 
 #include "libs/tensor/buffer.h"
 
@@ -26,7 +26,6 @@ struct ParallelLoop {
 class Compute {
  public:
   explicit Compute(int threads);
-  ~Compute();
   Compute(const Compute&) = delete;
   Compute& operator=(const Compute&) = delete;
 
@@ -43,12 +42,13 @@ class Compute {
     if (count == 0) return;
     const LoopRecord record(loops_, count);
     arena_.execute([&] {
+      tbb::task_group_context context = flushing_context();
       tbb::parallel_for(
           tbb::blocked_range<size_t>(0, count, 1),
           [&](const tbb::blocked_range<size_t>& range) {
             for (size_t i = range.begin(); i != range.end(); ++i) f(i);
           },
-          tbb::simple_partitioner());
+          tbb::simple_partitioner(), context);
     });
   }
 
@@ -70,7 +70,6 @@ class Compute {
   static constexpr int64_t kScratchFloats = int64_t{96} * 1024;
 
  private:
-  class Observer;
   /// Adds the loop of its scope to `loops`, unless that is null.
   class LoopRecord {
    public:
@@ -91,14 +90,20 @@ class Compute {
     Clock::time_point start_;
   };
 
+  /// The context of one loop. oneTBB runs each task with the floating point settings of its context, whatever
+  /// the thread's own are, and a context takes over those of the thread that makes it. Not the arena's: that
+  /// one keeps the settings of whoever first used oneTBB in this process. One a loop, as an exception cancels
+  /// it for good.
+  static tbb::task_group_context flushing_context();
+
   std::vector<ParallelLoop>* loops_ = nullptr;
   int threads_;
   Buffer<float> scratch_;
   tbb::task_arena arena_;
-  std::unique_ptr<Observer> observer_;
 };
 
-/// Prepares the calling thread for kernels: denormals flushed to zero. The arena does it for its own threads.
+/// Prepares the calling thread for kernels: denormals flushed to zero. Compute does it for each piece of its
+/// work.
 void prepare_compute_thread();
 
 }  // namespace pretrain

@@ -4,6 +4,7 @@
 #include <limits>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,48 @@ float product_of_a_denormal() {
 void keep_denormals() {
   constexpr unsigned kFlushToZeroAndDenormalsAreZero = 0x8040;
   _mm_setcsr(_mm_getcsr() & ~kFlushToZeroAndDenormalsAreZero);
+}
+
+/// As the program does: oneTBB is first used by a thread that keeps denormals.
+TEST(Compute, FlushesDenormalsOnEachThreadThatWorksInIt) {
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::atomic<int> kept{0};
+  std::thread([&] {
+    keep_denormals();
+    EXPECT_NE(denormal_product(), 0);
+    EXPECT_NE(product_of_a_denormal(), 0);
+    const test::MoreThreads more_threads;
+    Compute compute(3);
+    test::on_each_thread(compute, [&] {
+      kept += denormal_product() != 0 || product_of_a_denormal() != 0;
+      const std::lock_guard lock(mutex);
+      threads.insert(std::this_thread::get_id());
+    });
+  }).join();
+  EXPECT_EQ(kept, 0);
+  EXPECT_EQ(threads.size(), 3U);
+}
+
+/// A thread may train with what another one prepared.
+TEST(Compute, FlushesDenormalsOfAThreadThatDidNotMakeIt) {
+  Compute compute(1);
+  std::thread([&] {
+    keep_denormals();
+    compute.parallel_for(1, [&](size_t) {
+      EXPECT_EQ(denormal_product(), 0);
+      EXPECT_EQ(product_of_a_denormal(), 0);
+    });
+  }).join();
+}
+
+TEST(Compute, WorksOnAfterALoopThatThrew) {
+  Compute compute(2);
+  EXPECT_THROW(compute.parallel_for(4, [](size_t) { throw std::runtime_error("planted"); }),
+               std::runtime_error);
+  std::atomic<int> calls{0};
+  compute.parallel_for(4, [&](size_t) { ++calls; });
+  EXPECT_EQ(calls, 4);
 }
 
 TEST(Compute, FlushesDenormalsOnTheThreadThatMadeIt) {
