@@ -11,6 +11,8 @@ constexpr uint64_t kTicketBytes = 512_KiB;
 constexpr uint64_t kStoredOriginBytes = 12;
 /// The entry of a batch among the scalars of a state: an object of two members, each a node of a tree.
 constexpr uint64_t kBatchEntryBytes = 384;
+/// Tasks of oneTBB, a piece of a file, tables of shards: measured 40 to 150 KB.
+constexpr uint64_t kGraphBytes = 256_KiB;
 constexpr uint64_t kPairsBytes = sizeof(uint32_t);
 
 }  // namespace
@@ -24,7 +26,8 @@ LoaderMemory plan_loader_memory(const LoaderOptions& options) {
           .queue = options.queue_batches * (batch + rows * sizeof(SequenceOrigin) + sizeof(Batch)),
           .in_flight = Loader::ticket_bound(options.workers) * kTicketBytes,
           .state = buffer.capacity * (sequence + kPairsBytes + kStoredOriginBytes) +
-                   options.queue_batches * (batch + rows * kStoredOriginBytes + kBatchEntryBytes)};
+                   options.queue_batches * (batch + rows * kStoredOriginBytes + kBatchEntryBytes),
+          .graph = kGraphBytes};
 }
 
 }  // namespace pretrain

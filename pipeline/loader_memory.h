@@ -14,7 +14,9 @@ struct LoaderMemory {
   uint64_t in_flight = 0;  ///< tickets between the reader and the assembler
   uint64_t state = 0;      ///< of a checkpoint that is being written, or that the loader begins with
 
-  uint64_t total() const { return buffer + queue + in_flight + state; }
+  uint64_t graph = 0;  ///< the flow graph, its tasks, and what its readers hold of files
+
+  uint64_t total() const { return buffer + queue + in_flight + state + graph; }
 };
 
 /// Requires: one state at a time.
