@@ -88,10 +88,9 @@ TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
   const auto resumed = run_program(binary(), {"resume", "--state", branch_.string(), "--steps", "30"});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
   const auto inspected = run_program(binary(), {"inspect", branch_.string()});
-  EXPECT_THAT(
-      inspected.output,
-      AllOf(HasSubstr("branch of " + parent_.string() + "/checkpoints/step-000000020, step 20"),
-            HasSubstr("learning-rate: 1e-4 instead of 0.003"), HasSubstr("stream of text continued")))
+  EXPECT_THAT(inspected.output,
+              AllOf(HasSubstr("branch of " + parent_.string() + "/checkpoints/step-000000020, step 20"),
+                    HasSubstr("learning-rate: 1e-4 instead of 0.003"), HasSubstr("stream of text continued")))
       << inspected.output;
   const Manifest manifest = verify_checkpoint(checkpoints_folder(branch_) / checkpoint_name(30)).manifest;
   EXPECT_EQ(manifest.parent["step"], 20);
