@@ -130,6 +130,12 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
   graph_->allow(ticket_bound(options_.workers));
 }
 
+void Loader::check(const StreamState& state, const AssemblerOptions& options) {
+  BatchAssembler(options).restore(state);
+  restore_queue(state, options);
+  if (state.scalars.contains(kSkipLogBytes)) number_in(state.scalars, kSkipLogBytes);
+}
+
 Loader::~Loader() {
   stopping_ = true;
   stop_reading_.request_stop();

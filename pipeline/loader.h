@@ -57,6 +57,9 @@ class Loader : public BatchSource {
   /// counts). Errors: kData, kUsage when the state does not fit.
   Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog,
          const StreamState* state = nullptr);
+  /// Whether a stream can continue from this state, without opening the corpus.
+  /// Errors: as the constructor, naming what does not fit.
+  static void check(const StreamState& state, const AssemblerOptions& options);
   /// Stops reading and waits for the work in flight (milliseconds).
   ~Loader() override;
   Loader(const Loader&) = delete;

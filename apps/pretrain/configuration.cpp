@@ -8,6 +8,7 @@
 #include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/base/rng.h"
 #include "libs/base/text.h"
 
 namespace pretrain {
@@ -164,7 +165,9 @@ nlohmann::json to_json(const KeyValues& resolved) {
   return resolved;
 }
 
-KeyValues from_json(const nlohmann::json& json) {
+namespace {
+
+KeyValues texts_in(const nlohmann::json& json) {
   KeyValues values;
   for (const auto& [key, value] : json.items()) {
     if (!value.is_string()) {
@@ -176,6 +179,45 @@ KeyValues from_json(const nlohmann::json& json) {
     values[key] = is_time ? with_unit(value.get<std::string>()) : value.get<std::string>();
   }
   return values;
+}
+
+RunConfiguration typed(const KeyValues& saved) {
+  try {
+    RunConfiguration c = with_values(complete(saved));
+    c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
+    validate(c.model);
+    return c;
+  } catch (const Error& error) {
+    fail(ErrorKind::kData, "the configuration in the manifest: {}; use an older checkpoint",
+         printable(error.what()));
+  }
+}
+
+}  // namespace
+
+KeyValues from_json(const nlohmann::json& json) {
+  KeyValues values = texts_in(json);
+  typed(values);
+  return values;
+}
+
+RunConfiguration configuration_in(const nlohmann::json& json) {
+  return typed(texts_in(json));
+}
+
+AssemblerOptions assembler_options(const RunConfiguration& c, const Tokenizer& tokenizer) {
+  // A fiftieth of the buffer is mixed well enough to begin with, and is there within a second or two.
+  constexpr uint64_t kStartShare = 50;
+  const uint64_t start = std::max<uint64_t>(c.shuffle_buffer / kStartShare, static_cast<uint64_t>(c.batch));
+  return {.rows = c.batch,
+          .packing = c.packing,
+          .end_of_text = tokenizer.end_of_text(),
+          .epochs = c.epochs,
+          .buffer = {.capacity = c.shuffle_buffer,
+                     .minimum = std::min(c.shuffle_buffer, start),
+                     .context = static_cast<uint32_t>(c.model.context),
+                     .vocabulary = tokenizer.vocabulary_size(),
+                     .seed = derive_seed(c.seed, 1)}};
 }
 
 std::string to_ini(const KeyValues& resolved) {

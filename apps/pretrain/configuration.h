@@ -15,6 +15,7 @@
 #include "libs/tensor/precision.h"
 #include "libs/train/trainer.h"
 #include "pipeline/loader.h"
+#include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
 
 namespace pretrain {
@@ -67,9 +68,15 @@ Precision parse_precision(const std::string& text);
 Path state_folder_of(const KeyValues& given);
 
 /// For the manifest, and back: an object of key and text.
-/// Errors: kData when a value is something else.
+/// Errors: kData, naming the key, when a value is something else or none that the key can have: the fault of
+/// the state folder, not of the command line.
 nlohmann::json to_json(const KeyValues& resolved);
 KeyValues from_json(const nlohmann::json& json);
+/// What a manifest says, with types; nothing of this machine is in it. Errors: as from_json.
+RunConfiguration configuration_in(const nlohmann::json& json);
+
+/// What a stream of text depends on.
+AssemblerOptions assembler_options(const RunConfiguration& config, const Tokenizer& tokenizer);
 
 /// As a configuration file, in the groups of the help; keys without a value are comments.
 std::string to_ini(const KeyValues& resolved);

@@ -233,20 +233,10 @@ std::vector<FileContent> fixed_files(const Session& s) {
 
 LoaderOptions loader_options(Session& s, SkipLog& skips) {
   const RunConfiguration& c = s.config;
-  LoaderOptions options{.corpus = c.corpus, .workers = c.workers, .queue_batches = c.queue};
-  options.assembler.rows = c.batch;
-  options.assembler.packing = c.packing;
-  options.assembler.end_of_text = s.tokenizer->end_of_text();
-  options.assembler.epochs = c.epochs;
-  // A fiftieth of the buffer is mixed well enough to begin with, and is there within a second or two.
-  constexpr uint64_t kStartShare = 50;
-  options.assembler.buffer = {
-      .capacity = c.shuffle_buffer,
-      .minimum = std::min(c.shuffle_buffer,
-                          std::max<uint64_t>(c.shuffle_buffer / kStartShare, static_cast<uint64_t>(c.batch))),
-      .context = static_cast<uint32_t>(c.model.context),
-      .vocabulary = s.tokenizer->vocabulary_size(),
-      .seed = derive_seed(c.seed, 1)};
+  LoaderOptions options{.corpus = c.corpus,
+                        .assembler = assembler_options(c, *s.tokenizer),
+                        .workers = c.workers,
+                        .queue_batches = c.queue};
   options.skip_log = &skips;
   options.on_scan = [&s] { s.service.note_other_work(); };
   options.on_seek = [&s](uint64_t done, uint64_t total) {

@@ -4,6 +4,7 @@
 
 #include <fmt/ranges.h>
 
+#include "apps/pretrain/loadable.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
@@ -51,7 +52,7 @@ Checkpoint checkpoint_of(const Path& state, uint64_t step, const std::stop_token
     fail(ErrorKind::kData, "{} has no checkpoint of step {}; it has {}", checkpoints_folder(state).native(),
          step, steps.empty() ? "none" : fmt::format("{}", fmt::join(steps, ", ")));
   }
-  CheckpointVerdict verdict = judge_checkpoint(folder, stop);
+  CheckpointVerdict verdict = judge_for_resume(folder, stop);
   if (!verdict.checkpoint) {
     fail(ErrorKind::kData, "the checkpoint of step {} {}; nothing was moved; go back to another step", step,
          verdict.reason);
@@ -104,7 +105,8 @@ SessionStart look_for_start(const Path& state, const SessionRequest& request, co
     start.checkpoint = checkpoint_of(state, *request.from_step, stop);
     start.back_to = request.from_step;
   } else {
-    StartPoint found = find_start_point(state, stop);
+    StartPoint found =
+        find_start_point(state, [&](const Path& folder) { return judge_for_resume(folder, stop); });
     if (!found.may_continue()) refuse(state, found);
     start.checkpoint = std::move(found.newest);
     if (!found.failed.empty()) start.damaged = std::move(found.failed.front());

@@ -23,8 +23,8 @@ struct SessionStart {
 /// Errors: kData when there is no run to resume; kUsage when a new one is asked for where one is.
 void check_request(const Path& state, const SessionRequest& request);
 
-/// Finds the checkpoint to begin with and verifies it. Errors: kData when there is none though the folder has
-/// held some, or by rule 5 of store.h, with what to do; NewerFormatError; Stopped.
+/// Finds the checkpoint to begin with, verifies it and tries to load it. Errors: kData when there is none
+/// though the folder has held some, or by rule 5 of store.h, with what to do; NewerFormatError; Stopped.
 SessionStart look_for_start(const Path& state, const SessionRequest& request, const std::stop_token& stop);
 
 /// Sets aside, abandons and replaces what `start` says, and tells where it is now.

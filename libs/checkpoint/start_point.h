@@ -21,7 +21,7 @@ struct FailedCheckpoint {
 };
 using FailureReport = std::function<void(const FailedCheckpoint&)>;
 
-/// How a checkpoint is looked at. Tests plant failing devices here.
+/// How a checkpoint is looked at. The program also tries to load it; tests plant failing devices here.
 using CheckpointJudge = std::function<CheckpointVerdict(const Path& folder)>;
 
 struct StartPoint {

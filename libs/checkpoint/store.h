@@ -17,7 +17,8 @@
 //      never removed by the program.
 //   4. Only damage that is proven sets a checkpoint aside: bytes that were read and are wrong, or a missing
 //      file. An error of the device or of this process's rights (EIO, ESTALE, EMFILE, EACCES ...) proves
-//      nothing and moves nothing; nor is a checkpoint damaged that another program wrote anew.
+//      nothing and moves nothing; nor is a checkpoint damaged that another program wrote anew. One that
+//      verifies but can't be loaded (CheckpointJudge) counts as damaged.
 //   5. A start sets one checkpoint aside at most. When two or more fail at once, or none verifies, nothing is
 //      moved and the start is refused: so much at once has a cause outside of them.
 //   6. Newer ones are abandoned when a user goes back to a step, after everything else of the request was

@@ -37,6 +37,19 @@ void read_tensors(const SafetensorsFile& file, const ParameterLayout& layout, st
   }
 }
 
+/// As read_tensors(), with room for one tensor only.
+template <typename Check>
+void check_tensors(const SafetensorsFile& file, const ParameterLayout& layout, std::string_view prefix,
+                   Check check) {
+  std::vector<float> values;
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    values.resize(tensor.size);
+    file.read_finite(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
+                     std::as_writable_bytes(std::span(values)));
+    check(std::span<const float>(values));
+  }
+}
+
 /// AdamW takes their roots.
 void check_second_moments(const Path& path, std::span<const float> v) {
   if (std::ranges::any_of(v, [](float value) { return value < 0; })) {
@@ -216,6 +229,22 @@ void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout
   run = std::move(numbers.run);
   optimizer.set_updates(numbers.updates);
   stream.scalars = std::move(numbers.stream);
+}
+
+StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout) {
+  const auto any = [](std::span<const float>) {};
+  const SafetensorsFile model =
+      SafetensorsFile::open(file_of(checkpoint, "model.safetensors"), Links::kRefuse);
+  check_tensors(model, layout, "", any);
+  const Path optimizer_path = file_of(checkpoint, "optimizer.safetensors");
+  const SafetensorsFile moments = SafetensorsFile::open(optimizer_path, Links::kRefuse);
+  check_tensors(moments, layout, "m.", any);
+  check_tensors(moments, layout, "v.",
+                [&](std::span<const float> v) { check_second_moments(optimizer_path, v); });
+  StreamState stream;
+  read_stream(file_of(checkpoint, "stream.safetensors"), stream);
+  stream.scalars = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step).stream;
+  return stream;
 }
 
 }  // namespace pretrain

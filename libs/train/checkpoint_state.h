@@ -62,6 +62,10 @@ std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLa
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
                      AdamW& optimizer, RunState& run, StreamState& stream);
 
+/// Reads all that load_checkpoint() reads, tensor by tensor, and keeps the stream alone.
+/// Errors: as load_checkpoint().
+StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout);
+
 /// Reads the parameters alone. Errors: as above.
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -47,6 +48,15 @@ class HostileState {
   }
   ProgramResult resume() const {
     return run_program(binary(), {"resume", "--state", state().string(), "--steps", "22"});
+  }
+  ProgramResult resume_from_newest() const {
+    return run_program(binary(), {"resume", "--state", state().string(), "--from", "20", "--steps", "22"});
+  }
+  std::set<std::string> checkpoint_names() const {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(checkpoints_folder(state())))
+      names.insert(entry.path().filename().string());
+    return names;
   }
 
  private:
@@ -166,11 +176,32 @@ TEST(HostileFolder, DamageOfTheNewestCheckpointIsToldAndAnOlderOneIsUsed) {
   }
 }
 
-/// Replaces one file of the newest checkpoint and seals the checkpoint again.
-void replace_and_seal(const HostileState& s, const std::string& name,
+/// Replaces one file of a checkpoint and seals the checkpoint again.
+void replace_and_seal(const fs::path& checkpoint, const std::string& name,
                       const std::function<std::string(const std::string&)>& change) {
-  replace_content(s.newest() / name, change(content_of(s.newest() / name)));
-  seal_files(s.newest());
+  replace_content(checkpoint / name, change(content_of(checkpoint / name)));
+  seal_files(checkpoint);
+}
+
+void set_key(const fs::path& checkpoint, const std::string& key, const nlohmann::json& value) {
+  const fs::path path = checkpoint / kManifestName;
+  Manifest manifest = parse_manifest(content_of(path), "manifest");
+  manifest.configuration[key] = value;
+  replace_content(path, manifest_text(manifest));
+}
+
+/// The newest checkpoint, which can't be loaded, is set aside and the one before it is used; who asks for it
+/// by its step gets the reason.
+void expect_an_older_one_is_used(const HostileState& s, const std::string& told) {
+  expect_one_line_of_error(s.resume_from_newest(), 3, told);
+  EXPECT_EQ(s.checkpoint_names(),
+            (std::set<std::string>{checkpoint_name(0), checkpoint_name(10), checkpoint_name(20)}));
+  const ProgramResult resumed = s.resume();
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  for (const std::string& part : {told, std::string("continuing from step 10"), std::string("set aside as"),
+                                  std::string("can't be loaded")})
+    EXPECT_NE(resumed.output.find(part), std::string::npos) << "not told: " << part << "\n" << resumed.output;
+  EXPECT_TRUE(s.checkpoint_names().contains("damaged-" + checkpoint_name(20)));
 }
 
 std::string with_value(const std::string& text, const char* key, const nlohmann::json& value) {
@@ -247,19 +278,61 @@ TEST(HostileFolder, WhatFitsItsHashIsCheckedAllTheSame) {
   for (const SealedAttack& attack : sealed_attacks()) {
     SCOPED_TRACE(attack.what);
     const HostileState s;
-    replace_and_seal(s, attack.file, attack.change);
+    replace_and_seal(s.newest(), attack.file, attack.change);
     if (attack.stops_generate) expect_one_line_of_error(s.generate(), 3, attack.told);
-    if (attack.stops_resume) expect_one_line_of_error(s.resume(), 3, attack.told);
+    if (attack.stops_resume) expect_an_older_one_is_used(s, attack.told);
   }
 }
 
-TEST(HostileFolder, AConfigurationOfAnotherTypeIsNotReplacedByADefault) {
+TEST(HostileFolder, TwoThatFitTheirHashesAndCantBeLoadedStopTheStartAndNothingMoves) {
   const HostileState s;
-  const fs::path path = s.newest() / kManifestName;
-  Manifest manifest = parse_manifest(content_of(path), "manifest");
-  manifest.configuration["batch"] = 16;
-  replace_content(path, manifest_text(manifest));
-  expect_one_line_of_error(s.resume(), 3, "'batch' is not a text");
+  for (const uint64_t step : {10, 20}) {
+    replace_and_seal(checkpoints_folder(s.state()) / checkpoint_name(step), "state.json",
+                     [](const std::string& text) { return with_value(text, "updates", "many"); });
+  }
+  const auto before = s.checkpoint_names();
+  expect_one_line_of_error(s.resume(), 3, "2 checkpoints can't be used: step 20 can't be loaded");
+  EXPECT_EQ(s.checkpoint_names(), before);
+}
+
+TEST(HostileFolder, AStreamThatFitsItsHashAndNotTheRunIsNotContinued) {
+  const HostileState s;
+  replace_and_seal(s.newest(), "state.json", [](const std::string& text) {
+    nlohmann::json state = nlohmann::json::parse(text);
+    state["stream"]["partial_rows"] = 1'000'000;
+    return state.dump(1);
+  });
+  expect_an_older_one_is_used(s, "stream.safetensors");
+}
+
+TEST(HostileFolder, AConfigurationThatIsNoneIsTheFaultOfTheFolderAndNotReplacedByADefault) {
+  struct Value {
+    const char* key;
+    nlohmann::json value;
+    const char* told;
+  };
+  const std::vector<Value> values = {{"batch", 16, "'batch' is not a text"},
+                                     {"batch", "many", "--batch many"},
+                                     {"batch", "-1", "--batch -1"},
+                                     {"schedule", "linear", "--schedule linear"},
+                                     {"checkpoint-interval", "soon", "--checkpoint-interval soon"},
+                                     {"model", "huge", "--model huge"},
+                                     {"heads", "5", "heads = 5"}};
+  for (const Value& each : values) {
+    SCOPED_TRACE(each.told);
+    const HostileState s;
+    set_key(s.newest(), each.key, each.value);
+    expect_an_older_one_is_used(s, each.told);
+  }
+}
+
+TEST(HostileFolder, AConfigurationThatNoCheckpointCanBeReadWithEndsWithTheExitCodeOfTheFolder) {
+  const HostileState s;
+  for (const uint64_t step : {0, 10, 20})
+    set_key(checkpoints_folder(s.state()) / checkpoint_name(step), "learning-rate", "fast");
+  const auto before = s.checkpoint_names();
+  expect_one_line_of_error(s.resume(), 3, "the configuration in the manifest: --learning-rate fast");
+  EXPECT_EQ(s.checkpoint_names(), before);
 }
 
 TEST(HostileFolder, ARunWritesThroughNoLinkAndWaitsForNoFifo) {

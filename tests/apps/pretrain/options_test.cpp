@@ -355,5 +355,24 @@ TEST(ResolvedConfiguration, OfOlderVersionsIsUnderstood) {
   EXPECT_EQ(run.threads, inspect_machine().cores);
 }
 
+TEST(ResolvedConfiguration, OfAManifestIsTheFaultOfTheFolderWhereItIsNone) {
+  for (const auto& [key, value] : KeyValues{{"batch", "many"},
+                                            {"seed", "-1"},
+                                            {"learning-rate", "-1"},
+                                            {"schedule", "linear"},
+                                            {"checkpoint-interval", "soon"},
+                                            {"model", "huge"}}) {
+    try {
+      nlohmann::json saved{{"corpus", "/a"}, {"model", "tiny"}};
+      saved[key] = value;
+      from_json(saved);
+      ADD_FAILURE() << key << " = " << value;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kData) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr(fmt::format("--{} {}", key, value)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pretrain
