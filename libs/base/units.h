@@ -18,9 +18,11 @@ constexpr uint64_t operator""_GiB(unsigned long long n) {
   return n << 30;
 }
 
-/// "90", "90s", "10min", "2h", "1d12h", "500ms". Errors: kUsage, naming the text.
+/// "90s", "10min", "2h", "1d12h", "500ms"; each number has a unit, but for "0".
+/// Errors: kUsage, naming the text.
 std::chrono::milliseconds parse_duration(std::string_view text);
-/// "1536", "64k", "1.5G", "512MiB" (powers of 1024). Errors: kUsage, naming the text.
+/// "1536", "64k", "1.5G", "512MiB" (powers of 1024).
+/// Errors: kUsage, naming the text.
 uint64_t parse_bytes(std::string_view text);
 
 /// "3.1 GB" (powers of 1000).

@@ -1,44 +1,37 @@
 #include "libs/metrics/step_log.h"
 
 #include <algorithm>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "libs/base/json.h"
+#include "libs/metrics/log_cut.h"
 
 namespace pretrain {
-namespace {
 
-/// Nothing for a line that is torn or no record.
-std::optional<nlohmann::json> object_of(std::string_view line) {
-  try {
-    nlohmann::json record = parse_json(line);
-    if (record.is_object()) return record;
-  } catch (const Error&) {  // the line is not kept
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-StepLog::StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options,
-                 const Keeps& keeps)
-    : files_(files), folder_(std::move(folder)), options_(options), position_(position) {
+StepLog::StepLog(FileSystem& files, Path folder, const StepLogStart& start, const Options& options)
+    : files_(files), folder_(std::move(folder)), options_(options), position_(start.position) {
   try {
     restore_segment();
-    const uint64_t size = file_exists(current()) ? ReadableFile(current(), Links::kRefuse).size() : 0;
-    const std::string kept = keeps ? kept_lines(size, keeps) : "";
-    open(std::min(size, position_.offset_bytes));
+    position_.offset_bytes = place_to_cut(start);
+    const std::string kept = kept_lines(start);
+    open(position_.offset_bytes);
     if (kept.empty()) return;
     file_->write(kept);
     position_.offset_bytes += kept.size();
   } catch (const IoError& error) {
     note_failure(error);
   }
+}
+
+uint64_t StepLog::place_to_cut(const StepLogStart& start) {
+  if (!file_exists(current())) return 0;
+  const ReadableFile file(current(), Links::kRefuse);
+  const LogCut cut = find_log_cut(file, start.position.offset_bytes, start.step);
+  was_replaced_ = !cut.as_saved && file.size() > 0;
+  return cut.offset_bytes;
 }
 
 void StepLog::note_failure(const IoError& error) {
@@ -48,18 +41,18 @@ void StepLog::note_failure(const IoError& error) {
 }
 
 /// Lines after the position that are to stay.
-std::string StepLog::kept_lines(uint64_t size, const Keeps& keeps) const {
+std::string StepLog::kept_lines(const StepLogStart& start) const {
   constexpr size_t kMostBytes = 16'384;  // an evaluation follows at once, records have half a kilobyte
-  if (size <= position_.offset_bytes) return "";
-  std::string text(std::min<uint64_t>(kMostBytes, size - position_.offset_bytes), '\0');
+  if (!start.keeps || !file_exists(current())) return "";
   const ReadableFile file(current(), Links::kRefuse);
+  std::string text(std::min<uint64_t>(kMostBytes, file.size() - position_.offset_bytes), '\0');
   text.resize(file.read_at(position_.offset_bytes, std::as_writable_bytes(std::span(text))));
   std::string kept;
   size_t begin = 0;
   for (size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = text.substr(begin, end + 1 - begin);
-    const auto record = object_of(line);
-    if (record && keeps(*record)) kept += line;
+    const auto record = record_of(line);
+    if (record && start.keeps(*record)) kept += line;
   }
   return kept;
 }

@@ -19,6 +19,14 @@ struct StepLogPosition {
   uint64_t offset_bytes = 0;
 };
 
+/// Where a log is continued.
+struct StepLogStart {
+  StepLogPosition position;
+  uint64_t step = UINT64_MAX;  ///< that the position belongs to: no record before it is of a later step
+  /// Whether a record that follows the position stays. Absent: none does.
+  std::function<bool(const nlohmann::json& record)> keeps = {};
+};
+
 struct StepLogOptions {
   uint64_t segment_bytes = 64'000'000;
   uint64_t segments = 16;  ///< kept besides the current one
@@ -29,17 +37,16 @@ class StepLog {
  public:
   using Options = StepLogOptions;
 
-  /// Whether a record that follows the position stays.
-  using Keeps = std::function<bool(const nlohmann::json& record)>;
-
-  /// Continues at `position`: what follows it is cut off, without a scan, except for the records within a few
-  /// kilobytes that are to stay. A log that is shorter (it was moved or lost) is continued at its end.
-  StepLog(FileSystem& files, Path folder, const StepLogPosition& position, const Options& options = {},
-          const Keeps& keeps = {});
+  /// Continues at the position: what follows it is cut off, without a scan, except for the records within a
+  /// few kilobytes that are to stay. A log that is not as the position was taken in (it was moved, lost,
+  /// edited or replaced) is read, and continued after its whole records up to the step.
+  StepLog(FileSystem& files, Path folder, const StepLogStart& start, const Options& options = {});
 
   void write(const nlohmann::json& record);
 
   StepLogPosition position() const { return position_; }
+  /// Whether there was a log, and the position was not one in it.
+  bool was_replaced() const { return was_replaced_; }
   uint64_t failed_writes() const { return failed_writes_; }
   /// Why the newest of them failed.
   const std::string& last_error() const { return last_error_; }
@@ -48,7 +55,8 @@ class StepLog {
   Path current() const { return folder_ / "metrics.jsonl"; }
   Path closed(uint64_t segment) const;
   void restore_segment();
-  std::string kept_lines(uint64_t size, const Keeps& keeps) const;
+  uint64_t place_to_cut(const StepLogStart& start);
+  std::string kept_lines(const StepLogStart& start) const;
   void open(uint64_t keep_bytes);
   void note_failure(const IoError& error);
   void rotate();
@@ -57,6 +65,7 @@ class StepLog {
   Path folder_;
   Options options_;
   StepLogPosition position_;
+  bool was_replaced_ = false;
   std::unique_ptr<WritableFile> file_;
   uint64_t failed_writes_ = 0;
   std::string last_error_;

@@ -96,7 +96,15 @@ std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& posit
     kept = evaluation;
     return true;
   };
-  log_ = std::make_unique<StepLog>(files_, state_folder_, position, StepLogOptions(), keeps);
+  log_ = std::make_unique<StepLog>(files_, state_folder_,
+                                   StepLogStart{.position = position, .step = step, .keeps = keeps});
+  if (log_->was_replaced()) {
+    log_warning(
+        "{} is not as it was at step {} (edited, replaced or lost in part): it continues after its records "
+        "up "
+        "to that step",
+        (state_folder_ / "metrics.jsonl").native(), step);
+  }
   return kept;
 }
 

@@ -84,7 +84,7 @@ TEST(StepLog, CutsWhatStandsBehindItsPosition) {
     position = log.position();
     for (int i = 50; i < 55; ++i) log.write(record(i));
   }
-  StepLog log(real_file_system(), folder.path(), position);
+  StepLog log(real_file_system(), folder.path(), {position});
   log.write(record(2));
   EXPECT_EQ(all_numbers(folder), range(0, 3));
 }
@@ -92,7 +92,7 @@ TEST(StepLog, CutsWhatStandsBehindItsPosition) {
 TEST(StepLog, ContinuesAShorterLogAtItsEnd) {
   const TempFolder folder;
   folder.write("metrics.jsonl", "{\"n\":10}\n");
-  StepLog log(real_file_system(), folder.path(), {.segment = 0, .offset_bytes = 1000});
+  StepLog log(real_file_system(), folder.path(), {{.segment = 0, .offset_bytes = 1000}});
   EXPECT_EQ(log.position().offset_bytes, 9U);
   log.write(record(1));
   EXPECT_EQ(all_numbers(folder), range(0, 2));
@@ -100,7 +100,7 @@ TEST(StepLog, ContinuesAShorterLogAtItsEnd) {
 
 TEST(StepLog, ContinuesALostLogWithAnEmptyOne) {
   const TempFolder folder;
-  StepLog log(real_file_system(), folder.path(), {.segment = 7, .offset_bytes = 1000});
+  StepLog log(real_file_system(), folder.path(), {{.segment = 7, .offset_bytes = 1000}});
   log.write(record(0));
   EXPECT_EQ(log.failed_writes(), 0U);
   EXPECT_EQ(all_numbers(folder), range(0, 1));
@@ -148,7 +148,7 @@ TEST(StepLog, ResumesAtEachPositionAcrossSegments) {
       }
       positions.push_back(log.position());
     }
-    StepLog log(real_file_system(), folder.path(), positions[static_cast<size_t>(kept)], kSmallSegments);
+    StepLog log(real_file_system(), folder.path(), {positions[static_cast<size_t>(kept)]}, kSmallSegments);
     EXPECT_EQ(all_numbers(folder), range(0, kept));
     for (int i = kept; i < kRecords + 5; ++i) log.write(record(i));
     EXPECT_EQ(all_numbers(folder), range(0, kRecords + 5)) << "resumed after " << kept;
