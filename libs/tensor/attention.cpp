@@ -121,11 +121,31 @@ int64_t padded(int64_t columns) {
 
 }  // namespace
 
-/// Where one head of one sequence stands in the matrices.
-struct CausalAttention::Head {
-  int64_t qkv;          ///< offset of q; k and v follow at C and 2 C
-  int64_t out;          ///< offset in out
-  int64_t log_sum_exp;  ///< offset of position 0
+/// One key-value head of one sequence and the query heads that read it. Offsets of position 0.
+struct CausalAttention::Group {
+  int64_t queries;      ///< of the first head in qkv; the others follow
+  int64_t keys;         ///< in qkv
+  int64_t values;       ///< in qkv
+  int64_t out;          ///< of the first head in out
+  int64_t log_sum_exp;  ///< of the first head; the others follow T apart
+};
+
+struct CausalAttention::Inputs {
+  ConstOperand qkv;
+  AttentionTurn turn;
+  // Of the backward pass.
+  ConstOperand out = {};
+  const float* dout = nullptr;
+  const float* log_sum_exp = nullptr;
+
+  MatrixView rows_at(int64_t offset, int64_t width) const { return {qkv.at(offset), width}; }
+};
+
+/// Where the backward pass of one group writes to.
+struct CausalAttention::Gradients {
+  float* dqkv;
+  float* dq_gain;  ///< [D], of this group alone; null: no gain
+  float* dk_gain;
 };
 
 CausalAttention::CausalAttention(Compute& compute, const Shape& shape, Precision precision)
@@ -134,15 +154,24 @@ CausalAttention::CausalAttention(Compute& compute, const Shape& shape, Precision
       precision_(precision),
       stride_(padded(shape.T)),
       head_stride_(padded(shape.D)),
-      scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D)) {}
+      scratch_(static_cast<size_t>(compute.threads()) * scratch_floats(shape.T, shape.D, shape.turned)),
+      gain_parts_(gain_floats(shape)) {
+  PRETRAIN_CHECK(shape.H % shape.kv_heads() == 0, "{} query heads share {} key-value heads", shape.H,
+                 shape.kv_heads());
+}
 
-CausalAttention::Head CausalAttention::head_at(size_t index) const {
-  const auto b = static_cast<int64_t>(index) / shape_.H;
-  const auto h = static_cast<int64_t>(index) % shape_.H;
-  const int64_t C = shape_.H * shape_.D;
-  return {.qkv = b * shape_.T * 3 * C + h * shape_.D,
-          .out = b * shape_.T * C + h * shape_.D,
-          .log_sum_exp = static_cast<int64_t>(index) * shape_.T};
+CausalAttention::Group CausalAttention::group_at(size_t index) const {
+  const int64_t K = shape_.kv_heads();
+  const auto b = static_cast<int64_t>(index) / K;
+  const auto k = static_cast<int64_t>(index) % K;
+  const int64_t h = k * (shape_.H / K);
+  const int64_t row = b * shape_.T * shape_.width();
+  const int64_t D = shape_.D;
+  return {.queries = row + h * D,
+          .keys = row + (shape_.H + k) * D,
+          .values = row + (shape_.H + K + k) * D,
+          .out = b * shape_.T * shape_.H * D + h * D,
+          .log_sum_exp = (b * shape_.H + h) * shape_.T};
 }
 
 /// What one thread works in: operands of one head's products, packed.
@@ -154,7 +183,12 @@ struct CausalAttention::Scratch {
   float* rows;               ///< [T, head stride]: values forward, keys backward
   float* queries;  ///< [kQueryBlock, head stride]: backward; outputs forward, before they are rounded
   float* douts;    ///< [kQueryBlock, head stride]
-  float* left;     ///< the left operand of one product
+  // Only where queries and keys are turned.
+  float* turned_queries;  ///< [T, head stride]
+  float* turned_keys;     ///< [T, head stride]
+  float* dqueries;        ///< [kQueryBlock, head stride]: gradient of turned queries
+  float* dkeys;           ///< [T, head stride]
+  float* left;            ///< the left operand of one product
 };
 
 size_t CausalAttention::left_words(int64_t T, int64_t D) {
@@ -162,14 +196,18 @@ size_t CausalAttention::left_words(int64_t T, int64_t D) {
   return static_cast<size_t>(std::max({words(kQueryBlock, D), words(kQueryBlock, T), words(T, kQueryBlock)}));
 }
 
-size_t CausalAttention::scratch_floats(int64_t T, int64_t D) {
-  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T) + (T + 2 * kQueryBlock) * padded(D)) +
+size_t CausalAttention::scratch_floats(int64_t T, int64_t D, bool turned) {
+  const int64_t turned_rows = turned ? 3 * T + kQueryBlock : 0;
+  return static_cast<size_t>((2 * kQueryBlock + 2 * D) * padded(T) +
+                             (T + 2 * kQueryBlock + turned_rows) * padded(D)) +
          left_words(T, D);
 }
 
 CausalAttention::Scratch CausalAttention::slot_scratch() {
-  float* at = scratch_.data() + static_cast<size_t>(Compute::slot()) * scratch_floats(shape_.T, shape_.D);
+  const size_t floats = scratch_floats(shape_.T, shape_.D, shape_.turned);
+  float* at = scratch_.data() + static_cast<size_t>(Compute::slot()) * floats;
   const auto take = [&at](int64_t rows, int64_t stride) { return std::exchange(at, at + rows * stride); };
+  const auto take_turned = [&](int64_t rows) { return shape_.turned ? take(rows, head_stride_) : nullptr; };
   return {.scores = take(kQueryBlock, stride_),
           .dscores = take(kQueryBlock, stride_),
           .keys_transposed = take(shape_.D, stride_),
@@ -177,7 +215,17 @@ CausalAttention::Scratch CausalAttention::slot_scratch() {
           .rows = take(shape_.T, head_stride_),
           .queries = take(kQueryBlock, head_stride_),
           .douts = take(kQueryBlock, head_stride_),
+          .turned_queries = take_turned(shape_.T),
+          .turned_keys = take_turned(shape_.T),
+          .dqueries = take_turned(kQueryBlock),
+          .dkeys = take_turned(shape_.T),
           .left = at};
+}
+
+MatrixView CausalAttention::rows_of(const HeadTurn& turn, const MatrixView& rows, float* room) const {
+  if (turn.rotary == nullptr) return rows;
+  turn_rows(turn, 0, shape_.T, rows.elements, rows.row_stride, room, head_stride_);
+  return {room, head_stride_};
 }
 
 void CausalAttention::multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
@@ -197,23 +245,31 @@ void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const Mat
   }
 }
 
-void CausalAttention::forward(const ConstOperand& qkv, const Operand& out, float* log_sum_exp) {
+void CausalAttention::forward(const ConstOperand& qkv, const Operand& out, float* log_sum_exp,
+                              const AttentionTurn& turn) {
   PRETRAIN_CHECK(out.precision() == Precision::kFloat32 || precision_ == Precision::kBf16,
                  "attention in float32 gives float32");
-  compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
-    forward_head(head_at(index), slot_scratch(), qkv, out, log_sum_exp);
-  });
+  PRETRAIN_CHECK(shape_.turned || !turn, "attention without room to turn");
+  compute_.parallel_for(
+      groups(), [&](size_t index) { forward_group(index, {.qkv = qkv, .turn = turn}, out, log_sum_exp); });
 }
 
-void CausalAttention::forward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv,
-                                   const Operand& out, float* log_sum_exp) const {
+void CausalAttention::forward_group(size_t index, const Inputs& in, const Operand& out, float* log_sum_exp) {
+  const Group group = group_at(index);
+  const Scratch scratch = slot_scratch();
   const int64_t D = shape_.D;
-  const int64_t C = shape_.H * D;
-  const MatrixView queries(qkv.at(head.qkv), 3 * C), keys = queries.at(0, C), values = queries.at(0, 2 * C);
+  const int64_t W = shape_.width();
+  const MatrixView keys = rows_of(in.turn.keys(), in.rows_at(group.keys, W), scratch.turned_keys);
   pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
-  pack_columns(precision_, shape_.T, D, values, scratch.rows, head_stride_);
-  for (int64_t index = 0; index < query_blocks(shape_.T); ++index)
-    forward_block(scratch, index, queries, out.at(head.out), log_sum_exp + head.log_sum_exp);
+  pack_columns(precision_, shape_.T, D, in.rows_at(group.values, W), scratch.rows, head_stride_);
+  for (int64_t h = 0; h < shape_.H / shape_.kv_heads(); ++h) {
+    const MatrixView queries =
+        rows_of(in.turn.queries(), in.rows_at(group.queries + h * D, W), scratch.turned_queries);
+    for (int64_t block = 0; block < query_blocks(shape_.T); ++block) {
+      forward_block(scratch, block, queries, out.at(group.out + h * D),
+                    log_sum_exp + group.log_sum_exp + h * shape_.T);
+    }
+  }
 }
 
 void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const MatrixView& queries,
@@ -225,7 +281,8 @@ void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const
   const auto [first, rows, seen] = query_block(shape_.T, index);
   const MatrixView next_queries = queries.at(std::min(first + rows, shape_.T - rows), 0);
   multiply_rows(rows, seen, D, queries.at(first, 0), scratch.left, {scratch.keys_transposed, stride_},
-                scratch.scores, stride_, {.rows = next_queries.elements, .ld = 3 * C, .columns = D});
+                scratch.scores, stride_,
+                {.rows = next_queries.elements, .ld = queries.row_stride, .columns = D});
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t t = first + r;
     log_sum_exp[t] = softmax_row(scratch.scores + r * stride_, t + 1, seen, scale);
@@ -241,55 +298,113 @@ void CausalAttention::forward_block(const Scratch& scratch, int64_t index, const
 }
 
 void CausalAttention::backward(const ConstOperand& qkv, const ConstOperand& out, const float* dout,
-                               const float* log_sum_exp, float* dqkv) {
-  compute_.parallel_for(static_cast<size_t>(shape_.B * shape_.H), [&](size_t index) {
-    backward_head(head_at(index), slot_scratch(), qkv, out, dout, log_sum_exp, dqkv);
+                               const float* log_sum_exp, float* dqkv, const AttentionTurn& turn,
+                               const AttentionGainGradients& gains) {
+  PRETRAIN_CHECK(shape_.turned || !turn, "attention without room to turn");
+  const Inputs in{.qkv = qkv, .turn = turn, .out = out, .dout = dout, .log_sum_exp = log_sum_exp};
+  float* q_parts = gains.q == nullptr ? nullptr : gain_parts_.data();
+  float* k_parts =
+      gains.k == nullptr ? nullptr : gain_parts_.data() + groups() * static_cast<size_t>(shape_.D);
+  std::fill_n(gain_parts_.data(), gain_parts_.size(), 0.0F);
+  compute_.parallel_for(groups(), [&](size_t index) {
+    const size_t part = index * static_cast<size_t>(shape_.D);
+    backward_group(index, in,
+                   {.dqkv = dqkv,
+                    .dq_gain = q_parts == nullptr ? nullptr : q_parts + part,
+                    .dk_gain = k_parts == nullptr ? nullptr : k_parts + part});
   });
+  if (gains.q != nullptr) sum_gains(q_parts, gains.accumulate, gains.q);
+  if (gains.k != nullptr) sum_gains(k_parts, gains.accumulate, gains.k);
 }
 
-void CausalAttention::backward_head(const Head& head, const Scratch& scratch, const ConstOperand& qkv,
-                                    const ConstOperand& out, const float* dout, const float* log_sum_exp,
-                                    float* dqkv) const {
+/// dgain (+)= the parts of all groups, in order.
+void CausalAttention::sum_gains(const float* parts, bool accumulate, float* dgain) const {
+  if (!accumulate) std::fill_n(dgain, shape_.D, 0.0F);
+  for (size_t index = 0; index < groups(); ++index) {
+    for (int64_t d = 0; d < shape_.D; ++d) dgain[d] += parts[static_cast<int64_t>(index) * shape_.D + d];
+  }
+}
+
+void CausalAttention::backward_group(size_t index, const Inputs& in, const Gradients& gradients) {
+  const Group group = group_at(index);
+  const Scratch scratch = slot_scratch();
+  const int64_t D = shape_.D;
+  const int64_t W = shape_.width();
+  const MatrixView raw_keys = in.rows_at(group.keys, W), values = in.rows_at(group.values, W);
+  const MatrixView keys = rows_of(in.turn.keys(), raw_keys, scratch.turned_keys);
+  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
+  pack_columns(precision_, D, shape_.T, values.transposed(), scratch.values_transposed, stride_);
+  pack_columns(precision_, shape_.T, D, keys, scratch.rows, head_stride_);
+  for (int64_t h = 0; h < shape_.H / shape_.kv_heads(); ++h) backward_head(group, h, scratch, in, gradients);
+  if (in.turn) {
+    turn_rows_backward(in.turn.keys(), 0, shape_.T, raw_keys.elements, W, scratch.dkeys, head_stride_,
+                       gradients.dqkv + group.keys, W, gradients.dk_gain);
+  }
+}
+
+void CausalAttention::backward_head(const Group& group, int64_t h, const Scratch& scratch, const Inputs& in,
+                                    const Gradients& gradients) const {
+  const int64_t D = shape_.D;
+  const int64_t C = shape_.H * D;
+  const int64_t W = shape_.width();
+  const MatrixView raw_queries = in.rows_at(group.queries + h * D, W);
+  const MatrixView queries = rows_of(in.turn.queries(), raw_queries, scratch.turned_queries);
+  const MatrixView douts(in.dout + group.out + h * D, C);
+  float* dq = gradients.dqkv + group.queries + h * D;
+  float* dk = in.turn ? scratch.dkeys : gradients.dqkv + group.keys;
+  float* dv = gradients.dqkv + group.values;
+  const int64_t ld_dk = in.turn ? head_stride_ : W;
+  // The last block sees all keys: that of the first head writes dk and dv, the others add to them.
+  const int64_t last = query_blocks(shape_.T) - 1;
+  for (int64_t index = last; index >= 0; --index) {
+    const auto [first, rows, seen] = query_block(shape_.T, index);
+    backward_scores(scratch, index, queries, douts, in.out.at(group.out + h * D),
+                    in.log_sum_exp + group.log_sum_exp + h * shape_.T);
+    const MatrixView probabilities(scratch.scores, stride_);
+    const MatrixView dscores(scratch.dscores, stride_);
+    const bool writes = h == 0 && index == last;
+    const auto so_far = [&](const float* sum, int64_t ld) { return Addends{writes ? nullptr : sum, ld}; };
+    const int64_t before = std::max<int64_t>(0, first - kQueryBlock);
+    const ReadNext next{.rows = douts.at(before, 0).elements, .ld = C, .columns = D};
+    float* dq_block = in.turn ? scratch.dqueries : dq + first * W;
+    const int64_t ld_dq = in.turn ? head_stride_ : W;
+    multiply_scores(rows, D, seen, dscores, scratch.left, {scratch.rows, head_stride_}, dq_block, ld_dq, {},
+                    next);
+    if (in.turn) {
+      turn_rows_backward(in.turn.queries(), first, rows, raw_queries.at(first, 0).elements, W, dq_block,
+                         ld_dq, dq + first * W, W, gradients.dq_gain);
+    }
+    multiply_scores(seen, D, rows, dscores.transposed(), scratch.left, {scratch.queries, head_stride_}, dk,
+                    ld_dk, so_far(dk, ld_dk));
+    multiply_scores(seen, D, rows, probabilities.transposed(), scratch.left, {scratch.douts, head_stride_},
+                    dv, W, so_far(dv, W));
+  }
+}
+
+void CausalAttention::backward_scores(const Scratch& scratch, int64_t index, const MatrixView& queries,
+                                      const MatrixView& douts, const ConstOperand& out,
+                                      const float* log_sum_exp) const {
   const int64_t D = shape_.D;
   const int64_t C = shape_.H * D;
   const float scale = 1.0F / std::sqrt(static_cast<float>(D));
   const auto softmax_backward_row = HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow);
   const auto dot = HWY_DYNAMIC_DISPATCH(DotProduct);
-  float* dq = dqkv + head.qkv;
-  const MatrixView queries(qkv.at(head.qkv), 3 * C), keys = queries.at(0, C), values = queries.at(0, 2 * C);
-  const MatrixView douts(dout + head.out, C);
-  pack_columns(precision_, D, shape_.T, keys.transposed(), scratch.keys_transposed, stride_);
-  pack_columns(precision_, D, shape_.T, values.transposed(), scratch.values_transposed, stride_);
-  pack_columns(precision_, shape_.T, D, keys, scratch.rows, head_stride_);
-  // The last block sees all keys: it writes dk and dv, the others add to them.
-  const int64_t last = query_blocks(shape_.T) - 1;
-  for (int64_t index = last; index >= 0; --index) {
-    const auto [first, rows, seen] = query_block(shape_.T, index);
-    const MatrixView block_queries = queries.at(first, 0), block_douts = douts.at(first, 0);
-    pack_columns(precision_, rows, D, block_queries, scratch.queries, head_stride_);
-    pack_columns(precision_, rows, D, block_douts, scratch.douts, head_stride_);
-    // Rows of the block before, which comes next, are on their way meanwhile.
-    const int64_t before = std::max<int64_t>(0, first - kQueryBlock);
-    multiply_rows(rows, seen, D, block_queries, scratch.left, {scratch.keys_transposed, stride_},
-                  scratch.scores, stride_, {.rows = out.at(head.out + first * C), .ld = C, .columns = D});
-    multiply_rows(rows, seen, D, block_douts, scratch.left, {scratch.values_transposed, stride_},
-                  scratch.dscores, stride_,
-                  {.rows = queries.at(before, 0).elements, .ld = 3 * C, .columns = D});
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t t = first + r;
-      const float delta = dot(douts.at(t, 0).elements.floats(), out.at(head.out + t * C), D);
-      softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, seen, scale,
-                           log_sum_exp[head.log_sum_exp + t], delta);
-    }
-    const MatrixView probabilities(scratch.scores, stride_);
-    const MatrixView dscores(scratch.dscores, stride_);
-    const auto so_far = [&](const float* sum) { return Addends{index == last ? nullptr : sum, 3 * C}; };
-    multiply_scores(rows, D, seen, dscores, scratch.left, {scratch.rows, head_stride_}, dq + first * 3 * C,
-                    3 * C, {}, {.rows = douts.at(before, 0).elements, .ld = C, .columns = D});
-    multiply_scores(seen, D, rows, dscores.transposed(), scratch.left, {scratch.queries, head_stride_},
-                    dq + C, 3 * C, so_far(dq + C));
-    multiply_scores(seen, D, rows, probabilities.transposed(), scratch.left, {scratch.douts, head_stride_},
-                    dq + 2 * C, 3 * C, so_far(dq + 2 * C));
+  const auto [first, rows, seen] = query_block(shape_.T, index);
+  const MatrixView block_queries = queries.at(first, 0), block_douts = douts.at(first, 0);
+  pack_columns(precision_, rows, D, block_queries, scratch.queries, head_stride_);
+  pack_columns(precision_, rows, D, block_douts, scratch.douts, head_stride_);
+  // Rows of the block before, which comes next, are on their way meanwhile.
+  const int64_t before = std::max<int64_t>(0, first - kQueryBlock);
+  multiply_rows(rows, seen, D, block_queries, scratch.left, {scratch.keys_transposed, stride_},
+                scratch.scores, stride_, {.rows = out.at(first * C), .ld = C, .columns = D});
+  multiply_rows(rows, seen, D, block_douts, scratch.left, {scratch.values_transposed, stride_},
+                scratch.dscores, stride_,
+                {.rows = queries.at(before, 0).elements, .ld = queries.row_stride, .columns = D});
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t t = first + r;
+    const float delta = dot(douts.at(t, 0).elements.floats(), out.at(t * C), D);
+    softmax_backward_row(scratch.scores + r * stride_, scratch.dscores + r * stride_, t + 1, seen, scale,
+                         log_sum_exp[t], delta);
   }
 }
 
