@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/corpus/wikitext/templates.h"
+#include "pipeline/corpus/wikitext/template_arguments.h"
 
 namespace pretrain::wikitext {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+
+#include "pipeline/corpus/wikitext/template_arguments.h"
 
 namespace pretrain::wikitext {
 
@@ -43,22 +43,6 @@ struct TemplateEntry {
 
 /// The entry of `name` (folded) on a wiki of `language` ("" when unknown); null when the template is dropped.
 const TemplateEntry* find_template(std::string_view name, std::string_view language);
-
-/// The arguments of one call. They are views: the text stays with the caller.
-class TemplateArguments {
- public:
-  /// Takes the next argument as written, `name=value` or `value`.
-  void add(std::string_view argument);
-  /// The argument of number `index`, counted from 1, trimmed; "" when absent.
-  std::string_view positional(size_t index) const;
-  std::string_view named(std::string_view name) const;
-  size_t count() const { return positional_.size(); }
-  std::string_view last() const { return positional_.empty() ? "" : positional_.back(); }
-
- private:
-  std::vector<std::string_view> positional_;
-  std::vector<std::pair<std::string_view, std::string_view>> named_;
-};
 
 /// What the call of the template `name`, as written, stands for; "" for nothing.
 std::string expand_template(const TemplateEntry& entry, std::string_view name,
