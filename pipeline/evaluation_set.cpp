@@ -1,7 +1,6 @@
 #include "pipeline/evaluation_set.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <span>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
 #include "libs/base/hasher64.h"
+#include "libs/base/number.h"
 #include "libs/checkpoint/safetensors.h"
 
 namespace pretrain {
@@ -156,12 +156,9 @@ class StoredSet {
     return found == file_.metadata().end() ? std::string() : found->second;
   }
   uint64_t count(const char* key) const {
-    const std::string text = metadata(key);
-    uint64_t value = 0;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc() || result.ptr != text.data() + text.size())
-      fail_set(fmt::format("{} is not a whole number", key));
-    return value;
+    const auto value = parse_number<uint64_t>(metadata(key));
+    if (!value) fail_set(fmt::format("{} is not a whole number", key));
+    return *value;
   }
 
   [[noreturn]] void fail_set(const std::string& problem) const {

@@ -2,19 +2,7 @@
 
 #include <algorithm>
 
-#include "libs/base/error.h"
-
 namespace pretrain {
-
-Packing parse_packing(std::string_view name) {
-  if (name == "concat") return Packing::kConcat;
-  if (name == "chunk") return Packing::kChunk;
-  fail(ErrorKind::kUsage, "packing '{}' is not known; use concat or chunk", name);
-}
-
-std::string_view to_string(Packing packing) {
-  return packing == Packing::kConcat ? "concat" : "chunk";
-}
 
 Packer::Packer(Packing packing, uint32_t context, uint32_t end_of_text)
     : packing_(packing), context_(context), end_of_text_(end_of_text) {}

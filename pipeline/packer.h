@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/enum_table.h"
 #include "libs/data/batch.h"
 #include "pipeline/chunk.h"
 
@@ -18,9 +19,8 @@ enum class Packing {
             ///< not count
 };
 
-/// "concat", "chunk". Errors: kUsage.
-Packing parse_packing(std::string_view name);
-std::string_view to_string(Packing packing);
+constexpr EnumName<Packing> kPackings[] = {{Packing::kConcat, "concat"}, {Packing::kChunk, "chunk"}};
+static_assert(is_in_order(kPackings));
 
 /// One sequence: T + 1 tokens, of which the first `pairs` + 1 are text. A view; valid until the packer
 /// changes.

@@ -9,9 +9,14 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/enum_table.h"
+
 namespace pretrain {
 
 enum class TokenizerType { kBpe, kUnigram, kChar };
+constexpr EnumName<TokenizerType> kTokenizerTypes[] = {
+    {TokenizerType::kBpe, "bpe"}, {TokenizerType::kUnigram, "unigram"}, {TokenizerType::kChar, "char"}};
+static_assert(is_in_order(kTokenizerTypes));
 
 /// "bpe", "unigram", "char".
 std::string_view tokenizer_type_name(TokenizerType type);

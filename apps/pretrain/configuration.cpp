@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdlib>
 
 #include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/base/number.h"
 #include "libs/base/rng.h"
 #include "libs/base/text.h"
 
@@ -100,14 +100,6 @@ void check(const RunConfiguration& c) {
     fail(ErrorKind::kUsage,
          "--schedule cosine needs to know where it ends; add --steps, --tokens or --epochs");
   }
-}
-
-template <typename Number>
-std::optional<Number> parse_whole(const std::string& text) {
-  Number value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 /// Older versions took a number without a unit for seconds, also as the last of several.
@@ -303,11 +295,11 @@ KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given) {
 /// "1e-3" and "0.001" are the same value. Whole numbers are compared as such: a double can't tell large seeds
 /// apart.
 bool same_value(const std::string& a, const std::string& b) {
-  const auto whole_a = parse_whole<uint64_t>(a);
-  const auto whole_b = parse_whole<uint64_t>(b);
+  const auto whole_a = parse_number<uint64_t>(a);
+  const auto whole_b = parse_number<uint64_t>(b);
   if (whole_a && whole_b) return *whole_a == *whole_b;
-  const auto number_a = parse_whole<double>(a);
-  const auto number_b = parse_whole<double>(b);
+  const auto number_a = parse_number<double>(a);
+  const auto number_b = parse_number<double>(b);
   return a == b || (number_a && number_b && *number_a == *number_b);
 }
 

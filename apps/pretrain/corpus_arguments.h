@@ -17,24 +17,19 @@ OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
       [corpus](const T& object) -> std::vector<std::string> {
         return {fmt::format("{}", fmt::join((object.*corpus).pages.namespaces, ","))};
       }};
-  return {{{"documents", "what a document is in plain text: files or paragraphs"},
-           choice_of<T>(at(corpus, &CorpusOptions::documents),
-                        std::vector<std::pair<std::string_view, DocumentMode>>{
-                            {"files", DocumentMode::kFiles}, {"paragraphs", DocumentMode::kParagraphs}})},
-          {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"}, namespaces},
-          {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop"},
-           choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation),
-                        std::vector<std::pair<std::string_view, Disambiguation>>{
-                            {"keep", Disambiguation::kKeep}, {"drop", Disambiguation::kDrop}})}};
+  return {
+      {{"documents", "what a document is in plain text: files or paragraphs"},
+       choice_of<T>(at(corpus, &CorpusOptions::documents), kDocumentModes)},
+      {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"}, namespaces},
+      {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop"},
+       choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation), kDisambiguations)}};
 }
 
 /// Row on-changed for a member of T.
 template <typename T>
 Option<T> on_changed_option(CorpusOptions T::*corpus) {
   return {{"on-changed", "when a file changes while it is read: fail or skip"},
-          choice_of<T>(at(corpus, &CorpusOptions::on_changed),
-                       std::vector<std::pair<std::string_view, OnChanged>>{{"fail", OnChanged::kFail},
-                                                                           {"skip", OnChanged::kSkip}})};
+          choice_of<T>(at(corpus, &CorpusOptions::on_changed), kChangeActions)};
 }
 
 /// Row threads, where 0 stands for all cores.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "apps/pretrain/value_text.h"
+#include "libs/base/enum_table.h"
 
 namespace pretrain {
 
@@ -180,6 +181,14 @@ OptionValue<T> choice_of(Member m, std::vector<std::pair<std::string_view, Value
         }
         return std::string();
       });
+}
+
+/// One of the values of an enumeration, by the names of its table.
+template <typename T, typename Member, typename Value, size_t N>
+OptionValue<T> choice_of(Member m, const EnumName<Value> (&names)[N]) {
+  std::vector<std::pair<std::string_view, Value>> choices;
+  for (const EnumName<Value>& row : names) choices.emplace_back(row.name, row.value);
+  return choice_of<T>(m, std::move(choices));
 }
 
 /// One of the words themselves.

@@ -51,6 +51,11 @@ OptionValue<Run> choice(std::vector<std::pair<std::string_view, Value>> choices,
   return choice_of<Run>(at(members...), std::move(choices));
 }
 
+template <typename Value, size_t N, typename... Members>
+OptionValue<Run> choice(const EnumName<Value> (&names)[N], Members... members) {
+  return choice_of<Run>(at(members...), names);
+}
+
 OptionValue<Run> preset_name() {
   std::vector<std::string_view> names;
   for (const Preset& preset : presets()) names.push_back(preset.name);
@@ -82,16 +87,13 @@ OptionTable<Run> make_table() {
         "data dataset input text path wiki"},
        paths_of<Run>(at(&Run::corpus, &CorpusOptions::inputs))},
       {{"documents", "what a document is in plain text: files or paragraphs", kText, kFixed},
-       choice<DocumentMode>({{"files", DocumentMode::kFiles}, {"paragraphs", DocumentMode::kParagraphs}},
-                            &Run::corpus, &CorpusOptions::documents)},
+       choice(kDocumentModes, &Run::corpus, &CorpusOptions::documents)},
       {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14", kText, kFixed},
        namespaces()},
       {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop", kText, kFixed},
-       choice<Disambiguation>({{"keep", Disambiguation::kKeep}, {"drop", Disambiguation::kDrop}},
-                              &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
+       choice(kDisambiguations, &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
       {{"on-changed", "when a file changes while it is read: fail or skip", kText, kChangeable},
-       choice<OnChanged>({{"fail", OnChanged::kFail}, {"skip", OnChanged::kSkip}}, &Run::corpus,
-                         &CorpusOptions::on_changed)},
+       choice(kChangeActions, &Run::corpus, &CorpusOptions::on_changed)},
 
       {{"state", "folder of the run", kPlace, kChangeable,
         "$STATE_DIRECTORY, $XDG_STATE_HOME/pretrain or ~/.local/state/pretrain",
@@ -137,16 +139,13 @@ OptionTable<Run> make_table() {
       {{"vocab", "pieces of the vocabulary, at most", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
        whole(300, 1'000'000, &Run::vocabulary, &VocabularyOptions::pieces)},
       {{"tokenizer-type", "bpe, unigram or char", kSequences, kFixed, kPreset},
-       choice<TokenizerType>({{"bpe", TokenizerType::kBpe},
-                              {"unigram", TokenizerType::kUnigram},
-                              {"char", TokenizerType::kChar}},
-                             &Run::vocabulary, &VocabularyOptions::type)},
+       choice(kTokenizerTypes, &Run::vocabulary, &VocabularyOptions::type)},
       {{"tokenizer",
         "use this vocabulary instead of training one: a SentencePiece model, a checkpoint or a run",
         kSequences, kFixed},
        path_of<Run>(&Run::tokenizer_file)},
       {{"packing", "concat (nothing wasted) or chunk (each document alone)", kSequences, kFixed},
-       choice<Packing>({{"concat", Packing::kConcat}, {"chunk", Packing::kChunk}}, &Run::packing)},
+       choice(kPackings, &Run::packing)},
       {{"shuffle-buffer", "sequences that are mixed", kSequences, kFixed, "", "shuffle"},
        whole(1, 100'000'000, &Run::shuffle_buffer)},
       {{"seed", "seed of everything random", kSequences, kFixed, "", "random-seed"},

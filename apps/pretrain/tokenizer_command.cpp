@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <sstream>
 
@@ -16,6 +15,7 @@
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
+#include "libs/base/number.h"
 #include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/units.h"
@@ -48,11 +48,7 @@ OptionTable<TrainRequest> train_options() {
               paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
              {{"output", "file to write, for example my.model"}, path_of<Request>(&Request::output)},
              {{.name = "tokenizer-type", .help = "bpe, unigram or char", .deprecated = "type"},
-              choice_of<Request>(at(&Request::vocabulary, &VocabularyOptions::type),
-                                 std::vector<std::pair<std::string_view, TokenizerType>>{
-                                     {"bpe", TokenizerType::kBpe},
-                                     {"unigram", TokenizerType::kUnigram},
-                                     {"char", TokenizerType::kChar}})},
+              choice_of<Request>(at(&Request::vocabulary, &VocabularyOptions::type), kTokenizerTypes)},
              {{"vocab", "pieces, at most"},
               count_of<Request>(at(&Request::vocabulary, &VocabularyOptions::pieces), 300, 1'000'000)},
              {{"sample", "text to learn from, drawn from all of it"},
@@ -135,12 +131,9 @@ std::vector<uint32_t> parse_ids(const std::string& line, uint32_t vocabulary) {
   std::vector<uint32_t> ids;
   std::istringstream words(line);
   for (std::string word; words >> word;) {
-    uint32_t id = 0;
-    const auto result = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (result.ec != std::errc() || result.ptr != word.data() + word.size() || id >= vocabulary) {
-      fail(ErrorKind::kUsage, "'{}' is not an id below {}", word, vocabulary);
-    }
-    ids.push_back(id);
+    const auto id = parse_number<uint32_t>(word);
+    if (!id || *id >= vocabulary) fail(ErrorKind::kUsage, "'{}' is not an id below {}", word, vocabulary);
+    ids.push_back(*id);
   }
   return ids;
 }

@@ -1,7 +1,6 @@
 #include "apps/pretrain/value_text.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/json.h"
+#include "libs/base/number.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
@@ -61,10 +61,8 @@ uint64_t read_count(const std::string& text, uint64_t least, uint64_t most) {
 }
 
 double read_number(const std::string& text, double least, double most) {
-  double value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = result.ec == std::errc() && result.ptr == text.data() + text.size();
-  if (whole && value >= least && value <= most) return value;
+  const auto value = parse_number<double>(text);
+  if (value && *value >= least && *value <= most) return *value;
   fail(ErrorKind::kUsage, "a number from {} to {} is needed", least, most);
 }
 

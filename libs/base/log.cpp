@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libs/base/enum_table.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/terminal.h"
 #include "libs/base/text.h"
@@ -30,32 +31,16 @@ LogLevel from_spdlog(spdlog::level::level_enum level) {
   return level == spdlog::level::info ? LogLevel::kInfo : LogLevel::kDebug;
 }
 
-spdlog::level::level_enum to_spdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::info;
-}
-
-std::string_view name_of(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-    default:
-      return "info";
-  }
-}
+struct LevelRow {
+  LogLevel value;
+  std::string_view name;
+  spdlog::level::level_enum in_spdlog;
+};
+constexpr LevelRow kLevels[] = {{LogLevel::kDebug, "debug", spdlog::level::debug},
+                                {LogLevel::kInfo, "info", spdlog::level::info},
+                                {LogLevel::kWarning, "warning", spdlog::level::warn},
+                                {LogLevel::kError, "error", spdlog::level::err}};
+static_assert(is_in_order(kLevels));
 
 /// Source: syslog(3).
 int priority_of(LogLevel level) {
@@ -74,12 +59,14 @@ int priority_of(LogLevel level) {
 std::string beginning_of(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time) {
   if (place == LogPlace::kJournal) {
     // The journal shows a priority as a colour, where at all; the word is for those who read without.
-    const std::string word = level < LogLevel::kWarning ? "" : fmt::format("{}: ", name_of(level));
+    const std::string word =
+        level < LogLevel::kWarning ? "" : fmt::format("{}: ", row_of(kLevels, level).name);
     return fmt::format("<{}>{}", priority_of(level), word);
   }
   const std::tm local = fmt::localtime(std::chrono::system_clock::to_time_t(time));
-  return place == LogPlace::kTerminal ? fmt::format("{:%H:%M:%S} {}: ", local, name_of(level))
-                                      : fmt::format("{:%Y-%m-%d %H:%M:%S} {}: ", local, name_of(level));
+  return place == LogPlace::kTerminal
+             ? fmt::format("{:%H:%M:%S} {}: ", local, row_of(kLevels, level).name)
+             : fmt::format("{:%Y-%m-%d %H:%M:%S} {}: ", local, row_of(kLevels, level).name);
 }
 
 /// The first `columns` characters.
@@ -180,7 +167,7 @@ std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system
 
 void initialize_log(LogLevel level) {
   auto logger = std::make_shared<spdlog::logger>("pretrain", sink());
-  logger->set_level(to_spdlog(level));
+  logger->set_level(row_of(kLevels, level).in_spdlog);
   spdlog::set_default_logger(std::move(logger));
 }
 

@@ -60,4 +60,11 @@ std::string printable(std::string_view text, LineBreaks line_breaks) {
   return shown;
 }
 
+std::string_view trim_blanks(std::string_view text) {
+  static constexpr std::string_view kBlanks = " \t\n\v\f\r";
+  const size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 }  // namespace pretrain

@@ -1,7 +1,6 @@
 #include "libs/checkpoint/safetensors.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/check.h"
+#include "libs/base/enum_table.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
 #include "libs/base/text.h"
@@ -36,29 +36,24 @@ constexpr size_t kPieceBytes = 4_MiB;
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct DTypeRow {
-  DType dtype;
+  DType value;
   std::string_view name;
   size_t bytes;
   uint64_t exponent_mask;  // all ones in a NaN or an infinity; 0: an integer type
 };
 
-constexpr std::array<DTypeRow, 11> kDTypes{{{DType::kU8, "U8", 1, 0},
-                                            {DType::kI8, "I8", 1, 0},
-                                            {DType::kU16, "U16", 2, 0},
-                                            {DType::kF16, "F16", 2, 0x7c00},
-                                            {DType::kBf16, "BF16", 2, 0x7f80},
-                                            {DType::kU32, "U32", 4, 0},
-                                            {DType::kI32, "I32", 4, 0},
-                                            {DType::kF32, "F32", 4, 0x7f800000},
-                                            {DType::kU64, "U64", 8, 0},
-                                            {DType::kI64, "I64", 8, 0},
-                                            {DType::kF64, "F64", 8, 0x7ff0000000000000}}};
-
-const DTypeRow& row_of(DType dtype) {
-  const auto& row = kDTypes[static_cast<size_t>(dtype)];
-  PRETRAIN_CHECK(row.dtype == dtype, "table row {}", row.name);
-  return row;
-}
+constexpr DTypeRow kDTypes[] = {{DType::kU8, "U8", 1, 0},
+                                {DType::kI8, "I8", 1, 0},
+                                {DType::kU16, "U16", 2, 0},
+                                {DType::kF16, "F16", 2, 0x7c00},
+                                {DType::kBf16, "BF16", 2, 0x7f80},
+                                {DType::kU32, "U32", 4, 0},
+                                {DType::kI32, "I32", 4, 0},
+                                {DType::kF32, "F32", 4, 0x7f800000},
+                                {DType::kU64, "U64", 8, 0},
+                                {DType::kI64, "I64", 8, 0},
+                                {DType::kF64, "F64", 8, 0x7ff0000000000000}};
+static_assert(is_in_order(kDTypes));
 
 /// Nothing on overflow.
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> shape) {
@@ -94,7 +89,7 @@ std::optional<size_t> first_not_finite(const DTypeRow& row, std::span<const std:
 }
 
 void check_finite(const TensorSource& tensor, size_t offset, std::span<const std::byte> piece) {
-  const DTypeRow& row = row_of(tensor.dtype);
+  const DTypeRow& row = row_of(kDTypes, tensor.dtype);
   if (const auto at = first_not_finite(row, piece)) {
     fail(ErrorKind::kRuntime, "tensor {} is not finite at element {}; nothing was saved", tensor.name,
          offset / row.bytes + *at);
@@ -216,18 +211,15 @@ void check_coverage(const std::map<std::string, TensorInfo, std::less<>>& tensor
 }  // namespace
 
 size_t size_of(DType dtype) {
-  return row_of(dtype).bytes;
+  return row_of(kDTypes, dtype).bytes;
 }
 
 std::string_view name_of(DType dtype) {
-  return row_of(dtype).name;
+  return row_of(kDTypes, dtype).name;
 }
 
 std::optional<DType> dtype_from_name(std::string_view name) {
-  for (const DTypeRow& row : kDTypes) {
-    if (row.name == name) return row.dtype;
-  }
-  return std::nullopt;
+  return find_value(kDTypes, name);
 }
 
 /// Length field and padded JSON.
@@ -345,7 +337,7 @@ void SafetensorsFile::read(std::string_view name, DType dtype, std::span<const u
 void SafetensorsFile::read_finite(std::string_view name, DType dtype, std::span<const uint64_t> shape,
                                   std::span<std::byte> into) const {
   read(name, dtype, shape, into);
-  if (const auto at = first_not_finite(row_of(dtype), into)) {
+  if (const auto at = first_not_finite(row_of(kDTypes, dtype), into)) {
     fail(ErrorKind::kData, "{}: tensor {} is not finite at element {}; use another copy",
          file_.path().native(), name, *at);
   }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/number.h"
 
 namespace pretrain {
 namespace {
@@ -27,10 +27,9 @@ std::optional<SideName> parse_side_name(std::string_view name, std::string_view 
   name.remove_prefix(prefix.size());
   SideName parsed;
   if (const auto dash = name.find('-', name.find('-') + 1); dash != std::string_view::npos) {
-    const std::string_view digits = name.substr(dash + 1);
-    const char* end = digits.data() + digits.size();
-    const auto result = std::from_chars(digits.data(), end, parsed.number);
-    if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+    const auto number = parse_number<decltype(parsed.number)>(name.substr(dash + 1));
+    if (!number) return std::nullopt;
+    parsed.number = *number;
     name = name.substr(0, dash);
   }
   const auto step = checkpoint_step(name);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <system_error>
 
 #include <fmt/ranges.h>
 
 #include "libs/base/hash.h"
+#include "libs/base/number.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/rewritten.h"
 
@@ -129,12 +129,9 @@ std::string checkpoint_name(uint64_t step) {
 
 std::optional<uint64_t> checkpoint_step(std::string_view name) {
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
-  uint64_t step = 0;
-  const char* end = name.data() + name.size();
-  const auto result = std::from_chars(name.data() + kStepPrefix.size(), end, step);
+  const auto step = parse_number<uint64_t>(name.substr(kStepPrefix.size()));
   // Only the one spelling that we write: two names for one step would be two checkpoints.
-  if (result.ec != std::errc() || result.ptr != end || checkpoint_name(step) != name) return std::nullopt;
-  return step;
+  return step && checkpoint_name(*step) == name ? step : std::nullopt;
 }
 
 Path checkpoints_folder(const Path& state_folder) {

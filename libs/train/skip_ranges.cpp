@@ -1,11 +1,11 @@
 #include "libs/train/skip_ranges.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "libs/base/error.h"
+#include "libs/base/number.h"
 
 namespace pretrain {
 namespace {
@@ -18,12 +18,8 @@ Path requests_file(const Path& state_folder) {
 }
 
 std::optional<uint64_t> parse_step(std::string_view text) {
-  uint64_t step = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), step);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || step == 0 ||
-      step > JsonField::kMostCount)
-    return std::nullopt;
-  return step;
+  const auto step = parse_number<uint64_t>(text);
+  return step && *step > 0 && *step <= JsonField::kMostCount ? step : std::nullopt;
 }
 
 std::optional<SkipRanges::Range> parse_range(std::string_view text) {

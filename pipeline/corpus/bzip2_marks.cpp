@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "libs/base/units.h"
-#include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/decompressor.h"
 
 namespace pretrain {
 namespace {

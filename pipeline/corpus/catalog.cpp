@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -11,9 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
+#include "libs/base/number.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/bzip2_blocks.h"
-#include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/decompressor.h"
 #include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/known_shards.h"
 #include "pipeline/corpus/listing.h"
@@ -135,9 +135,7 @@ DumpSite site_from_json(const nlohmann::json& json) {
   DumpSite site{.prefix = json.at("prefix").get<std::string>(),
                 .wiki = {.language = json.at("language").get<std::string>(), .namespaces = {}}};
   for (const auto& [number, name] : json.at("namespaces").items()) {
-    int key = 0;
-    std::from_chars(number.data(), number.data() + number.size(), key);
-    site.wiki.namespaces[key] = name.get<std::string>();
+    site.wiki.namespaces[parse_number<int>(number).value_or(0)] = name.get<std::string>();
   }
   return site;
 }
@@ -270,18 +268,6 @@ void from_json(const nlohmann::json& json, Catalog& catalog) {
     fail(ErrorKind::kData, "the catalog of the corpus is damaged ({}); use an older checkpoint",
          error.what());
   }
-}
-
-DocumentMode parse_document_mode(std::string_view name) {
-  if (name == "files") return DocumentMode::kFiles;
-  if (name == "paragraphs") return DocumentMode::kParagraphs;
-  fail(ErrorKind::kUsage, "--documents {}: files or paragraphs is needed", name);
-}
-
-OnChanged parse_on_changed(std::string_view name) {
-  if (name == "fail") return OnChanged::kFail;
-  if (name == "skip") return OnChanged::kSkip;
-  fail(ErrorKind::kUsage, "--on-changed {}: fail or skip is needed", name);
 }
 
 }  // namespace pretrain

@@ -13,9 +13,10 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "libs/base/enum_table.h"
 #include "libs/base/file.h"
 #include "libs/base/file_stamp.h"
-#include "pipeline/corpus/decompressor.h"
+#include "pipeline/corpus/compression.h"
 #include "pipeline/corpus/dump.h"
 #include "pipeline/corpus/record_reader.h"
 
@@ -23,13 +24,14 @@ namespace pretrain {
 
 /// What a document is in a plain text file.
 enum class DocumentMode { kFiles, kParagraphs };
-/// "files", "paragraphs". Errors: kUsage.
-DocumentMode parse_document_mode(std::string_view name);
+constexpr EnumName<DocumentMode> kDocumentModes[] = {{DocumentMode::kFiles, "files"},
+                                                     {DocumentMode::kParagraphs, "paragraphs"}};
+static_assert(is_in_order(kDocumentModes));
 
 /// What happens when a shard changes or vanishes while it is being read.
 enum class OnChanged { kFail, kSkip };
-/// "fail", "skip". Errors: kUsage.
-OnChanged parse_on_changed(std::string_view name);
+constexpr EnumName<OnChanged> kChangeActions[] = {{OnChanged::kFail, "fail"}, {OnChanged::kSkip, "skip"}};
+static_assert(is_in_order(kChangeActions));
 
 struct CorpusOptions {
   std::vector<Path> inputs;  ///< files and folders in any mix

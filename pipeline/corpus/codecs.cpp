@@ -21,13 +21,15 @@ constexpr uint64_t kXzMemoryLimit = 256_MiB;
 /// zstd's own default: 128 MiB, what `zstd -d` accepts without --long.
 constexpr int kZstdWindowLog = 27;
 
+constexpr size_t kInputBytes = 64_KiB;
+
 unsigned clamp_size(size_t size) {
   return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<unsigned>::max()));
 }
 
 class GzipSource : public CompressedSource {
  public:
-  explicit GzipSource(ReadableFile file) : CompressedSource(std::move(file), Compression::kGzip) {
+  GzipSource(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) {
     constexpr int kGzipOnly = 15 + 16;
     PRETRAIN_CHECK(inflateInit2(&stream_, kGzipOnly) == Z_OK, "out of memory");
   }
@@ -67,7 +69,7 @@ class GzipSource : public CompressedSource {
 
 class Bzip2Source : public CompressedSource {
  public:
-  explicit Bzip2Source(ReadableFile file) : CompressedSource(std::move(file), Compression::kBzip2) { open(); }
+  Bzip2Source(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) { open(); }
   ~Bzip2Source() override { BZ2_bzDecompressEnd(&stream_); }
 
  protected:
@@ -126,7 +128,7 @@ std::string xz_error(lzma_ret result) {
 
 class XzSource : public CompressedSource {
  public:
-  explicit XzSource(ReadableFile file) : CompressedSource(std::move(file), Compression::kXz) { open(); }
+  XzSource(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) { open(); }
   ~XzSource() override { lzma_end(&stream_); }
 
  protected:
@@ -166,8 +168,8 @@ class XzSource : public CompressedSource {
 
 class ZstdSource : public CompressedSource {
  public:
-  explicit ZstdSource(ReadableFile file)
-      : CompressedSource(std::move(file), Compression::kZstd), stream_(ZSTD_createDStream()) {
+  ZstdSource(ReadableFile file, std::string_view name)
+      : CompressedSource(std::move(file), name), stream_(ZSTD_createDStream()) {
     PRETRAIN_CHECK(stream_ != nullptr, "out of memory");
     ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kZstdWindowLog);
   }
@@ -212,17 +214,73 @@ class ZstdSource : public CompressedSource {
 
 }  // namespace
 
-std::unique_ptr<CompressedSource> make_gzip_source(ReadableFile file) {
-  return std::make_unique<GzipSource>(std::move(file));
+CompressedSource::CompressedSource(ReadableFile file, std::string_view name)
+    : file_(std::move(file)), name_(name), storage_(kInputBytes) {}
+
+size_t CompressedSource::produce(std::span<char> out) {
+  size_t made = 0;
+  while (made == 0 && !ended_) {
+    if (input_.empty() && !file_ended_) refill();
+    if (between_members_) {
+      begin_member();
+    } else {
+      made = decode(out);
+    }
+  }
+  return made;
 }
-std::unique_ptr<CompressedSource> make_bzip2_source(ReadableFile file) {
-  return std::make_unique<Bzip2Source>(std::move(file));
+
+/// Zero bytes may pad the space between members and after the last one.
+void CompressedSource::begin_member() {
+  while (!input_.empty() && input_.front() == std::byte{0}) take(1);
+  ended_ = input_ended();
+  if (input_.empty()) return;
+  restart();
+  between_members_ = false;
 }
-std::unique_ptr<CompressedSource> make_xz_source(ReadableFile file) {
-  return std::make_unique<XzSource>(std::move(file));
+
+void CompressedSource::end_member() {
+  ++members_;
+  between_members_ = true;
 }
-std::unique_ptr<CompressedSource> make_zstd_source(ReadableFile file) {
-  return std::make_unique<ZstdSource>(std::move(file));
+
+void CompressedSource::refill() {
+  const size_t got = read_file_at(file_, file_offset_, storage_);
+  file_offset_ += got;
+  file_ended_ = got == 0;
+  input_ = std::span<const std::byte>(storage_).first(got);
+}
+
+void CompressedSource::end_with_garbage() {
+  ended_ = true;
+  trailing_garbage_ = true;
+}
+
+void CompressedSource::end_truncated() {
+  ended_ = true;
+  if (file_offset_ < file_.size()) {
+    end_with(StreamStatus::kShrunk, "file became shorter while it was read");
+  } else {
+    end_with(StreamStatus::kTruncated, "truncated " + name_ + " stream");
+  }
+}
+
+void CompressedSource::end_damaged(const std::string& detail) {
+  ended_ = true;
+  end_with(StreamStatus::kDamaged, "damaged " + name_ + " stream (" + detail + ")");
+}
+
+std::unique_ptr<ByteSource> make_gzip_source(ReadableFile file, std::string_view name) {
+  return std::make_unique<GzipSource>(std::move(file), name);
+}
+std::unique_ptr<ByteSource> make_bzip2_source(ReadableFile file, std::string_view name) {
+  return std::make_unique<Bzip2Source>(std::move(file), name);
+}
+std::unique_ptr<ByteSource> make_xz_source(ReadableFile file, std::string_view name) {
+  return std::make_unique<XzSource>(std::move(file), name);
+}
+std::unique_ptr<ByteSource> make_zstd_source(ReadableFile file, std::string_view name) {
+  return std::make_unique<ZstdSource>(std::move(file), name);
 }
 
 }  // namespace pretrain

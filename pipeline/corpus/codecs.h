@@ -1,24 +1,23 @@
 #pragma once
 // What the decompressors share: buffered input from the file and the loop around one step of a library.
-// Single-owner. Used by decompressor.cpp and codecs.cpp only.
+// Single-owner. Used by compression.cpp and codecs.cpp only.
 
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/corpus/decompressor.h"
 
 namespace pretrain {
 
-/// Reads at `offset`. Errors: kData, naming file and offset, when the device fails.
-size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::byte> out);
-
 /// A stream of concatenated members (gzip members, bzip2 streams, xz streams, zstd frames).
 class CompressedSource : public ByteSource {
  public:
-  CompressedSource(ReadableFile file, Compression compression);
+  /// `name` is the compression's, for reason().
+  CompressedSource(ReadableFile file, std::string_view name);
 
  protected:
   size_t produce(std::span<char> out) final;
@@ -54,9 +53,9 @@ class CompressedSource : public ByteSource {
   bool ended_ = false;
 };
 
-std::unique_ptr<CompressedSource> make_gzip_source(ReadableFile file);
-std::unique_ptr<CompressedSource> make_bzip2_source(ReadableFile file);
-std::unique_ptr<CompressedSource> make_xz_source(ReadableFile file);
-std::unique_ptr<CompressedSource> make_zstd_source(ReadableFile file);
+std::unique_ptr<ByteSource> make_gzip_source(ReadableFile file, std::string_view name);
+std::unique_ptr<ByteSource> make_bzip2_source(ReadableFile file, std::string_view name);
+std::unique_ptr<ByteSource> make_xz_source(ReadableFile file, std::string_view name);
+std::unique_ptr<ByteSource> make_zstd_source(ReadableFile file, std::string_view name);
 
 }  // namespace pretrain

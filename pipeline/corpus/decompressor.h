@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <memory>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -15,11 +14,6 @@
 #include "libs/base/file.h"
 
 namespace pretrain {
-
-enum class Compression { kNone, kGzip, kBzip2, kXz, kZstd };
-
-/// "gzip", "bzip2", "xz", "zstd", or "none".
-std::string_view compression_name(Compression compression);
 
 enum class StreamStatus {
   kOk,         ///< not at the end yet, or ended as it should
@@ -82,7 +76,8 @@ class ByteSource {
   std::string reason_;
 };
 
-/// Opens the file for reading from its beginning.
-std::unique_ptr<ByteSource> open_source(ReadableFile file, Compression compression);
+/// Reads at `offset`.
+/// Errors: kData, naming file and offset, when the device fails.
+size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::byte> out);
 
 }  // namespace pretrain

@@ -8,6 +8,7 @@
 #include "libs/base/units.h"
 #include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/bzip2_marks.h"
+#include "pipeline/corpus/compression.h"
 
 namespace pretrain {
 namespace {

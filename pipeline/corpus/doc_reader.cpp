@@ -2,6 +2,7 @@
 // A line that looks like an opening tag begins a document wherever it stands, so that a lost closing tag
 // costs one document only and reading can begin anywhere.
 
+#include "libs/base/text.h"
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/record_reader.h"
 

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <memory>
 
 #include <expat.h>
 
 #include "libs/base/error.h"
+#include "libs/base/number.h"
+#include "libs/base/text.h"
 #include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/utf8.h"
 
@@ -93,11 +94,7 @@ class SiteParser {
   }
 
   void add_namespace() {
-    int number = 0;
-    const auto result = std::from_chars(key_.data(), key_.data() + key_.size(), number);
-    if (result.ec == std::errc() && result.ptr == key_.data() + key_.size()) {
-      site_.wiki.namespaces[number] = trim_blanks(text_);
-    }
+    if (const auto number = parse_number<int>(key_)) site_.wiki.namespaces[*number] = trim_blanks(text_);
     key_.clear();
   }
 
@@ -124,12 +121,6 @@ std::string_view without_prolog(std::string_view head) {
 
 }  // namespace
 
-Disambiguation parse_disambiguation(std::string_view name) {
-  if (name == "keep") return Disambiguation::kKeep;
-  if (name == "drop") return Disambiguation::kDrop;
-  fail(ErrorKind::kUsage, "--disambiguation {}: keep or drop is needed", name);
-}
-
 bool PageSelection::wants(int page_namespace) const {
   return std::ranges::binary_search(namespaces, page_namespace);
 }
@@ -138,14 +129,12 @@ PageSelection parse_namespaces(std::string_view list) {
   PageSelection pages{.namespaces = {}};
   for (std::string_view rest = list;;) {
     const size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view word = trim_blanks(rest.substr(0, comma));
-    int number = 0;
-    const auto result = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (word.empty() || result.ec != std::errc() || result.ptr != word.data() + word.size()) {
+    const auto number = parse_number<int>(trim_blanks(rest.substr(0, comma)));
+    if (!number) {
       fail(ErrorKind::kUsage, "namespaces {}: numbers separated by commas are needed, such as 0 or 0,14",
            list);
     }
-    pages.namespaces.push_back(number);
+    pages.namespaces.push_back(*number);
     if (comma == rest.size()) break;
     rest.remove_prefix(comma + 1);
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/enum_table.h"
 #include "pipeline/corpus/wikitext/wiki_site.h"
 
 namespace pretrain {
@@ -20,8 +21,9 @@ struct DumpSite {
 /// Disambiguation pages list the articles of one name: links and half sentences, a percent of the text. They
 /// are left out unless asked for, since a model learns lists from them and little else.
 enum class Disambiguation { kKeep, kDrop };
-/// "keep", "drop". Errors: kUsage.
-Disambiguation parse_disambiguation(std::string_view name);
+constexpr EnumName<Disambiguation> kDisambiguations[] = {{Disambiguation::kKeep, "keep"},
+                                                         {Disambiguation::kDrop, "drop"}};
+static_assert(is_in_order(kDisambiguations));
 
 struct PageSelection {
   std::vector<int> namespaces{0};  ///< sorted

@@ -9,7 +9,8 @@
 
 #include "libs/base/units.h"
 #include "pipeline/corpus/bzip2_blocks.h"
-#include "pipeline/corpus/codecs.h"
+#include "pipeline/corpus/compression.h"
+#include "pipeline/corpus/decompressor.h"
 
 namespace pretrain {
 namespace {

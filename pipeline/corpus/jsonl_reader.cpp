@@ -4,6 +4,7 @@
 
 #include <simdjson.h>
 
+#include "libs/base/text.h"
 #include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/utf8.h"
 

@@ -5,6 +5,7 @@
 
 #include <simdjson.h>
 
+#include "libs/base/text.h"
 #include "pipeline/corpus/page_parser.h"
 #include "pipeline/corpus/page_scanner.h"
 #include "pipeline/corpus/record_reader.h"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <random>
 #include <utility>
 
@@ -10,6 +9,8 @@
 #include <fmt/format.h>
 
 #include "libs/base/check.h"
+#include "libs/base/number.h"
+#include "libs/base/text.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/character_data.h"
 #include "pipeline/corpus/record_reader.h"
@@ -215,10 +216,7 @@ void PageParser::end_field() {
   if (field_ == Field::kTitle) page_.title = trim_blanks(value_);
   if (field_ == Field::kTimestamp) timestamp_ = trim_blanks(value_);
   if (field_ == Field::kNamespace) {
-    int number = 0;
-    const std::string_view digits = trim_blanks(value_);
-    const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (result.ec == std::errc() && result.ptr == digits.data() + digits.size()) page_.name_space = number;
+    if (const auto number = parse_number<int>(trim_blanks(value_))) page_.name_space = number;
   }
   field_ = Field::kNone;
 }

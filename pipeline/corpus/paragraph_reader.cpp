@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libs/base/text.h"
 #include "pipeline/corpus/record_reader.h"
 
 namespace pretrain {

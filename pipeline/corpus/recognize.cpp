@@ -6,6 +6,7 @@
 
 #include <simdjson.h>
 
+#include "libs/base/text.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/stream_buffer.h"

@@ -1,6 +1,7 @@
 #include "pipeline/corpus/record_reader.h"
 
 #include "libs/base/check.h"
+#include "libs/base/text.h"
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/utf8.h"
 
@@ -81,13 +82,6 @@ void go_to_line(StreamBuffer& stream, const RecordRange& range) {
   }
   stream.skip_to(range.start - 1);
   stream.skip_line(range.end);
-}
-
-std::string_view trim_blanks(std::string_view text) {
-  static constexpr std::string_view kBlanks = " \t\n\v\f\r";
-  const size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
 std::string_view text_of(const Line& line) {

@@ -81,12 +81,6 @@ std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const 
 /// range.start is `begin`, or the beginning of a line.
 void go_to_line(StreamBuffer& stream, const RecordRange& range);
 
-/// Without ASCII white space at both ends.
-std::string_view trim_blanks(std::string_view text);
-inline bool is_blank(std::string_view text) {
-  return trim_blanks(text).empty();
-}
-
 /// The text of a line, without the byte order mark that a file may begin with.
 std::string_view text_of(const Line& line);
 

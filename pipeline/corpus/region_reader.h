@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pipeline/corpus/blocks.h"
+#include "pipeline/corpus/compression.h"
 #include "pipeline/corpus/cursor.h"
 #include "pipeline/corpus/decompressor.h"
 #include "pipeline/corpus/record_reader.h"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/rng.h"
+#include "pipeline/corpus/compression.h"
 #include "pipeline/corpus/region.h"
 #include "pipeline/corpus/region_reader.h"
 #include "pipeline/corpus/utf8.h"
@@ -115,21 +116,6 @@ class Sampler {
   std::vector<std::string> documents_;
   std::map<TextFormat, Unpacked> unpacked_;
 };
-
-double usual_expansion(Compression compression) {
-  switch (compression) {
-    case Compression::kNone:
-      return 1.0;
-    case Compression::kGzip:
-      return 2.75;
-    case Compression::kBzip2:
-      return 3.6;
-    case Compression::kXz:
-      return 3.7;
-    default:
-      return 3.0;
-  }
-}
 
 }  // namespace
 

@@ -25,7 +25,9 @@ class Assembler : public testing::TestWithParam<Packing> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Packings, Assembler, testing::Values(Packing::kConcat, Packing::kChunk),
-                         [](const auto& packing) { return std::string(to_string(packing.param)); });
+                         [](const auto& packing) {
+                           return std::string(row_of(kPackings, packing.param).name);
+                         });
 
 TEST_P(Assembler, MakesEachTokenATargetOncePerEpoch) {
   for (const uint32_t epochs : {1u, 3u}) {
@@ -383,7 +385,9 @@ class DamagedState : public Assembler {
 };
 
 INSTANTIATE_TEST_SUITE_P(Packings, DamagedState, testing::Values(Packing::kConcat, Packing::kChunk),
-                         [](const auto& packing) { return std::string(to_string(packing.param)); });
+                         [](const auto& packing) {
+                           return std::string(row_of(kPackings, packing.param).name);
+                         });
 
 TEST_P(DamagedState, IsRefusedWithTheNameOfTheArrayThatHoldsAnIdBeyondTheVocabulary) {
   for (const char* name : {"buffer_tokens", "carry", "partial_inputs", "partial_targets"}) {

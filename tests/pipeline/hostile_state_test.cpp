@@ -17,7 +17,9 @@ class HostileStates : public testing::TestWithParam<Packing> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Packings, HostileStates, testing::Values(Packing::kConcat, Packing::kChunk),
-                         [](const auto& packing) { return std::string(to_string(packing.param)); });
+                         [](const auto& packing) {
+                           return std::string(row_of(kPackings, packing.param).name);
+                         });
 
 TEST_P(HostileStates, ASoundOneIsTaken) {
   EXPECT_TRUE(state_.survive(state_.sound()));

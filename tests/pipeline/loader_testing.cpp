@@ -54,7 +54,7 @@ LoaderOptions small_loader(const Path& corpus, Packing packing) {
 }
 
 std::string name_of(const testing::TestParamInfo<StreamCase>& info) {
-  return std::string(to_string(info.param.packing)) + "_" +
+  return std::string(row_of(kPackings, info.param.packing).name) + "_" +
          std::string(compression_name(info.param.compression));
 }
 

@@ -249,22 +249,5 @@ TEST(Packer, CarriesLessThanOneSequence) {
   }
 }
 
-TEST(Packing, IsParsedFromItsName) {
-  EXPECT_EQ(parse_packing("concat"), Packing::kConcat);
-  EXPECT_EQ(parse_packing("chunk"), Packing::kChunk);
-  EXPECT_EQ(to_string(Packing::kConcat), "concat");
-  EXPECT_EQ(to_string(Packing::kChunk), "chunk");
-}
-
-TEST(Packing, RejectsAnUnknownName) {
-  try {
-    parse_packing("dense");
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
-    EXPECT_THAT(error.what(), testing::HasSubstr("dense"));
-  }
-}
-
 }  // namespace
 }  // namespace pretrain

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "libs/base/number.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
 #include "pipeline/corpus/wikitext/units.h"
 
@@ -20,9 +20,7 @@ bool all_digits(std::string_view text) {
 
 /// The value of a short run of digits, -1 for anything else.
 int small_number(std::string_view text) {
-  int value = -1;
-  if (all_digits(text)) std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
+  return all_digits(text) ? parse_number<int>(text).value_or(-1) : -1;
 }
 
 bool is_quantity(std::string_view text) {

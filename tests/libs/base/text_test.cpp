@@ -52,5 +52,18 @@ TEST(Printable, LetsNoControlCharacterThroughAndIsTheSameTwiceAsOnce) {
   }
 }
 
+TEST(TrimBlanks, TakesAsciiWhiteSpaceFromBothEnds) {
+  EXPECT_EQ(trim_blanks(" \t\r\n\v\f a b\n"), "a b");
+  EXPECT_EQ(trim_blanks("a"), "a");
+  EXPECT_EQ(trim_blanks("\u00a0a"), "\u00a0a") << "a no-break space is no ASCII";
+}
+
+TEST(TrimBlanks, LeavesNothingOfBlanks) {
+  EXPECT_EQ(trim_blanks(" \n"), "");
+  EXPECT_TRUE(is_blank(""));
+  EXPECT_TRUE(is_blank("\r\n"));
+  EXPECT_FALSE(is_blank(" a"));
+}
+
 }  // namespace
 }  // namespace pretrain

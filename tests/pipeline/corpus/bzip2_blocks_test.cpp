@@ -7,6 +7,7 @@
 
 #include "libs/base/rng.h"
 #include "pipeline/corpus/bzip2_marks.h"
+#include "pipeline/corpus/compression.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

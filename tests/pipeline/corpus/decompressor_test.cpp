@@ -1,11 +1,10 @@
-#include "pipeline/corpus/decompressor.h"
-
 #include <array>
 
 #include <gtest/gtest.h>
 #include <lzma.h>
 
 #include "libs/base/rng.h"
+#include "pipeline/corpus/compression.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

@@ -1,0 +1,70 @@
+#include "pipeline/corpus/compression.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/enum_table.h"
+#include "pipeline/corpus/codecs.h"
+
+namespace pretrain {
+namespace {
+
+class PlainSource : public ByteSource {
+ public:
+  explicit PlainSource(ReadableFile file) : file_(std::move(file)) {}
+
+  void skip_to(uint64_t offset, const ReadHooks& /*hooks*/) override { position_ = offset; }
+
+ protected:
+  size_t produce(std::span<char> out) override {
+    if (position_ >= file_.size()) return 0;
+    const auto wanted = static_cast<size_t>(std::min<uint64_t>(out.size(), file_.size() - position_));
+    const size_t got = read_file_at(file_, position_, std::as_writable_bytes(out.first(wanted)));
+    if (got == 0) end_with(StreamStatus::kShrunk, "file became shorter while it was read");
+    return got;
+  }
+
+ private:
+  ReadableFile file_;
+};
+
+std::unique_ptr<ByteSource> make_plain_source(ReadableFile file, std::string_view /*name*/) {
+  return std::make_unique<PlainSource>(std::move(file));
+}
+
+struct CompressionRow {
+  Compression value;
+  std::string_view name;
+  double usual_expansion;  ///< as measured on Wikipedia's text
+  std::unique_ptr<ByteSource> (*make_source)(ReadableFile file, std::string_view name);
+};
+
+constexpr CompressionRow kCompressions[] = {
+    {Compression::kNone, "none", 1.0, make_plain_source},
+    {Compression::kGzip, "gzip", 2.75, make_gzip_source},
+    {Compression::kBzip2, "bzip2", 3.6, make_bzip2_source},
+    {Compression::kXz, "xz", 3.7, make_xz_source},
+    {Compression::kZstd, "zstd", 3.0, make_zstd_source},
+};
+static_assert(is_in_order(kCompressions));
+
+}  // namespace
+
+std::string_view compression_name(Compression compression) {
+  return row_of(kCompressions, compression).name;
+}
+
+std::optional<Compression> find_compression(std::string_view name) {
+  return find_value(kCompressions, name);
+}
+
+double usual_expansion(Compression compression) {
+  return row_of(kCompressions, compression).usual_expansion;
+}
+
+std::unique_ptr<ByteSource> open_source(ReadableFile file, Compression compression) {
+  const CompressionRow& row = row_of(kCompressions, compression);
+  return row.make_source(std::move(file), row.name);
+}
+
+}  // namespace pretrain
