@@ -22,7 +22,7 @@ const KnownOption* find_option(const std::vector<KnownOption>& known, std::strin
   return found == known.end() ? nullptr : &*found;
 }
 
-/// The option whose words say so: "lr" for learning-rate.
+/// The option that lists `word` among its other names: "lr" for learning-rate.
 const KnownOption* find_by_word(const std::vector<KnownOption>& known, std::string_view word) {
   for (const KnownOption& option : known) {
     std::string_view rest = option.info.words;
@@ -64,7 +64,7 @@ po::options_description describe(const std::vector<KnownOption>& known) {
   return description;
 }
 
-/// Program_options quotes the option's name and says little of what to do.
+/// Messages of our own: Program_options quotes the option's name and suggests no remedy.
 [[noreturn]] void translate(const po::error& error, const std::vector<KnownOption>& known,
                             const CommandSyntax& syntax) {
   const auto* unknown = dynamic_cast<const po::unknown_option*>(&error);
@@ -84,7 +84,7 @@ po::options_description describe(const std::vector<KnownOption>& known) {
 }
 
 void refuse_word(const std::string& word, const CommandSyntax& syntax) {
-  fail(ErrorKind::kUsage, "'{}' belongs to no option; usage: {}", word,
+  fail(ErrorKind::kUsage, "unexpected argument '{}'; usage: {}", word,
        syntax.usage.substr(0, syntax.usage.find('\n')));
 }
 
@@ -92,7 +92,7 @@ void check_empty(const GivenValue& given, const ValueShape& shape) {
   if (shape.placeholder.empty() || shape.may_be_empty) return;
   const bool empty = std::ranges::any_of(given.texts, [](const std::string& text) { return text.empty(); });
   if (empty || given.texts.empty())
-    fail(ErrorKind::kUsage, "{} has no value; give one or leave it out", given.source);
+    fail(ErrorKind::kUsage, "{} has no value; give it one or leave it out", given.source);
 }
 
 void add(GivenValues& values, const KnownOption& option, GivenValue given) {
@@ -135,7 +135,7 @@ GivenValues parse_words(const std::vector<std::string>& words, const std::vector
       if (positional && syntax.positional.empty()) refuse_word(word.value.front(), syntax);
       const KnownOption* option = find_option(known, positional ? syntax.positional : word.string_key);
       if (!positional && option->info.name != word.string_key)
-        log_warning("--{} is --{} now; the old name will go", word.string_key, option->info.name);
+        log_warning("--{} is deprecated; use --{}", word.string_key, option->info.name);
       add(values, *option, {word.value, fmt::format("--{}", option->info.name)});
     }
   } catch (const po::error& error) {
@@ -147,24 +147,23 @@ GivenValues parse_words(const std::vector<std::string>& words, const std::vector
 GivenValues parse_file(const std::string& path, const std::vector<KnownOption>& known) {
   std::string text;
   try {
-    if (folder_exists(path)) fail(ErrorKind::kUsage, "--config {}: this is a folder; name a file", path);
+    if (folder_exists(path)) fail(ErrorKind::kUsage, "--config must be a file (got the folder {})", path);
     text = read_file(path);
   } catch (const IoError& error) {
-    fail(ErrorKind::kUsage, "--config {}: {}; check the name and that this user may read it", path,
-         error.what());
+    fail(ErrorKind::kUsage, "--config {}: {}; check the path and its permissions", path, error.what());
   }
   GivenValues values;
   for (const IniEntry& entry : parse_ini(text, path)) {
     const KnownOption* option = find_option(known, entry.key);
     if (option == nullptr) {
       const std::string meant = hint(known, "", entry.key);
-      fail(ErrorKind::kUsage, "{}, line {}: there is no key '{}'{}{} pretrain train --help", path, entry.line,
+      fail(ErrorKind::kUsage, "{}, line {}: unknown key '{}'{}{} pretrain train --help", path, entry.line,
            entry.key, meant, meant.empty() ? "; see" : " See");
     }
     const bool may_comment = !entry.quoted && !option->shape.is_literal;
     add(values, *option,
         {{may_comment ? without_comment(entry.value) : entry.value},
-         fmt::format("{}, line {}: {} =", path, entry.line, entry.key)});
+         fmt::format("{}, line {}: {}", path, entry.line, entry.key)});
   }
   return values;
 }
@@ -191,10 +190,6 @@ std::string variable_of(std::string_view name) {
   return variable;
 }
 
-std::string source_and_value(const GivenValue& given) {
-  return fmt::format("{} {}", given.source, fmt::join(given.texts, " "));
-}
-
 void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& known) {
   fmt::print("{}", help_text(syntax, known));
 }
@@ -203,8 +198,7 @@ Path checkpoint_or_environment(const Path& given, const CommandSyntax& syntax) {
   if (!given.empty()) return given;
   const char* variable = std::getenv("PRETRAIN_CHECKPOINT");
   if (variable == nullptr) fail_missing("checkpoint", syntax);
-  if (*variable == '\0')
-    fail(ErrorKind::kUsage, "PRETRAIN_CHECKPOINT has no value; give one or leave it out");
+  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CHECKPOINT has no value; give it one or unset it");
   return variable;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
-// From the words of a command line, the environment and configuration files to the values of a table's
-// options. Boost.Program_options splits the words; what they mean is the table's.
+// Reads the values of a command's options from the command line, the environment and configuration files.
+// Boost.Program_options only splits the words; the option table (option.h) gives them their meaning.
+//
+//   const auto request = parse_command(words, table, syntax);
+//   if (!request) return 0;  // --help was printed
 
 #include <map>
 #include <optional>
@@ -14,36 +17,34 @@
 
 namespace pretrain {
 
-/// What was given for one option, and where, for messages: "--steps", "PRETRAIN_STEPS", "run.ini, line 3:
-/// steps".
+/// The values given for one option, and their source for messages: "--steps", "PRETRAIN_STEPS" or
+/// "run.ini, line 3: steps".
 struct GivenValue {
   std::vector<std::string> texts;
   std::string source;
 };
 using GivenValues = std::map<std::string, GivenValue>;
 
-/// A command as the user types it.
+/// How a command is called, for --help and for messages.
 struct CommandSyntax {
   std::string_view name;   ///< "train"
   std::string_view usage;  ///< "pretrain train --corpus PATH... [KEY VALUE ...]", and what it does
   std::string_view examples = "";
-  std::string_view positional = "";  ///< the option that words without a name are values of; "": refused
+  std::string_view positional = "";  ///< the option that words without a name belong to; "": none allowed
 };
 
-/// The values on the command line, by option; "help" is among them when it was asked for. Deprecated names
-/// are told and taken for the new ones.
-/// Errors: kUsage, naming the word and, where there is one near, the
-/// option that was probably meant.
+/// The values on the command line, by option; "help" is a key when the user asked for help. A deprecated
+/// name works like the new one and logs a warning.
+/// Errors: kUsage, naming the word and the option that was probably meant.
 GivenValues parse_words(const std::vector<std::string>& words, const std::vector<KnownOption>& known,
                         const CommandSyntax& syntax);
 
 /// The values in one configuration file.
-/// Errors: kUsage when it can't be read, naming file and line of what
-/// is wrong in it.
+/// Errors: kUsage when it can't be read, or naming the file and line of what is wrong in it.
 GivenValues parse_file(const std::string& path, const std::vector<KnownOption>& known);
 
-/// The values in the environment, PRETRAIN_LEARNING_RATE=1e-3 for learning-rate. Paths of a list stand with
-/// ':' between them, as in PATH.
+/// The values in the environment, such as PRETRAIN_LEARNING_RATE=1e-3 for learning-rate. The paths of a list
+/// are separated by ':', as in PATH.
 /// Errors: kUsage for an empty value.
 GivenValues read_environment(const std::vector<KnownOption>& known);
 
@@ -55,11 +56,8 @@ std::string help_text(const CommandSyntax& syntax, const std::vector<KnownOption
 
 void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& known);
 
-/// "--steps 1x", "run.ini, line 3: steps = 1x".
-std::string source_and_value(const GivenValue& given);
-
-/// Sets the members that `values` name.
-/// Errors: kUsage, naming source, value and what is needed.
+/// Sets the members that `values` names.
+/// Errors: kUsage, such as "--batch must be an integer between 1 and 1,000,000 (got 0)".
 template <typename T>
 void assign(T& object, const OptionTable<T>& table, const GivenValues& values) {
   for (const Option<T>& option : table) {
@@ -69,13 +67,13 @@ void assign(T& object, const OptionTable<T>& table, const GivenValues& values) {
     try {
       option.value.set(object, given.texts);
     } catch (const Error& error) {
-      throw Error(error.kind(), source_and_value(given) + ": " + error.what());
+      throw Error(error.kind(), given.source + " " + error.what());
     }
   }
 }
 
-/// Parses the words of a command without a configuration. Prints the help and returns nothing when it was
-/// asked for.
+/// Parses the words of a command that takes no configuration files. For --help it prints the help and returns
+/// nothing.
 /// Errors: as parse_words() and assign().
 template <typename T>
 std::optional<T> parse_command(const std::vector<std::string>& words, const OptionTable<T>& table,
@@ -91,8 +89,8 @@ std::optional<T> parse_command(const std::vector<std::string>& words, const Opti
   return object;
 }
 
-/// The folder that was given, else $PRETRAIN_CHECKPOINT.
-/// Errors: kUsage when there is neither.
+/// `given`, or $PRETRAIN_CHECKPOINT when it is empty.
+/// Errors: kUsage when both are empty.
 Path checkpoint_or_environment(const Path& given, const CommandSyntax& syntax);
 
 /// Fails with "--NAME is missing" and the command's first usage line.

@@ -19,7 +19,7 @@
 namespace pretrain {
 namespace {
 
-/// What the machine does at best; the highest values seen in this process count.
+/// The machine's peak rates: the highest values measured in this process.
 struct Machine {
   Compute& compute;
   Precision precision;
@@ -27,7 +27,7 @@ struct Machine {
   double peak = 0;                         // FLOP/s
   Bandwidth bandwidth = {};
 
-  /// Measures both again; returns the mean multiply-add rate of this moment.
+  /// Measures both again and returns the mean multiply-add rate of this measurement.
   double look(std::chrono::milliseconds duration, bool with_memory) {
     const FmaRate now = measure_fma_rate(compute, duration, precision);
     peak = std::max(peak, now.best);
@@ -44,8 +44,9 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
   const double deviation = kernel.check();
   if (!(deviation <= 1)) {
     fail(ErrorKind::kRuntime,
-         "kernel {} is wrong: {:.3g} times what rounding allows; this build or processor can't be "
-         "trusted to train",
+         "kernel {} is wrong: its error is {:.3g} times the rounding bound; don't train with this build on "
+         "this "
+         "processor",
          bench_case.name, deviation);
   }
   std::vector<double> seconds, shares;
@@ -69,7 +70,8 @@ void add_utilization(nlohmann::json& step, double peak) {
   step["flops_utilization"] = step["operations"].get<double>() / step["step_seconds"].get<double>() / peak;
 }
 
-/// Kernels and steps; the step first, so that its memory is not hidden by that of the others.
+/// Measures a step and all kernels. The step comes first, so that its peak memory is not hidden by the
+/// kernels' operands.
 void measure_all(Compute& compute, const BenchModel& b, int steps, bool scaling, const StopSignal& stop,
                  nlohmann::json& report) {
   report["products"] = report["kernels"] = nlohmann::json::array();
@@ -114,21 +116,21 @@ constexpr CommandSyntax kSyntax{
     .name = "bench",
     .usage =
         "pretrain bench [--model NAME] [--scaling] [--sweep] [--json]\n\n"
-        "Measures this machine, each kernel and a training step. Every kernel's answer\n"
-        "is checked first."};
+        "Measures this machine, each kernel and a training step. The result of every\n"
+        "kernel is checked first."};
 
 OptionTable<BenchRequest> options() {
   using Request = BenchRequest;
   std::vector<std::string_view> names;
   for (const Preset& preset : presets()) names.push_back(preset.name);
   return {{{"model", "preset"}, word_of<Request>(&Request::model, names)},
-          {{"precision", "operands of products: f32, bf16 or auto"},
+          {{"precision", "number format of matrix products: f32, bf16 or auto"},
            word_of<Request>(&Request::precision, {"auto", "f32", "bf16"})},
           threads_option<Request>(&Request::threads),
           {{"steps", "steps to measure"}, count_of<Request>(&Request::steps, 1, 1'000'000)},
-          {{"scaling", "compare with one thread, and say what would bound more"},
+          {{"scaling", "also measure one thread and estimate the scaling limit"},
            switch_of<Request>(&Request::scaling)},
-          {{"sweep", "instead: steps of two layers with other widths, contexts, batches and vocabularies"},
+          {{"sweep", "measure two layers with other widths, contexts, batches and vocabularies instead"},
            switch_of<Request>(&Request::sweep)},
           {{"json", "print JSON"}, switch_of<Request>(&Request::json)}};
 }
@@ -140,7 +142,7 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
   if (!request) return 0;
   const auto& [name, precision, asked_threads, steps, scaling, sweep, json] = *request;
   const int threads = asked_threads > 0 ? asked_threads : inspect_machine().cores;
-  if (sweep && scaling) fail(ErrorKind::kUsage, "--sweep and --scaling: one at a time");
+  if (sweep && scaling) fail(ErrorKind::kUsage, "--sweep and --scaling can't be combined; use one of them");
   const auto preset = find_preset(name);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);

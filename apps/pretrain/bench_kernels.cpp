@@ -51,7 +51,7 @@ Matrix as_double(std::span<const float> values) {
   return {values.begin(), values.end()};
 }
 
-/// A tensor that is kept for later products, in their precision.
+/// A tensor stored for later products, in their precision.
 class Kept {
  public:
   Kept(Precision precision, int64_t rows, int64_t columns)
@@ -78,13 +78,13 @@ class Kept {
   Precision precision_;
 };
 
-/// What a sum of `terms` products of numbers around 1 may be off by.
+/// Error bound of a sum of `terms` products of numbers around 1.
 double rounding(int64_t terms) {
   return 8 * static_cast<double>(std::numeric_limits<float>::epsilon()) *
          std::sqrt(static_cast<double>(terms) + 16);
 }
 
-/// Largest deviation as a share of the allowed one; NaN when an actual value is.
+/// Largest deviation as a share of the allowed one; NaN when a value is NaN.
 double deviation(std::span<const float> actual, const Matrix& expected, double allowed) {
   if (actual.size() != expected.size()) return std::numeric_limits<double>::quiet_NaN();
   double worst = 0;
@@ -96,31 +96,31 @@ double deviation(std::span<const float> actual, const Matrix& expected, double a
   return worst / allowed;
 }
 
-/// What rounding the result to the precision adds.
+/// Error added by rounding the result to the precision.
 double rounding_of_result(Precision precision) {
   return precision == Precision::kBf16 ? 1.0 / 256 : 0;
 }
 
-/// As rounding(), where operands were rounded to the precision on the way.
+/// As rounding(), for kernels that also round operands to the precision.
 double rounding(int64_t terms, Precision precision) {
   constexpr double kBf16Epsilon = 1.0 / 128;
   constexpr double kShare = kBf16Epsilon / static_cast<double>(std::numeric_limits<float>::epsilon()) / 8;
   return rounding(terms) * (precision == Precision::kBf16 ? kShare : 1);
 }
 
-/// Rows of a large matrix that are compared; all of it would take the reference minutes.
+/// Rows of a large matrix to compare; comparing all of them would take the reference minutes.
 constexpr int64_t kCheckedRows = 24;
 
-/// C = A B as training calls it. A weight's gradient multiplies the transposed input with the output's
-/// gradient, which is packed for each product; a weight is packed once a step.
+/// C = A B as training calls it. The gradient of a weight multiplies the transposed input by the gradient of
+/// the output, which is packed for each product; a weight is packed once per step.
 struct ProductShape {
   const char* name;
   int64_t M, N, K;
-  bool kept = true;  ///< A was kept by the forward pass, else it is float32
+  bool kept = true;  ///< A was stored by the forward pass; false: A is float32
   bool weight_gradient = false;
 };
 
-/// Some rows of C against sums in double precision.
+/// Compares some rows of C with sums in double precision.
 double check_product(const ProductShape& s, const Kept& a, const Floats& b, const Floats& c,
                      Precision precision) {
   const std::vector<float> left = a.copy();
@@ -187,7 +187,7 @@ BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
           .run = run,
           .check = [=] {
             run();
-            // The first sequence; the others are the same code.
+            // Only the first sequence: the others run the same code.
             const auto first = [&](std::span<const float> values, int64_t columns) {
               return values.first(area(shape.T, columns));
             };
@@ -359,7 +359,7 @@ BenchKernel packing_kernel(Compute& compute, const ModelConfig& c, bool transpos
                           (1 + 1.0 / static_cast<double>(terms_per_word(precision)))),
           .run = run,
           .check = [=, &compute] {
-            run();  // a product with rows of the identity gives rows of B back
+            run();  // multiplying rows of the identity returns rows of B
             constexpr int64_t kRows = 8;
             Buffer<float> identity(area(kRows, packed->K()));
             Buffer<float> rows(area(kRows, packed->N()));

@@ -1,6 +1,6 @@
 #pragma once
-// The kernels of a training step at the sizes of a model, each with its own operands, so that `pretrain
-// bench` can check and time them one by one.
+// The kernels of a training step at the sizes of a model. Each has its own operands, so that `pretrain bench`
+// can check and time them one by one.
 
 #include <functional>
 #include <string>
@@ -15,11 +15,11 @@ namespace pretrain {
 
 /// A kernel that is ready to run.
 struct BenchKernel {
-  double operations = 0;      ///< floating-point operations of a run; 0 where memory is what counts
-  double bytes = 0;           ///< that a run has to read and write at least
+  double operations = 0;      ///< floating-point operations of a run; 0 for kernels limited by memory
+  double bytes = 0;           ///< minimum bytes that a run reads and writes
   std::function<void()> run;  ///< on all threads
-  /// Runs once and compares with sums in double precision: the largest deviation as a share of what rounding
-  /// allows. More than 1, or not a number, is wrong.
+  /// Runs once, compares with sums in double precision and returns the largest deviation as a share of the
+  /// rounding bound. A result is wrong when this is more than 1 or not a number.
   std::function<double()> check;
 };
 

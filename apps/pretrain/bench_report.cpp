@@ -13,7 +13,7 @@ namespace {
 
 void print_products(const nlohmann::json& report) {
   const double peak = report["peak_flops"].get<double>();
-  fmt::print("{:42} {:>10} {:>10} {:>12}\n", "product  M x N x K", "GFLOP/s", "of peak", "of rate then");
+  fmt::print("{:42} {:>10} {:>10} {:>12}\n", "product  M x N x K", "GFLOP/s", "of peak", "of rate");
   for (const auto& p : report["products"]) {
     fmt::print("{:42} {:>10.1f} {:>9.0f}% {:>11.0f}%\n", p["name"].get<std::string>(),
                p["flops"].get<double>() / 1e9, 100 * p["flops"].get<double>() / peak,
@@ -23,7 +23,7 @@ void print_products(const nlohmann::json& report) {
 
 void print_kernels(const nlohmann::json& report) {
   const double read = report["bandwidth"]["read"].get<double>();
-  fmt::print("\n{:42} {:>8} {:>7} {:>6} {:>6} {:>5}\n", "kernel", "ms", "MB", "GB/s", "of mem", "then");
+  fmt::print("\n{:42} {:>8} {:>7} {:>6} {:>6} {:>5}\n", "kernel", "ms", "MB", "GB/s", "of mem", "rate");
   for (const auto& k : report["kernels"]) {
     const double flops = k["flops"].get<double>();
     fmt::print("{:42} {:>8.2f} {:>7.1f} {:>6.1f} {:>5.0f}% {:>5}\n", k["name"].get<std::string>(),
@@ -40,7 +40,7 @@ void print_step(const nlohmann::json& report) {
              ms("step_seconds"), ms("fastest_step_seconds"), ms("slowest_step_seconds"));
   fmt::print("  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), optimizer {:.1f} ms\n",
              ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"), ms("optimizer_seconds"));
-  fmt::print("  {}, {:.1f} % of the peak, {:.1f} % of the rate then; {} at most\n",
+  fmt::print("  {}, {:.1f} % of the peak, {:.1f} % of the rate; peak memory {}\n",
              format_rate(s["tokens_per_second"].get<double>()), 100 * s["flops_utilization"].get<double>(),
              100 * s["flops_utilization_then"].get<double>(),
              format_bytes(s["peak_resident_bytes"].get<uint64_t>()));
@@ -48,11 +48,11 @@ void print_step(const nlohmann::json& report) {
 
 void print_scaling(const nlohmann::json& report) {
   const auto& s = report["scaling"];
-  fmt::print("\nwith {}: {:.2f} times as fast as with one\n",
+  fmt::print("\nspeed-up with {}: {:.2f} times one thread\n",
              format_counted(s["threads"].get<uint64_t>(), "thread"), s["speedup"].get<double>());
-  fmt::print("{:.2f} % of a step on one thread runs outside parallel loops\n",
+  fmt::print("{:.2f} % of a step on one thread is outside parallel loops\n",
              100 * s["serial_share"].get<double>());
-  fmt::print("bound by that and by the number of pieces of each loop:");
+  fmt::print("upper bound on the speed-up, from that and from the number of pieces of each loop:");
   for (const auto& bound : s["bounds"]) {
     fmt::print("\n  {:.1f} times with {}", bound["speedup"].get<double>(),
                format_counted(bound["threads"].get<uint64_t>(), "thread"));
@@ -62,8 +62,7 @@ void print_scaling(const nlohmann::json& report) {
 
 void print_sweep(const nlohmann::json& report) {
   fmt::print("two layers of {}, one size changed at a time\n{:14} {:>8} {:>10} {:>12} {:>10} {:>12}\n",
-             report["model"].get<std::string>(), "varied", "value", "ms", "tokens/s", "of peak",
-             "of rate then");
+             report["model"].get<std::string>(), "varied", "value", "ms", "tokens/s", "of peak", "of rate");
   for (const auto& row : report["sweep"]) {
     fmt::print("{:14} {:>8} {:>10.1f} {:>12} {:>9.0f}% {:>11.0f}%\n", row["varied"].get<std::string>(),
                row["value"].get<int64_t>(), 1e3 * row["step_seconds"].get<double>(),
@@ -78,9 +77,9 @@ void print_sweep(const nlohmann::json& report) {
 void print_bench_report(const nlohmann::json& report) {
   fmt::print(
       "{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
-      "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n\"then\" compares with the mean multiply-add rate "
-      "measured around each run,\n"
-      "\"of mem\" with the bandwidth of reading\n\n",
+      "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n"
+      "\"rate\": share of the mean multiply-add rate measured just before and after each run\n"
+      "\"of mem\": share of the read bandwidth\n\n",
       report["processor"].get<std::string>(), format_counted(report["threads"].get<uint64_t>(), "thread"),
       kernel_name(report["vector_target"].get<std::string>()), report["peak_flops"].get<double>() / 1e9,
       report["precision"].get<std::string>(), report["bandwidth"]["read"].get<double>() / 1e9,

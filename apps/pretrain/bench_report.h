@@ -1,11 +1,12 @@
 #pragma once
-// What `pretrain bench` prints for a reader.
+// The report of `pretrain bench` as text.
 
 #include <nlohmann/json.hpp>
 
 namespace pretrain {
 
-/// The tables of a report; requires what bench_command() puts in it.
+/// Prints the tables of a report.
+/// Requires: a report made by bench_command().
 void print_bench_report(const nlohmann::json& report);
 
 }  // namespace pretrain

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// A model with all that a step needs.
+/// A model with everything that a step needs.
 class StepBench {
  public:
   StepBench(Compute& compute, const BenchModel& b)
@@ -67,8 +67,8 @@ class StepBench {
   std::vector<Batch> batches_;
 };
 
-/// What more threads could bring at best, from one step on one thread: what runs outside parallel loops
-/// stays, and a loop of n pieces takes as long as ceil(n / threads) of them.
+/// An upper bound on the speed-up of more threads, from one step on one thread. The time outside parallel
+/// loops does not change, and a loop of n pieces takes the time of ceil(n / threads) pieces.
 nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_seconds) {
   double parallel = 0;
   for (const ParallelLoop& loop : loops) parallel += loop.seconds;
@@ -85,14 +85,14 @@ nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_second
   return {{"serial_share", serial / step_seconds}, {"bounds", bounds}};
 }
 
-/// One size of a model, and values to give it.
+/// One size of a model, and the values to try.
 struct Varied {
   const char* name;
   std::vector<int64_t> values;
   void (*apply)(BenchModel&, int64_t value);
 };
 
-/// As many rows as make about so many tokens.
+/// The number of rows that have about `tokens` tokens.
 int64_t rows_of(int64_t tokens, int64_t context) {
   return std::max<int64_t>(1, tokens / context);
 }

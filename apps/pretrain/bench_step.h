@@ -1,5 +1,6 @@
 #pragma once
-// Whole training steps of a model, timed beside the machine's multiply-add rate of the same moment.
+// Times whole training steps of a model. The machine's multiply-add rate is measured just before and after,
+// because other programs on the host may slow both down.
 
 #include <chrono>
 #include <cstdint>
@@ -16,14 +17,14 @@
 
 namespace pretrain {
 
-/// How long the machine is looked at between two measurements.
+/// Time for which the multiply-add rate is measured between two steps.
 constexpr std::chrono::milliseconds kShortLook{20};
 
 double seconds_of(const std::function<void()>& work);
 /// Requires: not empty.
 double median(std::vector<double> values);
 
-/// What is measured.
+/// The model to measure.
 struct BenchModel {
   ModelConfig config;
   int64_t batch_rows;
@@ -35,14 +36,17 @@ struct BenchModel {
   }
 };
 
-/// Medians over `steps` steps, in seconds, with what they are shares of. Errors: Stopped.
+/// Medians over `steps` steps, in seconds, and the rates they are compared with.
+/// Errors: Stopped.
 nlohmann::json measure_step(Compute& compute, const BenchModel& model, int steps, const StopSignal& stop);
 
-/// All threads beside one, by turns, and what would bound more of them. Errors: Stopped.
+/// Compares all threads with one (interleaved) and estimates the scaling limit.
+/// Errors: Stopped.
 nlohmann::json measure_scaling(Compute& all, const BenchModel& model, int steps, const StopSignal& stop);
 
-/// Steps of two layers of the model with one size at a time changed: width, context, batch, vocabulary.
-/// An array of {"varied", "value", ...} in the order of the values. Errors: Stopped.
+/// Measures steps of two layers of the model, changing one size at a time: width, context, batch, vocabulary.
+/// Returns an array of {"varied", "value", ...} in the order of the values.
+/// Errors: Stopped.
 nlohmann::json measure_sweep(Compute& compute, const BenchModel& model, int steps, const StopSignal& stop);
 
 }  // namespace pretrain

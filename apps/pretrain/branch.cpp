@@ -15,13 +15,13 @@
 namespace pretrain {
 namespace {
 
-/// Keys that decide which batches there are.
+/// Keys that determine the batches.
 constexpr std::array kOfTheStream{"documents",     "namespaces", "disambiguation",      "batch",
                                   "packing",       "seed",       "validation-fraction", "validation-corpus",
                                   "shuffle-buffer"};
-/// Further keys that decide which text is evaluated.
+/// More keys, which determine the text of the evaluation set.
 constexpr std::array kOfTheEvaluation{"validation-tokens"};
-/// Keys that say nothing about the run.
+/// Keys of a session rather than of the run.
 constexpr std::array kOfTheSession{"state", "time"};
 
 template <size_t N>
@@ -32,7 +32,7 @@ bool is_one_of(const std::array<const char*, N>& keys, const std::string& key) {
 Checkpoint open_parent(const Path& path, const std::stop_token& stop) {
   if (!folder_exists(path)) {
     fail(ErrorKind::kData,
-         "{}: no such folder; name a checkpoint (.../checkpoints/step-...) or the state folder of a run",
+         "{}: no such folder; give a checkpoint (.../checkpoints/step-...) or the state folder of a run",
          path.native());
   }
   if (file_exists(path / kManifestName)) return verify_checkpoint(path, stop);
@@ -44,7 +44,7 @@ Checkpoint open_parent(const Path& path, const std::stop_token& stop) {
   return std::move(*found.newest);
 }
 
-/// The folder that belongs to the parent: its run's, or its own where it is a copy alone.
+/// The parent's folder: the state folder of its run, or the checkpoint itself if it is a copy without a run.
 Path home_of(const Checkpoint& checkpoint) {
   const Path above = checkpoint.folder.parent_path();
   return above.filename() == "checkpoints" ? above.parent_path() : checkpoint.folder;
@@ -58,7 +58,7 @@ bool lies_in(const Path& path, const Path& folder) {
 
 void check_new_folder(const Path& state) {
   if (file_exists(state))
-    fail(ErrorKind::kUsage, "--state {} is a file; the name of a new folder is needed", state.native());
+    fail(ErrorKind::kUsage, "--state must be a new folder (got the file {})", state.native());
   const std::string content = first_content(state);
   if (content.empty()) return;
   fail(ErrorKind::kUsage, "--state {} is not empty (it holds {}); a branch needs a new folder{}",
@@ -80,7 +80,7 @@ bool differs(const KeyValues& a, const KeyValues& b, const std::string& key) {
   return !same_value(a.at(key), b.at(key));
 }
 
-/// The hash that a manifest begins with.
+/// The hash at the start of a manifest.
 std::string manifest_hash(const Path& folder) {
   return read_json(folder / kManifestName, Links::kRefuse).at("manifest_hash").get<std::string>();
 }
@@ -90,7 +90,7 @@ nlohmann::json changed_of(const nlohmann::json& parent) {
   return found != parent.end() && found->is_object() ? *found : nlohmann::json::object();
 }
 
-/// A member as a terminal may show it, whatever a manifest holds.
+/// A member as printable text, whatever its type.
 std::string text_of(const nlohmann::json& object, const char* key) {
   if (!object.is_object() || !object.contains(key)) return "?";
   const nlohmann::json& value = object.at(key);
@@ -123,7 +123,7 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
                   .weights_only = request.branch->weights_only};
   if (lies_in(state, home_of(plan.parent))) {
     fail(ErrorKind::kUsage,
-         "--state {} lies in the folder of the parent, {}, which stays as it is; name another",
+         "--state {} is inside the parent's folder {}, which a branch must not modify; use another folder",
          state.native(), home_of(plan.parent).native());
   }
   const KeyValues before = complete(from_json(plan.parent.manifest.configuration));
@@ -149,10 +149,11 @@ Path evaluation_file_of(const Checkpoint& checkpoint) {
 std::string describe_parent(const nlohmann::json& parent) {
   if (parent.empty()) return "";
   const bool weights_only = text_of(parent, "weights_only") == "true";
-  std::string text = fmt::format(
-      "branch of {}, step {} (manifest {})\n  took over {}; stream of text {}\n", text_of(parent, "path"),
-      text_of(parent, "step"), text_of(parent, "manifest_hash"),
-      weights_only ? "the weights alone" : "weights, moments and steps", text_of(parent, "stream"));
+  std::string text =
+      fmt::format("branch of {}, step {} (manifest {})\n  took {}; text {}\n", text_of(parent, "path"),
+                  text_of(parent, "step"), text_of(parent, "manifest_hash"),
+                  weights_only ? "the weights only" : "weights, optimizer state and step count",
+                  text_of(parent, "stream") == "anew" ? "from the beginning" : text_of(parent, "stream"));
   const nlohmann::json changed = changed_of(parent);
   for (const auto& [key, change] : changed.items()) {
     text += fmt::format("  {}: {} instead of {}\n", printable(key), text_of(change, "to"),

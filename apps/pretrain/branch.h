@@ -1,6 +1,6 @@
 #pragma once
-// A new run that starts from a checkpoint of another one: what it takes over, what it does otherwise, and
-// what it keeps of its origin. The parent is only read; its folder may be read-only.
+// A branch: a new run that starts from a checkpoint of another run, its parent. Plans what it takes from the
+// parent and what it changes, and records its origin. The parent's folder is only read and may be read-only.
 
 #include <stop_token>
 #include <string>
@@ -16,27 +16,27 @@ namespace pretrain {
 
 struct BranchPlan {
   Checkpoint parent;
-  KeyValues values;  ///< of the new run
+  KeyValues values;  ///< configuration of the new run
   RunConfiguration config;
   bool weights_only = false;
-  std::vector<std::string> anew;  ///< keys because of which the stream of text starts anew
+  std::vector<std::string> anew;  ///< changed keys that make the text start from the beginning
   bool keeps_evaluation_set = false;
 
-  /// The stream continues where the parent's was.
+  /// The text continues from the parent's position.
   bool keeps_stream() const { return !weights_only && anew.empty(); }
-  /// For the manifest: path, step, hash of the parent's manifest, what was taken over, the changed keys.
+  /// For the manifest: path, step, hash of the parent's manifest, what the branch took, the changed keys.
   nlohmann::json record() const;
 };
 
-/// Verifies the parent, merges the keys and looks at the corpus; creates nothing. Errors: kUsage when the
-/// folder of the new run is not empty or lies in the parent's, when a key can't be changed, or when a limit
-/// is reached already; kData when there is no checkpoint or no corpus; Stopped.
+/// Verifies the parent, merges the keys and checks the corpus. Creates nothing.
+/// Errors: kUsage when the new folder is not empty or is inside the parent's, when a key can't be changed, or
+/// when a limit is already reached; kData when there is no checkpoint or no corpus; Stopped.
 BranchPlan plan_branch(const SessionRequest& request, const Path& state, const std::stop_token& stop);
 
-/// The evaluation set of the run that a checkpoint belongs to; where that is a copy alone, there is none.
+/// The evaluation set of the run that a checkpoint belongs to. A copied checkpoint without a run has none.
 Path evaluation_file_of(const Checkpoint& checkpoint);
 
-/// What inspect prints of Manifest::parent, in lines.
+/// The lines that `pretrain inspect` prints about Manifest::parent.
 std::string describe_parent(const nlohmann::json& parent);
 
 }  // namespace pretrain

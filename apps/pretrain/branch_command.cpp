@@ -9,7 +9,7 @@
 namespace pretrain {
 namespace {
 
-/// Takes one of the command's own options out of the keys of the run.
+/// Removes one of the command's own options from the keys of the run and returns its value.
 std::string take(KeyValues& values, const std::string& name) {
   const auto found = values.find(name);
   if (found == values.end()) return "";
@@ -30,12 +30,12 @@ int branch_command(const Arguments& arguments, StopSignal& stop) {
   BranchRequest branch{.checkpoint = take(request.given, "checkpoint")};
   branch.weights_only = !take(request.given, "weights-only").empty();
   if (branch.checkpoint.empty())
-    fail(ErrorKind::kUsage,
-         "--checkpoint is missing; name a checkpoint (.../checkpoints/step-...) or the "
-         "state folder of a run");
-  // The default folder is somebody's run more often than not.
+    fail(
+        ErrorKind::kUsage,
+        "--checkpoint is missing; give a checkpoint (.../checkpoints/step-...) or the state folder of a run");
+  // No default folder: it usually holds the parent.
   if (!request.given.contains("state") || request.given.at("state").empty())
-    fail(ErrorKind::kUsage, "--state is missing; name a new folder for the branch");
+    fail(ErrorKind::kUsage, "--state is missing; give a new folder for the branch");
   request.branch = std::move(branch);
   given.check ? check_run(request, stop) : run_session(request, stop);
   return 0;

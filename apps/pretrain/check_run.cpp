@@ -15,7 +15,7 @@
 namespace pretrain {
 namespace {
 
-/// What would begin, and from which step.
+/// What would start, and from which step.
 struct Beginning {
   RunConfiguration config;
   std::optional<uint64_t> step;  ///< nothing for a new run
@@ -43,7 +43,7 @@ Beginning beginning_of(const SessionRequest& request, const Path& state, const s
   try {
     return {continued(*start.checkpoint, state, request.given, stop), start.checkpoint->step};
   } catch (const Error& error) {
-    // Nothing was trained yet: another run may take the place.
+    // No step was trained yet, so a new run may replace this one.
     if (!start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
     return {to_configuration(resolve(request.given)), std::nullopt};
   }
@@ -58,7 +58,7 @@ void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
 void check_run(const SessionRequest& request, StopSignal& stop) {
   const Path state = state_folder_of(request.given);
   if (file_exists(state))
-    fail(ErrorKind::kUsage, "--state {}: this is a file; name a folder, which need not exist yet",
+    fail(ErrorKind::kUsage, "--state must be a folder, which need not exist yet (got the file {})",
          state.string());
   const Beginning beginning = beginning_of(request, state, stop.token());
   const RunConfiguration& config = beginning.config;
@@ -69,10 +69,10 @@ void check_run(const SessionRequest& request, StopSignal& stop) {
   report_model(config, layout);
   check_resources(config, layout, inspect_machine());
   if (beginning.step) {
-    log_info("check: all is well; the run in {} would continue from step {}", state.string(),
+    log_info("check passed: the run in {} would continue from step {}", state.string(),
              format_count(*beginning.step));
   } else {
-    log_info("check: all is well; a new run would start in {}", state.string());
+    log_info("check passed: a new run would start in {}", state.string());
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The subcommands. Each gets the words after its name and returns the process exit code; faults are
-// exceptions.
+// The subcommands. Each gets the words after its name and returns the exit code of the process. Errors are
+// exceptions; program.h turns them into a message and an exit code.
 
 #include <string>
 #include <vector>
@@ -11,7 +11,7 @@ namespace pretrain {
 
 using Arguments = std::vector<std::string>;
 
-/// Picks the subcommand by the first word; without one it is train.
+/// Runs the subcommand that the first word names, or train if the first word is an option.
 int run_command(const Arguments& arguments, StopSignal& stop);
 
 int train_command(const Arguments& arguments, StopSignal& stop);

@@ -16,7 +16,7 @@ namespace {
 
 void apply_preset(RunConfiguration& c, const Preset& preset) {
   const bool characters = preset.vocabulary == 0;
-  // Character sets are small; the limit only bounds languages with very many.
+  // Most languages have far fewer characters; the limit only matters for those with very many.
   constexpr uint32_t kCharacters = 8000;
   c.model.layers = preset.layers;
   c.model.d_model = preset.d_model;
@@ -36,7 +36,7 @@ void set_value(RunConfiguration& c, const Option<RunConfiguration>& option, cons
   try {
     option.value.set(c, texts);
   } catch (const Error& error) {
-    fail(error.kind(), "--{} {}: {}", option.info.name, text, error.what());
+    fail(error.kind(), "--{} {}", option.info.name, error.what());
   }
 }
 
@@ -44,7 +44,7 @@ std::string text_of(const Option<RunConfiguration>& option, const RunConfigurati
   return joined_list(option.value.get(c));
 }
 
-/// Defaults, changed by the preset, changed by the values. Empty ones are not given.
+/// The defaults, changed by the preset, then by the values. An empty value counts as not given.
 RunConfiguration with_values(const KeyValues& values) {
   RunConfiguration c;
   const auto model = values.find("model");
@@ -62,7 +62,7 @@ bool is_given(const KeyValues& values, const std::string& key) {
   return found != values.end() && !found->second.empty();
 }
 
-/// Text that is held out of the corpus is used for nothing else.
+/// Whether the run is evaluated on documents held out of its own corpus.
 bool evaluates_own_corpus(const RunConfiguration& c) {
   return c.validation_inputs.empty() && c.validation_tokens > 0;
 }
@@ -72,7 +72,7 @@ PrecisionChoice decided(PrecisionChoice choice) {
   return fastest_precision() == Precision::kBf16 ? PrecisionChoice::kBf16 : PrecisionChoice::kFloat32;
 }
 
-/// What one key says about another.
+/// Sets the values that depend on other keys.
 void derive(RunConfiguration& c) {
   const int cores = inspect_machine().cores;
   if (c.workers == 0) c.workers = std::min(cores, 4);
@@ -92,17 +92,16 @@ void derive(RunConfiguration& c) {
 void check(const RunConfiguration& c) {
   if (c.corpus.inputs.empty()) {
     fail(ErrorKind::kUsage,
-         "--corpus is missing; name files or folders with text, for example pretrain --corpus /wiki");
+         "--corpus is missing; give files or folders with text, for example pretrain --corpus /wiki");
   }
   validate(c.model);
   const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
   if (c.trainer.schedule.kind == ScheduleKind::kCosine && !limited && c.trainer.schedule.total_steps == 0) {
-    fail(ErrorKind::kUsage,
-         "--schedule cosine needs to know where it ends; add --steps, --tokens or --epochs");
+    fail(ErrorKind::kUsage, "--schedule cosine needs an end; add --steps, --tokens or --epochs");
   }
 }
 
-/// Older versions took a number without a unit for seconds, also as the last of several.
+/// Older versions read a number without a unit as seconds, also the last number of "1h30".
 std::string with_unit(std::string text) {
   if (!text.empty() && std::isdigit(static_cast<unsigned char>(text.back())) != 0) text += 's';
   return text;
@@ -150,7 +149,7 @@ Path state_folder_of(const KeyValues& given) {
   if (const auto folder = set("STATE_DIRECTORY")) return *folder;
   if (const auto base = set("XDG_STATE_HOME")) return *base / "pretrain";
   if (const auto home = set("HOME")) return *home / ".local/state/pretrain";
-  fail(ErrorKind::kUsage, "no place for the run's state: HOME is not set; use --state DIR");
+  fail(ErrorKind::kUsage, "there is no default state folder because HOME is not set; use --state DIR");
 }
 
 nlohmann::json to_json(const KeyValues& resolved) {
@@ -163,7 +162,8 @@ KeyValues texts_in(const nlohmann::json& json) {
   KeyValues values;
   for (const auto& [key, value] : json.items()) {
     if (!value.is_string()) {
-      fail(ErrorKind::kData, "the configuration in the manifest: '{}' is not a text; use an older checkpoint",
+      fail(ErrorKind::kData,
+           "the manifest's configuration is damaged ('{}' is not a text); use an older checkpoint",
            printable(key.substr(0, 80)));
     }
     const auto* option = find_run_option(key);
@@ -198,7 +198,7 @@ RunConfiguration configuration_in(const nlohmann::json& json) {
 }
 
 AssemblerOptions assembler_options(const RunConfiguration& c, const Tokenizer& tokenizer) {
-  // A fiftieth of the buffer is mixed well enough to begin with, and is there within a second or two.
+  // A fiftieth of the shuffle buffer mixes well enough to start with, and is filled within a second or two.
   constexpr uint64_t kStartShare = 50;
   const uint64_t start = std::max<uint64_t>(c.shuffle_buffer / kStartShare, static_cast<uint64_t>(c.batch));
   return {.rows = c.batch,
@@ -214,7 +214,7 @@ AssemblerOptions assembler_options(const RunConfiguration& c, const Tokenizer& t
 
 std::string to_ini(const KeyValues& resolved) {
   std::string text =
-      "# The configuration of this run. 'pretrain --config THIS_FILE --state NEW' begins another one like "
+      "# The configuration of this run. 'pretrain --config THIS_FILE --state NEW' starts another run like "
       "it.\n";
   std::string_view group;
   for (const auto& option : run_options()) {
@@ -232,9 +232,9 @@ std::string to_ini(const KeyValues& resolved) {
 }
 
 KeyValues complete(KeyValues saved) {
-  saved["time"] = "0s";  // a limit of one session, not of the run
-  // Decided at the start of a run: resuming on another processor changes nothing. Runs that still say "auto"
-  // were begun by versions that had nothing but f32.
+  saved["time"] = "0s";  // limits one session, not the run
+  // The precision is decided when a run starts, so that resuming on another processor changes nothing. Runs
+  // that still say "auto" were started by versions that only had f32.
   std::string& precision = saved.try_emplace("precision", "auto").first->second;
   if (precision == "auto") precision = precision_name(Precision::kFloat32);
   const RunConfiguration before = with_values(saved);
@@ -245,8 +245,8 @@ KeyValues complete(KeyValues saved) {
 
 namespace {
 
-/// `saved` changed by what was given for keys that `may_change`; each other value that was given and differs
-/// is told in `differences`.
+/// Applies the given values to the keys of `saved` that `may_change` accepts. Lists in `differences` each
+/// other given value that differs from the saved one.
 template <typename MayChange>
 KeyValues merge(const KeyValues& saved, const KeyValues& given, MayChange may_change,
                 std::string& differences) {
@@ -273,7 +273,8 @@ KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
   KeyValues merged = merge(
       saved, given, [](const OptionInfo& key) { return key.kind == KeyKind::kChangeable; }, differences);
   if (!differences.empty()) {
-    fail(ErrorKind::kUsage, "the state folder holds another run: {}; leave these out, or use another --state",
+    fail(ErrorKind::kUsage,
+         "the run in the state folder has other values: {}; leave these options out or use another --state",
          differences);
   }
   return merged;
@@ -285,15 +286,16 @@ KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given) {
       parent, given, [](const OptionInfo& key) { return may_change_in_branch(key.name); }, differences);
   if (!differences.empty()) {
     fail(ErrorKind::kUsage,
-         "a branch has the model and the vocabulary of its parent: {}; leave these out, or train another "
+         "a branch keeps the model and the vocabulary of its parent: {}; leave these options out, or train "
+         "another "
          "model",
          differences);
   }
   return merged;
 }
 
-/// "1e-3" and "0.001" are the same value. Whole numbers are compared as such: a double can't tell large seeds
-/// apart.
+/// "1e-3" and "0.001" are the same value. Integers are compared as integers, because a double can't
+/// distinguish large seeds.
 bool same_value(const std::string& a, const std::string& b) {
   const auto whole_a = parse_number<uint64_t>(a);
   const auto whole_b = parse_number<uint64_t>(b);

@@ -1,5 +1,7 @@
 #pragma once
-// A training run's configuration with types, from the text of the key table.
+// The typed configuration of a training run, and its conversions: from the texts of the key table
+// (options.h), to and from the manifest and the configuration file, and its merge with what a resume or a
+// branch changes.
 
 #include <chrono>
 #include <optional>
@@ -20,16 +22,16 @@
 
 namespace pretrain {
 
-/// Numbers of the operands of products; `kAuto`: what is fastest on this processor.
+/// Number format of matrix products; `kAuto`: the fastest one on this processor.
 enum class PrecisionChoice { kAuto, kFloat32, kBf16 };
 
-/// Members hold the defaults of the keys; options.cpp binds each key to its member.
+/// The initialisers are the defaults of the keys; options.cpp binds each key to its member.
 struct RunConfiguration {
   Path state_folder;
   CorpusOptions corpus;
   std::vector<Path> validation_inputs;
   std::string preset = "base";
-  ModelConfig model;    ///< vocabulary: what was asked for; the tokenizer may have fewer pieces
+  ModelConfig model;    ///< its vocabulary is the requested size; the tokenizer may have fewer pieces
   Path tokenizer_file;  ///< empty: train one
   VocabularyOptions vocabulary;
   Packing packing = Packing::kConcat;
@@ -40,59 +42,60 @@ struct RunConfiguration {
   uint64_t seed = 1;
   uint64_t validation_tokens = 32'768;
   uint32_t epochs = 0;
-  int workers = 0;  ///< 0: by the machine; to_configuration() decides
-  int threads = 0;  ///< 0: by the machine; to_configuration() decides
+  int workers = 0;  ///< 0: to_configuration() derives it from the number of cores
+  int threads = 0;  ///< 0: to_configuration() derives it from the number of cores
   PrecisionChoice precision = PrecisionChoice::kAuto;
   StoreOptions store;
   TrainerOptions trainer{.schedule = {.warmup_steps = 100}};
   uint64_t sample_tokens = 120;
 
-  /// Follows from the others in to_configuration().
+  /// Derived from other members by to_configuration().
   std::optional<CorpusOptions> validation_corpus = {};
 };
 
-/// All keys with their values: what was given, else what the preset says, else the default.
+/// All keys with their values: the given value, else that of the preset, else the default.
 /// Errors: kUsage, naming the key.
 KeyValues resolve(const KeyValues& given);
 
-/// Types, bounds, and what one key says about another.
-/// Errors: kUsage, naming key, value and what is allowed.
+/// The typed configuration, after checks of single keys and of their combinations.
+/// Errors: kUsage, naming the key, its value and the allowed values.
 RunConfiguration to_configuration(const KeyValues& resolved);
 
-/// "f32", "bf16", or "auto" for what is fastest on this processor.
+/// "f32", "bf16", or "auto" for the fastest on this processor.
 /// Errors: kUsage.
 Precision parse_precision(const std::string& text);
 
-/// The state folder that was named, or the default one, absolute.
-/// Errors: kUsage when there is no default.
+/// The absolute path of the given state folder, or of the default one.
+/// Errors: kUsage when no folder is given and there is no default.
 Path state_folder_of(const KeyValues& given);
 
-/// For the manifest, and back: an object of key and text.
-/// Errors: kData, naming the key, when a value is something else or none that the key can have: the fault of
-/// the state folder, not of the command line.
+/// Converts to and from the manifest's JSON: an object with a text for each key.
+/// Errors: kData, naming the key, when a value is not a text or not allowed. The state folder is wrong then,
+/// not the command line.
 nlohmann::json to_json(const KeyValues& resolved);
 KeyValues from_json(const nlohmann::json& json);
-/// What a manifest says, with types; nothing of this machine is in it. Errors: as from_json.
+/// The typed configuration in a manifest, without values derived from this machine.
+/// Errors: as from_json().
 RunConfiguration configuration_in(const nlohmann::json& json);
 
-/// What a stream of text depends on.
+/// The options that determine the stream of batches.
 AssemblerOptions assembler_options(const RunConfiguration& config, const Tokenizer& tokenizer);
 
-/// As a configuration file, in the groups of the help; keys without a value are comments.
+/// The text of a configuration file, grouped as in the help. Keys without a value are written as comments.
 std::string to_ini(const KeyValues& resolved);
 
-/// The configuration to continue a run with: the saved one, changed by what was given.
-/// Errors: kUsage, listing each fixed key that was given with another value.
+/// The configuration of a resumed run: the saved one with the given changes.
+/// Errors: kUsage, listing each fixed key that was given another value.
 KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given);
 
-/// The configuration of a branch: that of its parent, changed by what was given.
-/// Errors: kUsage, listing each key of the model that was given with another value.
+/// The configuration of a branch: its parent's with the given changes.
+/// Errors: kUsage, listing each key of the model that was given another value.
 KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given);
 
-/// A saved configuration with the keys that the saving program did not know, or had not decided.
+/// Adds to a saved configuration the keys that an older version did not have or left undecided.
 KeyValues complete(KeyValues saved);
 
-/// Whether two texts are the same value of a key: "1e-3" and "0.001" are.
+/// Whether two texts mean the same value of a key, as "1e-3" and "0.001" do.
 bool same_value(const std::string& a, const std::string& b);
 
 }  // namespace pretrain

@@ -15,7 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds kLiveInterval{200};
 constexpr std::chrono::seconds kPlainInterval{10};
 constexpr std::chrono::hours kRarest{1};
-/// Share of the newest step in the smoothed figures.
+/// Weight of the newest step in the smoothed speed and loss.
 constexpr double kSmoothing = 0.05;
 
 }  // namespace
@@ -43,7 +43,7 @@ Console::~Console() {
 void Console::show(const std::string& line) {
   if (live_) return show_live_line(line);
   log_info("{}", line);
-  // The service manager keeps all lines for weeks, and shows a status of its own that is never old.
+  // Under a service manager, log less often: it stores every line and already shows the current status.
   if (log_place() == LogPlace::kJournal) interval_ = std::min<Clock::duration>(2 * interval_, kRarest);
 }
 
@@ -81,7 +81,7 @@ LiveStatus Console::status_of(const StepRecord& record) const {
   return status;
 }
 
-/// Until the first limit is reached; nothing without a limit that can be foreseen.
+/// Estimated time until the first limit is reached; nothing if there is no limit that can be estimated.
 std::optional<std::chrono::nanoseconds> Console::time_left(const StepRecord& record) const {
   std::optional<double> seconds;
   const auto lower = [&](double candidate) {
@@ -103,11 +103,11 @@ std::optional<std::chrono::nanoseconds> Console::time_left(const StepRecord& rec
   if (options_.max_time.count() > 0)
     lower(std::chrono::duration<double>(options_.max_time - (Clock::now() - start_)).count());
   if (!seconds) return std::nullopt;
-  constexpr double kLongest = 9e9;  // seconds that nanoseconds of 64 bits can hold
+  constexpr double kLongest = 9e9;  // seconds; 64-bit nanoseconds can't hold much more
   return std::chrono::nanoseconds(static_cast<int64_t>(std::min(*seconds, kLongest) * 1e9));
 }
 
-/// How long one pass over the text takes, as soon as the speed is known.
+/// Logs how long one epoch takes, as soon as the speed is known.
 void Console::tell_epoch_time() {
   constexpr double kEnoughSeconds = 5;
   constexpr uint64_t kEnoughSteps = 3;
@@ -127,29 +127,29 @@ void Console::on_evaluation(uint64_t step, const EvaluationResult& result) {
 }
 
 void Console::on_sample(uint64_t step, const float* parameters) {
-  // Before the first step there is nothing to see: it would be noise.
+  // An untrained model only writes noise.
   if (options_.sample_tokens == 0 || step == 0) return;
   log_info("sample at step {}:\n{}", format_count(step),
            printable(write_sample(step, parameters), LineBreaks::kKeep));
 }
 
-/// What it shows does not change any more.
+/// Ends the live line; the log continues below it.
 void Console::on_finishing(uint64_t) {
   clear_live_line();
 }
 
 void Console::on_saved(const SaveResult& result) {
-  if (!result.ok) return;  // the trainer has told
+  if (!result.ok) return;  // the trainer has logged the error
   last_saved_ = Clock::now();
   if (result.bytes > 0) {
     log_info("checkpoint of step {} saved: {} in {}", format_count(result.step), format_bytes(result.bytes),
              format_duration(result.duration));
   }
   if (!result.cleanup_error.empty())
-    log_warning("an older checkpoint could not be removed: {}", result.cleanup_error);
+    log_warning("can't remove an older checkpoint: {}", result.cleanup_error);
 }
 
-/// Text that the model writes after an end-of-text token, cut short by a stop.
+/// Generates text from the start of a document. A stop cuts it short.
 std::string Console::write_sample(uint64_t step, const float* parameters) {
   Generator generator(compute_, model_, layout_, parameters);
   StreamDecoder decoder(tokenizer_);

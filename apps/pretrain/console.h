@@ -1,6 +1,6 @@
 #pragma once
-// What the user sees while a run trains: one live line on a terminal, plain lines now and then elsewhere,
-// samples, and what became of checkpoints.
+// The console output of a running session: a live line on a terminal or a plain line at intervals elsewhere,
+// text samples, and the results of saves.
 
 #include <chrono>
 #include <functional>
@@ -16,10 +16,10 @@
 
 namespace pretrain {
 
-/// What was there before this session.
+/// Facts from before this session.
 struct KnownBefore {
   std::optional<EvaluationResult> evaluation = {};                  ///< the newest
-  std::optional<std::chrono::system_clock::time_point> saved = {};  ///< when the newest checkpoint was made
+  std::optional<std::chrono::system_clock::time_point> saved = {};  ///< time of the newest checkpoint
 };
 
 struct ConsoleOptions {

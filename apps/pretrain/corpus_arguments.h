@@ -1,5 +1,5 @@
 #pragma once
-// The options with which the commands besides train read a corpus; they mean what the keys of a run mean.
+// Options for commands other than train that read a corpus. They mean the same as the keys of a run.
 
 #include "apps/pretrain/option.h"
 #include "pipeline/corpus/catalog.h"
@@ -18,24 +18,24 @@ OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
         return {fmt::format("{}", fmt::join((object.*corpus).pages.namespaces, ","))};
       }};
   return {
-      {{"documents", "what a document is in plain text: files or paragraphs"},
+      {{"documents", "what counts as one document in plain text: files or paragraphs"},
        choice_of<T>(at(corpus, &CorpusOptions::documents), kDocumentModes)},
-      {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14"}, namespaces},
-      {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop"},
+      {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14"}, namespaces},
+      {{"disambiguation", "MediaWiki disambiguation pages: keep or drop"},
        choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation), kDisambiguations)}};
 }
 
 /// Row on-changed for a member of T.
 template <typename T>
 Option<T> on_changed_option(CorpusOptions T::*corpus) {
-  return {{"on-changed", "when a file changes while it is read: fail or skip"},
+  return {{"on-changed", "if a corpus file changes while it is read: fail, or skip the rest of it"},
           choice_of<T>(at(corpus, &CorpusOptions::on_changed), kChangeActions)};
 }
 
-/// Row threads, where 0 stands for all cores.
+/// Row threads; 0 means all cores.
 template <typename T>
 Option<T> threads_option(int T::*threads) {
-  return {{"threads", "threads to compute with", "", KeyKind::kChangeable, "all cores"},
+  return {{"threads", "number of threads", "", KeyKind::kChangeable, "all cores"},
           optional_count_of<T>(threads, 1024)};
 }
 

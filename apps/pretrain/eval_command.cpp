@@ -33,7 +33,7 @@ struct EvalRequest {
 constexpr CommandSyntax kSyntax{.name = "eval",
                                 .usage =
                                     "pretrain eval --checkpoint DIR --corpus PATH...\n\n"
-                                    "Loss in nats per token, perplexity, and bits per byte of text.",
+                                    "Prints the loss in nats per token, the perplexity, and bits per byte.",
                                 .examples =
                                     "Example:\n"
                                     "  pretrain eval --checkpoint ~/.local/state/pretrain test.txt",
@@ -41,28 +41,29 @@ constexpr CommandSyntax kSyntax{.name = "eval",
 
 OptionTable<EvalRequest> options() {
   using Request = EvalRequest;
-  return OptionTable<Request>{
-             {{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
-              path_of<Request>(&Request::checkpoint)},
-             {{"corpus", "files and folders to evaluate on, all of their text"},
-              paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
-             {{"tokens", "at most this many tokens; 0: all"}, count_of<Request>(&Request::tokens)},
-             {{"logits",
-               "print the logits (log-probabilities before softmax) after the ids in this file, "
-               "separated by blanks, instead"},
-              path_of<Request>(&Request::ids_file)},
-             on_changed_option<Request>(&Request::corpus),
-             threads_option<Request>(&Request::threads)} +
+  return OptionTable<Request>{{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
+                               path_of<Request>(&Request::checkpoint)},
+                              {{"corpus", "files and folders to evaluate on"},
+                               paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
+                              {{"tokens", "maximum number of tokens to evaluate; 0: all"},
+                               count_of<Request>(&Request::tokens)},
+                              {{"logits",
+                                "instead, print the logits (values before the softmax) that follow the token "
+                                "ids in this file, "
+                                "which are separated by blanks"},
+                               path_of<Request>(&Request::ids_file)},
+                              on_changed_option<Request>(&Request::corpus),
+                              threads_option<Request>(&Request::threads)} +
          corpus_options<Request>(&Request::corpus);
 }
 
-/// Logits of given ids and a greedy continuation, for comparison with other programs.
+/// Logits for given ids and their greedy continuation, to compare with other programs.
 nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_file) {
   std::vector<uint32_t> ids;
   std::istringstream words(read_file(ids_file));
   for (uint32_t id = 0; words >> id;) ids.push_back(id);
   if (ids.empty() || ids.size() > static_cast<size_t>(model.config.context)) {
-    fail(ErrorKind::kUsage, "{}: 1 to {} ids are needed", ids_file.string(), model.config.context);
+    fail(ErrorKind::kUsage, "{} must hold between 1 and {} ids", ids_file.string(), model.config.context);
   }
   for (const uint32_t id : ids) {
     if (id >= model.config.vocabulary)
@@ -95,7 +96,7 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
   return {{"ids", ids}, {"logits", rows}, {"continuation", continuation}};
 }
 
-/// Says every two seconds how far a long evaluation is.
+/// Logs the progress of a long evaluation every two seconds.
 class EvaluationLog {
  public:
   void tell(uint64_t tokens) {
@@ -110,7 +111,8 @@ class EvaluationLog {
   Clock::time_point next_ = Clock::now() + std::chrono::seconds(2);
 };
 
-/// Reads, evaluates and forgets the text piece by piece. `most_tokens` 0: all of it.
+/// Evaluates the text piece by piece, so that memory does not grow with the corpus. `most_tokens` 0: no
+/// limit.
 void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& corpus, const Catalog& catalog,
                    uint64_t most_tokens, const std::stop_token& stop) {
   constexpr int64_t kTokensAtOnce = 2048;
@@ -128,15 +130,15 @@ void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& co
   EvaluationLog log;
   const double total = total_loss(transformer, read, stop, [&] { log.tell(text.target_count()); });
   if (text.target_count() == 0) {
-    fail(ErrorKind::kData, "the corpus holds no text to evaluate on: its documents are empty");
+    fail(ErrorKind::kData, "the corpus has no text: all of its documents are empty; use another --corpus");
   }
   const EvaluationResult result = to_result(total, text.target_count(), text.target_bytes());
   const bool cut = most_tokens > 0 && text.target_count() >= most_tokens;
   fmt::print("{}: {}, {} of text, {}\n", model.place.name(), format_counted(text.target_count(), "token"),
-             format_bytes(text.target_bytes()), cut ? "as far as --tokens reaches" : "all of it");
+             format_bytes(text.target_bytes()), cut ? "limited by --tokens" : "the whole corpus");
   fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {}\n", result.loss, result.perplexity,
              text.target_bytes() > 0 ? fmt::format("{:.4f} bits per byte", result.bits_per_byte)
-                                     : "no bits per byte: none of these tokens stands for text");
+                                     : "no bits per byte: none of these tokens represents text");
 }
 
 }  // namespace

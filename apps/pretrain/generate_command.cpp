@@ -25,7 +25,7 @@ constexpr CommandSyntax kSyntax{
     .name = "generate",
     .usage =
         "pretrain generate --checkpoint DIR [--prompt TEXT] [--tokens N] ...\n\n"
-        "Writes text with a model, from a prompt or from the start of a document.",
+        "Generates text from a prompt, or from the start of a document.",
     .examples =
         "Examples:\n"
         "  pretrain generate --checkpoint ~/.local/state/pretrain --prompt 'The history'\n"
@@ -37,20 +37,19 @@ OptionTable<GenerateRequest> options() {
   constexpr double kLeastShare = 1e-6;
   return {{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
            path_of<Request>(&Request::checkpoint)},
-          {{"prompt", "text to continue"}, text_of<Request>(&Request::prompt)},
-          {{"tokens", "most tokens to write"}, count_of<Request>(&Request::tokens)},
-          {{"temperature", "0: always the most likely token"},
+          {{"prompt", "prompt to continue; without one, a new document"}, text_of<Request>(&Request::prompt)},
+          {{"tokens", "maximum number of tokens"}, count_of<Request>(&Request::tokens)},
+          {{"temperature", "sampling temperature; 0: always take the most likely token"},
            number_of<Request>(at(&Request::sampling, &SamplingOptions::temperature), 0, 1000)},
-          {{"top-k", "choose among this many most likely tokens; 0: all"},
+          {{"top-k", "sample from the K most likely tokens; 0: all"},
            count_of<Request>(at(&Request::sampling, &SamplingOptions::top_k), 0, 10'000'000)},
-          {{"top-p", "choose among the most likely tokens of this share"},
+          {{"top-p", "sample from the most likely tokens that make up this probability"},
            number_of<Request>(at(&Request::sampling, &SamplingOptions::top_p), kLeastShare, 1)},
-          {{"seed", "another seed, another text"},
-           count_of<Request>(at(&Request::sampling, &SamplingOptions::seed))},
+          {{"seed", "random seed"}, count_of<Request>(at(&Request::sampling, &SamplingOptions::seed))},
           threads_option<Request>(&Request::threads)};
 }
 
-/// Streams text to standard output, token by token.
+/// Writes text to standard output as it is generated.
 void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const SamplingOptions& sampling,
                 int threads, const std::stop_token& stop) {
   Compute compute(threads);

@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kColumns = 80;
 constexpr size_t kHelpColumn = 28;  // "  --checkpoint-interval TIME" fits
 
-/// `text` in lines that end before column 80; the first continues at `column`, the others begin at `indent`.
+/// Wraps `text` at column 80. The first line continues at `column`, the others start at `indent`.
 std::string wrapped(std::string_view text, size_t column, size_t indent) {
   std::string lines;
   while (!text.empty()) {

@@ -25,11 +25,10 @@ struct Place {
 void check_heading(std::string_view text, const Place& place) {
   const std::string_view name = text.ends_with(']') ? trimmed(text.substr(1, text.size() - 2)) : "";
   if (name == "train" || name == "pretrain") return;
-  place.refuse(
-      fmt::format("the heading {} is not known; put the keys without a heading, or below [train]", text));
+  place.refuse(fmt::format("unknown heading {}; write the keys without a heading, or below [train]", text));
 }
 
-/// What an escape in double quotes stands for; '\0' for what is none.
+/// The character that an escape in double quotes means; '\0' for an unknown escape.
 char escaped(char letter) {
   switch (letter) {
     case 'n':
@@ -46,7 +45,7 @@ char escaped(char letter) {
   }
 }
 
-/// The text between quotes; after the closing one only a comment may follow.
+/// The text between quotes. Only a comment may follow the closing quote.
 std::string unquoted(std::string_view text, const Place& place) {
   const char quote = text.front();
   std::string value;
@@ -56,7 +55,7 @@ std::string unquoted(std::string_view text, const Place& place) {
       const char meant = escaped(text[++i]);
       if (meant == '\0')
         place.refuse(
-            fmt::format("\\{} in double quotes; write \\\\ for a backslash, or use single quotes", text[i]));
+            fmt::format("unknown escape \\{}; write \\\\ for a backslash, or use single quotes", text[i]));
       value += meant;
     } else {
       value += text[i];
@@ -65,16 +64,16 @@ std::string unquoted(std::string_view text, const Place& place) {
   if (i == text.size()) place.refuse(fmt::format("the quote {} is not closed", quote));
   const std::string_view rest = trimmed(text.substr(i + 1));
   if (!rest.empty() && rest.front() != '#' && rest.front() != ';')
-    place.refuse(fmt::format("after the closing quote only a comment may follow, not '{}'", rest));
+    place.refuse(fmt::format("unexpected '{}' after the closing quote; only a comment may follow", rest));
   return value;
 }
 
 IniEntry parse_entry(std::string_view text, const Place& place) {
   const size_t equals = text.find('=');
   if (equals == std::string_view::npos)
-    place.refuse(fmt::format("'{}' is not of the form key = value (a comment begins with #)", text));
+    place.refuse(fmt::format("must be key = value, or a comment that begins with # (got '{}')", text));
   IniEntry entry{.key = std::string(trimmed(text.substr(0, equals))), .value = "", .line = place.line};
-  if (entry.key.empty()) place.refuse("there is no key before the '='");
+  if (entry.key.empty()) place.refuse("no key before '='");
   const std::string_view value = trimmed(text.substr(equals + 1));
   entry.quoted = !value.empty() && (value.front() == '"' || value.front() == '\'');
   entry.value = entry.quoted ? unquoted(value, place) : std::string(value);
@@ -92,7 +91,8 @@ std::vector<IniEntry> parse_ini(std::string_view text, const std::string& file) 
     const std::string_view content = trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     const Place place{file, line};
-    if (content.find('\0') != std::string_view::npos) place.refuse("holds a zero byte; this is no text file");
+    if (content.find('\0') != std::string_view::npos)
+      place.refuse("contains a zero byte; this is not a text file");
     if (content.empty() || content.front() == '#' || content.front() == ';') continue;
     if (content.front() == '[') {
       check_heading(content, place);

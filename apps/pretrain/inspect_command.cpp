@@ -26,24 +26,26 @@ struct InspectRequest {
   uint64_t shown = 0;
 };
 
-constexpr CommandSyntax kSyntax{.name = "inspect",
-                                .usage =
-                                    "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\n\n"
-                                    "Verifies and describes; changes nothing.",
-                                .positional = "path"};
+constexpr CommandSyntax kSyntax{
+    .name = "inspect",
+    .usage =
+        "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\n\n"
+        "Verifies and describes a checkpoint, a run, a model or a corpus. Changes\n"
+        "nothing.",
+    .positional = "path"};
 
 OptionTable<InspectRequest> options() {
   using Request = InspectRequest;
   constexpr double kSlowest = 1e-3, kFastest = 1e12;
-  return OptionTable<Request>{{{"path", "what to look at; the name --path may be left out"},
-                               paths_of<Request>(&Request::paths)},
-                              {{"tokenizer", "SentencePiece model, checkpoint or run, to count tokens with"},
-                               path_of<Request>(&Request::tokenizer)},
-                              {{"tokens-per-second", "training speed to estimate an epoch's time with", "",
-                                KeyKind::kChangeable, "none"},
-                               number_of<Request>(&Request::tokens_per_second, kSlowest, kFastest)},
-                              {{"show", "print this many documents of dumps, each after its wikitext"},
-                               count_of<Request>(&Request::shown)}} +
+  return OptionTable<Request>{
+             {{"path", "path to inspect; '--path' may be omitted"}, paths_of<Request>(&Request::paths)},
+             {{"tokenizer", "count tokens with this SentencePiece model, checkpoint or run"},
+              path_of<Request>(&Request::tokenizer)},
+             {{"tokens-per-second", "training speed, to estimate the time of an epoch", "",
+               KeyKind::kChangeable, "none"},
+              number_of<Request>(&Request::tokens_per_second, kSlowest, kFastest)},
+             {{"show", "print this many pages of dumps: wikitext, then cleaned text"},
+              count_of<Request>(&Request::shown)}} +
          corpus_options<Request>(&Request::corpus);
 }
 
@@ -69,7 +71,7 @@ void describe_checkpoint(const Checkpoint& checkpoint) {
   }
 }
 
-/// A run's folder may be named by its folder of checkpoints.
+/// The state folder of a run; `path` may also be its `checkpoints` folder.
 Path state_folder_at(const Path& path) {
   const Path folder = path.has_filename() ? path : path.parent_path();
   const bool is_inner = folder.filename() == "checkpoints" && list_checkpoints(folder).empty() &&
@@ -77,7 +79,8 @@ Path state_folder_at(const Path& path) {
   return is_inner ? folder.parent_path() : folder;
 }
 
-/// Describes the newest checkpoint that verifies, after a line for each. Errors: kData when one does not.
+/// Prints a line for each checkpoint, then describes the newest intact one.
+/// Errors: kData when a checkpoint is damaged.
 void describe_state_folder(const Path& state) {
   size_t failed = 0;
   std::optional<Checkpoint> newest;
@@ -91,23 +94,23 @@ void describe_state_folder(const Path& state) {
   if (newest) describe_checkpoint(*newest);
   if (!newest && failed == 0) {
     const std::string remains = remains_of_run(state);
-    fail(ErrorKind::kData, "{} is the folder of a run and holds no checkpoint{}", state.string(),
+    fail(ErrorKind::kData, "{} is a run's state folder and has no checkpoint{}", state.string(),
          remains.empty() ? " yet" : fmt::format(", though there is {}", remains));
   }
   if (failed > 0) {
-    fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used, as said above", failed,
+    fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used (see above)", failed,
          checkpoints_folder(state).string());
   }
 }
 
-/// A model without a run: everything is opened and fits together; there may be no hashes to verify.
+/// Describes a model without a run, after checking that its files open and fit together. It may have no
+/// manifest, so no hashes to verify.
 void describe_model(const Path& folder) {
   const ModelFolder model = open_model(folder);
   const ModelConfig& config = model.config;
-  print_line("{}: model without a run: it opens, {}", folder.string(),
-             file_exists(folder / kManifestName)
-                 ? "and its files fit the manifest"
-                 : "but without a manifest nothing tells whether it was changed");
+  print_line("{}: model without a run; it opens {}", folder.string(),
+             file_exists(folder / kManifestName) ? "and its files fit the manifest"
+                                                 : "but has no manifest to check it against");
   print_line("  {} of {} layers, width {}, {} heads, MLP {}, context {}", config.architecture, config.layers,
              config.d_model, config.heads, config.d_ff, format_count(static_cast<uint64_t>(config.context)));
   print_line("  {} parameters, vocabulary of {} pieces", format_count(model.layout->parameter_count()),
@@ -116,7 +119,7 @@ void describe_model(const Path& folder) {
 
 enum class Object { kCheckpoint, kModel, kState, kCorpus };
 
-/// What can't be looked at is left to whoever reads corpora, who says why.
+/// False for a path that can't be examined: reading it as a corpus reports why.
 Object object_at(const Path& path) {
   try {
     if (is_model_without_run(path)) return Object::kModel;
@@ -134,7 +137,7 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
   if (!request) return 0;
   const std::vector<Path>& paths = request->paths;
   if (paths.empty()) {
-    fail(ErrorKind::kUsage, "a path is missing; usage: {}",
+    fail(ErrorKind::kUsage, "the path is missing; usage: {}",
          kSyntax.usage.substr(0, kSyntax.usage.find('\n')));
   }
   CorpusQuestion question;

@@ -34,7 +34,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// A bar on a terminal, drawn again now and then, and gone with this.
+/// A progress bar on a terminal, redrawn at intervals and removed by the destructor.
 class Progress {
  public:
   explicit Progress(std::string action) : action_(std::move(action)) {}
@@ -107,10 +107,10 @@ void show_documents(const CorpusQuestion& question, const Catalog& catalog, cons
         print_text("--- wikitext of {}:\n{}\n--- document:\n{}\n---\n", record.title, record.wikitext,
                    record.text);
       });
-  if (shown == 0) log_warning("--show {}: there is no page of a MediaWiki dump to show", question.shown);
+  if (shown == 0) log_warning("--show {}: the corpus has no MediaWiki page to show", question.shown);
 }
 
-/// What an epoch was found to hold, until it was over or `failure` came.
+/// The counts of an epoch, up to its end or up to `failure`.
 struct EpochCount {
   uint64_t characters = 0;
   uint64_t tokens = 0;
@@ -156,7 +156,7 @@ EpochCount read_epoch(CorpusReader& reader, const Tokenizer* tokenizer) {
   return count;
 }
 
-/// " (Category)", as the first dump says that knows the namespace.
+/// " (Category)": the namespace's name from the first dump that has it.
 std::string namespace_name(const Catalog& catalog, int page_namespace) {
   if (page_namespace == 0) return " (articles)";
   for (const Shard& shard : catalog.shards) {
@@ -176,7 +176,7 @@ void report_text(const Catalog& catalog, const ReadStatistics& statistics, const
   if (!statistics.pages.empty())
     print_line("  redirects in all namespaces: {}", format_count(statistics.redirects));
   for (const auto& [reason, skips] : statistics.skips) {
-    print_line("  passed over: {} {}", format_count(skips), reason);
+    print_line("  skipped: {} {}", format_count(skips), reason);
   }
 }
 
@@ -184,18 +184,18 @@ void report_tokens(const CorpusQuestion& question, const ReadStatistics& statist
                    const EpochCount& count) {
   constexpr double kUsualBytesPerToken = 4.2;  // English with a vocabulary of 16,000
   const bool counted = !question.tokenizer.empty();
-  // Without a tokenizer the end-of-text tokens alone were counted.
+  // Without a tokenizer, only the end-of-text tokens were counted.
   const double estimate =
       static_cast<double>(statistics.text_bytes) / kUsualBytesPerToken + static_cast<double>(count.tokens);
   const uint64_t tokens = counted ? count.tokens : round_estimate(estimate);
   print_line("{}{} an epoch{}", counted ? "" : "about ", count_of(tokens, "token"),
-             counted ? "" : ", at 4.2 bytes each; --tokenizer FILE counts them");
+             counted ? "" : ", estimated at 4.2 bytes each; --tokenizer FILE counts them exactly");
   if (question.tokens_per_second) {
     print_line("an epoch takes {} at {} tokens/s",
                time_of(static_cast<double>(tokens) / *question.tokens_per_second),
                *question.tokens_per_second);
   } else {
-    print_line("--tokens-per-second N tells how long training on an epoch takes");
+    print_line("add --tokens-per-second N to estimate the training time of an epoch");
   }
   constexpr double kTooShortToTell = 0.01;
   if (count.seconds < kTooShortToTell) return;
@@ -223,7 +223,7 @@ void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
   std::fflush(stdout);
   if (stop.requested() && count.failure) return;
   if (statistics.text_bytes == 0)
-    fail(ErrorKind::kData, "{} has no text to train on; name other files or --namespaces",
+    fail(ErrorKind::kData, "{} has no text to train on; use other files or --namespaces",
          question.corpus.inputs.front().string());
   if (count.failure) std::rethrow_exception(count.failure);
   report_tokens(question, statistics, count);

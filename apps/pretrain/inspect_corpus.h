@@ -1,5 +1,5 @@
 #pragma once
-// What `pretrain inspect` tells of a corpus.
+// `pretrain inspect` of a corpus.
 
 #include <cstdint>
 #include <optional>
@@ -13,13 +13,13 @@ namespace pretrain {
 struct CorpusQuestion {
   CorpusOptions corpus;
   std::string tokenizer;                    ///< model to count tokens with; empty: they are estimated
-  std::optional<double> tokens_per_second;  ///< to tell how long an epoch takes
+  std::optional<double> tokens_per_second;  ///< to estimate the time of an epoch
   uint64_t shown = 0;                       ///< documents of dumps to print first, each after its wikitext
 };
 
-/// Reads the whole corpus once and prints what it consists of, with a progress bar on a terminal. After a
-/// stop or an error in between it prints what was seen until then. Errors: kData when there is no text, or it
-/// can't be read.
+/// Reads the whole corpus once and prints its contents, with a progress bar on a terminal. After a stop or an
+/// error it prints the counts so far.
+/// Errors: kData when there is no text, or it can't be read.
 void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop);
 
 }  // namespace pretrain

@@ -14,17 +14,17 @@
 namespace pretrain {
 namespace {
 
-/// A part of the line, with ways to write it from the longest to the shortest.
+/// A part of the line, with its forms from the longest to the shortest.
 struct Part {
   std::vector<std::string> forms;
-  int rank;  ///< the part with the highest rank is left out first
+  int rank;  ///< the part with the highest rank is omitted first
   size_t form = 0;
   bool shown = true;
 
   const std::string& text() const { return forms[form]; }
 };
 
-/// Losses have digits that matter; a loss that exploded has only its size.
+/// Small losses are compared digit by digit; of an exploded loss only the magnitude matters.
 std::string number(double value, int digits) {
   return std::abs(value) < 1000 ? fmt::format("{:.{}f}", value, digits) : fmt::format("{:.1e}", value);
 }
@@ -87,7 +87,7 @@ size_t width_of(const std::vector<Part>& parts, std::string_view separator) {
 
 constexpr int kLastEssential = 5;  // step, loss, time left, last save, validation, tokens/s
 
-/// Writes a part longer as long as there is room.
+/// Uses the longest form of each part that fits.
 void lengthen(Part& part, const std::vector<Part>& parts, std::string_view separator, size_t columns) {
   while (part.shown && part.form > 0) {
     --part.form;
@@ -97,7 +97,8 @@ void lengthen(Part& part, const std::vector<Part>& parts, std::string_view separ
   }
 }
 
-/// The parts that matter in their shortest form, then longer from left to right; then the others.
+/// First fits the essential parts in their shortest form, then lengthens them from left to right, then adds
+/// the other parts.
 void fit(std::vector<Part>& parts, std::string_view separator, size_t columns) {
   std::vector<Part*> by_rank;
   for (Part& part : parts) {
@@ -127,7 +128,7 @@ std::string joined(const std::vector<Part>& parts, std::string_view separator) {
 }  // namespace
 
 std::string live_line(const LiveStatus& status, size_t columns) {
-  // Bars read better, but cost room that the parts need below this width.
+  // Bars are easier to read, but below this width the parts need the room.
   constexpr size_t kRoomForBars = 100;
   const std::string_view separator = columns >= kRoomForBars ? " | " : "  ";
   std::vector<Part> parts = parts_of(status);

@@ -1,5 +1,5 @@
 #pragma once
-// The one line that tells how a run is doing, for any width of the terminal.
+// The one line that shows the progress of a run, for any width of the terminal.
 
 #include <chrono>
 #include <cstddef>
@@ -14,15 +14,16 @@ struct LiveStatus {
   uint64_t max_steps = 0;  ///< 0: no limit
   double loss = 0;
   std::optional<double> validation_loss, bits_per_byte;
-  std::optional<std::chrono::nanoseconds> time_left;   ///< nothing without a limit, or not known yet
-  std::optional<std::chrono::nanoseconds> since_save;  ///< nothing before the first save
+  std::optional<std::chrono::nanoseconds> time_left;   ///< empty if there is no limit, or not known yet
+  std::optional<std::chrono::nanoseconds> since_save;  ///< empty before the first save
   double tokens_per_second = 0, learning_rate = 0;
   double utilization = 0;  ///< share of the machine's peak
   double wait_share = 0;   ///< share of the time that training waits for text
 };
 
-/// What matters comes first: step, loss, validation, time left, last save, tokens/s; the rest follows where
-/// there is room. Nothing is cut: a part is written shorter, or left out whole. At most `columns` characters.
+/// The line in at most `columns` characters. The most important parts (step, loss, validation, time left,
+/// last save, tokens/s) come first, others follow if there is room. A part is abbreviated or omitted, never
+/// cut.
 std::string live_line(const LiveStatus& status, size_t columns);
 
 /// The whole line, for a log.

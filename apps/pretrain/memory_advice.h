@@ -1,5 +1,5 @@
 #pragma once
-// What helps a command that ran out of memory.
+// Advice for a command that ran out of memory.
 
 #include <string_view>
 

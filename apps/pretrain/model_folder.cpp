@@ -17,22 +17,22 @@ namespace {
 
 constexpr const char* kConfigName = "config.json";
 constexpr const char* kTokenizerName = "tokenizer.model";
-/// Weights as other programs save them; the last two are known in order to be refused by name.
+/// Names of weight files. The last two are not supported; they are listed to be refused with a clear message.
 constexpr std::array kWeights = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
 
-/// What this program reads of a model.
+/// The files of a model that this program reads.
 constexpr std::array kModelFiles = {kConfigName, "model.safetensors", kTokenizerName};
 constexpr uint64_t kManifestLimitBytes = uint64_t{16} << 20;
 
-/// A copy of a checkpoint without its largest part, which only a run needs. In the folder of its run that
-/// would be damage.
+/// A copied checkpoint without its optimizer state, the largest file, which only a run needs. In a state
+/// folder, a missing optimizer state would be damage.
 bool was_handed_on(const Path& folder) {
   const Path whole = std::filesystem::absolute(folder / kManifestName).lexically_normal().parent_path();
   return whole.parent_path().filename() != "checkpoints" && !file_exists(folder / "optimizer.safetensors");
 }
 
-/// The files of a model that was handed on together with its manifest.
-/// Errors: kData when one of them is not what the manifest says.
+/// Verifies the files of a copied model that has a manifest.
+/// Errors: kData when a file does not match the manifest.
 void verify_model_files(const Path& folder) {
   const Path path = folder / kManifestName;
   for (const ManifestFile& file : parse_manifest(read_file(path, kManifestLimitBytes), path.native()).files) {
@@ -40,13 +40,13 @@ void verify_model_files(const Path& folder) {
     if (std::ranges::find(kModelFiles, file.name) == kModelFiles.end() || !file_exists(listed)) continue;
     if (hash_file(listed) != file) {
       fail(ErrorKind::kData,
-           "{} does not fit its hash in {}; copy it again, or remove {} when it was changed on purpose",
+           "{} does not match its hash in {}; copy it again, or remove {} if it was changed on purpose",
            listed.string(), kManifestName, kManifestName);
     }
   }
 }
 
-/// `path`, or the run that it is the folder `checkpoints` of.
+/// `path`, or its parent folder if `path` is the `checkpoints` folder of a run.
 Path run_around(const Path& path) {
   const Path folder = path.has_filename() ? path : path.parent_path();
   const Path run = folder.has_parent_path() ? folder.parent_path() : Path(".");
@@ -69,7 +69,7 @@ Tokenizer tokenizer_of(const ModelPlace& place) {
   const Path file = place.file(kTokenizerName);
   if (!file_exists(file)) {
     fail(ErrorKind::kData,
-         "{} is missing (other programs don't save it); copy it, with tokenizer.json and "
+         "{} is missing (other programs don't save it); copy it together with tokenizer.json and "
          "tokenizer_config.json, "
          "from the checkpoint that the model came from",
          file.string());
@@ -107,7 +107,7 @@ bool is_model_without_run(const Path& path) {
 Checkpoint open_checkpoint(const Path& path) {
   if (!folder_exists(path)) {
     fail(ErrorKind::kData,
-         "{}: no such folder; name a checkpoint (.../checkpoints/step-...) or a run's state folder",
+         "{}: no such folder; give a checkpoint (.../checkpoints/step-...) or a run's state folder",
          path.string());
   }
   if (file_exists(path / kManifestName)) return verify_checkpoint(path);
@@ -137,7 +137,7 @@ ModelFolder open_model(const Path& path) {
   model.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(model.place));
   if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
     fail(ErrorKind::kData,
-         "{}: the tokenizer has {} pieces, the model {}; copy the tokenizer files of this model",
+         "{}: the tokenizer has {} pieces but the model {}; copy the tokenizer files of this model",
          model.place.folder.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
   }
   model.layout = std::make_unique<ParameterLayout>(model.config);
@@ -150,7 +150,7 @@ ModelFolder open_model(const Path& path) {
 Tokenizer open_tokenizer(const Path& path) {
   if (!folder_exists(path)) {
     if (!file_exists(path))
-      fail(ErrorKind::kData, "there is no tokenizer {}; name a SentencePiece model or a checkpoint folder",
+      fail(ErrorKind::kData, "there is no tokenizer {}; give a SentencePiece model or a checkpoint folder",
            path.string());
     return Tokenizer::from_file(path);
   }

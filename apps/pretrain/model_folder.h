@@ -1,6 +1,6 @@
 #pragma once
-// A model opened for use: read only, without the lock of a run. It may be a checkpoint, a run's newest one,
-// or a folder that was handed on: without manifest and optimizer, also as saved by transformers.
+// Opens a model for use, read-only and without the lock of a run. The model may be a checkpoint, a run's
+// newest checkpoint, or a folder without a manifest and optimizer state, such as one saved by transformers.
 
 #include <memory>
 #include <optional>
@@ -16,16 +16,16 @@
 
 namespace pretrain {
 
-/// Where a model's files lie.
+/// Where the files of a model are.
 struct ModelPlace {
   Path folder;
-  std::optional<Checkpoint> checkpoint;  ///< verified; nothing for a model without a run
+  std::optional<Checkpoint> checkpoint;  ///< verified; empty for a model without a run
 
   /// "checkpoint of step 1,000", or "model DIR".
   std::string name() const;
   /// The path of one of its files. Errors: kData when the manifest does not list it.
   Path file(std::string_view name) const;
-  /// A model that was handed on may be made of links (the cache of Hugging Face is); a checkpoint never is.
+  /// Whether links are followed. A checkpoint never has links; the cache of Hugging Face consists of them.
   Links links() const { return checkpoint ? Links::kRefuse : Links::kFollow; }
 };
 
@@ -38,21 +38,24 @@ struct ModelFolder {
   std::unique_ptr<Tokenizer> tokenizer;
 };
 
-/// config.json and weights are there, but not what a run needs: no manifest, or no optimizer, outside of the
-/// folder of a run.
+/// Whether the folder has config.json and weights but is not a checkpoint of a run: it has no manifest, or no
+/// optimizer state and is outside of a state folder.
 bool is_model_without_run(const Path& path);
 
 /// The checkpoint folder itself, or the newest verified checkpoint of a run (its state folder, or the folder
 /// `checkpoints` in it). Errors: kData when there is none or it is damaged.
 Checkpoint open_checkpoint(const Path& path);
 
-/// A model without a run, or open_checkpoint. Errors: as there.
+/// A model without a run, or else as open_checkpoint().
+/// Errors: as open_checkpoint().
 ModelPlace find_model(const Path& path);
 
-/// Finds it and reads the parameters. Errors: kData, naming what is missing, damaged or not supported.
+/// Finds the model and reads its parameters.
+/// Errors: kData, naming what is missing, damaged or not supported.
 ModelFolder open_model(const Path& path);
 
-/// A SentencePiece model: the file itself, or that of a model folder or of a run's newest checkpoint.
+/// The SentencePiece model at `path`: the file itself, or the one of a model folder or of a run's newest
+/// checkpoint.
 /// Errors: kData.
 Tokenizer open_tokenizer(const Path& path);
 

@@ -1,10 +1,11 @@
 #pragma once
-// One option of a command: its name, where its value goes, what it may hold, and its help. A command has a
-// table of them; parsing, defaults, help, the environment and the resolved configuration derive from it. An
-// option's default is the initialiser of the member that it sets:
+// One option of a command: its name, the member it sets, the values it allows, and its help. Each command has
+// a table of options, from which parsing, defaults, help, the environment and the resolved configuration
+// derive. The default of an option is the initialiser of its member:
 //
 //   struct Sampling { uint64_t tokens = 200; };
-//   const OptionTable<Sampling> table{{{"tokens", "most tokens to write"}, count(&Sampling::tokens)}};
+//   const OptionTable<Sampling> table{
+//       {{"tokens", "maximum number of tokens"}, count_of<Sampling>(&Sampling::tokens)}};
 
 #include <concepts>
 #include <functional>
@@ -20,20 +21,20 @@
 
 namespace pretrain {
 
-/// Whether a key may differ when a run is resumed.
+/// Whether a resume may change a key.
 enum class KeyKind {
-  kFixed,       ///< model, data, seed, optimizer: the run would be another one
+  kFixed,       ///< model, data, seed, optimizer: a change would make it another run
   kChangeable,  ///< limits, intervals, paths, threads
 };
 
-/// What the user sees of an option.
+/// The part of an option that the user sees.
 struct OptionInfo {
   std::string_view name;
   std::string_view help;
   std::string_view group = "";
   KeyKind kind = KeyKind::kChangeable;
-  std::string_view shown_default = "";  ///< in the help, where not the initialiser but something else decides
-  std::string_view words = "";          ///< what people type instead, separated by blanks; for messages only
+  std::string_view shown_default = "";  ///< shown in the help when the initialiser is not the real default
+  std::string_view words = "";          ///< names in other programs, separated by blanks; for "did you mean"
   std::string_view deprecated = "";     ///< an older name, which still works
 };
 
@@ -41,7 +42,7 @@ struct OptionInfo {
 struct ValueShape {
   std::string_view placeholder;  ///< "N", "PATH"; empty for a switch
   bool is_list = false;          ///< may be given several times
-  bool is_literal = false;       ///< free text or a path: '#' in a configuration file belongs to it
+  bool is_literal = false;       ///< free text or a path: in a configuration file, '#' is part of it
   bool may_be_empty = false;     ///< "" is a value
 };
 
@@ -49,9 +50,9 @@ struct ValueShape {
 template <typename T>
 struct OptionValue {
   ValueShape shape;
-  /// Errors: kUsage, saying what is needed; the caller names the option.
+  /// Errors: kUsage with "must be ... (got ...)"; the caller puts the option's name before it.
   std::function<void(T&, std::span<const std::string>)> set;
-  /// What set() reads as the same value; nothing while the member has no value.
+  /// Texts that set() reads back as the same value; empty when the member has no value.
   std::function<std::vector<std::string>(const T&)> get;
 };
 
@@ -64,7 +65,7 @@ struct Option {
 template <typename T>
 using OptionTable = std::vector<Option<T>>;
 
-/// An option without its member: what parsing and help need.
+/// An option without its member; parsing and help need no more.
 struct KnownOption {
   OptionInfo info;
   ValueShape shape;
@@ -84,7 +85,7 @@ std::vector<KnownOption> known_options(const OptionTable<T>& table) {
   return known;
 }
 
-/// A member of a member, as count() and the like take it: at(&Run::trainer, &TrainerOptions::max_steps).
+/// A member of a member, for count_of() and the like: at(&Run::trainer, &TrainerOptions::max_steps).
 template <typename T, typename M>
 M T::*at(M T::*member) {
   return member;
@@ -113,7 +114,7 @@ auto& member(T& object, const Member& m) {
   }
 }
 
-/// From readers and writers of a single text.
+/// An option with a single value, from a function that reads it and one that writes it.
 template <typename T, typename Member, typename Read, typename Write>
 OptionValue<T> single(ValueShape shape, Member m, Read read, Write write) {
   return {shape,
@@ -130,7 +131,7 @@ OptionValue<T> single(ValueShape shape, Member m, Read read, Write write) {
 
 }  // namespace option_detail
 
-/// A whole number from `least` to `most`; k, M, G are understood.
+/// An integer between `least` and `most`, inclusive; the suffixes k, M and G are understood.
 template <typename T, typename Member>
 OptionValue<T> count_of(Member m, uint64_t least = 0, uint64_t most = std::numeric_limits<uint64_t>::max()) {
   return option_detail::single<T>(
@@ -138,7 +139,7 @@ OptionValue<T> count_of(Member m, uint64_t least = 0, uint64_t most = std::numer
       [](auto value) { return std::to_string(value); });
 }
 
-/// As count_of(), where 0 stands for "not given".
+/// As count_of(), but 0 means "not given".
 template <typename T, typename Member>
 OptionValue<T> optional_count_of(Member m, uint64_t most = std::numeric_limits<uint64_t>::max()) {
   OptionValue<T> value = count_of<T>(m, 0, most);
@@ -168,7 +169,8 @@ OptionValue<T> size_of(Member m) {
   return option_detail::single<T>({"SIZE"}, m, read_size, write_size);
 }
 
-/// One of `choices`, pairs of word and value. A word of the list must stand for each value.
+/// One of `choices`, pairs of word and value.
+/// Requires: every value that the member can have is in the list.
 template <typename T, typename Member, typename Value>
 OptionValue<T> choice_of(Member m, std::vector<std::pair<std::string_view, Value>> choices) {
   std::vector<std::string_view> words;
@@ -191,7 +193,7 @@ OptionValue<T> choice_of(Member m, const EnumName<Value> (&names)[N]) {
   return choice_of<T>(m, std::move(choices));
 }
 
-/// One of the words themselves.
+/// One of `words`, stored as text.
 template <typename T, typename Member>
 OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
   return option_detail::single<T>(
@@ -199,7 +201,7 @@ OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
       [](const std::string& value) { return value; });
 }
 
-/// Text as it is, the empty one included.
+/// Any text, including the empty one.
 template <typename T, typename Member>
 OptionValue<T> text_of(Member m) {
   return option_detail::single<T>(
@@ -207,7 +209,7 @@ OptionValue<T> text_of(Member m) {
       [](const std::string& text) { return text; }, [](const std::string& text) { return text; });
 }
 
-/// As text_of() for a member that is nothing while no text is given.
+/// As text_of(), for an optional member that stays empty when the option is not given.
 template <typename T>
 OptionValue<T> optional_text_of(std::optional<std::string> T::*m) {
   return {{.placeholder = "TEXT", .is_literal = true, .may_be_empty = true},
@@ -218,7 +220,7 @@ OptionValue<T> optional_text_of(std::optional<std::string> T::*m) {
           }};
 }
 
-/// A path; a relative one becomes absolute, so that it means the same from another folder.
+/// A path. A relative path is made absolute, so that it keeps its meaning in other folders.
 template <typename T, typename Member>
 OptionValue<T> path_of(Member m) {
   return option_detail::single<T>({.placeholder = "PATH", .is_literal = true}, m, read_path,
@@ -240,7 +242,7 @@ OptionValue<T> paths_of(Member m) {
           }};
 }
 
-/// True when the option is there; it takes no value.
+/// True when the option is given; it takes no value.
 template <typename T>
 OptionValue<T> switch_of(bool T::*m) {
   return {{},

@@ -24,17 +24,17 @@ constexpr KeyKind kFixed = KeyKind::kFixed;
 constexpr KeyKind kChangeable = KeyKind::kChangeable;
 
 constexpr std::string_view kText = "Text";
-constexpr std::string_view kPlace = "Place and machine";
+constexpr std::string_view kPlace = "State and machine";
 constexpr std::string_view kModel = "Model";
 constexpr std::string_view kSequences = "Vocabulary and sequences";
 constexpr std::string_view kLearning = "Learning";
-constexpr std::string_view kLimits = "When to stop (without a limit a run is endless)";
+constexpr std::string_view kLimits = "Limits (without one, a run never ends)";
 constexpr std::string_view kSaving = "Checkpoints";
-constexpr std::string_view kWatching = "Evaluation, samples, records";
+constexpr std::string_view kWatching = "Evaluation, samples and metrics";
 
-constexpr std::string_view kPreset = "by --model";
+constexpr std::string_view kPreset = "set by --model";
 constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
-constexpr uint64_t kSize = 10'000'000;  // validate() has the real bounds of a model
+constexpr uint64_t kSize = 10'000'000;  // only catches typing errors; validate() knows what a model may be
 
 template <typename... Members>
 OptionValue<Run> whole(uint64_t least, uint64_t most, Members... members) {
@@ -65,7 +65,7 @@ OptionValue<Run> preset_name() {
 }
 
 std::string preset_help() {
-  std::string names = "preset:";
+  std::string names = "preset, which sets the size and more:";
   for (const Preset& preset : presets()) names += fmt::format(" {}", preset.name);
   return names;
 }
@@ -83,140 +83,147 @@ OptionValue<Run> namespaces() {
 OptionTable<Run> make_table() {
   static const std::string model_help = preset_help();
   return {
-      {{"corpus", "files and folders to train on", kText, kChangeable, "",
+      {{"corpus", "files and folders with training text", kText, kChangeable, "",
         "data dataset input text path wiki"},
        paths_of<Run>(at(&Run::corpus, &CorpusOptions::inputs))},
-      {{"documents", "what a document is in plain text: files or paragraphs", kText, kFixed},
+      {{"documents", "what counts as one document in plain text: files or paragraphs", kText, kFixed},
        choice(kDocumentModes, &Run::corpus, &CorpusOptions::documents)},
-      {{"namespaces", "namespaces of MediaWiki dumps to read, such as 0 or 0,14", kText, kFixed},
-       namespaces()},
-      {{"disambiguation", "disambiguation pages of MediaWiki dumps: keep or drop", kText, kFixed},
+      {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14", kText, kFixed}, namespaces()},
+      {{"disambiguation", "MediaWiki disambiguation pages: keep or drop", kText, kFixed},
        choice(kDisambiguations, &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
-      {{"on-changed", "when a file changes while it is read: fail or skip", kText, kChangeable},
+      {{"on-changed", "if a corpus file changes during the run: fail, or skip the rest of it", kText,
+        kChangeable},
        choice(kChangeActions, &Run::corpus, &CorpusOptions::on_changed)},
 
-      {{"state", "folder of the run", kPlace, kChangeable,
+      {{"state", "folder of the run: checkpoints, metrics, configuration", kPlace, kChangeable,
         "$STATE_DIRECTORY, $XDG_STATE_HOME/pretrain or ~/.local/state/pretrain",
         "out out-dir output output-dir"},
        path_of<Run>(&Run::state_folder)},
-      {{"workers", "loader threads", kPlace, kChangeable, "up to 4, by cores", "num-workers"},
+      {{"workers", "threads that read and tokenize text", kPlace, kChangeable, "cores, at most 4",
+        "num-workers"},
        optional_count_of<Run>(&Run::workers, 1024)},
-      {{"threads", "training threads", kPlace, kChangeable, "cores", "jobs num-threads cores"},
+      {{"threads", "threads that train", kPlace, kChangeable, "cores", "jobs num-threads cores"},
        optional_count_of<Run>(&Run::threads, 1024)},
       {{"precision",
-        "operands of matrix products: f32, bf16, or auto (bf16 where the processor multiplies it, else f32)",
+        "number format of matrix products: f32, bf16, or auto (bf16 if the processor supports it, else f32)",
         kPlace, kFixed, "", "dtype"},
        choice<PrecisionChoice>({{"auto", PrecisionChoice::kAuto},
                                 {"f32", PrecisionChoice::kFloat32},
                                 {"bf16", PrecisionChoice::kBf16}},
                                &Run::precision)},
       {{"recompute",
-        "what the backward pass computes again to save memory: none, cheap (norms, activations) or layers",
+        "what the backward pass recomputes to save memory: none, cheap (norms and activations) or layers",
         kPlace, kChangeable},
        choice<Recompute>(
            {{"none", Recompute::kNone}, {"cheap", Recompute::kCheap}, {"layers", Recompute::kLayers}},
            &Run::trainer, &Train::recompute)},
-      {{"micro-batch-tokens", "largest part of a batch that is worked through at once", kPlace, kFixed},
+      {{"micro-batch-tokens", "largest part of a batch that is computed at once; less needs less memory",
+        kPlace, kFixed},
        whole(1, 1'000'000'000, &Run::micro_batch_tokens)},
-      {{"queue", "batches made ahead", kPlace, kChangeable, "", "prefetch"}, whole(1, 100'000, &Run::queue)},
+      {{"queue", "batches to prefetch", kPlace, kChangeable, "", "prefetch"}, whole(1, 100'000, &Run::queue)},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
       {{"arch", "architecture: gpt2", kModel, kFixed, "", "architecture"},
        word_of<Run>(at(&Run::model, &Model::architecture), {"gpt2"})},
-      {{"layers", "layers", kModel, kFixed, kPreset, "n-layer n-layers num-layers depth"},
+      {{"layers", "number of transformer layers", kModel, kFixed, kPreset,
+        "n-layer n-layers num-layers depth"},
        whole(1, kSize, &Run::model, &Model::layers)},
       {{"d-model", "width of the residual stream", kModel, kFixed, kPreset,
         "n-embd dim width hidden-size embedding embed-dim"},
        whole(1, kSize, &Run::model, &Model::d_model)},
-      {{"heads", "attention heads", kModel, kFixed, kPreset, "n-head n-heads num-heads"},
+      {{"heads", "attention heads; must divide d-model", kModel, kFixed, kPreset, "n-head n-heads num-heads"},
        whole(1, kSize, &Run::model, &Model::heads)},
-      {{"d-ff", "width of the MLP", kModel, kFixed, kPreset, "ffn mlp hidden-dim intermediate-size"},
+      {{"d-ff", "width of the MLP's hidden layer", kModel, kFixed, kPreset,
+        "ffn mlp hidden-dim intermediate-size"},
        whole(1, kSize, &Run::model, &Model::d_ff)},
-      {{"context", "tokens of a sequence", kModel, kFixed, kPreset,
+      {{"context", "context length: tokens in a sequence", kModel, kFixed, kPreset,
         "block-size seq-len seq-length sequence-length context-length ctx max-length"},
        whole(2, kSize, &Run::model, &Model::context)},
 
-      {{"vocab", "pieces of the vocabulary, at most", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
+      {{"vocab", "maximum size of the vocabulary", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
        whole(300, 1'000'000, &Run::vocabulary, &VocabularyOptions::pieces)},
-      {{"tokenizer-type", "bpe, unigram or char", kSequences, kFixed, kPreset},
+      {{"tokenizer-type", "kind of vocabulary to train: bpe, unigram or char", kSequences, kFixed, kPreset},
        choice(kTokenizerTypes, &Run::vocabulary, &VocabularyOptions::type)},
       {{"tokenizer",
-        "use this vocabulary instead of training one: a SentencePiece model, a checkpoint or a run",
+        "use this vocabulary instead of training one: a SentencePiece model, a checkpoint or a state folder",
         kSequences, kFixed},
        path_of<Run>(&Run::tokenizer_file)},
-      {{"packing", "concat (nothing wasted) or chunk (each document alone)", kSequences, kFixed},
+      {{"packing", "concat (documents joined, no padding) or chunk (one document in a sequence, padded)",
+        kSequences, kFixed},
        choice(kPackings, &Run::packing)},
-      {{"shuffle-buffer", "sequences that are mixed", kSequences, kFixed, "", "shuffle"},
+      {{"shuffle-buffer", "size of the shuffle buffer, in sequences", kSequences, kFixed, "", "shuffle"},
        whole(1, 100'000'000, &Run::shuffle_buffer)},
-      {{"seed", "seed of everything random", kSequences, kFixed, "", "random-seed"},
-       whole(0, kAny, &Run::seed)},
+      {{"seed", "random seed", kSequences, kFixed, "", "random-seed"}, whole(0, kAny, &Run::seed)},
 
-      {{"batch", "sequences of a batch", kLearning, kFixed, kPreset, "batch-size bs"},
+      {{"batch", "sequences in a batch", kLearning, kFixed, kPreset, "batch-size bs"},
        whole(1, 1'000'000, &Run::batch)},
-      {{"accumulate", "batches of one optimizer step", kLearning, kFixed, "",
+      {{"accumulate", "batches in one optimizer step", kLearning, kFixed, "",
         "gradient-accumulation-steps grad-accum gradient-accumulation"},
        whole(1, 4096, &Run::trainer, &Train::accumulate)},
       {{"learning-rate", "peak learning rate", kLearning, kFixed, kPreset, "lr rate"},
        real(0, 10, &Run::trainer, &Train::schedule, &Schedule::peak)},
       {{"warmup", "steps of linear warmup", kLearning, kFixed, "", "warmup-steps warmup-iters"},
        whole(0, kAny / 2, &Run::trainer, &Train::schedule, &Schedule::warmup_steps)},
-      {{"schedule", "constant or cosine (needs --steps, --tokens or --epochs)", kLearning, kFixed, "",
-        "lr-schedule scheduler lr-scheduler"},
+      {{"schedule", "learning rate schedule: constant or cosine (needs --steps, --tokens or --epochs)",
+        kLearning, kFixed, "", "lr-schedule scheduler lr-scheduler"},
        choice<ScheduleKind>({{"constant", ScheduleKind::kConstant}, {"cosine", ScheduleKind::kCosine}},
                             &Run::trainer, &Train::schedule, &Schedule::kind)},
-      {{"schedule-steps", "step at which cosine ends", kLearning, kChangeable,
+      {{"schedule-steps", "step at which the cosine schedule ends", kLearning, kChangeable,
         "from the limit of the first start", "decay-steps lr-decay-iters"},
        optional_count_of<Run>(at(&Run::trainer, &Train::schedule, &Schedule::total_steps), kAny / 2)},
-      {{"weight-decay", "decoupled weight decay on matrices", kLearning, kFixed, "", "wd decay"},
+      {{"weight-decay", "decoupled weight decay, on matrices only", kLearning, kFixed, "", "wd decay"},
        real(0, 10, &Run::trainer, &Train::optimizer, &AdamWOptions::weight_decay)},
-      {{"beta1", "AdamW: memory of the first moment", kLearning, kFixed},
+      {{"beta1", "AdamW beta1 (decay of the first moment)", kLearning, kFixed},
        real(0, 0.99999, &Run::trainer, &Train::optimizer, &AdamWOptions::beta1)},
-      {{"beta2", "AdamW: memory of the second moment", kLearning, kFixed},
+      {{"beta2", "AdamW beta2 (decay of the second moment)", kLearning, kFixed},
        real(0, 0.9999999, &Run::trainer, &Train::optimizer, &AdamWOptions::beta2)},
-      {{"grad-clip", "largest global gradient norm; 0: no clipping", kLearning, kFixed, "",
+      {{"grad-clip", "clip the global gradient norm to this; 0: no clipping", kLearning, kFixed, "",
         "clip max-grad-norm gradient-clip gradient-clipping"},
        real(0, 1e9, &Run::trainer, &Train::optimizer, &AdamWOptions::gradient_clip)},
 
-      {{"steps", "stop after this many steps in all; 0: no limit", kLimits, kChangeable, "",
+      {{"steps", "stop after this many steps in total; 0: no limit", kLimits, kChangeable, "",
         "max-steps iters max-iters iterations num-steps"},
        whole(0, kAny, &Run::trainer, &Train::max_steps)},
-      {{"tokens", "stop after this many tokens in all; 0: no limit", kLimits, kChangeable, "", "max-tokens"},
+      {{"tokens", "stop after this many tokens in total; 0: no limit", kLimits, kChangeable, "",
+        "max-tokens"},
        whole(0, kAny, &Run::trainer, &Train::max_tokens)},
       {{"epochs", "stop after this many epochs; 0: no limit", kLimits, kChangeable, "",
         "max-epochs num-epochs num-train-epochs"},
        whole(0, 1'000'000'000, &Run::epochs)},
-      {{"time", "stop after this time, for example 2h; 0s: no limit", kLimits, kChangeable, "",
+      {{"time", "stop this session after this time, such as 2h; 0s: no limit", kLimits, kChangeable, "",
         "max-time duration timeout hours"},
        duration_of<Run>(at(&Run::trainer, &Train::max_time))},
 
-      {{"checkpoint-interval", "time between checkpoints; 0s: not by time", kSaving, kChangeable, "",
+      {{"checkpoint-interval", "time between checkpoints; 0s: off", kSaving, kChangeable, "",
         "save-interval"},
        duration_of<Run>(at(&Run::trainer, &Train::checkpoint_interval))},
-      {{"checkpoint-every", "steps between checkpoints; 0: not by steps", kSaving, kChangeable, "",
+      {{"checkpoint-every", "steps between checkpoints; 0: off", kSaving, kChangeable, "",
         "save-every save-steps checkpoint-steps"},
        whole(0, kAny, &Run::trainer, &Train::checkpoint_every)},
-      {{"keep", "newest checkpoints to keep, at least 2", kSaving, kChangeable, "",
+      {{"keep", "number of newest checkpoints to keep, at least 2", kSaving, kChangeable, "",
         "keep-last save-total-limit"},
        whole(2, 1'000'000, &Run::store, &StoreOptions::keep)},
-      {{"keep-every", "keep each checkpoint whose step is a multiple of this for good; 0: none", kSaving,
+      {{"keep-every", "never remove checkpoints whose step is a multiple of this; 0: off", kSaving,
         kChangeable},
        whole(0, kAny, &Run::store, &StoreOptions::keep_every)},
 
-      {{"validation-fraction", "share of documents held out", kWatching, kFixed, kPreset,
+      {{"validation-fraction", "share of documents to hold out for validation", kWatching, kFixed, kPreset,
         "val-fraction val-split"},
        real(0, 0.9, &Run::corpus, &CorpusOptions::validation_fraction)},
-      {{"validation-corpus", "evaluate on this text instead", kWatching, kFixed, "", "val-corpus val-data"},
+      {{"validation-corpus", "validate on this text instead of held-out documents", kWatching, kFixed, "",
+        "val-corpus val-data"},
        paths_of<Run>(&Run::validation_inputs)},
-      {{"validation-tokens", "size of the evaluation set", kWatching, kFixed, "", "val-tokens"},
+      {{"validation-tokens", "size of the evaluation set, in tokens", kWatching, kFixed, "", "val-tokens"},
        whole(0, 1'000'000'000, &Run::validation_tokens)},
-      {{"evaluate-every", "steps between evaluations; 0: at both ends only", kWatching, kChangeable, "",
-        "eval-every eval-interval eval-steps validate-every"},
+      {{"evaluate-every", "steps between evaluations; 0: only at the start and the end", kWatching,
+        kChangeable, "", "eval-every eval-interval eval-steps validate-every"},
        whole(0, kAny, &Run::trainer, &Train::evaluate_every)},
-      {{"sample-every", "steps between samples; 0: at both ends only", kWatching, kChangeable},
+      {{"sample-every", "steps between text samples; 0: only at the start and the end", kWatching,
+        kChangeable},
        whole(0, kAny, &Run::trainer, &Train::sample_every)},
-      {{"sample-tokens", "length of a sample; 0: no samples", kWatching, kChangeable},
+      {{"sample-tokens", "length of a text sample, in tokens; 0: no samples", kWatching, kChangeable},
        whole(0, 1'000'000, &Run::sample_tokens)},
-      {{"log-every", "steps between records in metrics.jsonl; 0: none", kWatching, kChangeable, "",
+      {{"log-every", "steps between records in metrics.jsonl; 0: no records", kWatching, kChangeable, "",
         "log-interval logging-steps"},
        whole(0, kAny, &Run::trainer, &Train::log_every)},
   };
@@ -229,7 +236,7 @@ std::string_view name_of(RunCommand command) {
 
 constexpr std::string_view kThisCommand = "This command";
 
-/// What a command takes besides the keys of a run.
+/// The options of a command that are not keys of a run.
 std::vector<KnownOption> own_options(RunCommand command) {
   std::vector<KnownOption> own;
   const auto add = [&](std::string_view name, std::string_view help, ValueShape shape) {
@@ -237,17 +244,18 @@ std::vector<KnownOption> own_options(RunCommand command) {
   };
   if (command == RunCommand::kResume) {
     add("from", "go back to the checkpoint of this step", {"STEP"});
-    add("pass-over", "skip the batches of these steps, such as 120-125 or 120-125,300",
+    add("skip-steps", "skip the batches of these steps, such as 120-125 or 120-125,300",
         {.placeholder = "STEPS", .is_list = true});
+    own.back().info.deprecated = "pass-over";
   }
   if (command == RunCommand::kBranch) {
-    add("checkpoint", "checkpoint to start from, or the folder of a run: its newest",
+    add("checkpoint", "checkpoint to start from, or a state folder (uses its newest checkpoint)",
         {.placeholder = "PATH", .is_literal = true});
-    add("weights-only", "take over the weights alone and begin at step 0", {});
+    add("weights-only", "take only the weights and start at step 0", {});
   }
-  add("config", "file with the keys below, one 'key = value' a line; later files count before earlier ones",
+  add("config", "file with the keys below, one 'key = value' on each line; later files override earlier ones",
       {.placeholder = "FILE", .is_list = true, .is_literal = true});
-  add("check", "check everything that can be checked, and start nothing", {});
+  add("check", "check the configuration, corpus and state folder without starting", {});
   return own;
 }
 
@@ -259,40 +267,42 @@ std::vector<KnownOption> joined(std::vector<KnownOption> first, const std::vecto
 CommandSyntax syntax_of(RunCommand command) {
   static constexpr std::array kUsages{
       "pretrain train --corpus PATH... [--KEY VALUE ...]\n\n"
-      "Trains a language model on text, or continues the run in the state folder if\n"
-      "there is one. Ctrl-C saves and stops; 'pretrain resume' continues.",
-      "pretrain resume [--state DIR] [--from STEP] [--pass-over A-B] [--KEY VALUE ...]\n\n"
-      "Continues the run in the state folder from its newest good checkpoint. The keys\n"
-      "below may change; all others stay what they were when the run began.",
+      "Trains a language model on text. If the state folder already holds a run, that\n"
+      "run continues. Ctrl-C saves and stops; 'pretrain resume' continues.",
+      "pretrain resume [--state DIR] [--from STEP] [--skip-steps A-B] [--KEY VALUE ...]\n\n"
+      "Continues the run in the state folder from its newest intact checkpoint. Only\n"
+      "the keys below can be changed; all others keep their values.",
       "pretrain branch --checkpoint DIR --state NEW [--weights-only] [--KEY VALUE ...]\n\n"
-      "Starts a new run in an empty folder from a checkpoint of another one: with its\n"
-      "weights, moments, count of steps and place in the text, and with other keys\n"
-      "where they are given. Limits count the parent's steps too. The parent is only\n"
-      "read. Another corpus, batch, packing, shuffle buffer, seed or share of held-out\n"
-      "text starts the stream of text anew."};
+      "Starts a new run in an empty folder from a checkpoint of another run, its\n"
+      "parent. The branch takes the parent's weights, optimizer state, step count,\n"
+      "position in the text, and keys unless you change them. Limits include the\n"
+      "parent's steps. The parent is never modified. If you change the corpus, batch,\n"
+      "packing, shuffle buffer, seed or validation fraction, the text starts from the\n"
+      "beginning."};
   static constexpr std::string_view kNotes =
-      "N may be written 500, 10k, 2M, 1e6 (k = 1,000) or 64Ki (1,024), TIME 90s,\n"
-      "10min, 2h or 1d12h. Each key can also be in the environment\n"
-      "(PRETRAIN_LEARNING_RATE=1e-3, several paths with ':' between them;\n"
-      "PRETRAIN_CONFIG for --config) or in a file for --config. The command line\n"
-      "counts first, then the environment, then files. Each run keeps its keys in\n"
-      "STATE/run.ini, which --config takes. A file names several paths on several\n"
-      "lines, 'corpus = PATH' each.\n"
+      "Numbers N: 500, 10k, 2M, 1e6 (k = 1,000) or 64Ki (Ki = 1,024). Durations TIME:\n"
+      "90s, 10min, 2h or 1d12h.\n"
+      "\n"
+      "Each key can also be set in the environment (PRETRAIN_LEARNING_RATE=1e-3; paths\n"
+      "separated by ':'; PRETRAIN_CONFIG for --config) or in a file for --config. The\n"
+      "command line overrides the environment; the environment overrides files. In a\n"
+      "file, write one 'corpus = PATH' line for each path. Each run writes its keys to\n"
+      "STATE/run.ini, which --config accepts.\n"
       "\n"
       "Examples:\n"
       "  pretrain train --corpus book.txt --model shakespeare --time 10min\n"
       "  pretrain train --corpus /wiki --model fast --schedule cosine --epochs 1\n"
       "  pretrain resume --steps 20k\n"
       "\n"
-      "Exit codes: 0 done or stopped on request, 2 usage or configuration, 3 corpus or\n"
-      "checkpoint unusable, 1 anything else.";
+      "Exit codes: 0 finished or stopped on request, 2 invalid usage or configuration,\n"
+      "3 unusable corpus or checkpoint, 1 any other error.";
   return {.name = name_of(command),
           .usage = kUsages.at(static_cast<size_t>(command)),
           .examples = kNotes,
           .positional = command == RunCommand::kTrain ? "corpus" : ""};
 }
 
-/// Values of the files, a later one before an earlier one.
+/// The values of the files; a later file overrides an earlier one.
 GivenValues read_files(const std::vector<std::string>& files, const std::vector<KnownOption>& keys) {
   GivenValues values;
   for (const std::string& file : files) {
@@ -305,7 +315,7 @@ std::vector<std::string> config_files(const GivenValues& words) {
   if (const auto found = words.find("config"); found != words.end()) return found->second.texts;
   const char* variable = std::getenv("PRETRAIN_CONFIG");
   if (variable == nullptr) return {};
-  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CONFIG has no value; give one or leave it out");
+  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CONFIG has no value; give it one or unset it");
   return {variable};
 }
 
@@ -318,12 +328,13 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-/// As text, paths absolute. Checkpoints keep it as JSON, which holds nothing but UTF-8.
+/// The value as text, with absolute paths. Only UTF-8 is accepted, because checkpoints store the text as
+/// JSON.
 std::string as_text(const Option<Run>& option, const Run& run, const GivenValue& given) {
   for (const std::string& text : given.texts) {
     if (!is_utf8(text)) {
-      fail(ErrorKind::kUsage, "{}: '{}' is no UTF-8, which a run can't keep; rename the file or folder",
-           given.source, printable(text));
+      fail(ErrorKind::kUsage, "{} must be valid UTF-8 (got '{}'); rename the file or folder", given.source,
+           printable(text));
     }
   }
   const bool is_path = option.value.shape.placeholder == "PATH";
@@ -383,7 +394,7 @@ std::string run_help(RunCommand command) {
 }
 
 void check_environment() {
-  // Of this program's commands, and of the tests around it.
+  // Variables of other commands and of the tests.
   std::vector<std::string> known{"PRETRAIN_CONFIG",       "PRETRAIN_CHECKPOINT", "PRETRAIN_KILLS",
                                  "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",  "PRETRAIN_STALL",
                                  "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP", "PRETRAIN_INTEROP_VENV"};
@@ -397,7 +408,7 @@ void check_environment() {
   if (unknown.empty()) return;
   const std::vector<std::string_view> names(known.begin(), known.end());
   const std::string meant = did_you_mean("", unknown.front(), names);
-  fail(ErrorKind::kUsage, "the environment has {}, which is no key of pretrain{}{}", unknown.front(), meant,
+  fail(ErrorKind::kUsage, "unknown environment variable {}{}{}", unknown.front(), meant,
        meant.empty() ? "; unset it" : " Rename or unset it");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// The configuration keys of a training run: one table, from which parsing, defaults, help, the environment,
-// configuration files and the manifest derive. configuration.h makes a run's configuration of the values.
+// The configuration keys of a training run, in one table. Parsing, defaults, help, the environment,
+// configuration files and the manifest all derive from it; configuration.h turns the values into a typed
+// configuration. To add a key, add a row here and a member to RunConfiguration.
 
 #include <map>
 #include <string>
@@ -13,38 +14,37 @@ namespace pretrain {
 
 struct RunConfiguration;
 
-/// One row a key, in the order of the help.
+/// One row for each key, in the order of the help.
 const OptionTable<RunConfiguration>& run_options();
-/// Nothing for a name that is no key.
+/// Null when `name` is not a key.
 const Option<RunConfiguration>* find_run_option(std::string_view name);
 
-/// Whether a branch may have another value than its parent: all but shape and vocabulary of the model.
+/// Whether a branch may change this key: true for all but the model's shape and vocabulary.
 bool may_change_in_branch(std::string_view key);
 
 /// The subcommands that take the keys of a run.
 enum class RunCommand { kTrain, kResume, kBranch };
 
-/// Values by key, as text; "" for a key without a value. Several paths are one text; see joined_list().
+/// Values by key, as text; "" for a key without a value. Several paths are joined by joined_list().
 using KeyValues = std::map<std::string, std::string>;
 
-/// What was given on the command line, in the environment (PRETRAIN_...), and in the files named by --config,
-/// in this order of precedence, later files before earlier ones.
+/// The values from the command line, the environment (PRETRAIN_...) and the --config files. The command line
+/// overrides the environment, which overrides the files; a later file overrides an earlier one.
 struct Given {
-  KeyValues values;  ///< and the command's own options: from, checkpoint, weights-only
+  KeyValues values;  ///< also the command's own options, such as "from"
   bool help = false;
-  bool check = false;  ///< validate everything, start nothing
+  bool check = false;  ///< only check, don't start
 };
-/// Each value is checked where it comes from.
-/// Errors: kUsage, naming the option, variable, or file and line,
-/// and what is needed or was probably meant.
+/// Parses and checks every value.
+/// Errors: kUsage, naming the option, the variable, or the file and line, with the allowed values or the name
+/// that was probably meant.
 Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand command);
 
 /// The text of --help.
 std::string run_help(RunCommand command);
 
-/// Refuses each variable PRETRAIN_... that is neither a key of a run nor known otherwise: a misspelt one
-/// would have no effect.
-/// Errors: kUsage, with the nearest name.
+/// Refuses unknown PRETRAIN_... variables, because a misspelt one would silently have no effect.
+/// Errors: kUsage, with the most similar name.
 void check_environment();
 
 }  // namespace pretrain

@@ -1,6 +1,6 @@
 #pragma once
-// Lines on standard output whose values come from files: names of shards, strings of manifests, titles of
-// pages. Thread-safe as standard output is.
+// Prints lines whose values come from files (names of shards, strings of manifests, titles of pages), which
+// may hold control characters. As thread-safe as standard output.
 
 #include <string>
 #include <utility>
@@ -12,20 +12,19 @@
 
 namespace pretrain {
 
-/// One line, whatever the values hold, that a terminal shows and never obeys.
+/// Prints one line. Control characters are escaped, so that a terminal shows but never executes them.
 template <typename... Args>
 void print_line(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print("{}\n", printable(fmt::format(format, std::forward<Args>(args)...)));
 }
 
-/// The same for text that keeps its line breaks and tabs; nothing is added at its end.
+/// The same for text that keeps its line breaks and tabs. Adds no newline.
 template <typename... Args>
 void print_text(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print("{}", printable(fmt::format(format, std::forward<Args>(args)...), LineBreaks::kKeep));
 }
 
-/// Text that a model or a tokenizer made. A file or another program gets it as it is, a terminal does not: it
-/// would obey the control characters.
+/// Prints text made by a model or a tokenizer: unchanged to a file or a pipe, escaped to a terminal.
 inline void print_made_text(const std::string& text) {
   fmt::print("{}", output_is_terminal() ? printable(text, LineBreaks::kKeep) : text);
 }

@@ -24,28 +24,28 @@ constexpr int kFailure = static_cast<int>(ErrorKind::kRuntime);
 
 int run(const Arguments& arguments) {
   StopSignal stop;
-  stop.set_work_to_save(false);  // a run that trains says when there is
+  stop.set_work_to_save(false);  // a training run sets it once it has trained
   keep_freed_memory();
   const int code = run_command(arguments, stop);
   flush_output();
   return code;
 }
 
-/// A system call failed outside of libs/base: a print, or the start of a thread.
+/// Handles a system call that failed outside of libs/base: a print, or the start of a thread.
 int explain(const std::system_error& error) {
   const bool printing = std::ferror(stdout) != 0;
-  if (printing && error.code() == std::errc::broken_pipe) return 0;  // the reader has seen enough
+  if (printing && error.code() == std::errc::broken_pipe) return 0;  // the reader closed the pipe
   if (printing) {
     log_error("cannot write standard output: {}", error.code().message());
   } else if (error.code() == std::errc::resource_unavailable_try_again) {
-    log_error("the system allows no more threads or processes; use fewer --threads, or raise its limit");
+    log_error("the system allows no more threads or processes; use fewer --threads or raise its limit");
   } else {
     log_error("{}", error.what());
   }
   return kFailure;
 }
 
-/// Says what the exception in flight means and returns the exit code.
+/// Logs the message of the current exception and returns the exit code.
 int explain_exception(const Arguments& arguments) {
   try {
     throw;
@@ -69,7 +69,7 @@ int explain_exception(const Arguments& arguments) {
   return kFailure;
 }
 
-/// An exception where none may pass, such as in a thread or while another is handled.
+/// The terminate handler: an exception escaped from a thread or from the handling of another exception.
 [[noreturn]] void leave_with_an_explanation() {
   if (std::current_exception() != nullptr) explain_exception({});
   std::_Exit(kFailure);

@@ -1,10 +1,10 @@
 #pragma once
-// The program as a whole: standard streams, log, and what becomes of an exception that nobody else caught.
+// The program as a whole: standard streams, log, and the message and exit code for an uncaught exception.
 
 namespace pretrain {
 
-/// What main() does. Returns the exit code: 0 done or stopped on request, 2 usage or configuration, 3 corpus
-/// or checkpoint unusable, 1 anything else, after one line that says why.
+/// The body of main(). Returns the exit code: 0 finished or stopped on request, 2 invalid usage or
+/// configuration, 3 unusable corpus or checkpoint, 1 any other error. Each error is logged as one line.
 int run_program(int argc, char** argv);
 
 }  // namespace pretrain

@@ -67,7 +67,7 @@ void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_
   log_info("vocabulary: {}, {}", tokenizer_type_name(tokenizer.type()),
            format_counted(tokenizer.vocabulary_size(), "piece"));
   if (s.documents == 0) return;
-  // Some languages write no blanks between words; a count of words would mislead there.
+  // Some languages put no blanks between words; there a word count would be meaningless.
   constexpr uint64_t kLongestMean = 15;  // bytes
   const bool has_words = s.words > 0 && s.bytes / s.words < kLongestMean;
   const double words = has_words ? static_cast<double>(text_bytes) * static_cast<double>(s.words) /
@@ -111,7 +111,7 @@ std::string resume_command(const Path& state_folder) {
   try {
     if (state_folder_of({}) == state_folder) return command;
   } catch (const Error&) {
-    // There is no default folder here.
+    // Without a default folder, --state is needed.
   }
   return command + " --state " + shell_word(state_folder.string());
 }
@@ -123,13 +123,13 @@ void report_place(const RunConfiguration& c) {
 
 namespace {
 
-/// The folder itself, or what it will be made in.
+/// The folder itself, or its nearest parent that exists.
 Path nearest_existing(Path folder) {
   while (!folder_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
   return folder;
 }
 
-/// What the memory of the loader depends on.
+/// The values that the loader's memory depends on.
 LoaderOptions loader_sizes(const RunConfiguration& c) {
   LoaderOptions options{.workers = c.workers, .queue_batches = c.queue};
   options.assembler.rows = c.batch;
@@ -142,8 +142,8 @@ LoaderOptions loader_sizes(const RunConfiguration& c) {
 void warn_of_threads(const RunConfiguration& c, const Machine& machine) {
   const auto warn = [&](const char* key, int count) {
     if (count <= machine.cores) return;
-    log_warning("--{} {}: there {} for this program, more threads than that only slow it down", key, count,
-                machine.cores == 1 ? "is 1 core" : fmt::format("are {} cores", machine.cores));
+    log_warning("--{} {} is more than the {} available to this program, which makes it slower", key, count,
+                format_counted(static_cast<uint64_t>(machine.cores), "core"));
   };
   warn("threads", c.threads);
   warn("workers", c.workers);
@@ -163,7 +163,7 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
            format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {
     fail(ErrorKind::kUsage,
-         "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) and {} are available; "
+         "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) but {} are available; "
          "use --recompute layers, --micro-batch-tokens 1024, "
          "or a smaller --model or --shuffle-buffer",
          format_bytes(total), format_bytes(plan.parameters + plan.packed),
@@ -172,12 +172,13 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
   }
   const uint64_t checkpoint = 12 * layout.flat_size() + loading.state + 4_MiB;
   const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
-  // What is there already counts towards the checkpoints that are kept; two must fit in any case.
+  // Existing checkpoints count towards those to keep. Two more must always fit: the one being written and the
+  // last complete one.
   log_info("disk: up to {} a checkpoint, {} kept; {} free", format_bytes(checkpoint), c.store.keep,
            format_bytes(free));
   if (list_checkpoints(c.state_folder).empty() && free < (c.store.keep + 1) * checkpoint) {
     fail(ErrorKind::kUsage,
-         "{} has {} free, and {} checkpoints of {} need {}; free some space or use another --state",
+         "{} has {} free, but {} checkpoints of {} need {}; free some space or use another --state",
          c.state_folder.string(), format_bytes(free), c.store.keep + 1, format_bytes(checkpoint),
          format_bytes((c.store.keep + 1) * checkpoint));
   }
@@ -208,7 +209,7 @@ void report_skips(const SourceStatus& source) {
     log_info("malformed UTF-8 replaced: {}", format_counted(source.invalid_utf8, "time"));
 }
 
-/// The first of the run and the last of this session, which may be the same.
+/// Logs the run's first and this session's last validation loss, once if they are the same.
 void report_validation(const RunSummary& s) {
   std::string line;
   const auto add = [&](const std::optional<StepEvaluation>& evaluation) {
@@ -247,7 +248,7 @@ void report_next(const RunSummary& s, const RunConfiguration& c) {
   log_info(
       "model: {}",
       (checkpoints_folder(c.state_folder) / checkpoint_name(s.saved_step.value_or(s.last_step))).string());
-  log_info("write text: pretrain generate --checkpoint {} --prompt 'The history of'", state);
+  log_info("generate text: pretrain generate --checkpoint {} --prompt 'The history of'", state);
   log_info("train further: {}{}", resume_command(c.state_folder), raised_limits(s, c));
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the user reads before and after a run.
+// The messages before and after a run: corpus, model, memory, disk, and the final summary.
 
 #include <chrono>
 #include <string>
@@ -26,20 +26,20 @@ TokenStatistics measure_tokens(const std::vector<std::string>& documents, const 
                                uint32_t context, uint64_t max_bytes);
 
 void report_corpus(const Catalog& catalog);
-/// `text_bytes` and `epoch_tokens` are those of the whole corpus, estimated.
+/// `text_bytes` and `epoch_tokens` are estimates for the whole corpus.
 void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer, uint64_t text_bytes,
                    uint64_t epoch_tokens);
-/// Instructions by the name that people know: "AVX-512" for the library's AVX3.
+/// The usual name of an instruction set: "AVX-512" for the library's AVX3.
 std::string kernel_name(std::string_view target);
-/// `word` as a shell takes it for one word.
+/// `word`, quoted for a shell if necessary.
 std::string shell_word(const std::string& word);
-/// "pretrain resume", with --state where the folder is not the default one.
+/// "pretrain resume", with --state unless it is the default folder.
 std::string resume_command(const Path& state_folder);
-/// Where the run lies and how it is stopped and continued.
+/// Logs the state folder and how to stop and continue the run.
 void report_place(const RunConfiguration& config);
 void report_model(const RunConfiguration& config, const ParameterLayout& layout);
 
-/// Logs what a long piece of work says of its progress: the first line, then one every two seconds at most.
+/// Logs the progress of long work: the first line at once, then at most one every two seconds.
 class ProgressLog {
  public:
   void tell(const std::string& line);
@@ -49,11 +49,12 @@ class ProgressLog {
   Clock::time_point next_ = Clock::now();
 };
 
-/// Compares what a run needs with what there is and says so.
+/// Logs the memory and disk that a run needs and what is available.
 /// Errors: kUsage when memory or disk can't hold the run, with the numbers.
 void check_resources(const RunConfiguration& config, const ParameterLayout& layout, const Machine& machine);
 
-/// The end: why, how far, how fast, what was learned, where the model is and what to type next.
+/// Logs the end of a run: the reason, steps, speed, validation loss, where the model is, and what to type
+/// next.
 void report_summary(const RunSummary& summary, const RunConfiguration& config, double peak_flops);
 
 }  // namespace pretrain

@@ -11,7 +11,7 @@ void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
   for (const SkipRanges::Range& range : skips.ranges()) {
     if (range.first > checkpoint_step) continue;
     fail(ErrorKind::kUsage,
-         "--pass-over {}: step {} is trained already, the run continues after step {}; name later steps, or "
+         "--skip-steps {}: step {} is already trained; the run continues after step {}; give later steps, or "
          "go "
          "back to a checkpoint before step {} with --from",
          skips.to_string(), range.first, checkpoint_step, range.first);
@@ -24,7 +24,7 @@ SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uin
   check_skips(request.skips, checkpoint_step);
   SkipRanges skips = request.from_step ? SkipRanges() : load_skip_requests(state_folder);
   skips.add(request.skips);
-  if (!request.skips.empty()) log_info("to be skipped: the batches of steps {}", request.skips.to_string());
+  if (!request.skips.empty()) log_info("will skip the batches of steps {}", request.skips.to_string());
   return skips;
 }
 
@@ -33,15 +33,15 @@ void report_schedule(const RunConfiguration& c, const Checkpoint& checkpoint) {
   if (schedule.kind != ScheduleKind::kCosine || schedule.total_steps == 0) return;
   const std::string before = checkpoint.manifest.configuration.value("schedule-steps", "");
   if (!before.empty() && before != std::to_string(schedule.total_steps)) {
-    log_info("the cosine schedule ends at step {} from now on; it was step {}",
-             format_count(schedule.total_steps), before);
+    log_info("the cosine schedule now ends at step {} (before: step {})", format_count(schedule.total_steps),
+             before);
   }
-  // Steps alone are known for sure; the others count once the end is reached.
+  // Only a limit in steps is known in advance; the other limits matter once the schedule has ended.
   const bool beyond = c.trainer.max_steps > 0 ? c.trainer.max_steps > schedule.total_steps
                                               : checkpoint.step >= schedule.total_steps;
   if (!beyond) return;
   log_warning(
-      "the cosine schedule ends at step {}: {} at its final learning rate of {:.3g}; to stretch it add "
+      "the cosine schedule ends at step {}: {} at its final learning rate of {:.3g}; to extend it, add "
       "--schedule-steps {}",
       format_count(schedule.total_steps),
       c.trainer.max_steps > 0

@@ -1,6 +1,5 @@
 #pragma once
-// What a resume may change beside plain keys, and what is to be said of it: steps to skip, and where a cosine
-// ends.
+// Changes at a resume other than plain keys: the steps to skip, and the end of a cosine schedule.
 
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/session.h"
@@ -9,13 +8,14 @@
 
 namespace pretrain {
 
-/// The steps to skip: what this session asks for, and what an earlier one asked for and the checkpoint may
-/// not know yet. A run that goes back to an older checkpoint on request begins anew with its wishes. Errors:
-/// kUsage when this session asks for steps before the checkpoint's; kData when the record of earlier wishes
-/// can't be read.
+/// The steps to skip: those of this request, and those of earlier sessions that the checkpoint may not have
+/// recorded yet. Going back to an older checkpoint (--from) discards the earlier ones.
+/// Errors: kUsage when the request names steps before the checkpoint; kData when the record of earlier
+/// requests can't be read.
 SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uint64_t checkpoint_step);
 
-/// Says when a run continues beyond the end of its cosine, at the final rate, and when that end was moved.
+/// Logs when a run continues after the end of its cosine schedule, at the final learning rate, and when that
+/// end was moved.
 void report_schedule(const RunConfiguration& config, const Checkpoint& checkpoint);
 
 }  // namespace pretrain

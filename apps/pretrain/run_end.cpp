@@ -13,7 +13,7 @@
 namespace pretrain {
 namespace {
 
-/// A limit that was reached, as it is given on the command line.
+/// A limit that was reached, as written on the command line.
 struct Limit {
   std::string given, raised;
 };
@@ -71,12 +71,12 @@ std::string raised_limits(const RunSummary& s, const RunConfiguration& c) {
 
 std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
   const std::string state = shell_word(c.state_folder.string());
-  std::string text = fmt::format("to skip these batches: pretrain resume --state {} --pass-over {}-{}", state,
-                                 facts.first_step, facts.last_step);
+  std::string text = fmt::format("to skip these batches: pretrain resume --state {} --skip-steps {}-{}",
+                                 state, facts.first_step, facts.last_step);
   if (!facts.checkpoint_step) return text;
   return text +
          fmt::format(
-             "; to train on from step {} with half of the learning rate: pretrain branch --checkpoint {} "
+             "; to continue from step {} with half of the learning rate: pretrain branch --checkpoint {} "
              "--state {} --learning-rate {:.6g}",
              *facts.checkpoint_step,
              shell_word(
@@ -87,17 +87,17 @@ std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
 void report_losses(const RunSummary& s) {
   if (s.ended_amid_bad_steps && s.saved_step) {
     log_warning(
-        "steps {} to {} were not finite: the checkpoint is of step {}, before them; a resume repeats "
-        "them from there",
+        "steps {} to {} were not finite; the checkpoint is of step {}, before them, and a resume repeats "
+        "them",
         format_count(*s.saved_step + 1), format_count(s.last_step), format_count(*s.saved_step));
   }
   if (s.skipped_steps > 0) log_info("skipped on request: {}", format_counted(s.skipped_steps, "step"));
   if (s.lost_records > 0) {
-    log_warning("metrics.jsonl lacks {} of this session: it could not be written",
+    log_warning("metrics.jsonl lacks {} of this session, which could not be written",
                 format_counted(s.lost_records, "record"));
   }
   if (s.source.unwritten_skips > 0) {
-    log_warning("skipped.jsonl lacks {} of this session: it could not be written",
+    log_warning("skipped.jsonl lacks {} of this session, which could not be written",
                 format_counted(s.source.unwritten_skips, "place"));
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
-// What is said at the end of a run: why it ended, how to continue, and the ways out of a run that diverged.
+// The messages at the end of a session: why it ended, how to continue, and the remedies for a run that
+// diverged.
 
 #include <string>
 
@@ -9,20 +10,20 @@
 
 namespace pretrain {
 
-/// "nothing to do: --steps 2000 is reached; add --steps 4000 (0: no limit)" when a limit was reached before
-/// the first step of the session, else nothing.
+/// "nothing to do: --steps 2000 is reached; add --steps 4000 (0: no limit)" if a limit was reached before the
+/// session's first step, otherwise "".
 std::string nothing_to_do(const RunSummary& summary, const RunConfiguration& config);
 
 /// "limit of --steps 2000 reached", "stopped on request", "all epochs done".
 std::string reason_of_end(const RunSummary& summary, const RunConfiguration& config);
 
-/// What a resume needs so that it does not end at once: " --steps 4000", or "".
+/// Options for a resume that would otherwise end immediately: " --steps 4000", or "".
 std::string raised_limits(const RunSummary& summary, const RunConfiguration& config);
 
-/// Commands that lead on from a run that diverged, as they can be typed.
+/// Commands that continue after a run diverged, ready to be typed.
 std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& config);
 
-/// Warns of what the last session left out: steps that were not finite, records that could not be written.
+/// Warns about steps of this session that were not finite and records that could not be written.
 void report_losses(const RunSummary& summary);
 
 }  // namespace pretrain

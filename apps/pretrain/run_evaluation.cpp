@@ -22,12 +22,12 @@ EvaluationProgress progress_line(const EvaluationRequest& request, const char* a
   };
 }
 
-/// Text of the training corpus that is neither trained nor evaluated on.
+/// Warns about text of the training corpus that is used neither for training nor for evaluation.
 void report_unused_text(const RunConfiguration& config) {
   const double share = 100 * config.corpus.validation_fraction;
   if (share == 0 || (!config.validation_corpus && config.validation_tokens > 0)) return;
   log_warning(
-      "{:.3g} % of the training corpus is held out by --validation-fraction and not used: {}", share,
+      "--validation-fraction holds out {:.3g} % of the training corpus, which is not used: {}", share,
       config.validation_corpus ? "the run is evaluated on --validation-corpus" : "--validation-tokens is 0");
 }
 
@@ -35,17 +35,18 @@ void report_no_evaluation(const RunConfiguration& config) {
   if (config.validation_tokens == 0) {
     log_info("no validation: --validation-tokens is 0");
   } else if (config.validation_tokens < static_cast<uint64_t>(config.model.context)) {
-    // Earlier versions evaluated whole sequences only, and a run keeps its set.
+    // Earlier versions only evaluated whole sequences, and a run keeps its evaluation set.
     log_warning("no validation: --validation-tokens {} is less than the context of {}",
                 config.validation_tokens, config.model.context);
   } else if (config.validation_corpus) {
-    log_warning("no validation: --validation-corpus holds no text to evaluate on; name one with more text");
+    log_warning("no validation: --validation-corpus has no text; use one with more text");
   } else if (config.corpus.validation_fraction == 0) {
-    log_info("no validation: --validation-fraction is 0, so that no text is held out");
+    log_info("no validation: --validation-fraction is 0, so no text is held out");
   } else {
     log_warning(
-        "no validation: of this corpus no document falls into the share of {} that is held out; raise "
-        "--validation-fraction or name a --validation-corpus",
+        "no validation: the corpus is too small to hold out a share of {}; raise --validation-fraction or "
+        "give a "
+        "--validation-corpus",
         config.corpus.validation_fraction);
   }
 }
@@ -56,7 +57,7 @@ void collect_run_evaluation(FileSystem& files, const Path& path, const Evaluatio
                             const std::stop_token& stop) {
   const RunConfiguration& config = request.config;
   CorpusOptions options = config.validation_corpus.value_or(config.corpus);
-  if (config.validation_corpus) options.validation_fraction = 1;  // all of it is held out
+  if (config.validation_corpus) options.validation_fraction = 1;  // evaluate on all of it
   const bool known = request.catalog != nullptr && !config.validation_corpus;
   const Catalog catalog = known
                               ? *request.catalog

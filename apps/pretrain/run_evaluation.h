@@ -1,5 +1,5 @@
 #pragma once
-// The evaluation set of a run: collected at its first start, read again later, and what is said about it.
+// The evaluation set of a run: collected at the first start, read from its file later.
 
 #include <functional>
 #include <stop_token>
@@ -13,8 +13,8 @@ namespace pretrain {
 struct EvaluationRequest {
   const RunConfiguration& config;
   const Tokenizer& tokenizer;
-  const Catalog* catalog = nullptr;        ///< of the training corpus when it was just scanned; null: scan it
-  std::function<void()> on_progress = {};  ///< called now and then during long work
+  const Catalog* catalog = nullptr;        ///< the training corpus, if it was just scanned; null: scan it
+  std::function<void()> on_progress = {};  ///< called periodically during long work
 };
 
 /// Reads the held-out text of the run, or its validation corpus, into a file.
@@ -22,12 +22,12 @@ struct EvaluationRequest {
 void collect_run_evaluation(FileSystem& files, const Path& path, const EvaluationRequest& request,
                             const std::stop_token& stop);
 
-/// The set in the file, after a check of all of it.
+/// The set in the file, fully verified.
 /// Errors: kData when it is damaged; IoError; Stopped.
 EvaluationSet open_run_evaluation(const Path& path, const EvaluationRequest& request,
                                   const std::stop_token& stop);
 
-/// Says what the run will be evaluated on, or why on nothing.
+/// Logs what the run will be evaluated on, or why it will not be evaluated.
 void report_evaluation(const RunConfiguration& config, const EvaluationSet& set);
 
 }  // namespace pretrain

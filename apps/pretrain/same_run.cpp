@@ -16,7 +16,7 @@ std::string saved_value(const Checkpoint& checkpoint, const std::string& key) {
   return checkpoint.manifest.configuration.value(key, std::string());
 }
 
-/// Paths of a corpus, which are kept with newlines between them, on one line.
+/// Paths separated by newlines, as one line for a message.
 std::string on_one_line(std::string paths) {
   std::string line;
   for (const char c : paths) line += c == '\n' ? std::string(", ") : std::string(1, c);
@@ -54,7 +54,7 @@ KeyValues without_same_tokenizer(KeyValues given, const Checkpoint& checkpoint) 
           "--tokenizer {} is not the tokenizer of the run in {}, which was started with {}; leave it out, or "
           "use another --state",
           found->second, checkpoint.folder.parent_path().parent_path().native(),
-          before.empty() ? "one of its own" : before);
+          before.empty() ? "a tokenizer of its own" : before);
     }
     given.erase(found);
   } else if (std::filesystem::absolute(named).lexically_normal() == before) {
@@ -82,10 +82,10 @@ CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpo
   }
   if (!holds_any_shard(config.corpus, catalog) && config.corpus.on_changed == OnChanged::kFail) {
     fail(ErrorKind::kData,
-         "the corpus {} holds none of the files any more that the run reads; put them back, name where they "
-         "are now with --corpus, or start a new run in another folder with --state (--on-changed skip "
-         "continues "
-         "this one with what is there now)",
+         "the corpus {} no longer has any of the files of the run; put them back, give their new path with "
+         "--corpus, or start a new run in another folder with --state (--on-changed skip continues this run "
+         "with "
+         "the files that are there now)",
          on_one_line(inputs_of(config.corpus)));
   }
   return CorpusKind::kUnchanged;
@@ -96,13 +96,14 @@ void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, 
   const std::string now = on_one_line(inputs_of(config.corpus));
   const std::string before = on_one_line(saved_value(checkpoint, "corpus"));
   if (kind == CorpusKind::kMoved) {
-    log_info("the corpus of the run is {} now (it was {})", now, before);
+    log_info("the corpus of the run is now {} (before: {})", now, before);
   } else if (kind == CorpusKind::kAnother) {
     fail(
         ErrorKind::kUsage,
-        "the state folder {} holds a run on another corpus, {}; {} has none of its files, or too few; start "
-        "a new run in another folder with --state NEW, continue this one without --corpus, or, if its corpus "
-        "moved, with pretrain resume --corpus and its new path",
+        "the run in {} has another corpus, {}; {} has none or too few of its files; start a new run in "
+        "another "
+        "folder with --state NEW, continue this one without --corpus, or, if its corpus moved, with pretrain "
+        "resume --corpus and its new path",
         config.state_folder.native(), before, now);
   }
 }

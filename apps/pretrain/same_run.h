@@ -1,6 +1,6 @@
 #pragma once
-// Whether the inputs that a command names are those that the run in the folder was started with. Each may
-// have moved; what is there now is compared with what the run knows of it.
+// Checks that the inputs given to a command are those of the run in the state folder. A corpus or tokenizer
+// may have moved: its content is compared with what the run recorded.
 
 #include <optional>
 #include <stop_token>
@@ -13,31 +13,31 @@
 
 namespace pretrain {
 
-/// `given` without a tokenizer that is, byte for byte, the one that the checkpoint holds, or that is no
-/// longer where it was. Errors: kUsage when there is another one now.
+/// Removes from `given` a tokenizer that equals the one in the checkpoint byte for byte, or that no longer
+/// exists under the run's own path. Errors: kUsage when it is another tokenizer.
 KeyValues without_same_tokenizer(KeyValues given, const Checkpoint& checkpoint);
 
-/// Takes a validation corpus that is named by another path than before out of `given`. Whether it is the same
-/// is for check_validation_corpus() to tell.
+/// Removes a validation corpus with a changed path from `given` and returns it. check_validation_corpus()
+/// then checks whether its content is the same.
 std::optional<std::string> take_moved_validation_corpus(KeyValues& given, const Checkpoint& checkpoint);
 
-/// What can be said of a configuration's corpus before it is read.
+/// How a configuration's corpus compares with the run's, judged by its files.
 enum class CorpusKind {
-  kUnchanged,  ///< under the path that the checkpoint names
-  kMoved,      ///< under another path, with most of its files
-  kAnother,
+  kUnchanged,  ///< at the path in the checkpoint
+  kMoved,      ///< at another path, with most of its files
+  kAnother,    ///< another corpus
 };
 
-/// Errors: kData when the corpus can't be reached, or nothing is left of it under its old path and changes
-/// are not to be skipped; Stopped.
+/// Errors: kData when the corpus can't be read, or when none of its files are left at the old path and
+/// --on-changed is fail; Stopped.
 CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpoint,
                        const std::stop_token& stop);
 
-/// Errors: kUsage when it is another corpus, naming both and what to do; as corpus_kind().
+/// Errors: kUsage when it is another corpus, naming both and the remedy; as corpus_kind().
 void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, const std::stop_token& stop);
 
-/// For a validation corpus that is named by another path than before, and the hash of the run's evaluation
-/// set. Another set is collected beside it for a moment. Errors: kUsage when it is not the same.
+/// Checks a validation corpus at a new path: collects its evaluation set into a temporary file and compares
+/// its hash with `known_hash`, that of the run's set. Errors: kUsage when they differ.
 void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,
                              const std::string& known_hash, const std::stop_token& stop);
 

@@ -1,6 +1,6 @@
 #pragma once
-// A training run as the service manager sees it: ready with the first batch, a status line, watchdog pings as
-// long as the trainer gets on, more time for a long start and a slow last save.
+// Reports a training run to the service manager: ready at the first batch, a status line, watchdog pings
+// while the trainer makes progress, and requests for more time during a long start or a slow last save.
 
 #include <chrono>
 #include <cstdint>
@@ -12,16 +12,16 @@
 
 namespace pretrain {
 
-/// Single-owner but for note_other_work(). The start begins with the constructor.
+/// Single-owner, except note_other_work(). The start phase begins with the constructor.
 class ServiceReporter : public TrainObserver {
  public:
-  /// Work advances that the trainer waits for and can't be seen to do: a child trains the vocabulary, the
-  /// loader looks at the corpus for the next epoch. Thread-safe.
+  /// Reports progress outside the trainer's thread: a child process trains the vocabulary, or the loader
+  /// scans the corpus for the next epoch. Thread-safe.
   void note_other_work() {
     service_.alive();
     extender_.note();
   }
-  /// Shown until the next one.
+  /// Sets the status line.
   void status(const std::string& line) { service_.status(line); }
 
   void on_ready() override;
@@ -37,8 +37,8 @@ class ServiceReporter : public TrainObserver {
   ServiceNotifier service_;
   TimeoutExtender extender_{service_};  // active while the start or the stop is under way
   std::optional<uint64_t> saved_step_;
-  std::string validation_;   // the newest, for the status
-  std::string failed_save_;  // what became of the newest save, if nothing good
+  std::string validation_;   // the newest validation loss, for the status line
+  std::string failed_save_;  // the error of the newest save, "" if it succeeded
   std::optional<Clock::time_point> last_status_;
 };
 

@@ -38,7 +38,7 @@ namespace pretrain {
 namespace {
 
 constexpr uint64_t kVocabularySampleBytes = 10'000'000;
-/// Not a key: kept with the run so that a resume can tell how long an epoch takes.
+/// Not an option: stored with the run so that a resume can show how long an epoch takes.
 constexpr const char* kEpochTokens = "epoch-tokens";
 constexpr uint64_t kStatisticsBytes = 500'000;
 constexpr uint64_t kSampleSeedPurpose = 0x766f636162;  // "vocab"
@@ -51,18 +51,18 @@ struct Session {
   KeyValues values;
   RunConfiguration config;
   std::unique_ptr<Tokenizer> tokenizer;
-  Catalog catalog;  // of a fresh run; a resumed one has it in its stream
+  Catalog catalog;  // of a new run; the checkpoint of a resumed one holds it
   EvaluationSet evaluation;
   Path evaluation_path;  // of the file that the set is read from
   std::optional<BranchPlan> branch;
-  std::optional<SkipRanges> skips_to_keep;           // to be written down before the first step
+  std::optional<SkipRanges> skips_to_keep;           // written to a file before the first step
   nlohmann::json parent = nlohmann::json::object();  // for the manifests
   bool evaluation_is_kept = false;                   // in the state folder
   bool validation_corpus_moved = false;              // or is another one
 };
 
-/// The configuration of the session: the run's own with what may change, or a new one. A new one takes the
-/// place of a run of which nothing was trained.
+/// The configuration of the session: that of the resumed run with the given changes, or a new one. A new run
+/// may replace one that was not trained yet.
 void configure(Session& s, const Path& state, const SessionRequest& request, const std::stop_token& stop) {
   const auto& checkpoint = s.start.checkpoint;
   if (!checkpoint) {
@@ -106,7 +106,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
       Tokenizer::from_serialized(train_vocabulary(sample, s.config.vocabulary, progress, stop)));
 }
 
-/// A cosine needs to know its end; it is decided once and kept with the run.
+/// A cosine schedule needs an end, which is decided once and stored with the run.
 void fix_schedule(Session& s, uint64_t epoch_tokens) {
   TrainerOptions& t = s.config.trainer;
   if (t.schedule.kind != ScheduleKind::kCosine || t.schedule.total_steps > 0) return;
@@ -154,7 +154,7 @@ void prepare_resumed(Session& s, const std::stop_token& stop) {
   const std::string difference =
       fingerprint_difference(checkpoint.manifest.fingerprint, machine_fingerprint());
   if (!difference.empty()) {
-    log_warning("not as when the checkpoint was written: {}; the run continues, but perhaps not bit for bit",
+    log_warning("changed since the checkpoint: {}; the run continues, but results may not be bit-identical",
                 difference);
   }
   s.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(checkpoint.folder / "tokenizer.model"));
@@ -166,7 +166,8 @@ void prepare_resumed(Session& s, const std::stop_token& stop) {
   }
 }
 
-/// A branch has its parent's vocabulary, and its stream unless that starts anew.
+/// A branch has its parent's vocabulary, and continues its parent's stream unless a changed key prevents
+/// that.
 void prepare_branch(Session& s, const std::stop_token& stop) {
   prepare_resumed(s, stop);
   const BranchPlan& plan = *s.branch;
@@ -177,8 +178,7 @@ void prepare_branch(Session& s, const std::stop_token& stop) {
   const TrainerOptions& t = s.config.trainer;
   if (t.schedule.kind == ScheduleKind::kCosine && t.schedule.total_steps == 0 && t.max_steps == 0 &&
       t.max_tokens == 0) {
-    fail(ErrorKind::kUsage,
-         "--schedule cosine of a branch needs to know where it ends; add --schedule-steps");
+    fail(ErrorKind::kUsage, "--schedule cosine needs an end in a branch; add --schedule-steps");
   }
   fix_schedule(s, 0);
 }
@@ -190,20 +190,21 @@ void tell_start(const Session& s) {
     log_info("continuing from step {} ({})", format_count(checkpoint.step), checkpoint.folder.string());
     return;
   }
-  log_info("a new run from the {} of step {} ({})", s.branch->weights_only ? "weights" : "checkpoint",
+  log_info("starting a branch from the {} of step {} ({})", s.branch->weights_only ? "weights" : "checkpoint",
            format_count(checkpoint.step), checkpoint.folder.string());
   if (!s.branch->anew.empty())
-    log_info("the stream of text starts anew (--{})", fmt::join(s.branch->anew, ", --"));
+    log_info("the text starts from the beginning (changed: --{})", fmt::join(s.branch->anew, ", --"));
 }
 
-/// The set that is there already: the run's own, or that of a branch's parent. None: a path that is empty.
+/// The existing evaluation set: the run's own, or that of a branch's parent. An empty path if there is none.
 Path known_evaluation(const Session& s) {
   if (!s.start.checkpoint) return {};
   if (!s.branch) return evaluation_file(s.config.state_folder);
   return s.branch->keeps_evaluation_set ? evaluation_file_of(s.branch->parent) : Path();
 }
 
-/// A new run's set is kept once its first checkpoint is there: alone it would be the remains of a lost run.
+/// A new run keeps its set under a temporary name until its first checkpoint exists: a set without a
+/// checkpoint would look like the remains of a lost run.
 void prepare_evaluation(Session& s, const std::stop_token& stop) {
   const Path known = known_evaluation(s);
   const bool is_known = !known.empty() && file_exists(known);
@@ -241,12 +242,12 @@ LoaderOptions loader_options(Session& s, SkipLog& skips) {
   options.on_scan = [&s] { s.service.note_other_work(); };
   options.on_seek = [&s](uint64_t done, uint64_t total) {
     s.service.note_other_work();
-    log_info("skipping what was read before: {} of {}", format_bytes(done), format_bytes(total));
+    log_info("skipping already consumed data: {} of {}", format_bytes(done), format_bytes(total));
   };
   return options;
 }
 
-/// Keeps a new evaluation set in the state folder, once there is a checkpoint that it belongs to.
+/// Moves a new evaluation set to its final name once the run has a checkpoint.
 class EvaluationKeeper : public TrainObserver {
  public:
   explicit EvaluationKeeper(Session& session) : session_(session) {}
@@ -258,7 +259,7 @@ class EvaluationKeeper : public TrainObserver {
                           evaluation_file(session_.config.state_folder));
       session_.evaluation_is_kept = true;
     } catch (const Error& error) {
-      log_warning("the evaluation set could not be kept ({}); the next checkpoint tries again", error.what());
+      log_warning("can't store the evaluation set ({}); will retry at the next checkpoint", error.what());
     }
   }
 
@@ -273,7 +274,7 @@ CheckpointStore open_store(const Session& s) {
   return {s.files, s.config.state_folder, options};
 }
 
-/// Gives the trainer what it begins with.
+/// Gives the trainer its initial state.
 void begin(const Session& s, Trainer& trainer) {
   if (!s.start.checkpoint) {
     trainer.initialize(s.config.seed);
@@ -304,7 +305,7 @@ std::optional<std::chrono::system_clock::time_point> created_at(const Manifest& 
          std::chrono::seconds(second);
 }
 
-/// What the console shows from the start of a resumed run.
+/// Facts that the console shows from the start of a resumed run.
 KnownBefore known_before(const Session& s) {
   KnownBefore known;
   if (!s.start.checkpoint || s.branch) return known;
@@ -315,13 +316,13 @@ KnownBefore known_before(const Session& s) {
   return known;
 }
 
-/// For the user; the run itself reads its checkpoints.
+/// Writes run.ini for the user; the run itself only reads its checkpoints.
 void keep_configuration(const Session& s) {
   const Path file = s.config.state_folder / "run.ini";
   try {
     write_file_atomically(s.files, file, to_ini(s.values));
   } catch (const IoError& error) {
-    log_warning("the configuration could not be kept ({}); the run continues", error.what());
+    log_warning("can't write run.ini ({}); the run continues", error.what());
   }
 }
 
@@ -340,7 +341,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   check_resources(c, layout, inspect_machine());
   prepare_evaluation(s, stop.token());
 
-  // oneTBB starts only as many threads as there are cores; the loader's come on top of the trainer's.
+  // By default oneTBB starts one thread per core; the loader's threads are in addition to the trainer's.
   const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
                                     static_cast<size_t>(c.threads + c.workers));
   Compute compute(c.threads);
@@ -355,7 +356,8 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   report_place(c);
   if (precision == Precision::kBf16 && !multiplies_bf16()) {
     log_warning(
-        "this processor does not multiply bf16: products of float32 stand in, slower than --precision f32");
+        "this processor has no bf16 instructions; emulating them with float32 is slower than --precision "
+        "f32");
   }
 
   CheckpointStore store = open_store(s);
@@ -393,7 +395,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
                   c.trainer);
   begin(s, trainer);
-  settle(s.files, c.state_folder, store, s.start);  // all of the command was found sound
+  settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
   skips.emplace(s.files, skips_file(c.state_folder));
   if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
@@ -408,7 +410,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
 
 namespace {
 
-/// The locked folder's run is continued, or a new one begins.
+/// Continues the run in the locked folder, or starts a new one.
 void begin_or_continue(Session& s, const Path& state, const SessionRequest& request,
                        const std::stop_token& stop) {
   s.start = look_for_start(state, request, stop);
@@ -420,12 +422,12 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
     report_schedule(s.config, *s.start.checkpoint);
     prepare_resumed(s, stop);
   } else {
-    s.skips_to_keep.emplace();  // those of a run that was here before are over
+    s.skips_to_keep.emplace();  // drops those of an earlier run in this folder
     prepare_fresh(s, stop);
   }
 }
 
-/// A new run in an empty folder, from another one's checkpoint.
+/// Starts a new run in an empty folder from another run's checkpoint.
 void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
   s.start.checkpoint = plan.parent;
   s.values = plan.values;
@@ -441,7 +443,7 @@ void run_session(const SessionRequest& request, StopSignal& stop) {
   StopReporter stopping(stop);
   Session s;
   const Path state = state_folder_of(request.given);
-  // Faults of the command show before anything is created.
+  // Report errors in the command before creating anything.
   std::optional<BranchPlan> plan;
   if (request.branch) {
     plan = plan_branch(request, state, stop.token());

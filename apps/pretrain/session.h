@@ -13,11 +13,11 @@ namespace pretrain {
 
 /// A new run that starts from a checkpoint of another one.
 struct BranchRequest {
-  Path checkpoint;            ///< or the state folder of a run: its newest
-  bool weights_only = false;  ///< without moments, place in the stream and count of steps
+  Path checkpoint;            ///< a checkpoint, or a state folder, whose newest checkpoint is used
+  bool weights_only = false;  ///< without optimizer state, position in the text and step count
 };
 
-/// How a session begins.
+/// What a session is asked to do.
 struct SessionRequest {
   KeyValues given;
   bool must_resume = false;             ///< an empty state folder is an error
@@ -26,8 +26,8 @@ struct SessionRequest {
   SkipRanges skips = {};                ///< steps whose batches are to be skipped
 };
 
-/// Trains and returns when a limit or a stop request ends it. Errors: see error.h; Stopped before the first
-/// step.
+/// Trains until a limit or a stop request ends the session.
+/// Errors: see error.h; Stopped before the first step.
 void run_session(const SessionRequest& request, StopSignal& stop);
 
 }  // namespace pretrain

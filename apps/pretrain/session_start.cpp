@@ -13,7 +13,7 @@
 namespace pretrain {
 namespace {
 
-constexpr size_t kShownFailures = 3;  // the line stays readable, and more would say nothing new
+constexpr size_t kShownFailures = 3;  // more would make the line unreadable and add nothing new
 
 std::string describe_some(const std::vector<FailedCheckpoint>& failed) {
   const size_t shown = std::min(failed.size(), kShownFailures);
@@ -22,13 +22,13 @@ std::string describe_some(const std::vector<FailedCheckpoint>& failed) {
   return text;
 }
 
-/// What a user can do where a start is refused.
+/// What the user can do when a start is refused.
 std::string remedy(const Path& state, const StartPoint& start) {
   const bool rewritten = std::ranges::all_of(
       start.failed, [](const FailedCheckpoint& f) { return f.trouble == Trouble::kRewritten; });
-  const char* mend = rewritten ? "put the original files back" : "check the disk, its cable and the memory";
+  const char* mend = rewritten ? "restore the original files" : "check the disk, its cable and the memory";
   if (!start.newest) {
-    return fmt::format("{} and start again, or begin a new run in another folder with --state", mend);
+    return fmt::format("{} and start again, or start a new run in another folder with --state", mend);
   }
   return fmt::format(
       "{} and start again, or go back to step {}, which is intact: pretrain resume --state {} "
@@ -81,20 +81,20 @@ void report_moved(const std::vector<MovedCheckpoint>& moved) {
 
 void check_request(const Path& state, const SessionRequest& request) {
   if (file_exists(state))
-    fail(ErrorKind::kUsage, "--state {} is a file; the name of a folder is needed", state.native());
+    fail(ErrorKind::kUsage, "--state must be a folder (got the file {})", state.native());
   const std::string remains = remains_of_run(state);
   const bool has_run = !list_checkpoints(state).empty();
   if (has_run) return;
   if (!remains.empty()) {
-    fail(
-        ErrorKind::kData,
-        "{} held a run ({}) and has no checkpoint to continue from; put one back into {}, or begin a new run "
-        "in another folder with --state",
-        state.native(), remains, checkpoints_folder(state).native());
+    fail(ErrorKind::kData,
+         "{} held a run ({}) but has no checkpoint to continue from; restore one into {}, or start a new run "
+         "in "
+         "another folder with --state",
+         state.native(), remains, checkpoints_folder(state).native());
   }
   if (request.must_resume) {
     fail(ErrorKind::kData,
-         "{}: no run there; name its folder with --state, or start one with pretrain --corpus PATH",
+         "{}: no run there; give its folder with --state, or start one with pretrain --corpus PATH",
          state.native());
   }
 }
@@ -120,16 +120,16 @@ void settle(FileSystem& files, const Path& state, CheckpointStore& store, const 
   if (start.damaged) store.set_aside(*start.damaged);
   if (start.back_to) report_moved(store.abandon_newer_than(*start.back_to));
   if (!start.replaced) return;
-  remove_records(files, state);  // first: alone they would be the remains of a run
+  remove_records(files,
+                 state);  // first: records without a checkpoint would look like the remains of a lost run
   store.remove_initial();
-  log_info("nothing was trained in {} yet: this run takes the place of the one that was prepared",
-           state.native());
+  log_info("the run in {} was not trained yet; this run replaces it", state.native());
 }
 
 void report_failure(const FailedCheckpoint& failed) {
   log_warning("checkpoint of step {} {}; {}", failed.step, failed.reason,
               failed.set_aside ? "set aside as " + failed.folder.native()
-                               : "it stays where it is and does not count for --keep");
+                               : "it stays there and does not count for --keep");
 }
 
 }  // namespace pretrain

@@ -9,7 +9,7 @@
 namespace pretrain {
 namespace {
 
-/// Whether the file holds `text`, read block by block: it may be large.
+/// Whether the file holds `text`. Reads block by block, because the file may be large.
 bool file_contains(const Path& path, std::string_view text) {
   if (!file_exists(path)) return false;
   const ReadableFile file(path);
@@ -23,14 +23,14 @@ bool file_contains(const Path& path, std::string_view text) {
   return false;
 }
 
-/// A full log is renamed to metrics-000007.jsonl.
+/// A full log is renamed, for example to metrics-000007.jsonl.
 bool has_full_logs(const Path& state) {
   return std::ranges::any_of(list_folder(state), [](const FolderEntry& entry) {
     return entry.name.starts_with("metrics-") && entry.name.ends_with(".jsonl");
   });
 }
 
-/// A record that only an acknowledged checkpoint writes, or a trained step.
+/// Whether a log has a record that only a trained step or a completed checkpoint writes.
 bool log_tells_of(const Path& state, std::string_view key) {
   return has_full_logs(state) || file_contains(metrics_file(state), key);
 }
@@ -82,7 +82,7 @@ std::string first_content(const Path& state) {
   constexpr std::array kOfAStart{"lock",    "checkpoints",     "metrics.jsonl",
                                  "run.ini", "skip-steps.json", "skipped.jsonl"};
   for (const FolderEntry& entry : list_folder(state)) {
-    // Also what a start that was killed has collected of its evaluation set.
+    // Also the partial evaluation set of a start that was killed.
     const bool is_collected = entry.name.starts_with("evaluation-collected.safetensors");
     if (!is_collected && std::ranges::find(kOfAStart, entry.name) == kOfAStart.end()) return entry.name;
   }

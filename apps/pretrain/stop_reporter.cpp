@@ -49,12 +49,12 @@ void StopReporter::on_step(const StepRecord& record, const SourceStatus&) {
 
 void StopReporter::on_save_started(uint64_t step) {
   const std::lock_guard lock(mutex_);
-  begun_step_ = step;
+  started_save_ = step;
 }
 
 void StopReporter::on_saved(const SaveResult& result) {
   const std::lock_guard lock(mutex_);
-  begun_step_.reset();
+  started_save_.reset();
   if (result.ok) saved_step_ = result.step;
 }
 
@@ -69,9 +69,9 @@ std::string StopReporter::what_happens_between_saves() const {
     case TrainerWork::kSteps:
       return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
     case TrainerWork::kEvaluation:
-      return fmt::format("breaking off the evaluation, then saving step {}", format_count(step_));
+      return fmt::format("aborting the evaluation, then saving step {}", format_count(step_));
     case TrainerWork::kSample:
-      return fmt::format("breaking off the sample, then saving step {}", format_count(step_));
+      return fmt::format("aborting the sample, then saving step {}", format_count(step_));
   }
   return "";
 }
@@ -91,11 +91,11 @@ std::string StopReporter::what_happens() const {
   return "";
 }
 
-/// The trainer learns between two steps that a save has ended.
+/// The trainer only notices between steps that a save has ended, so the newest save may be complete or not.
 std::string StopReporter::newest_checkpoint() const {
   if (saved_step_) return fmt::format("the last checkpoint is step {}", format_count(*saved_step_));
-  if (begun_step_)
-    return fmt::format("the first checkpoint, of step {}, may not be complete", format_count(*begun_step_));
+  if (started_save_)
+    return fmt::format("the first checkpoint, of step {}, may not be complete", format_count(*started_save_));
   return "there is no checkpoint yet";
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// What a training run tells the user who asks it to stop: what happens now, and what a second request costs.
+// Tells the user who stops a training run what happens now and what a second stop request would lose.
 
 #include <cstdint>
 #include <mutex>
@@ -10,7 +10,8 @@
 
 namespace pretrain {
 
-/// Answers stop requests while it lives, and says when there is work to save. Thread-safe.
+/// Answers stop requests during its lifetime, and tells the StopSignal when there is work to save.
+/// Thread-safe.
 class StopReporter : public TrainObserver {
  public:
   explicit StopReporter(StopSignal& stop);
@@ -18,14 +19,14 @@ class StopReporter : public TrainObserver {
   StopReporter(const StopReporter&) = delete;
   StopReporter& operator=(const StopReporter&) = delete;
 
-  /// The run continues after this step, of which it has no checkpoint of its own.
+  /// The run starts after this step of its parent and has no checkpoint of its own yet.
   void set_step(uint64_t step);
-  /// The run continues from this checkpoint.
+  /// The run resumes from this checkpoint.
   void set_checkpoint(uint64_t step);
-  /// All is saved; what follows is the summary.
+  /// Everything is saved; only the summary follows.
   void set_saved();
 
-  /// What the log says to a request that comes now.
+  /// The answer to a stop request at this moment.
   StopWords words() const;
 
   void on_ready() override;
@@ -46,9 +47,9 @@ class StopReporter : public TrainObserver {
   mutable std::mutex mutex_;  // guards all below
   Phase phase_ = Phase::kStart;
   TrainerWork work_ = TrainerWork::kSteps;
-  uint64_t step_ = 0;                   // the last one that is done
-  std::optional<uint64_t> saved_step_;  // of the newest checkpoint
-  std::optional<uint64_t> begun_step_;  // of a save that is not known to have ended
+  uint64_t step_ = 0;                     // the last completed step
+  std::optional<uint64_t> saved_step_;    // of the newest checkpoint
+  std::optional<uint64_t> started_save_;  // step of a save that may still be running
 };
 
 }  // namespace pretrain

@@ -44,16 +44,18 @@ constexpr CommandSyntax kTrainSyntax{.name = "tokenizer train",
 OptionTable<TrainRequest> train_options() {
   using Request = TrainRequest;
   return OptionTable<Request>{
-             {{"corpus", "files and folders to learn from"},
+             {{"corpus", "files and folders with training text"},
               paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
-             {{"output", "file to write, for example my.model"}, path_of<Request>(&Request::output)},
-             {{.name = "tokenizer-type", .help = "bpe, unigram or char", .deprecated = "type"},
+             {{"output", "file to write, such as my.model"}, path_of<Request>(&Request::output)},
+             {{.name = "tokenizer-type",
+               .help = "kind of vocabulary: bpe, unigram or char",
+               .deprecated = "type"},
               choice_of<Request>(at(&Request::vocabulary, &VocabularyOptions::type), kTokenizerTypes)},
-             {{"vocab", "pieces, at most"},
+             {{"vocab", "maximum size of the vocabulary"},
               count_of<Request>(at(&Request::vocabulary, &VocabularyOptions::pieces), 300, 1'000'000)},
-             {{"sample", "text to learn from, drawn from all of it"},
+             {{"sample", "amount of text to train on, sampled from the whole corpus"},
               size_of<Request>(&Request::sample_bytes)},
-             {{"seed", "of the sample"}, count_of<Request>(&Request::seed)}} +
+             {{"seed", "random seed of the sample"}, count_of<Request>(&Request::seed)}} +
          corpus_options<Request>(&Request::corpus);
 }
 
@@ -64,7 +66,8 @@ int train(const Arguments& arguments, StopSignal& stop) {
   if (request->output.empty()) fail_missing("output", kTrainSyntax);
   const std::string output = request->output.string();
   const uint64_t seed = request->seed;
-  if (file_exists(output)) fail(ErrorKind::kUsage, "{} exists; remove it or name another --output", output);
+  if (file_exists(output))
+    fail(ErrorKind::kUsage, "{} already exists; remove it or use another --output", output);
   CorpusOptions corpus_options = request->corpus;
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
@@ -80,19 +83,20 @@ int train(const Arguments& arguments, StopSignal& stop) {
   return 0;
 }
 
-/// Of encode and decode.
+/// The request of encode and decode.
 struct CodingRequest {
   Path model;
   std::optional<std::string> text;
 };
 
-constexpr CommandSyntax kEncodeSyntax{
-    .name = "tokenizer encode",
-    .usage = "pretrain tokenizer encode --model FILE [--text TEXT]\n\nPrints ids, one line for each line."};
-constexpr CommandSyntax kDecodeSyntax{
-    .name = "tokenizer decode",
-    .usage =
-        "pretrain tokenizer decode --model FILE [--ids IDS]\n\nPrints text, one line for each line of ids."};
+constexpr CommandSyntax kEncodeSyntax{.name = "tokenizer encode",
+                                      .usage =
+                                          "pretrain tokenizer encode --model FILE [--text TEXT]\n\nPrints "
+                                          "the token ids, one line for each line of text."};
+constexpr CommandSyntax kDecodeSyntax{.name = "tokenizer decode",
+                                      .usage =
+                                          "pretrain tokenizer decode --model FILE [--ids IDS]\n\nPrints the "
+                                          "text, one line for each line of token ids."};
 
 OptionTable<CodingRequest> coding_options(std::string_view text, std::string_view help) {
   using Request = CodingRequest;
@@ -101,11 +105,11 @@ OptionTable<CodingRequest> coding_options(std::string_view text, std::string_vie
            optional_text_of<Request>(&Request::text)}};
 }
 
-/// A line and what becomes of it are held in memory.
+/// Bounds memory, because a line and its result are held in memory.
 constexpr size_t kLongestLine = 16_MiB;
 
-/// Calls f with the text given on the command line, which may be empty, or else with each line of standard
-/// input.
+/// Calls f with the text from the command line, which may be empty, or, without one, with each line of
+/// standard input.
 template <typename F>
 void for_each_line(const std::optional<std::string>& text, const StopSignal& stop, const F& f) {
   if (text) return f(*text);
@@ -132,7 +136,8 @@ std::vector<uint32_t> parse_ids(const std::string& line, uint32_t vocabulary) {
   std::istringstream words(line);
   for (std::string word; words >> word;) {
     const auto id = parse_number<uint32_t>(word);
-    if (!id || *id >= vocabulary) fail(ErrorKind::kUsage, "'{}' is not an id below {}", word, vocabulary);
+    if (!id || *id >= vocabulary)
+      fail(ErrorKind::kUsage, "ids must be integers below {} (got {})", vocabulary, word);
     ids.push_back(*id);
   }
   return ids;
@@ -162,16 +167,16 @@ int tokenizer_command(const Arguments& arguments, StopSignal& stop) {
     fmt::print(
         "pretrain tokenizer trains vocabularies and applies them.\n"
         "\n"
-        "  pretrain tokenizer train --corpus PATH... --output FILE   learn a vocabulary\n"
+        "  pretrain tokenizer train --corpus PATH... --output FILE   train a vocabulary\n"
         "  pretrain tokenizer encode --model FILE [--text TEXT]      text to ids\n"
         "  pretrain tokenizer decode --model FILE [--ids IDS]        ids to text\n"
         "\n"
         "FILE is a SentencePiece model, a checkpoint or a run's state folder. Without\n"
-        "--text or --ids the lines of standard input are taken. Each has its own --help.\n");
+        "--text or --ids, standard input is read line by line. Each has its own --help.\n");
     return 0;
   }
   constexpr std::array<std::string_view, 3> kVerbs{"train", "encode", "decode"};
-  fail(ErrorKind::kUsage, "pretrain tokenizer {}: train, encode or decode is needed{}", verb,
+  fail(ErrorKind::kUsage, "pretrain tokenizer must be followed by train, encode or decode (got '{}'){}", verb,
        did_you_mean("", verb, kVerbs));
 }
 

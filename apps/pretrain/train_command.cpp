@@ -19,19 +19,19 @@ namespace pretrain {
 namespace {
 
 constexpr std::string_view kHelp =
-    "pretrain trains small language models on the processor, straight from text.\n"
+    "pretrain trains small language models from text on CPUs.\n"
     "\n"
     "  pretrain train --corpus PATH...   train a language model on text\n"
     "  pretrain resume                   continue the run in the state folder\n"
     "  pretrain branch                   start a new run from a checkpoint\n"
-    "  pretrain eval                     loss, perplexity, bits per byte of a model\n"
-    "  pretrain generate                 write text with a model\n"
+    "  pretrain eval                     print a model's loss and bits per byte\n"
+    "  pretrain generate                 generate text with a model\n"
     "  pretrain tokenizer                train a vocabulary, encode, decode\n"
     "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
     "  pretrain bench                    measure this machine and a model's step\n"
     "\n"
-    "pretrain COMMAND --help tells more; pretrain --version names the version.\n"
-    "Without a command, options are those of train.\n";
+    "See pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
+    "command, the options are those of train.\n";
 
 using Command = int (*)(const Arguments&, StopSignal&);
 
@@ -55,7 +55,7 @@ bool is_help(std::string_view word) {
   return word == "--help" || word == "-h" || word == "help";
 }
 
-/// What people type who know other programs.
+/// Names of similar commands in other programs.
 std::string_view command_meant(std::string_view word) {
   if (word == "chat" || word == "run" || word == "sample" || word == "complete") return "generate";
   if (word == "evaluate" || word == "test" || word == "validate") return "eval";
@@ -92,7 +92,7 @@ void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
 int run_command(const Arguments& arguments, StopSignal& stop) {
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (is_help(first)) {
-    // "pretrain help train" asks for what "pretrain train --help" tells.
+    // "pretrain help train" is the same as "pretrain train --help".
     const NamedCommand* about = arguments.size() > 1 ? find_command(arguments[1]) : nullptr;
     if (about != nullptr) return about->run({"--help"}, stop);
     if (arguments.size() > 1) refuse_command(arguments[1]);
@@ -131,19 +131,19 @@ int resume_command(const Arguments& arguments, StopSignal& stop) {
   if (const auto from = given.values.find("from"); from != given.values.end()) {
     const auto step = parse_count(from->second);
     if (!step)
-      fail(ErrorKind::kUsage, "--from {}: the step of a checkpoint is needed, such as 1000", from->second);
+      fail(ErrorKind::kUsage, "--from must be the step of a checkpoint, such as 1000 (got {})", from->second);
     request.from_step = *step;
     request.given.erase("from");
   }
-  if (const auto skips = given.values.find("pass-over"); skips != given.values.end()) {
+  if (const auto skips = given.values.find("skip-steps"); skips != given.values.end()) {
     const auto ranges = SkipRanges::parse(skips->second);
     if (!ranges) {
       fail(ErrorKind::kUsage,
-           "--pass-over {}: steps are needed, counted from 1, such as 120, 120-125 or 120-125,300",
+           "--skip-steps must be steps, counted from 1, such as 120, 120-125 or 120-125,300 (got {})",
            skips->second);
     }
     request.skips = *ranges;
-    request.given.erase("pass-over");
+    request.given.erase("skip-steps");
   }
   start(request, given.check, stop);
   return 0;

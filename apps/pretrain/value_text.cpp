@@ -17,7 +17,7 @@
 namespace pretrain {
 namespace {
 
-/// Lower case, '-' for '_' and for blanks: what people mix up without noticing.
+/// Lower case, and '-' for '_' and blanks: these are easily mixed up.
 std::string folded(std::string_view name) {
   std::string text(name);
   for (char& c : text) {
@@ -27,8 +27,8 @@ std::string folded(std::string_view name) {
   return text;
 }
 
-/// Letters to insert, remove, replace or swap with their neighbour. Source: the optimal string alignment
-/// distance.
+/// The number of letters to insert, remove, replace or swap with the next one.
+/// Source: the optimal string alignment distance.
 size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -55,15 +55,16 @@ uint64_t read_count(const std::string& text, uint64_t least, uint64_t most) {
   const auto value = parse_count(text);
   if (value && *value >= least && *value <= most) return *value;
   if (most == std::numeric_limits<uint64_t>::max())
-    fail(ErrorKind::kUsage, "a whole number from {} on is needed, such as 500, 10k or 2M",
-         format_count(least));
-  fail(ErrorKind::kUsage, "a whole number from {} to {} is needed", format_count(least), format_count(most));
+    fail(ErrorKind::kUsage, "must be an integer of at least {}, such as 500, 10k or 2M (got {})",
+         format_count(least), text);
+  fail(ErrorKind::kUsage, "must be an integer between {} and {} (got {})", format_count(least),
+       format_count(most), text);
 }
 
 double read_number(const std::string& text, double least, double most) {
   const auto value = parse_number<double>(text);
   if (value && *value >= least && *value <= most) return *value;
-  fail(ErrorKind::kUsage, "a number from {} to {} is needed", least, most);
+  fail(ErrorKind::kUsage, "must be a number between {} and {} (got {})", least, most, text);
 }
 
 std::string write_number(double value) {
@@ -95,14 +96,15 @@ size_t read_choice(const std::string& text, std::span<const std::string_view> wo
   const std::string list = last == 0
                                ? std::string(words[0])
                                : fmt::format("{} or {}", fmt::join(words.first(last), ", "), words[last]);
-  fail(ErrorKind::kUsage, "{} is needed{}", list, did_you_mean("", text, words));
+  fail(ErrorKind::kUsage, "must be {} (got {}){}", list, text, did_you_mean("", text, words));
 }
 
 Path read_path(const std::string& text) {
   if (text.find("://") != std::string::npos) {
     fail(ErrorKind::kUsage,
-         "an address of the web can't be read; download it first (deploy/fetch-wikipedia.sh does that for "
-         "Wikipedia) and name the file or its folder");
+         "must be a path, not a web address (got {}); download the file first (deploy/fetch-wikipedia.sh "
+         "downloads Wikipedia) and pass its path",
+         text);
   }
   return std::filesystem::absolute(text).lexically_normal();
 }
@@ -123,7 +125,7 @@ std::optional<std::vector<std::string>> list_of_texts(const std::string& joined)
     const nlohmann::json array = parse_json(joined);
     const auto is_text = [](const nlohmann::json& value) { return value.is_string(); };
     if (array.is_array() && std::ranges::all_of(array, is_text)) return array.get<std::vector<std::string>>();
-  } catch (const Error&) {  // then it is a path that looks like one
+  } catch (const Error&) {  // then it is a path that only looks like a list
   }
   return std::nullopt;
 }
@@ -132,7 +134,7 @@ std::optional<std::vector<std::string>> list_of_texts(const std::string& joined)
 
 std::vector<std::string> split_list(const std::string& joined) {
   std::vector<std::string> texts;
-  if (joined.starts_with('[')) {  // a path that was made absolute does not
+  if (joined.starts_with('[')) {  // an absolute path never does
     if (const auto list = list_of_texts(joined)) return *list;
   }
   for (size_t from = 0; from < joined.size();) {
@@ -144,7 +146,7 @@ std::vector<std::string> split_list(const std::string& joined) {
 }
 
 std::string nearest_name(std::string_view given, std::span<const std::string_view> names) {
-  const std::string wanted = folded(given.substr(0, 64));  // longer ones are near nothing
+  const std::string wanted = folded(given.substr(0, 64));  // no name is as long as that
   const std::string plain = without_dashes(wanted);
   if (plain.empty()) return "";
   std::string_view best;

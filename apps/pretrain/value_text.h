@@ -1,6 +1,8 @@
 #pragma once
-// The text of an option's value, read and written. Errors: kUsage, telling what is needed; the caller names
-// the option.
+// Reads and writes the text of an option's value. Thread-safe: pure functions, but for read_path(), which
+// looks up the current folder.
+//
+// Errors: kUsage with "must be ... (got ...)"; the caller puts the option's name before it.
 
 #include <chrono>
 #include <cstdint>
@@ -20,18 +22,18 @@ std::chrono::milliseconds read_duration(const std::string& text);
 std::string write_duration(std::chrono::milliseconds duration);
 uint64_t read_size(const std::string& text);
 std::string write_size(uint64_t bytes);
-/// The place of `text` among `words`.
+/// The index of `text` in `words`.
 size_t read_choice(const std::string& text, std::span<const std::string_view> words);
-/// Made absolute. Refuses addresses of the web.
+/// The absolute path. Refuses web addresses.
 Path read_path(const std::string& text);
 
-/// A list as one text, and back: one line each, or a JSON array where a text holds a line break. Paths made
-/// by read_path() come back as they were.
+/// Joins a list into one text and splits it again: one line for each entry, or a JSON array if an entry holds
+/// a line break. Paths made by read_path() survive the round trip unchanged.
 std::string joined_list(std::span<const std::string> texts);
 std::vector<std::string> split_list(const std::string& joined);
 
-/// The name that `given` was probably meant to be: the same but for case and '_', or with few letters
-/// changed; "" when nothing is near.
+/// The name that the user probably meant: `given` with other case, '-' for '_', or a few letters changed.
+/// "" when no name is similar.
 std::string nearest_name(std::string_view given, std::span<const std::string_view> names);
 /// "; did you mean NAME?", or "".
 std::string did_you_mean(std::string_view prefix, std::string_view given,

@@ -55,7 +55,7 @@ std::optional<double> milliseconds_of(std::string_view unit) {
 }
 
 [[noreturn]] void refuse_duration(std::string_view text, std::string_view why) {
-  fail(ErrorKind::kUsage, "'{}' is not a duration{}; write for example 90s, 10min, 2h or 1d12h", text, why);
+  fail(ErrorKind::kUsage, "must be a duration such as 90s, 10min, 2h or 1d12h (got {}{})", text, why);
 }
 
 }  // namespace
@@ -72,13 +72,13 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
     const std::string_view letters = take_letters(rest);
     // Zero is the same in every unit.
     if (letters.empty() && number == 0 && rest.empty() && std::isinf(last_unit)) return {};
-    if (letters.empty()) refuse_duration(text, ": its last number has no unit");
+    if (letters.empty()) refuse_duration(text, ", whose last number has no unit");
     const auto unit = milliseconds_of(letters);
     if (!unit || *unit >= last_unit) refuse_duration(text, "");
     last_unit = *unit;
     total_ms += number * *unit;
   }
-  if (total_ms > kLongestDuration) refuse_duration(text, " below a hundred years");
+  if (total_ms > kLongestDuration) refuse_duration(text, ", which is more than a hundred years");
   return std::chrono::milliseconds(static_cast<int64_t>(std::llround(total_ms)));
 }
 
@@ -98,7 +98,7 @@ uint64_t parse_bytes(std::string_view text) {
                                                            : 0;
   }
   if (!numeric || factor == 0 || number * factor > 9e18) {
-    fail(ErrorKind::kUsage, "'{}' is not a size; write for example 800M, 1.5G or 4096", text);
+    fail(ErrorKind::kUsage, "must be a size such as 800M, 1.5G or 4096 (got {})", text);
   }
   return static_cast<uint64_t>(number * factor);
 }

@@ -41,7 +41,7 @@ std::string describe_corpus(const Catalog& catalog) {
     separator = ", ";
   }
   if (!catalog.rejected.empty())
-    text += fmt::format("; {} passed over", count_of(catalog.rejected.size(), "file"));
+    text += fmt::format("; {} skipped", count_of(catalog.rejected.size(), "file"));
   return text;
 }
 

@@ -131,8 +131,7 @@ PageSelection parse_namespaces(std::string_view list) {
     const size_t comma = std::min(rest.find(','), rest.size());
     const auto number = parse_number<int>(trim_blanks(rest.substr(0, comma)));
     if (!number) {
-      fail(ErrorKind::kUsage, "namespaces {}: numbers separated by commas are needed, such as 0 or 0,14",
-           list);
+      fail(ErrorKind::kUsage, "must be integers separated by commas, such as 0 or 0,14 (got {})", list);
     }
     pages.namespaces.push_back(*number);
     if (comma == rest.size()) break;

@@ -90,7 +90,7 @@ TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
   const auto inspected = run_program(binary(), {"inspect", branch_.string()});
   EXPECT_THAT(inspected.output,
               AllOf(HasSubstr("branch of " + parent_.string() + "/checkpoints/step-000000020, step 20"),
-                    HasSubstr("learning-rate: 1e-4 instead of 0.003"), HasSubstr("stream of text continued")))
+                    HasSubstr("learning-rate: 1e-4 instead of 0.003"), HasSubstr("text continued")))
       << inspected.output;
   const Manifest manifest = verify_checkpoint(checkpoints_folder(branch_) / checkpoint_name(30)).manifest;
   EXPECT_EQ(manifest.parent["step"], 20);
@@ -100,7 +100,7 @@ TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
 
 TEST_F(Branch, WithAnotherBatchStartsItsStreamAnewAndSaysSo) {
   const std::string output = branch({"--steps", "25", "--batch", "4"});
-  EXPECT_THAT(output, HasSubstr("the stream of text starts anew (--batch)"));
+  EXPECT_THAT(output, HasSubstr("the text starts from the beginning (changed: --batch)"));
   const auto of_branch = steps(branch_);
   ASSERT_EQ(of_branch.size(), 5U);
   EXPECT_EQ(of_branch[0]["step"], 21);
@@ -112,7 +112,7 @@ TEST_F(Branch, OnAnotherCorpusStartsItsStreamAnew) {
   const auto other = folder_.write("other/text.txt", text).parent_path();
   const std::string output =
       branch({"--steps", "25", "--corpus", other.string(), "--documents", "paragraphs"});
-  EXPECT_THAT(output, HasSubstr("starts anew (--documents, --corpus)"));
+  EXPECT_THAT(output, HasSubstr("starts from the beginning (changed: --documents, --corpus)"));
   EXPECT_EQ(last_step(branch_), 25U);
 }
 
@@ -157,7 +157,7 @@ TEST_F(Branch, RefusesWhatItCannotChangeByNameAndCreatesNothing) {
 TEST_F(Branch, NeedsANewFolderOutsideOfItsParent) {
   expect_refused(branch_words() + Words{"--state", parent_.string()}, 2, HasSubstr("is not empty"));
   expect_refused(branch_words() + Words{"--state", (parent_ / "new").string()}, 2,
-                 HasSubstr("lies in the folder of the parent"));
+                 HasSubstr("is inside the parent's folder"));
   const auto mine = folder_.write("mine/notes.txt", "mine").parent_path();
   expect_refused(branch_words() + Words{"--state", mine.string()}, 2, HasSubstr("it holds notes.txt"));
   branch({"--steps", "21"});

@@ -36,7 +36,7 @@ TEST(Evaluation, OnAnotherCorpusLeavesAllOfTheTrainingCorpusToTraining) {
   const auto run = run_program(
       binary(), one_epoch(folder / "asked") + other + Words{"--validation-fraction", "0.1", "--steps", "1"});
   EXPECT_EQ(run.exit_code, 0) << run.output;
-  EXPECT_THAT(run.output, HasSubstr("10 % of the training corpus is held out by --validation-fraction"));
+  EXPECT_THAT(run.output, HasSubstr("--validation-fraction holds out 10 % of the training corpus"));
 }
 
 /// What is said of the evaluation set.
@@ -55,7 +55,7 @@ TEST(Evaluation, OfLessThanASequenceIsDoneAndOneOfNothingSaysWhy) {
   EXPECT_THAT(output_with(folder / "off", {"--validation-fraction", "0"}),
               HasSubstr("no validation: --validation-fraction is 0"));
   EXPECT_THAT(output_with(folder / "unlucky", {"--validation-fraction", "0.000001"}),
-              HasSubstr("no document falls into the share"));
+              HasSubstr("the corpus is too small to hold out a share"));
 }
 
 TEST(Evaluation, OfACorpusIsOfExactlyTheTokensThatAreAskedFor) {

@@ -59,7 +59,7 @@ uint64_t pages_in(const std::string& output) {
   return pages;
 }
 
-/// A dump of two articles and of each kind of page that is passed over.
+/// A dump of two articles and of each kind of page that is skipped.
 std::string sample_dump() {
   const std::string redirect = "#REDIRECT [[Lake]]";
   return multistream({page_of("Lake", "A '''lake''' is [[water]]."), page_of("Hill", "A hill is high."),
@@ -76,7 +76,7 @@ TEST(InspectCorpus, CountsWhatADumpConsistsOf) {
   folder.write("c/copy.part", "half");
   const std::string output = description_of({(folder / "c").string(), "--tokens-per-second", "10"});
   EXPECT_THAT(output, HasSubstr("2 files, ")) << output;
-  EXPECT_THAT(output, HasSubstr(": 1 JSON lines, 1 MediaWiki XML (bzip2); 1 file passed over\n"));
+  EXPECT_THAT(output, HasSubstr(": 1 JSON lines, 1 MediaWiki XML (bzip2); 1 file skipped\n"));
   EXPECT_THAT(output, HasSubstr("  not read: copy.part: named like an unfinished copy\n"));
   EXPECT_THAT(output, HasSubstr("bzip2: 5 streams, 5 blocks\n"));
   EXPECT_THAT(output, HasSubstr("3 documents, 57 B of text, 55 characters\n"));
@@ -84,8 +84,8 @@ TEST(InspectCorpus, CountsWhatADumpConsistsOf) {
   EXPECT_THAT(output, HasSubstr("  pages in namespace 1"));
   EXPECT_EQ(pages_in(output), 8U);
   EXPECT_THAT(output, HasSubstr("  redirects in all namespaces: 2\n"));
-  EXPECT_THAT(output, HasSubstr("  passed over: 1 disambiguation\n  passed over: 1 empty\n"
-                                "  passed over: 3 other namespace\n  passed over: 1 redirect\n"));
+  EXPECT_THAT(output, HasSubstr("  skipped: 1 disambiguation\n  skipped: 1 empty\n"
+                                "  skipped: 3 other namespace\n  skipped: 1 redirect\n"));
   EXPECT_THAT(output, HasSubstr("about 17 tokens an epoch, at 4.2 bytes each"));
   EXPECT_THAT(output, HasSubstr("an epoch takes 1.7 s at 10 tokens/s\n"));
 }
@@ -94,8 +94,8 @@ TEST(InspectCorpus, ReadsTheNamespacesThatItIsAskedFor) {
   const TempFolder folder;
   const auto dump = folder.write("wiki.xml.bz2", sample_dump());
   EXPECT_THAT(description_of({dump.string(), "--namespaces", "0,1,14", "--disambiguation", "keep"}),
-              AllOf(HasSubstr("5 documents"), HasSubstr("passed over: 2 redirect"),
-                    Not(HasSubstr("other namespace")), Not(HasSubstr("passed over: 1 disambiguation"))));
+              AllOf(HasSubstr("5 documents"), HasSubstr("skipped: 2 redirect"),
+                    Not(HasSubstr("other namespace")), Not(HasSubstr("skipped: 1 disambiguation"))));
 }
 
 TEST(InspectCorpus, CountsTokensWithAGivenTokenizer) {
@@ -122,7 +122,7 @@ TEST(InspectCorpus, ShowsDocumentsBesideTheirWikitext) {
   const std::string all = description_of({dump.string(), "--show", "100"});
   EXPECT_THAT(all, AllOf(HasSubstr("wikitext of Hill"), Not(HasSubstr("wikitext of Mere"))));
   const auto text = folder.write("text.txt", "No dump.");
-  EXPECT_THAT(description_of({text.string(), "--show", "1"}), HasSubstr("there is no page"));
+  EXPECT_THAT(description_of({text.string(), "--show", "1"}), HasSubstr("has no MediaWiki page"));
 }
 
 TEST(InspectCorpus, WarnsOfADumpThatEndsBeforeItsIndex) {
@@ -169,7 +169,7 @@ TEST(InspectCorpus, WithoutTextIsCountedAndRefused) {
   const auto dump = folder.write("wiki.xml", kDumpHead + page_of("Category:A", "b", 14) + kDumpFoot);
   const auto result = inspect({dump.string()});
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_THAT(result.output, AllOf(HasSubstr("passed over: 1 other namespace\n"),
+  EXPECT_THAT(result.output, AllOf(HasSubstr("skipped: 1 other namespace\n"),
                                    HasSubstr("error: " + dump.string() + " has no text to train on")));
 }
 

@@ -80,7 +80,7 @@ TEST_F(ModelFolder, ACopyWithItsManifestButWithoutTheOptimizerIsAModel) {
   EXPECT_THAT(run_program(binary(), {"inspect", model_.string()}).output, HasSubstr("fit the manifest"));
   std::ofstream(model_ / "config.json", std::ios::app) << "\n";
   EXPECT_EQ(generate(model_).exit_code, 3);
-  EXPECT_THAT(generate(model_).output, AllOf(HasSubstr("config.json"), HasSubstr("does not fit its hash")));
+  EXPECT_THAT(generate(model_).output, AllOf(HasSubstr("config.json"), HasSubstr("does not match its hash")));
   fs::remove(model_ / kManifestName);
   EXPECT_EQ(generate(model_).exit_code, 0);
 }

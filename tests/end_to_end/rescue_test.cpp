@@ -75,9 +75,9 @@ TEST(Rescue, TheCommandThatSkipsBatchesWorksAsPrinted) {
   const auto first = run_program(binary(), diverging_run(state));
   const Words command = command_in(first.output, "resume");
   ASSERT_EQ(command.size(), 5U) << first.output;
-  EXPECT_EQ(command[3], "--pass-over");
+  EXPECT_EQ(command[3], "--skip-steps");
   const auto skipping = run_program(binary(), command);
-  EXPECT_THAT(skipping.output, HasSubstr("to be skipped: the batches of steps " + command[4]));
+  EXPECT_THAT(skipping.output, HasSubstr("will skip the batches of steps " + command[4]));
   uint64_t skipped = 0;
   for (const auto& record : records(state)) skipped += record.value("skipped_on_request", false) ? 1 : 0;
   EXPECT_GT(skipped, 0U) << skipping.output;
@@ -90,10 +90,10 @@ TEST(Rescue, SkippedStepsAreSkippedAgainAfterAKillAndAResume) {
   for (const auto& state : {straight, killed}) {
     ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", "20"}).exit_code, 0);
   }
-  const Words resume_straight{"resume", "--state", straight.string(), "--pass-over", "25-30,33"};
+  const Words resume_straight{"resume", "--state", straight.string(), "--skip-steps", "25-30,33"};
   ASSERT_EQ(run_program(binary(), resume_straight + Words{"--steps", "40"}).exit_code, 0);
   Program program(binary(),
-                  {"resume", "--state", killed.string(), "--pass-over", "33,25-30", "--steps", "40000"});
+                  {"resume", "--state", killed.string(), "--skip-steps", "33,25-30", "--steps", "40000"});
   ASSERT_TRUE(program.wait_until([&] { return last_step(killed) > 20; }, std::chrono::seconds(120)));
   program.signal(SIGKILL);
   program.wait();
@@ -107,16 +107,16 @@ TEST(Rescue, StepsToSkipThatAreNoneOrAreTrainedAlreadyAreRefused) {
   const auto state = folder / "run";
   ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", "20"}).exit_code, 0);
   for (const char* text : {"", "x", "5-4", "0-3", "25-", "25..30", "18446744073709551616"}) {
-    const auto run = run_program(binary(), {"resume", "--state", state.string(), "--pass-over", text});
+    const auto run = run_program(binary(), {"resume", "--state", state.string(), "--skip-steps", text});
     EXPECT_EQ(run.exit_code, 2) << text << run.output;
-    EXPECT_THAT(run.output, HasSubstr("--pass-over")) << text;
+    EXPECT_THAT(run.output, HasSubstr("--skip-steps")) << text;
   }
   for (const char* text : {"20", "18-22", "30-40,3"}) {
-    const auto run = run_program(binary(), {"resume", "--state", state.string(), "--pass-over", text});
+    const auto run = run_program(binary(), {"resume", "--state", state.string(), "--skip-steps", text});
     EXPECT_EQ(run.exit_code, 2) << run.output;
     EXPECT_THAT(run.output, HasSubstr("is trained already")) << text;
   }
-  EXPECT_EQ(run_program(binary(), {"train", "--state", state.string(), "--pass-over", "30"}).exit_code, 2);
+  EXPECT_EQ(run_program(binary(), {"train", "--state", state.string(), "--skip-steps", "30"}).exit_code, 2);
 }
 
 TEST(Rescue, LostRecordsAreToldOnceAndInTheSummary) {

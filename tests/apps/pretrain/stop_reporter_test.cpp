@@ -52,9 +52,9 @@ TEST(StopReporter, KnowsWhatIsDoneBetweenSteps) {
   reporter.on_ready();
   reporter.on_step(step(500), {});
   reporter.on_work(TrainerWork::kEvaluation);
-  EXPECT_EQ(reporter.words().now, "breaking off the evaluation, then saving step 500");
+  EXPECT_EQ(reporter.words().now, "aborting the evaluation, then saving step 500");
   reporter.on_work(TrainerWork::kSample);
-  EXPECT_EQ(reporter.words().now, "breaking off the sample, then saving step 500");
+  EXPECT_EQ(reporter.words().now, "aborting the sample, then saving step 500");
   reporter.on_work(TrainerWork::kSteps);
   EXPECT_EQ(reporter.words().now, "finishing step 501, then saving");
 }

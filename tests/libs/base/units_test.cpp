@@ -21,7 +21,7 @@ void expect_usage_error(Parse parse, const std::string& text) {
     ADD_FAILURE() << "'" << text << "' was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kUsage);
-    EXPECT_NE(std::string(error.what()).find("'" + text + "'"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("(got " + text), std::string::npos) << error.what();
   }
 }
 

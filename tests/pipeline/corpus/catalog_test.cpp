@@ -414,7 +414,7 @@ TEST(DescribeCorpus, CountsFilesByKind) {
   folder.write("c/.e", kDoc);
   EXPECT_THAT(
       describe_corpus(scan_corpus(options_for(folder / "c"))),
-      testing::MatchesRegex("3 files, [0-9]+ B: 2 doc text, 1 JSON lines \\(gzip\\); 1 file passed over"));
+      testing::MatchesRegex("3 files, [0-9]+ B: 2 doc text, 1 JSON lines \\(gzip\\); 1 file skipped"));
 }
 
 }  // namespace
