@@ -1,8 +1,8 @@
 #pragma once
-// Saves checkpoints on a background thread while training goes on. The trainer's side, once a step:
-//   writer.wait_until_sources_read();   // before the parameters change; returns at once when nothing is
-//   being read while (auto result = writer.poll()) report(*result); if (due && !writer.busy())
-//   writer.start(content);
+// Saves checkpoints on a background thread while training continues. The trainer's side, once a step:
+//   writer.wait_until_sources_read();  // before the parameters change; returns at once when nothing is read
+//   while (auto result = writer.poll()) report(*result);
+//   if (due && !writer.busy()) writer.start(content);
 // Thread safety: start, wait and poll belong to one thread (the trainer's); busy may be asked by any.
 
 #include <chrono>
