@@ -30,7 +30,8 @@ class BatchAssembler {
   explicit BatchAssembler(const AssemblerOptions& options);
 
   /// Makes the next batch from what has been absorbed. False: it needs another chunk, or the stream has
-  /// ended. Errors: kData when an epoch gives less than one batch.
+  /// ended.
+  /// Errors: kData when an epoch gives less than one batch.
   bool produce(Batch& batch);
   bool finished() const { return finished_; }
   /// The last epoch was absorbed: no chunk will be needed any more.
@@ -58,7 +59,8 @@ class BatchAssembler {
   const std::map<std::string, uint64_t>& skips() const { return skips_; }
   uint64_t batches() const { return next_batch_; }
 
-  /// Appends its state. Requires: a catalog (from absorb() or start_at()).
+  /// Appends its state.
+  /// Requires: a catalog (from absorb() or start_at()).
   void save(StreamState& state) const;
   /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer
   /// is too small for it.

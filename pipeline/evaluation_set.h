@@ -16,12 +16,15 @@ namespace pretrain {
 using EvaluationProgress = std::function<void(uint64_t sequences)>;
 
 /// Collects the sequences into the file, durably. While it works there is another file of the same size
-/// beside it. Memory: a few MB. Errors: IoError; those of the text.
+/// beside it.
+/// Memory: a few MB.
+/// Errors: IoError; those of the text.
 void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
                             const EvaluationProgress& progress = {});
 
 /// Makes the set in `from` the one in `to`, durably: what was collected beside it is moved, the set of
-/// another folder is copied. Sets that are open stay readable. Errors: IoError.
+/// another folder is copied. Sets that are open stay readable.
+/// Errors: IoError.
 void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to);
 
 /// The set in the file, after a check of all of it. Each reader checks again what it gives on.

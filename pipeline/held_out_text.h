@@ -26,12 +26,13 @@ HeldOutLimits whole_sequences(uint64_t tokens, uint32_t context);
 /// Single-owner.
 class HeldOutText {
  public:
-  /// The held-out documents of the corpus, in the order of its seed. The tokenizer must outlive it. Errors:
-  /// as CorpusReader.
+  /// The held-out documents of the corpus, in the order of its seed. The tokenizer must outlive it.
+  /// Errors: as CorpusReader.
   HeldOutText(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer,
               uint32_t context, const HeldOutLimits& limits, const std::stop_token& stop);
 
-  /// As a SequenceReader; the very last sequence may be padded. Errors: as CorpusReader; Stopped.
+  /// As a SequenceReader; the very last sequence may be padded.
+  /// Errors: as CorpusReader; Stopped.
   uint64_t read(std::span<uint32_t> inputs, std::span<int32_t> targets);
 
   uint32_t context() const { return context_; }

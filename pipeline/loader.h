@@ -54,7 +54,8 @@ struct LoaderHighWater {
 class Loader : public BatchSource {
  public:
   /// Starts at the beginning of a stream with this catalog, or goes on from a saved state (whose catalog
-  /// counts). Errors: kData, kUsage when the state does not fit.
+  /// counts).
+  /// Errors: kData, kUsage when the state does not fit.
   Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog,
          const StreamState* state = nullptr);
   /// Whether a stream can continue from this state, without opening the corpus.

@@ -40,10 +40,12 @@ class OriginNames {
   std::vector<uint32_t> numbers_of_shards_;  // by place in catalog_; UINT32_MAX: not asked for yet
 };
 
-/// Origins as an array of a checkpoint, and back. Shapes: [N, 3]: shard, offset (low half, high half).
+/// Origins as an array of a checkpoint, and back.
+/// Shapes: [N, 3]: shard, offset (low half, high half).
 StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins);
 /// Reads `count` of them into `origins`, which may keep its room; all unknown when there is no such array:
-/// earlier versions did not write it. Errors: kData when the array has another size.
+/// earlier versions did not write it.
+/// Errors: kData when the array has another size.
 void read_origins(const StreamState& state, std::string_view name, size_t count,
                   std::vector<SequenceOrigin>& origins);
 

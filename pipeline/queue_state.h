@@ -9,7 +9,8 @@
 
 namespace pretrain {
 
-/// Appends the batches to the state: the one copy of them. Requires: all of one shape.
+/// Appends the batches to the state: the one copy of them.
+/// Requires: all of one shape.
 void save_queue(const std::deque<Batch>& batches, StreamState& state);
 
 /// The batches of a state, oldest first.

@@ -38,7 +38,8 @@ class SequenceBuffer {
     uint32_t pairs = 0;
     SequenceOrigin origin;
   };
-  /// Takes a random sequence out. Requires: not empty.
+  /// Takes a random sequence out.
+  /// Requires: not empty.
   void emit(Sequence& sequence);
 
   /// The end of an epoch: it does not grow any more.
@@ -57,8 +58,9 @@ class SequenceBuffer {
   /// checkpoint keep their order.
   void save_origins(StreamState& state) const;
   void save_sequences(StreamState& state) const;
-  /// Takes the place of what it holds. Errors: kData when the state is incomplete or does not fit the
-  /// options; kUsage when it needs a larger capacity.
+  /// Takes the place of what it holds.
+  /// Errors: kData when the state is incomplete or does not fit the options; kUsage when it needs a larger
+  /// capacity.
   void restore(const StreamState& state);
 
  private:

@@ -20,7 +20,8 @@ class SkipLog {
   /// Begins a stream, or goes on with one: the first `keep_bytes` of the file stay, which bytes() told when
   /// the stream was saved. Nothing: a state that does not say; all that is there stays.
   void begin(std::optional<uint64_t> keep_bytes);
-  /// Writes a place down when it is not there yet. Requires: begin().
+  /// Writes a place down when it is not there yet.
+  /// Requires: begin().
   void add(const Skip& skip, uint32_t epoch);
 
   /// Length of the file.

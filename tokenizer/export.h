@@ -15,7 +15,8 @@ namespace pretrain {
 /// Content of `tokenizer.json`.
 std::string hugging_face_tokenizer_json(const Tokenizer& tokenizer);
 
-/// Content of `tokenizer_config.json`. Units: `context` in tokens.
+/// Content of `tokenizer_config.json`.
+/// Units: `context` in tokens.
 std::string hugging_face_tokenizer_config(const Tokenizer& tokenizer, uint32_t context);
 
 }  // namespace pretrain

@@ -55,8 +55,9 @@ int byte_of_piece(std::string_view text);
 
 /// Reads a serialized model and checks that text survives it: identity normalisation, a piece for the blank
 /// mark, all 256 byte pieces, one unknown and an end-of-text piece, pieces that are valid UTF-8, finite
-/// scores. Errors: kData, one line with what is wrong and how to train a model that fits. Source:
-/// sentencepiece_model.proto and the protocol buffer wire format.
+/// scores.
+/// Errors: kData, one line with what is wrong and how to train a model that fits.
+/// Source: sentencepiece_model.proto and the protocol buffer wire format.
 ModelProto parse_model_proto(std::string_view serialized);
 
 /// Writes a model that parse_model_proto accepts. Equal models give equal bytes.

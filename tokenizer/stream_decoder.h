@@ -14,8 +14,8 @@ class StreamDecoder {
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
   /// Takes one id and returns what can be shown now: whole characters only. Byte pieces of a character that
-  /// is not complete are held back; a byte that can't be part of a character becomes U+FFFD. Requires: id <
-  /// tokenizer.vocabulary_size().
+  /// is not complete are held back; a byte that can't be part of a character becomes U+FFFD.
+  /// Requires: id < tokenizer.vocabulary_size().
   std::string push(uint32_t id);
 
   /// Returns what is held back, each byte as U+FFFD, and starts afresh.

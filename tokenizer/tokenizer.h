@@ -35,7 +35,8 @@ class Tokenizer {
   void encode(std::string_view text, std::vector<uint32_t>& ids) const;
 
   /// The text of ids. Control pieces give nothing; a byte that is part of no character gives U+FFFD, and so
-  /// does the unknown piece. The result is valid UTF-8. Requires: each id < vocabulary_size().
+  /// does the unknown piece. The result is valid UTF-8.
+  /// Requires: each id < vocabulary_size().
   std::string decode(std::span<const uint32_t> ids) const;
 
   /// The bytes that one id stands for: a blank for the blank mark, one raw byte for a byte piece.
@@ -50,7 +51,8 @@ class Tokenizer {
   const std::string& serialized() const;
   /// 32 hexadecimal digits that pin the model.
   std::string hash() const;
-  /// The piece as the model names it, with U+2581 for blanks. Requires: id < vocabulary_size().
+  /// The piece as the model names it, with U+2581 for blanks.
+  /// Requires: id < vocabulary_size().
   const std::string& piece(uint32_t id) const;
   const ModelProto& model() const;
 

@@ -20,10 +20,11 @@ struct VocabularyOptions {
 };
 
 /// Trains a vocabulary and returns the serialized model, in a child process that a stop ends at once and that
-/// takes its memory along. `on_progress` gets a short line for a person now and then. Requires: documents are
-/// valid UTF-8 (bad bytes are passed over). Errors: kData when the documents hold no text; kUsage for fewer
-/// than 300 pieces; kRuntime when the trainer fails; Stopped. Repeatability: equal documents (in order) and
-/// options give equal bytes, on any number of cores.
+/// takes its memory along. `on_progress` gets a short line for a person now and then.
+/// Requires: documents are valid UTF-8 (bad bytes are passed over).
+/// Errors: kData when the documents hold no text; kUsage for fewer than 300 pieces; kRuntime when the trainer
+/// fails; Stopped.
+/// Repeatability: equal documents (in order) and options give equal bytes, on any number of cores.
 std::string train_vocabulary(const std::vector<std::string>& documents, const VocabularyOptions& options,
                              const std::function<void(std::string)>& on_progress,
                              const std::stop_token& stop);

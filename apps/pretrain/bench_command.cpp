@@ -38,7 +38,8 @@ struct Machine {
   }
 };
 
-/// Checks a kernel's answer, then times it. Errors: kRuntime when the answer is wrong.
+/// Checks a kernel's answer, then times it.
+/// Errors: kRuntime when the answer is wrong.
 nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
   const BenchKernel kernel = bench_case.make();
   const double deviation = kernel.check();

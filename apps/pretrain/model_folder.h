@@ -23,7 +23,8 @@ struct ModelPlace {
 
   /// "checkpoint of step 1,000", or "model DIR".
   std::string name() const;
-  /// The path of one of its files. Errors: kData when the manifest does not list it.
+  /// The path of one of its files.
+  /// Errors: kData when the manifest does not list it.
   Path file(std::string_view name) const;
   /// Whether links are followed. A checkpoint never has links; the cache of Hugging Face consists of them.
   Links links() const { return checkpoint ? Links::kRefuse : Links::kFollow; }
@@ -43,7 +44,8 @@ struct ModelFolder {
 bool is_model_without_run(const Path& path);
 
 /// The checkpoint folder itself, or the newest verified checkpoint of a run (its state folder, or the folder
-/// `checkpoints` in it). Errors: kData when there is none or it is damaged.
+/// `checkpoints` in it).
+/// Errors: kData when there is none or it is damaged.
 Checkpoint open_checkpoint(const Path& path);
 
 /// A model without a run, or else as open_checkpoint().

@@ -14,7 +14,8 @@
 namespace pretrain {
 
 /// Removes from `given` a tokenizer that equals the one in the checkpoint byte for byte, or that no longer
-/// exists under the run's own path. Errors: kUsage when it is another tokenizer.
+/// exists under the run's own path.
+/// Errors: kUsage when it is another tokenizer.
 KeyValues without_same_tokenizer(KeyValues given, const Checkpoint& checkpoint);
 
 /// Removes a validation corpus with a changed path from `given` and returns it. check_validation_corpus()
@@ -37,7 +38,8 @@ CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpo
 void check_corpus(const RunConfiguration& config, const Checkpoint& checkpoint, const std::stop_token& stop);
 
 /// Checks a validation corpus at a new path: collects its evaluation set into a temporary file and compares
-/// its hash with `known_hash`, that of the run's set. Errors: kUsage when they differ.
+/// its hash with `known_hash`, that of the run's set.
+/// Errors: kUsage when they differ.
 void check_validation_corpus(FileSystem& files, const EvaluationRequest& request,
                              const std::string& known_hash, const std::stop_token& stop);
 

@@ -64,7 +64,8 @@ Descriptor open_or_fail(const Path& path, int flags, std::string_view action) {
   return descriptor;
 }
 
-/// Status of what is open. Errors: it is no regular file.
+/// Status of what is open.
+/// Errors: it is no regular file.
 struct stat require_regular(const Descriptor& descriptor, const Path& path, std::string_view action) {
   struct stat status {};
   if (::fstat(descriptor.get(), &status) < 0) fail_io("open", path, errno);

@@ -49,7 +49,8 @@ struct FolderEntry {
 class OpenFolder {
  public:
   explicit OpenFolder(const Path& path);
-  /// A folder in a folder. Errors: also when the name is a symbolic link.
+  /// A folder in a folder.
+  /// Errors: also when the name is a symbolic link.
   OpenFolder(const OpenFolder& parent, const std::string& name);
 
   const Path& path() const { return path_; }
@@ -88,8 +89,9 @@ class FileSystem {
   /// A new file; fails if the name exists.
   virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;
   /// Opens for appending after cutting the file to `keep_bytes` (a shorter one stays as it is); creates it
-  /// when absent. Never blocks. Errors: also, before anything is changed, when the name is a link, no regular
-  /// file, or one of several hard links, whose other names would be cut too.
+  /// when absent. Never blocks.
+  /// Errors: also, before anything is changed, when the name is a link, no regular file, or one of several
+  /// hard links, whose other names would be cut too.
   virtual std::unique_ptr<WritableFile> append(const Path& path, uint64_t keep_bytes) = 0;
   /// One level; an existing folder is not an error.
   virtual void make_folder(const Path& path) = 0;
@@ -140,13 +142,14 @@ class ReadableFile {
   uint64_t size_ = 0;
 };
 
-/// Whole content. Errors: also when it is larger than `limit_bytes`, with the code EFBIG.
+/// Whole content.
+/// Errors: also when it is larger than `limit_bytes`, with the code EFBIG.
 std::string read_file(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31,
                       Links links = Links::kFollow);
 /// Content, or nothing when the file does not exist.
 std::optional<std::string> read_file_if_exists(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31);
-/// A regular file, or a folder, stands there (symbolic links are followed). Errors: also when that can't be
-/// told.
+/// A regular file, or a folder, stands there (symbolic links are followed).
+/// Errors: also when that can't be told.
 bool file_exists(const Path& path);
 bool folder_exists(const Path& path);
 /// OpenFolder::entries of a path.

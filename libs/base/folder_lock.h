@@ -12,7 +12,9 @@ namespace pretrain {
 class FolderLock {
  public:
   /// Returns nothing when another process holds the lock. Some network file systems can't lock folders: there
-  /// it holds nothing, and a lock file has to do. Requires: the folder exists. Errors: IoError.
+  /// it holds nothing, and a lock file has to do.
+  /// Requires: the folder exists.
+  /// Errors: IoError.
   static std::optional<FolderLock> try_acquire(const Path& folder);
   ~FolderLock();
   FolderLock(FolderLock&&) noexcept;

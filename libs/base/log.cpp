@@ -131,7 +131,8 @@ std::shared_ptr<LogSink> sink() {
 }
 
 /// Whether standard error is the stream that the service manager connected to the journal, and not what it
-/// was redirected to later. Source: systemd.exec(5), JOURNAL_STREAM.
+/// was redirected to later.
+/// Source: systemd.exec(5), JOURNAL_STREAM.
 bool error_is_journal() {
   const char* stream = std::getenv("JOURNAL_STREAM");
   struct stat status {};

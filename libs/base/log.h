@@ -47,7 +47,8 @@ enum class LogPlace { kTerminal, kFile, kJournal };  ///< a pipe counts as a fil
 /// What standard error is.
 LogPlace log_place();
 
-/// One log entry as it is written, with its newline. Units: `time` in the local time zone.
+/// One log entry as it is written, with its newline.
+/// Units: `time` in the local time zone.
 std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time,
                              std::string_view text);
 

@@ -20,7 +20,8 @@ constexpr uint64_t derive_seed(uint64_t seed, uint64_t purpose) {
   return split_mix64(seed ^ split_mix64(purpose));
 }
 
-/// xoshiro256**. Single-owner. Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators".
+/// xoshiro256**. Single-owner.
+/// Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators".
 class Rng {
  public:
   using State = std::array<uint64_t, 4>;
@@ -29,7 +30,8 @@ class Rng {
   explicit Rng(const State& state) : state_(state) {}
 
   uint64_t next();
-  /// Uniform in [0, bound), without bias. Requires: bound > 0.
+  /// Uniform in [0, bound), without bias.
+  /// Requires: bound > 0.
   uint64_t below(uint64_t bound);
   /// Uniform in [0, 1), 53 bits.
   double uniform();
@@ -44,7 +46,8 @@ class Rng {
 
 /// A pseudorandom permutation of [0, size) as a function of (index, key): no table, any size.
 /// Source: four-round Feistel network with cycle walking (Black and Rogaway, "Ciphers with arbitrary
-/// domains"). Requires: index < size.
+/// domains").
+/// Requires: index < size.
 uint64_t permute_index(uint64_t index, uint64_t size, uint64_t key);
 
 }  // namespace pretrain

@@ -1,6 +1,7 @@
 #pragma once
 // What a long-running program tells the service manager that started it (systemd's notification protocol).
-// Without one every call does nothing. Source: sd_notify(3), sd_watchdog_enabled(3).
+// Without one every call does nothing.
+// Source: sd_notify(3), sd_watchdog_enabled(3).
 
 #include <atomic>
 #include <chrono>

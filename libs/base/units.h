@@ -31,8 +31,8 @@ std::string format_bytes(uint64_t bytes);
 std::string format_duration(std::chrono::nanoseconds duration);
 /// "1,234,567".
 std::string format_count(uint64_t count);
-/// Rounded to three digits, which is what an estimate knows, and to a whole number. Requires: it is not
-/// negative.
+/// Rounded to three digits, which is what an estimate knows, and to a whole number.
+/// Requires: it is not negative.
 uint64_t round_estimate(double estimate);
 
 }  // namespace pretrain

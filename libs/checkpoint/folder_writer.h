@@ -1,7 +1,8 @@
 #pragma once
 // Writes the files of one checkpoint into a new folder so that they are on the device and proven to be:
 // allocate, write while hashing, sync, close, read back, manifest last. Names, renames and retention are the
-// store's part. Thread safety: none needed; the sources must not change until on_sources_read was called.
+// store's part.
+// Thread safety: none needed; the sources must not change until on_sources_read was called.
 
 #include <cstdint>
 #include <functional>
@@ -40,9 +41,9 @@ uint64_t content_size_bytes(const CheckpointContent& content);
 
 /// Writes, syncs and verifies everything, the folder's entries included; the folder itself is still under
 /// whatever name it has. Calls `on_sources_read` once the last byte of the tensors has left their memory, not
-/// at all when it fails before that. Requires: the folder exists and is empty; file names are plain and
-/// unique. Errors: IoError; kRuntime for a tensor that is not finite or a file that reads back differently.
-/// Returns the manifest.
+/// at all when it fails before that. Returns the manifest.
+/// Requires: the folder exists and is empty; file names are plain and unique.
+/// Errors: IoError; kRuntime for a tensor that is not finite or a file that reads back differently.
 Manifest write_checkpoint_folder(FileSystem& files, const Path& folder, const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read);
 

@@ -2,8 +2,9 @@
 // The safetensors file format of Hugging Face, written as a stream and read strictly.
 // Layout: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8, tensor
 // data without holes. All sizes and offsets are bytes, all numbers little-endian. Element types go from wide
-// to narrow, so that each tensor is aligned to its own element size. Source:
-// github.com/huggingface/safetensors, README "Format", and safetensors/src/tensor.rs for the validation.
+// to narrow, so that each tensor is aligned to its own element size.
+// Source: github.com/huggingface/safetensors, README "Format", and safetensors/src/tensor.rs for the
+// validation.
 
 #include <cstddef>
 #include <cstdint>
@@ -54,7 +55,8 @@ uint64_t safetensors_size_bytes(std::span<const TensorSource> tensors, const Ten
 
 /// Streams the file into `sink` in pieces of at most 4 MiB, so that hashing and writing share one pass.
 /// With `must_be_finite`, a floating-point tensor with a NaN or an infinity ends it before the piece is
-/// handed on. Requires: names unique, none "__metadata__", data.size() == product(shape) * size_of(dtype).
+/// handed on.
+/// Requires: names unique, none "__metadata__", data.size() == product(shape) * size_of(dtype).
 /// Errors: kRuntime, naming the tensor and the element that is not finite.
 void write_safetensors(std::span<const TensorSource> tensors, const TensorMetadata& metadata,
                        bool must_be_finite, const ByteSink& sink);
@@ -79,11 +81,13 @@ class SafetensorsFile {
   const TensorInfo* find(std::string_view name) const;
   /// Errors: kData when the tensor is missing or has another type or shape.
   const TensorInfo& require(std::string_view name, DType dtype, std::span<const uint64_t> shape) const;
-  /// Copies the whole tensor. Requires: into.size() is its size.
+  /// Copies the whole tensor.
+  /// Requires: into.size() is its size.
   /// Errors: kData when it is missing or the file has been cut since.
   void read(std::string_view name, std::span<std::byte> into) const;
   /// Copies a part of the tensor, from `offset_bytes` of it on.
-  /// Requires: a part of it. Errors: as read().
+  /// Requires: a part of it.
+  /// Errors: as read().
   void read_part(std::string_view name, uint64_t offset_bytes, std::span<std::byte> into) const;
   /// require(), then read().
   void read(std::string_view name, DType dtype, std::span<const uint64_t> shape,

@@ -34,8 +34,8 @@ struct StartPoint {
   bool may_continue() const;
 };
 
-/// Walks from the newest checkpoint to the first that verifies. Errors: NewerFormatError; Stopped; IoError
-/// when the folder can't be listed.
+/// Walks from the newest checkpoint to the first that verifies.
+/// Errors: NewerFormatError; Stopped; IoError when the folder can't be listed.
 StartPoint find_start_point(const Path& state_folder, const CheckpointJudge& judge);
 StartPoint find_start_point(const Path& state_folder, const std::stop_token& stop = {});
 

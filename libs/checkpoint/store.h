@@ -56,7 +56,7 @@ struct StateLock {
 [[nodiscard]] StateLock lock_state_folder(FileSystem& files, const Path& state_folder);
 
 struct StoreOptions {
-  uint64_t keep = 3;             ///< newest healthy checkpoints that stay. Requires: >= 2
+  uint64_t keep = 3;             ///< newest healthy checkpoints that stay; at least 2
   uint64_t keep_every = 0;       ///< steps divisible by it, but not 0, stay for good; 0: none
   FailureReport on_failed = {};  ///< called when one was set aside or does not count for `keep`
   /// Whether the state in a verified checkpoint is that of a run in trouble. Absent: never.
@@ -85,9 +85,9 @@ class CheckpointStore {
 
   /// Returns once the checkpoint is on the device, verified and has its name; older ones are removed last.
   /// A step that is there and verifies is left as it is. `on_sources_read` is called exactly once, whether or
-  /// not the save succeeds, as soon as the tensors' memory may change; it must not throw. Errors: as
-  /// write_checkpoint_folder, and kRuntime when the step is there but can't be read; then nothing of the
-  /// attempt remains (as far as the disk allows), and the checkpoints from before are untouched.
+  /// not the save succeeds, as soon as the tensors' memory may change; it must not throw.
+  /// Errors: as write_checkpoint_folder, and kRuntime when the step is there but can't be read; then nothing
+  /// of the attempt remains (as far as the disk allows), and the checkpoints from before are untouched.
   SaveReport save(const CheckpointContent& content, const std::function<void()>& on_sources_read = {});
 
   /// Newest first, not verified.
@@ -97,15 +97,18 @@ class CheckpointStore {
   /// Errors: kData by rule 5, with nothing moved; NewerFormatError; IoError.
   std::optional<Checkpoint> newest_verified();
 
-  /// Gives a damaged checkpoint another name and reports it. Requires: it is damaged, or is replaced.
+  /// Gives a damaged checkpoint another name and reports it.
+  /// Requires: it is damaged, or is replaced.
   void set_aside(const FailedCheckpoint& damaged);
 
-  /// Removes the checkpoint of step 0, so that a new run can have its place. Requires: nothing was trained
-  /// from it, and it is the only one. Errors: IoError.
+  /// Removes the checkpoint of step 0, so that a new run can have its place.
+  /// Requires: nothing was trained from it, and it is the only one.
+  /// Errors: IoError.
   void remove_initial();
 
   /// Moves newer checkpoints, whatever their state, durably to STATE/abandoned, newest first, so that a crash
-  /// midway leaves no gap. Returns where they are now. Errors: IoError; those that were moved stay moved.
+  /// midway leaves no gap. Returns where they are now.
+  /// Errors: IoError; those that were moved stay moved.
   std::vector<MovedCheckpoint> abandon_newer_than(uint64_t step);
 
  private:

@@ -44,9 +44,9 @@ Path checkpoints_folder(const Path& state_folder);
 std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder);
 
 /// Reads every file (from the device, not the page cache, as far as the kernel allows) and checks it against
-/// the manifest; files that the manifest does not list are ignored, and links are damage. Errors: kData, one
-/// line naming the file and what is wrong; NewerFormatError; IoError (which tells nothing about the
-/// checkpoint: the device fails, too many open files, no permission); Stopped.
+/// the manifest; files that the manifest does not list are ignored, and links are damage.
+/// Errors: kData, one line naming the file and what is wrong; NewerFormatError; IoError (which tells nothing
+/// about the checkpoint: the device fails, too many open files, no permission); Stopped.
 Checkpoint verify_checkpoint(const Path& folder, const std::stop_token& stop = {});
 
 /// The path of a file that the manifest lists, and that was verified with it.
@@ -69,10 +69,12 @@ struct CheckpointVerdict {
       reason;  ///< the end of a sentence: "is damaged (model.safetensors: its content does not fit its hash)"
 };
 
-/// verify_checkpoint with every trouble as an expected outcome. Errors: NewerFormatError, Stopped.
+/// verify_checkpoint with every trouble as an expected outcome.
+/// Errors: NewerFormatError, Stopped.
 [[nodiscard]] CheckpointVerdict judge_checkpoint(const Path& folder, const std::stop_token& stop = {});
 
-/// Hash of a whole file as the device holds it, and its size. Errors: IoError, Stopped.
+/// Hash of a whole file as the device holds it, and its size.
+/// Errors: IoError, Stopped.
 ManifestFile hash_file(const Path& path, Links links = Links::kFollow, const std::stop_token& stop = {});
 
 }  // namespace pretrain

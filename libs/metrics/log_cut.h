@@ -19,7 +19,8 @@ struct LogCut {
 
 /// The place itself when a line begins there, no record before it is of a step after `step`, and none after
 /// it of a step before. Else the file is read from its beginning, and the cut is before the first line that
-/// is torn, no record, or of a step after `step`. Errors: IoError.
+/// is torn, no record, or of a step after `step`.
+/// Errors: IoError.
 LogCut find_log_cut(const ReadableFile& log, uint64_t offset_bytes, uint64_t step);
 
 /// The object that the line holds; nothing for a line that is torn or no record.

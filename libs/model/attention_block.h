@@ -36,7 +36,8 @@ class AttentionBlock {
   /// After each change of the parameters in use.
   void pack();
 
-  /// Shapes: x, out [M, C]. Aliasing: out is not x.
+  /// Shapes: x, out [M, C].
+  /// Aliasing: out is not x.
   void forward(const float* x, float* out);
 
   /// dx holds the gradient of out on entry and that of x on return: the branch adds to it.

@@ -58,7 +58,8 @@ nlohmann::json hugging_face_config(const ModelConfig& config, uint32_t end_of_te
 /// The `generation_config.json` beside it. Its max_length keeps transformers within the learned positions.
 nlohmann::json hugging_face_generation_config(const ModelConfig& config, uint32_t end_of_text);
 /// The inverse of hugging_face_config, for files of transformers too: keys that they leave out have their
-/// default. Errors: kData, naming what is missing or asks for another computation than ours.
+/// default.
+/// Errors: kData, naming what is missing or asks for another computation than ours.
 ModelConfig config_from_hugging_face(const nlohmann::json& json);
 
 }  // namespace pretrain

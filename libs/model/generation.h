@@ -20,8 +20,9 @@ struct SamplingOptions {
   uint64_t seed = 0;
 };
 
-/// Chooses a token from logits, which it may reorder copies of. Requires: at least one logit.
-/// Source for top_p: Holtzman et al., "The Curious Case of Neural Text Degeneration", section 3.1.
+/// Chooses a token from logits, which it may reorder copies of.
+/// Requires: at least one logit.
+/// Source: for top_p Holtzman et al., "The Curious Case of Neural Text Degeneration", section 3.1.
 uint32_t sample_token(std::span<const float> logits, const SamplingOptions& options, Rng& rng);
 
 /// One sequence. Single-owner. The parameters must outlive it and not change while it is used.
@@ -31,7 +32,8 @@ class Generator {
             const float* parameters);
 
   /// Appends a token and returns the logits [V] for the one after it. When the context is full, the older
-  /// half is forgotten and the rest is read again, since positions are learned. Requires: token < V.
+  /// half is forgotten and the rest is read again, since positions are learned.
+  /// Requires: token < V.
   std::span<const float> feed(uint32_t token);
 
   /// Forgets everything.
@@ -42,7 +44,8 @@ class Generator {
   void attention_layer(size_t layer);
   void mlp_layer(size_t layer);
   void norm(const NormParameters& at);
-  /// out = x W + b. Shapes: x [in], out [out].
+  /// out = x W + b.
+  /// Shapes: x [in], out [out].
   void linear(const LinearParameters& at, const float* x, float* out);
   void add_to_residual(const Buffer<float>& branch);
   const float* parameter(size_t offset) const { return parameters_ + offset; }

@@ -13,10 +13,12 @@ class InputEmbedding {
  public:
   InputEmbedding(PassContext& context, const ParameterLayout& layout) : c_(context), layout_(layout) {}
 
-  /// Shapes: tokens [M], x [M, C]. Requires: tokens below the vocabulary's size.
+  /// Shapes: tokens [M], x [M, C].
+  /// Requires: tokens below the vocabulary's size.
   void forward(const uint32_t* tokens, float* x) const;
   /// Adds to the gradient of the token embedding, which the tied head has begun; that of the positions is
-  /// overwritten or added to as `gradients` says. Shapes: tokens [M], dx [M, C].
+  /// overwritten or added to as `gradients` says.
+  /// Shapes: tokens [M], dx [M, C].
   void backward(const uint32_t* tokens, const float* dx, const GradientSink& gradients) const;
 
  private:

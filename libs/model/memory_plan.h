@@ -9,7 +9,8 @@
 namespace pretrain {
 
 /// Rows of one micro-batch: B rows of T tokens are worked through in ceil(B*T / limit) equal parts.
-/// The last part may be padded with rows that do not count. Requires: rows >= 1.
+/// The last part may be padded with rows that do not count.
+/// Requires: rows >= 1.
 int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens);
 
 /// Bytes by purpose.

@@ -18,7 +18,8 @@ struct NormStatistics {
   }
 };
 
-/// One norm of a model. Shapes: x, out, dy, dx [M, C].
+/// One norm of a model.
+/// Shapes: x, out, dy, dx [M, C].
 class Norm {
  public:
   Norm(PassContext& context, const NormParameters& at) : c_(context), at_(at) {}

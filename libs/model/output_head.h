@@ -31,22 +31,28 @@ class OutputHead {
   /// After each change of the parameters in use.
   void pack();
 
-  /// The final norm. Shapes: x [M, C].
+  /// The final norm.
+  /// Shapes: x [M, C].
   void forward(const float* x) const;
 
-  /// Sum of the losses of the targets that count, in nats. Requires: forward(). Shapes: targets [M].
+  /// Sum of the losses of the targets that count, in nats.
+  /// Requires: forward().
+  /// Shapes: targets [M].
   double loss(const int32_t* targets);
 
   /// The same, and the gradient of (gradient_scale * sum of losses) by the normed output in `dnormed`, and by
-  /// the embedding. Overwrites the normed output's place only in backward(). Shapes: dnormed [M, C].
+  /// the embedding. Overwrites the normed output's place only in backward().
+  /// Shapes: dnormed [M, C].
   double loss_and_gradients(const int32_t* targets, float gradient_scale, const GradientSink& gradients,
                             float* dnormed);
 
-  /// dx = the gradient of x, from that of the normed output. Shapes: x, dnormed, dx [M, C].
+  /// dx = the gradient of x, from that of the normed output.
+  /// Shapes: x, dnormed, dx [M, C].
   /// Aliasing: dx may be in the place of the normed output.
   void backward(const float* x, const float* dnormed, const GradientSink& gradients, float* dx) const;
 
-  /// Logits of every position after forward(). Shapes: logits [M, V].
+  /// Logits of every position after forward().
+  /// Shapes: logits [M, V].
   void logits(float* logits) const;
 
  private:

@@ -24,7 +24,8 @@ struct PassSeconds {
 /// it. For checks: it finds where numbers go wrong, and tests inject faults with it.
 using TensorProbe = std::function<void(std::string_view name, std::span<float> values)>;
 
-/// Where gradients of parameters go. Shapes: values [flat_size], laid out as the parameters.
+/// Where gradients of parameters go.
+/// Shapes: values [flat_size], laid out as the parameters.
 struct GradientSink {
   float* values;
   bool accumulate;  ///< added to what is there, else overwritten
@@ -39,7 +40,8 @@ struct PassContext {
 
   const float* parameter(size_t offset) const { return parameters + offset; }
 
-  /// Shows a tensor to the probe, if there is one. Shapes: values [rows, columns].
+  /// Shows a tensor to the probe, if there is one.
+  /// Shapes: values [rows, columns].
   void show(std::string_view name, float* values, int64_t rows, int64_t columns = 1) const;
   void show(std::string_view name, const Operand& kept, int64_t rows, int64_t columns) const;
   /// Rows `ld` elements apart.

@@ -22,7 +22,8 @@
 namespace pretrain {
 
 /// One model with its activations for micro-batches of B rows. All memory is allocated in the constructor.
-/// Single-owner. Repeatability: results do not depend on the number of threads.
+/// Single-owner.
+/// Repeatability: results do not depend on the number of threads.
 class Transformer {
  public:
   /// Without shape.training only evaluate() may be called, and what only the backward pass needs is not
@@ -36,15 +37,17 @@ class Transformer {
   const ParameterLayout& layout() const { return layout_; }
 
   /// Takes over parameters for the passes that follow: keeps the pointer and packs the matrices.
-  /// Called after each change of the values. Shapes: parameters [layout().flat_size()].
+  /// Called after each change of the values.
+  /// Shapes: parameters [layout().flat_size()].
   void use_parameters(const float* parameters);
 
-  /// Sum of the losses of all targets that count, in nats. Shapes: inputs, targets [B, T].
+  /// Sum of the losses of all targets that count, in nats.
+  /// Shapes: inputs, targets [B, T].
   double evaluate(const uint32_t* inputs, const int32_t* targets);
 
   /// Loss as evaluate(), and gradients of (gradient_scale * sum of losses).
-  /// Overwrites the gradients, or adds to them when `accumulate` is set. Shapes: gradients
-  /// [layout().flat_size()].
+  /// Overwrites the gradients, or adds to them when `accumulate` is set.
+  /// Shapes: gradients [layout().flat_size()].
   double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
                           bool accumulate, float* gradients);
 
@@ -53,8 +56,8 @@ class Transformer {
   /// Time spent in passes since the last call.
   PassSeconds take_seconds();
 
-  /// Logits of every position after evaluate() on the same inputs. Shapes: logits [B*T, V]. For checks and
-  /// exports.
+  /// Logits of every position after evaluate() on the same inputs, for checks and exports.
+  /// Shapes: logits [B*T, V].
   void logits(float* logits);
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
-// AdamW over the flat parameter array. Source: Loshchilov and Hutter, "Decoupled Weight Decay
-// Regularization".
+// AdamW over the flat parameter array.
+// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization".
 
 #include <cstdint>
 #include <vector>

@@ -18,7 +18,8 @@ struct AdamWStep {
 
 /// g = gradient_scale * gradient;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
 /// p -= learning_rate * (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay * p)
-/// Runs on the calling thread. Shapes: all [count].
+/// Runs on the calling thread.
+/// Shapes: all [count].
 void adamw_update(const AdamWStep& step, float weight_decay, size_t count, const float* gradient,
                   float* parameter, float* m, float* v);
 

@@ -1,7 +1,8 @@
 #pragma once
 // Causal multi-head self-attention, tiled over blocks of queries: the scores of one block of one head exist
 // at a time, the columns above the diagonal are never computed, and the backward pass recomputes the
-// probabilities from the saved log-sum-exp. Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
+// probabilities from the saved log-sum-exp.
+// Source: Dao et al., "FlashAttention", section 3.1 and appendix B.
 
 #include <cstdint>
 

@@ -61,7 +61,8 @@ class Compute {
     });
   }
 
-  /// The calling thread's slot in [0, threads()). Requires: called inside parallel_for.
+  /// The calling thread's slot in [0, threads()).
+  /// Requires: called inside parallel_for.
   static int slot() { return tbb::this_task_arena::current_thread_index(); }
 
   /// kScratchFloats floats that the calling thread may use until its piece of work ends; not initialised.

@@ -16,8 +16,9 @@ namespace pretrain::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// exp(x) within two units of the last place; 0 below -87.3, where results would be denormal; undefined for
-/// NaN. Requires: x <= 88. Half the operations of Highway's, which covers the rest, too. Source: the range
-/// reduction and polynomial of Cephes' expf.
+/// NaN. Half the operations of Highway's, which covers the rest, too.
+/// Requires: x <= 88.
+/// Source: the range reduction and polynomial of Cephes' expf.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpUpTo88(D d, V x) {
   const hn::RebindToUnsigned<D> du;

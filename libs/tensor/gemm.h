@@ -22,7 +22,8 @@ class PackedMatrix {
   /// An empty matrix with room for any shape of at most that many words.
   PackedMatrix(Precision precision, size_t capacity) : precision_(precision), data_(capacity) {}
 
-  /// Another shape in the same memory; the content is undefined until packed. Requires: it fits.
+  /// Another shape in the same memory; the content is undefined until packed.
+  /// Requires: it fits.
   void reshape(int64_t K, int64_t N);
 
   Precision precision() const { return precision_; }
@@ -31,15 +32,18 @@ class PackedMatrix {
   /// Words of 32 bits.
   static size_t size_words(Precision precision, int64_t K, int64_t N);
 
-  /// Packs B. Shapes: b [K, N].
+  /// Packs B.
+  /// Shapes: b [K, N].
   void pack(Compute& compute, const float* b, int64_t ld);
-  /// Packs B and adds up its columns: sums (+)= column sums. Shapes: b [K, N], sums [N].
+  /// Packs B and adds up its columns: sums (+)= column sums.
+  /// Shapes: b [K, N], sums [N].
   void pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums);
-  /// Packs the transpose of what is stored. Shapes: b [N, K].
+  /// Packs the transpose of what is stored.
+  /// Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);
 
-  /// Columns from `column` and terms from k on, rows of words panel_columns apart. Requires: multiples of
-  /// panel_columns and of terms_per_word().
+  /// Columns from `column` and terms from k on, rows of words panel_columns apart.
+  /// Requires: multiples of panel_columns and of terms_per_word().
   const float* panel(int64_t column, int64_t k) const {
     return data_.data() + column * words_of(precision_, K_) + k / terms_per_word(precision_) * panel_columns_;
   }
@@ -68,8 +72,9 @@ struct Epilogue {
   Operand gelu = {};             ///< [M, N], becomes gelu(gelu_input), without that gelu(kept)
 };
 
-/// C[M, N] = A[M, K] B[K, N] and the epilogue, A rounded to the precision of B. Requires: one of A's strides
-/// is 1; A in bf16 only with such a B; gelu in the precision of what it is computed from.
+/// C[M, N] = A[M, K] B[K, N] and the epilogue, A rounded to the precision of B.
+/// Requires: one of A's strides is 1; A in bf16 only with such a B; gelu in the precision of what it is
+/// computed from.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: bit-identical for any number of threads.
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

@@ -30,7 +30,8 @@ class BasicOperand {
   explicit operator bool() const { return data_ != nullptr; }
   Precision precision() const { return precision_; }
 
-  /// T: float or Bf16. Requires: that is their precision.
+  /// T: float or Bf16.
+  /// Requires: that is their precision.
   template <typename T>
   Element<T>* elements() const {
     constexpr bool kFloats = std::is_same_v<T, float>;
@@ -67,7 +68,8 @@ using ConstOperand = BasicOperand<const void>;
 void store_values(int64_t rows, int64_t columns, const float* values, int64_t ld, const Operand& to,
                   int64_t ld_to);
 
-/// The inverse, which is exact. Shapes: from [count], values [count].
+/// The inverse, which is exact.
+/// Shapes: from [count], values [count].
 void load_values(int64_t count, const ConstOperand& from, float* values);
 
 }  // namespace pretrain

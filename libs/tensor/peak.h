@@ -25,7 +25,8 @@ struct WorkSpan {
 };
 
 /// All operations over the time from the first begin to the last end: threads that took turns do not count as
-/// if they had worked at once. Requires: at least one span.
+/// if they had worked at once.
+/// Requires: at least one span.
 double combined_rate(std::span<const WorkSpan> spans);
 
 /// Takes about `duration`, at least one round.

@@ -39,7 +39,8 @@ constexpr int64_t kWidestPanel = 32;
 
 /// C[M, N] = A[M, K] B[K, N] and the addends, on the calling thread, for operands in cache. Meanwhile it
 /// fetches `next`.
-/// Shapes: b rows ldb apart, c rows ldc apart. Requires: one of A's strides is 1; A is float32.
+/// Shapes: b rows ldb apart, c rows ldc apart.
+/// Requires: one of A's strides is 1; A is float32.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: each element is one chain of multiply-adds over k in order, so that its bits do not depend
 /// on how a larger product was cut into M and N.
@@ -47,7 +48,8 @@ void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float*
               int64_t ldc, const Addends& addends = {}, const ReadNext& next = {});
 
 /// multiply() for operands from pack_rows() and pack_columns(); each element is one chain in either
-/// precision. Shapes: packed_b rows of words ldb apart.
+/// precision.
+/// Shapes: packed_b rows of words ldb apart.
 void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
                      const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends = {},
                      const ReadNext& next = {});

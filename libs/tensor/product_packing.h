@@ -36,12 +36,13 @@ struct MatrixView {
 int64_t packed_row_words(Precision precision, int64_t M, int64_t K);
 
 /// A, the left operand: for each tile of rows, the words of one column side by side.
-/// Shapes: a [M, K]; packed [packed_row_words(precision, M, K)]. Requires: one of A's strides is 1; A in
-/// bf16 is packed in bf16.
+/// Shapes: a [M, K]; packed [packed_row_words(precision, M, K)].
+/// Requires: one of A's strides is 1; A in bf16 is packed in bf16.
 void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed);
 
 /// B, the right operand: rows of words, `ld` apart. Rows are written in groups of four words at most: up to
-/// three beyond the last column are overwritten. Shapes: b [K, N]; packed [words_of(precision, K), ld].
+/// three beyond the last column are overwritten.
+/// Shapes: b [K, N]; packed [words_of(precision, K), ld].
 /// Requires: as of A; ld >= N rounded up to a multiple of 4.
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld);
 

@@ -18,7 +18,8 @@ struct RmsNormRows {
 };
 
 /// out = x * rstd * gain, rstd = 1 / sqrt(mean(x^2) + epsilon), row by row; keeps rstd for the backward pass.
-/// Shapes: out [M, C]; rstd [M]. Aliasing: a float32 out may be x.
+/// Shapes: out [M, C]; rstd [M].
+/// Aliasing: a float32 out may be x.
 void rms_norm_forward(Compute& compute, const RmsNormRows& rows, float epsilon, const Operand& out,
                       float* rstd);
 

@@ -20,7 +20,8 @@ class RotaryTable {
 
   int64_t positions() const { return T_; }
   int64_t head_size() const { return 2 * half_; }
-  /// Shapes: [D/2]. Requires: t < positions().
+  /// Shapes: [D/2].
+  /// Requires: t < positions().
   const float* cosines(int64_t t) const { return cosines_.data() + t * half_; }
   const float* sines(int64_t t) const { return sines_.data() + t * half_; }
 
@@ -38,12 +39,14 @@ struct HeadTurn {
 };
 
 /// Rows of one head, the first at position `first`, on the calling thread.
-/// Shapes: x [rows, D], rows ld apart; y [rows, D], rows ld_y apart. Aliasing: a float32 y may be x.
+/// Shapes: x [rows, D], rows ld apart; y [rows, D], rows ld_y apart.
+/// Aliasing: a float32 y may be x.
 void turn_rows(const HeadTurn& turn, int64_t first, int64_t rows, const ConstOperand& x, int64_t ld, float* y,
                int64_t ld_y);
 
 /// dx = the gradient of x; dgain, unless null, += that of the gain, rows in order.
-/// Shapes: as in turn_rows(); dy, dx [rows, D]; dgain [D]. Aliasing: dx may be dy.
+/// Shapes: as in turn_rows(); dy, dx [rows, D]; dgain [D].
+/// Aliasing: dx may be dy.
 void turn_rows_backward(const HeadTurn& turn, int64_t first, int64_t rows, const ConstOperand& x, int64_t ld,
                         const float* dy, int64_t ld_dy, float* dx, int64_t ld_dx, float* dgain);
 

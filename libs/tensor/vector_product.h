@@ -10,12 +10,14 @@ namespace pretrain {
 
 /// y = x W (+ bias), in parts of the sum that are as long as the shape says and are added in order.
 /// Shapes: x [K]; W [K, N]; bias, y [N]; bias may be null; scratch [vector_product_scratch_floats(K, N)].
-/// Aliasing: y may be x. Repeatability: bit-identical for any number of threads.
+/// Aliasing: y may be x.
+/// Repeatability: bit-identical for any number of threads.
 void vector_times_matrix(Compute& compute, const float* x, const float* W, const float* bias, int64_t K,
                          int64_t N, float* scratch, float* y);
 size_t vector_product_scratch_floats(int64_t K, int64_t N);
 
-/// y = W x. Shapes: W [N, K]; x [K]; y [N].
+/// y = W x.
+/// Shapes: W [N, K]; x [K]; y [N].
 void matrix_times_vector(Compute& compute, const float* W, const float* x, int64_t N, int64_t K, float* y);
 
 /// out = softmax(scale * q keys^T) values over `count` cached positions, one head.

@@ -18,14 +18,16 @@ class BadStretch {
   bool open() const { return before_.has_value(); }
   /// A bad step begins the stretch, after this state of the run.
   void begin(const RunState& before) { before_ = before; }
-  /// The batches of a step that changed nothing. Requires: open().
+  /// The batches of a step that changed nothing.
+  /// Requires: open().
   void hold(std::span<const Batch> batches);
   /// A step changed something, or the run went back.
   void end();
 
   /// Bounded: of a long stretch, or one of large steps, the batches are not kept.
   bool holds_all() const { return !overflowed_; }
-  /// The run before the stretch, whose numbers become those of the run again. Requires: open().
+  /// The run before the stretch, whose numbers become those of the run again.
+  /// Requires: open().
   const RunState& before() const { return *before_; }
   std::vector<Batch> take_batches() { return std::move(batches_); }
 

@@ -45,11 +45,13 @@ struct SavedNumbers {
 /// Errors: kData, naming `file`, the key and what is wrong with it.
 SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_t step);
 
-/// The same of the file. Errors: also IoError.
+/// The same of the file.
+/// Errors: also IoError.
 SavedNumbers saved_numbers_of(const Path& path, uint64_t step);
 
 /// Whether the checkpoint was taken amid steps that were not finite, so that what made them may be in it.
-/// Requires: the folder has a checkpoint's name. Errors: as above.
+/// Requires: the folder has a checkpoint's name.
+/// Errors: as above.
 bool is_of_a_run_in_trouble(const Path& checkpoint_folder);
 
 /// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
@@ -66,7 +68,8 @@ void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout
 /// Errors: as load_checkpoint().
 StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout);
 
-/// Reads the parameters alone. Errors: as above.
+/// Reads the parameters alone.
+/// Errors: as above.
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters);
 
 }  // namespace pretrain

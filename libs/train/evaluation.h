@@ -22,9 +22,11 @@ struct StepEvaluation {
 };
 
 /// Evaluates all sequences that `read` gives; the last micro-batch is padded with positions that don't count.
-/// `on_progress` is called after each micro-batch. Memory: one micro-batch.
+/// `on_progress` is called after each micro-batch.
+/// Memory: one micro-batch.
 /// Units: nats, over all targets.
-/// Requires: sequences of the model's context. Errors: Stopped; those of the reader.
+/// Requires: sequences of the model's context.
+/// Errors: Stopped; those of the reader.
 double total_loss(Transformer& model, const SequenceReader& read, const std::stop_token& stop,
                   const std::function<void()>& on_progress = {});
 
@@ -32,7 +34,8 @@ double total_loss(Transformer& model, const SequenceReader& read, const std::sto
 EvaluationResult to_result(double total_loss, uint64_t target_count, uint64_t target_bytes);
 
 /// Evaluates a whole set.
-/// Requires: at least one target; the model's context is the set's. Errors: as total_loss().
+/// Requires: at least one target; the model's context is the set's.
+/// Errors: as total_loss().
 EvaluationResult evaluate(Transformer& model, const EvaluationSet& set, const std::stop_token& stop,
                           const std::function<void()>& on_progress = {});
 

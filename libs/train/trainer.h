@@ -81,12 +81,15 @@ class Trainer {
 
   /// A fresh run with seeded parameters.
   void initialize(uint64_t seed);
-  /// A run from a checkpoint. Errors: kData.
+  /// A run from a checkpoint.
+  /// Errors: kData.
   void load(const Checkpoint& checkpoint);
   /// A new run from a checkpoint of another one: with its parameters, moments and numbers, and its place in
-  /// the stream, or at the beginning of one. Saved before its first step. Errors: kData.
+  /// the stream, or at the beginning of one. Saved before its first step.
+  /// Errors: kData.
   void branch(const Checkpoint& parent, bool keeps_stream);
-  /// A new run with the parameters of a checkpoint and nothing else of it. Errors: kData.
+  /// A new run with the parameters of a checkpoint and nothing else of it.
+  /// Errors: kData.
   void initialize_from(const Checkpoint& parent);
 
   /// Trains until a limit, a stop request or the end of the stream, and saves.

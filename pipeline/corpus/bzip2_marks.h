@@ -55,8 +55,8 @@ class Bzip2Marks {
   bool shrunk_ = false;
 };
 
-/// The checksum that a block of this content has. Source: bzip2's CRC-32 (polynomial 0x04c11db7, most
-/// significant bit first).
+/// The checksum that a block of this content has.
+/// Source: bzip2's CRC-32 (polynomial 0x04c11db7, most significant bit first).
 uint32_t bzip2_checksum(std::string_view content);
 
 }  // namespace pretrain

@@ -83,8 +83,8 @@ struct ScanHooks {
 /// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
 /// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
 /// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, which also keep
-/// the names they had there; and there are no warnings then. Errors: kData when an input doesn't exist or no
-/// readable shard is left; Stopped.
+/// the names they had there; and there are no warnings then.
+/// Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const ScanHooks& hooks = {});
 inline Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const std::stop_token& stop) {
@@ -97,7 +97,8 @@ inline Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, c
 void locate_shards(const CorpusOptions& options, Catalog& catalog);
 
 /// 128-bit hash of the size, the first and last 64 KiB and eight blocks of 4 KiB in between: cheap for any
-/// size, and the same wherever the file lies. Errors: kData when the device fails.
+/// size, and the same wherever the file lies.
+/// Errors: kData when the device fails.
 std::string identify(const ReadableFile& file);
 
 void to_json(nlohmann::json& json, const Catalog& catalog);

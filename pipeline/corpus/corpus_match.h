@@ -20,11 +20,12 @@ struct CorpusMatch {
 };
 
 /// Looks for each shard of the catalog by its name, and compares sizes and some of the contents: of a large
-/// corpus those of a few dozen shards speak for the others. Errors: kData when an input doesn't exist;
-/// Stopped.
+/// corpus those of a few dozen shards speak for the others.
+/// Errors: kData when an input doesn't exist; Stopped.
 CorpusMatch match_corpus(const CorpusOptions& options, Catalog catalog, const std::stop_token& stop = {});
 
-/// Whether the inputs hold a file under the name of any shard of the catalog; cheap. Errors: as above.
+/// Whether the inputs hold a file under the name of any shard of the catalog; cheap.
+/// Errors: as above.
 bool holds_any_shard(const CorpusOptions& options, Catalog catalog);
 
 }  // namespace pretrain

@@ -63,8 +63,9 @@ class CorpusReader {
 
   /// The next ticket. Waits for nothing but the disk. For training it never returns false: epochs follow each
   /// other, and each begins with a new look at the inputs. For the held-out role it returns false after one
-  /// epoch. Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone,
-  /// or an epoch had no training text at all; Stopped. After an error the reader can't go on.
+  /// epoch. After an error the reader can't continue.
+  /// Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone, or an
+  /// epoch had no training text at all; Stopped.
   [[nodiscard]] bool next(Ticket& ticket);
 
   /// Of the epoch being read.

@@ -40,7 +40,8 @@ class ByteSource {
  public:
   virtual ~ByteSource() = default;
 
-  /// Fills up to out.size() bytes; returns 0 only at the end. Requires: out is not empty.
+  /// Fills up to out.size() bytes; returns 0 only at the end.
+  /// Requires: out is not empty.
   /// Errors: kData, naming file and offset, when the device fails.
   size_t read(std::span<char> out);
 
@@ -52,7 +53,8 @@ class ByteSource {
   bool trailing_garbage() const { return trailing_garbage_; }
 
   /// Moves to a decompressed offset: a seek in a plain file, else everything in between is decompressed and
-  /// dropped. Ends early at the end of the stream. Requires: offset >= position(), except for a plain file.
+  /// dropped. Ends early at the end of the stream.
+  /// Requires: offset >= position(), except for a plain file.
   /// Errors: Stopped.
   virtual void skip_to(uint64_t offset, const ReadHooks& hooks);
 

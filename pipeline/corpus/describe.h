@@ -22,11 +22,13 @@ struct Bzip2Counts {
   uint64_t blocks = 0;
 };
 /// What a bzip2 file consists of, told by its marks without decompressing it; a last stream that is cut off
-/// counts too. Errors: kData when the device fails; Stopped.
+/// counts too.
+/// Errors: kData when the device fails; Stopped.
 Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks);
 
 /// Calls `show` with documents of dumps and their wikitext, in the order of the files, until it has seen
-/// `count`; returns how many it saw. Errors: kData when the device fails; Stopped.
+/// `count`; returns how many it saw.
+/// Errors: kData when the device fails; Stopped.
 uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
                     const std::stop_token& stop, const std::function<void(const Record&)>& show);
 

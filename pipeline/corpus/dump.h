@@ -32,7 +32,8 @@ struct PageSelection {
   bool wants(int page_namespace) const;
 };
 
-/// "0,1,14". Errors: kUsage.
+/// "0,1,14".
+/// Errors: kUsage.
 PageSelection parse_namespaces(std::string_view list);
 
 /// What a dump's records are read with.

@@ -24,7 +24,8 @@ std::string dump_of_index(std::string_view index_name);
 
 /// What speaks against an index and its dump being the two that were published together, in one line: the
 /// dump ends before streams that the index names, or the index is that of another dump. Empty when nothing
-/// does. Reads a few MiB at most. Errors: kData when the device fails; Stopped.
+/// does. Reads a few MiB at most.
+/// Errors: kData when the device fails; Stopped.
 std::string doubt_dump(const Shard& index, const Shard& dump, const std::stop_token& stop);
 
 }  // namespace pretrain

@@ -10,7 +10,8 @@
 namespace pretrain {
 
 /// For each folder as many of its last components as tell it from all others: /t/en and /t/fr are "en" and
-/// "fr", /a/x and /b/x are "a/x" and "b/x". Requires: absolute, normal, no folder twice.
+/// "fr", /a/x and /b/x are "a/x" and "b/x".
+/// Requires: absolute, normal, no folder twice.
 std::vector<std::string> distinct_names(const std::vector<Path>& folders);
 
 }  // namespace pretrain

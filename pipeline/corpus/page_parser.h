@@ -1,7 +1,7 @@
 #pragma once
 // One `<page>` element of a MediaWiki dump, through expat. Single-owner; serves any number of pages. No
-// DOCTYPE and no entity beyond XML's five ever reaches the parser, since it is fed single elements. Memory:
-// the text of two revisions.
+// DOCTYPE and no entity beyond XML's five ever reaches the parser, since it is fed single elements.
+// Memory: the text of two revisions.
 
 #include <memory>
 #include <optional>

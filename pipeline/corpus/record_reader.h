@@ -77,8 +77,8 @@ std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const 
                                                     const DumpOptions& options);
 
 /// Moves `stream` to the first line that begins at or after range.start, or to the end of the range when none
-/// does before: a line may go on through many ranges, and each of them must not read all of it. Requires:
-/// range.start is `begin`, or the beginning of a line.
+/// does before: a line may go on through many ranges, and each of them must not read all of it.
+/// Requires: range.start is `begin`, or the beginning of a line.
 void go_to_line(StreamBuffer& stream, const RecordRange& range);
 
 /// The text of a line, without the byte order mark that a file may begin with.

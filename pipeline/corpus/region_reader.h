@@ -1,6 +1,7 @@
 #pragma once
 // One region of one shard, as the pieces of text that a role gets and the places that were passed over.
-// Single-owner. Memory: one document of at most kMaxRecordBytes and the stream's window.
+// Single-owner.
+// Memory: one document of at most kMaxRecordBytes and the stream's window.
 
 #include <cstdint>
 #include <memory>

@@ -22,7 +22,8 @@ class RunFiles {
   /// Whether a run keeps something of this name directly in its state folder.
   static bool is_run_entry(std::string_view name);
 
-  /// Whether the path leads to something that a run keeps, or into it. Requires: canonical.
+  /// Whether the path leads to something that a run keeps, or into it.
+  /// Requires: canonical.
   bool hold(const Path& path) const;
 
  private:

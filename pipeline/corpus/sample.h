@@ -21,8 +21,9 @@ struct TextSample {
 /// Training documents, or parts of long ones, of about `max_bytes` in all, in UTF-8. No held-out text is
 /// among them. Regions are visited in a seeded order and give at most a 32nd of `max_bytes` each, more only
 /// when the corpus is too small for that; so the cost depends on `max_bytes` and not on the size of the
-/// corpus. Of a compressed file without an entry point in the middle, the sample sees the beginning. Errors:
-/// kData when the device fails; Stopped. Shards that changed are passed over.
+/// corpus. Of a compressed file without an entry point in the middle, the sample sees the beginning.
+/// Shards that changed are skipped.
+/// Errors: kData when the device fails; Stopped.
 TextSample sample_text(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
                        uint64_t seed, const std::stop_token& stop);
 

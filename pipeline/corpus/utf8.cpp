@@ -36,7 +36,8 @@ struct Part {
   bool valid;
 };
 
-/// The character or the maximal invalid part at the front. Requires: not empty.
+/// The character or the maximal invalid part at the front.
+/// Requires: not empty.
 Part front_part(std::string_view text) {
   const Lead lead = lead_of(static_cast<unsigned char>(text[0]));
   if (lead.length == 0) return {1, false};

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/architecture/comment_rules.h"
 #include "tests/architecture/include_rules.h"
 #include "tests/support/temp_folder.h"
 
@@ -89,6 +90,19 @@ TEST(SourceTree, EachHeaderIsGuarded) {
       EXPECT_TRUE(is_guarded(path)) << path;
     }
   }
+}
+
+TEST(SourceTree, ContractLabelsInHeadersBeginTheirLine) {
+  size_t labels = 0;
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs", "tests"}) {
+    for (const fs::path& path : sources_in(top)) {
+      if (path.extension() != ".h") continue;
+      const std::string content = content_of(source_folder() / path);
+      EXPECT_THAT(label_faults(path.generic_string(), content), IsEmpty());
+      labels += count_labels(content);
+    }
+  }
+  EXPECT_GT(labels, 100U) << "the comments were not read";
 }
 
 /// Thus each such header is shown to compile alone; CMakeLists.txt compiles the headers without a source.

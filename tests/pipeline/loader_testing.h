@@ -22,7 +22,8 @@
 
 namespace pretrain::test {
 
-/// A character model of the sample corpus, trained at the first call. Requires: no other thread at work then.
+/// A character model of the sample corpus, trained at the first call.
+/// Requires: no other thread at work then.
 const Tokenizer& sample_tokenizer();
 
 /// Puts the shards of the sample corpus into `folder`, compressed each for itself.
@@ -93,7 +94,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Further batches, fewer only at the end of the stream. Errors: as Loader; Stopped after kLongestWait.
+  /// Further batches, fewer only at the end of the stream.
+  /// Errors: as Loader; Stopped after kLongestWait.
   std::vector<Batch> take(size_t count);
   StreamState state();
   Loader& loader() { return *loader_; }

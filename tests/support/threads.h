@@ -17,7 +17,8 @@ class MoreThreads {
 };
 
 /// Calls f() once on each thread of `compute`: no call ends before all have begun, so that each needs a
-/// thread of its own. Waits for them as long as it takes. Requires: MoreThreads.
+/// thread of its own. Waits for them as long as it takes.
+/// Requires: MoreThreads.
 template <typename F>
 void on_each_thread(Compute& compute, const F& f) {
   std::barrier all_have_begun(compute.threads());

@@ -24,7 +24,8 @@ struct SwigluGradient {
 };
 SwigluGradient swiglu_backward(const Matrix& dhidden, const Matrix& gate, const Matrix& up);
 
-/// RoPE in its half-split form; row r stands at position r % T. Shapes: x [rows, D].
+/// RoPE in its half-split form; row r stands at position r % T.
+/// Shapes: x [rows, D].
 Matrix rotate(const Matrix& x, int64_t T, int64_t D, double theta);
 /// The inverse rotation, which is also its gradient.
 Matrix rotate_back(const Matrix& y, int64_t T, int64_t D, double theta);

@@ -17,7 +17,8 @@ class WikitextCleaner {
   explicit WikitextCleaner(const WikiSite& site);
   ~WikitextCleaner();
 
-  /// Appends the running text of a page to `text`, without its title. Errors: none; any bytes are a page.
+  /// Appends the running text of a page to `text`, without its title.
+  /// Errors: none; any bytes are a page.
   void clean(std::string_view wikitext, std::string& text);
 
   /// Whether the page only sends readers on: it begins with a redirect word of its wiki and a link.
