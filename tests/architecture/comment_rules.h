@@ -7,7 +7,7 @@
 
 namespace pretrain::test {
 
-/// Labels of contracts (Errors:, Requires:, Shapes: ...) that do not begin the line of their comment, where
+/// Labels of contracts (as in style: "Errors" and a colon) that do not begin the line of their comment, where
 /// readers look for them: "path:line: why", one for each.
 std::vector<std::string> label_faults(std::string_view path, std::string_view content);
 
