@@ -149,8 +149,7 @@ void Loader::tell_of_raised_epochs() {
   if (assembler_.reopened()) {
     log_warning(
         "epoch {} had been read to its end as the last one; epoch {} follows it: each text is trained once "
-        "an "
-        "epoch, but in another order than if there had been no end",
+        "an epoch, but in another order than if there had been no end",
         assembler_.cursor().epoch + 1, assembler_.cursor().epoch + 2);
   } else if (epochs > 0 && assembler_.cursor().epoch >= epochs) {
     log_warning("epoch {} is being read ahead already: the run ends after it, not after {}",

@@ -13,10 +13,8 @@
 namespace pretrain {
 
 enum class Packing {
-  kConcat,  ///< documents one after the other; windows of T pairs with stride T, each token a target exactly
-            ///< once
-  kChunk,   ///< each document alone, in pieces of at most T pairs; the rest of a piece is padding that does
-            ///< not count
+  kConcat,  ///< documents one after the other; windows of T pairs with stride T: each token is a target once
+  kChunk,   ///< each document alone, in pieces of at most T pairs; the rest of a piece is uncounted padding
 };
 
 constexpr EnumName<Packing> kPackings[] = {{Packing::kConcat, "concat"}, {Packing::kChunk, "chunk"}};

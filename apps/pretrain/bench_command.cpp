@@ -46,8 +46,7 @@ nlohmann::json measure_kernel(Machine& machine, const BenchCase& bench_case) {
   if (!(deviation <= 1)) {
     fail(ErrorKind::kRuntime,
          "kernel {} is wrong: its error is {:.3g} times the rounding bound; don't train with this build on "
-         "this "
-         "processor",
+         "this processor",
          bench_case.name, deviation);
   }
   std::vector<double> seconds, shares;

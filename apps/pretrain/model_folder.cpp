@@ -60,8 +60,7 @@ Path run_around(const Path& path) {
   }
   fail(ErrorKind::kData,
        "{}: no model here; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
-       "with "
-       "config.json, model.safetensors and tokenizer.model",
+       "with config.json, model.safetensors and tokenizer.model",
        path.string());
 }
 

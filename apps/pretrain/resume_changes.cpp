@@ -12,8 +12,7 @@ void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
     if (range.first > checkpoint_step) continue;
     fail(ErrorKind::kUsage,
          "--skip-steps {}: step {} is already trained; the run continues after step {}; give later steps, or "
-         "go "
-         "back to a checkpoint before step {} with --from",
+         "go back to a checkpoint before step {} with --from",
          skips.to_string(), range.first, checkpoint_step, range.first);
   }
 }

@@ -84,8 +84,7 @@ CorpusKind corpus_kind(const RunConfiguration& config, const Checkpoint& checkpo
     fail(ErrorKind::kData,
          "the corpus {} no longer has any of the files of the run; put them back, give their new path with "
          "--corpus, or start a new run in another folder with --state (--on-changed skip continues this run "
-         "with "
-         "the files that are there now)",
+         "with the files that are there now)",
          on_one_line(inputs_of(config.corpus)));
   }
   return CorpusKind::kUnchanged;

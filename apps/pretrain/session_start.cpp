@@ -88,8 +88,7 @@ void check_request(const Path& state, const SessionRequest& request) {
   if (!remains.empty()) {
     fail(ErrorKind::kData,
          "{} held a run ({}) but has no checkpoint to continue from; restore one into {}, or start a new run "
-         "in "
-         "another folder with --state",
+         "in another folder with --state",
          state.native(), remains, checkpoints_folder(state).native());
   }
   if (request.must_resume) {

@@ -16,8 +16,8 @@ void swiglu_forward_block(int64_t rows, int64_t columns, int64_t ld, const Const
                           const ConstOperand& up, const Operand& out);
 
 /// From dhidden, the gradient of silu(gate) * up:
-///   dup = dhidden * silu(gate);  dgate = dhidden * up * silu'(gate), silu'(x) = s (1 + x (1 - s)), s =
-///   sigmoid(x)
+///   dup = dhidden * silu(gate);  dgate = dhidden * up * silu'(gate), silu'(x) = s (1 + x (1 - s)),
+///   s = sigmoid(x)
 /// and the forward pass again to `out`, if given: it costs no second exponential.
 /// Requires: as in the forward pass.
 /// Aliasing: dup or dgate may be dhidden.

@@ -118,8 +118,7 @@ void ModelWeights::check_head(const float* parameters) const {
   if (std::memcmp(values.data(), parameters + embedding.offset, values.size() * sizeof(float)) != 0)
     fail(ErrorKind::kData,
          "{}: lm_head.weight is not the embedding (tie_word_embeddings is false); this version computes tied "
-         "heads "
-         "only",
+         "heads only",
          path_.string());
 }
 

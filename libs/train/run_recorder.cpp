@@ -101,8 +101,7 @@ std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& posit
   if (log_->was_replaced()) {
     log_warning(
         "{} is not as it was at step {} (edited, replaced or lost in part): it continues after its records "
-        "up "
-        "to that step",
+        "up to that step",
         (state_folder_ / "metrics.jsonl").native(), step);
   }
   return kept;

@@ -140,8 +140,7 @@ std::string doubt_dump(const Shard& index, const Shard& dump, const std::stop_to
   if (is_of_another_dump(dump, offsets)) {
     return fmt::format(
         "{} is not the index of {}: no stream begins where it names one; the dump is read without it, but "
-        "check "
-        "which of the two is right",
+        "check which of the two is right",
         index.name, dump.name);
   }
   const uint64_t last = std::ranges::max(offsets);
