@@ -102,9 +102,10 @@ std::string StopReporter::newest_checkpoint() const {
 StopWords StopReporter::words() const {
   const std::lock_guard lock(mutex_);
   const bool unsaved = phase_ == Phase::kSteps || phase_ == Phase::kLastSave;
-  return {.now = what_happens(),
-          .again = unsaved ? "leaves without saving" : "leaves at once",
-          .left = fmt::format("left {}; {}", unsaved ? "without saving" : "at once", newest_checkpoint())};
+  return {
+      .now = what_happens(),
+      .again = unsaved ? "exits without saving" : "exits immediately",
+      .left = fmt::format("exited {}; {}", unsaved ? "without saving" : "immediately", newest_checkpoint())};
 }
 
 }  // namespace pretrain

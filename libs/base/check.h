@@ -1,5 +1,5 @@
 #pragma once
-// Checks of what a caller inside the program must guarantee. No input can ever reach one; a failure is a bug.
+// Checks of what a caller inside the program must guarantee. No input can trigger one; a failure is a bug.
 
 #include <string>
 

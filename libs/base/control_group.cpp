@@ -12,12 +12,13 @@
 namespace pretrain {
 namespace {
 
-/// A mounted hierarchy of groups. Version 2 has one for all controllers, version 1 one for each set.
+/// A mounted hierarchy of groups. Version 2 has one for all controllers; version 1 has several, each with
+/// some controllers.
 struct Hierarchy {
   bool unified = false;
   std::vector<std::string> controllers = {};  // of version 1
   Path mount;
-  std::string top;  // the group that the mount shows as its outermost
+  std::string top;  // the outermost group that the mount shows
 };
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -31,7 +32,7 @@ bool contains(const std::vector<std::string>& list, std::string_view value) {
   return std::ranges::find(list, value) != list.end();
 }
 
-/// Blanks in paths of mountinfo are written in octal: "\040".
+/// Replaces octal escapes: mountinfo writes a blank in a path as "\040".
 std::string unescape(std::string_view text) {
   std::string plain;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -68,8 +69,8 @@ std::vector<Hierarchy> mounted_hierarchies(const Path& root) {
   return hierarchies;
 }
 
-/// The path of `group` below the mount. A group outside of what the mount shows (a container without a
-/// namespace of its own) is the mount's outermost.
+/// The path of `group` below the mount. For a group outside of the mount (in a container without its own
+/// namespace), the outermost group.
 std::string below_top(const std::string& group, const std::string& top) {
   const std::string prefix = top == "/" ? "" : top;
   if (!group.starts_with(prefix) || group.find("/..") != std::string::npos) return "";
@@ -111,7 +112,7 @@ struct GroupMemory {
   uint64_t reclaimable_bytes = 0;
 };
 
-/// memory.high counts: above it the kernel slows the group down until it gives memory back.
+/// Includes memory.high: above it, the kernel slows the group down until it frees memory.
 GroupMemory unified_memory(const Path& group) {
   GroupMemory memory;
   for (const char* limit : {"memory.max", "memory.high"})
@@ -122,7 +123,7 @@ GroupMemory unified_memory(const Path& group) {
   return memory;
 }
 
-/// The sums named total_ are those of the groups below, too, as the usage is.
+/// The sums named total_ include the groups below, as the usage does.
 GroupMemory version_1_memory(const Path& group) {
   GroupMemory memory;
   memory.limit_bytes = number_in(group / "memory.limit_in_bytes").value_or(memory.limit_bytes);

@@ -7,7 +7,7 @@
 
 namespace pretrain {
 
-/// Closes on destruction, without reporting; -1 is none. Single-owner.
+/// Closes on destruction and ignores errors; -1 means none. Single-owner.
 class Descriptor {
  public:
   Descriptor() = default;
@@ -21,7 +21,7 @@ class Descriptor {
 
   int get() const { return value_; }
   explicit operator bool() const { return value_ >= 0; }
-  /// Gives the descriptor to the caller.
+  /// Passes ownership of the descriptor to the caller.
   int release() { return std::exchange(value_, -1); }
   void reset() {
     if (value_ >= 0) ::close(release());

@@ -1,7 +1,6 @@
 #pragma once
-// Errors that end what the program was asked to do. Thrown where the fault is found, caught around the flow
-// graph and in main, nowhere else. Expected outcomes (end of corpus, damaged record) are return values
-// instead.
+// Errors that end a command. They are thrown where the problem is found, and caught only around the flow
+// graph and in main. Expected outcomes (end of the corpus, a damaged record) are return values instead.
 
 #include <stdexcept>
 #include <string>
@@ -11,14 +10,14 @@
 
 namespace pretrain {
 
-/// What kind of fault ended the program; the value is the process exit code.
+/// The kind of error that ended the program; its value is the exit code of the process.
 enum class ErrorKind {
   kRuntime = 1,  ///< anything else: I/O error, full disk, failed final save
   kUsage = 2,    ///< command line or configuration
   kData = 3,     ///< corpus or checkpoint unusable
 };
 
-/// One line for a person: names the object, what is wrong and what to do.
+/// One line for the user: the object, the problem and the remedy.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
@@ -30,7 +29,7 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-/// Thrown by whatever was waiting when a stop was requested; not a fault, main exits 0.
+/// Thrown by a wait that a stop request ends. Not an error: main exits with 0.
 class Stopped : public std::runtime_error {
  public:
   Stopped() : std::runtime_error("stopped on request") {}

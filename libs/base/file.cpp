@@ -50,7 +50,7 @@ Path parent_of(const Path& path) {
   return parent.empty() ? Path(".") : parent;
 }
 
-/// O_NOFOLLOW tells of a link by ELOOP, and so do links that lead in a circle.
+/// ELOOP means a link that O_NOFOLLOW refused, or a cycle of links.
 [[noreturn]] void fail_open(const Path& path, int flags, std::string_view action, int code) {
   if (code == ELOOP && (flags & O_NOFOLLOW) != 0) {
     fail_because(action, path, "it is a symbolic link, which is not followed here; remove it", code);
@@ -74,7 +74,7 @@ struct stat require_regular(const Descriptor& descriptor, const Path& path, std:
   return status;
 }
 
-// A FIFO without a reader or writer, or a terminal, must neither hold the program nor become its own.
+// A FIFO without a reader or writer must not block the program, and a terminal must not become its own.
 constexpr int kNeverBlocks = O_NONBLOCK | O_NOCTTY;
 
 class PosixFile : public WritableFile {
@@ -224,7 +224,7 @@ bool means_forbidden(int code) {
   return code == EACCES || code == EPERM;
 }
 
-/// Whoever makes a folder syncs its name before anything is put into it. In an empty one, that may have
+/// The creator of a folder syncs its name before adding entries. In an empty folder, that sync may have
 /// failed.
 bool may_be_unsynced(const Path& folder) {
   try {
@@ -235,7 +235,7 @@ bool may_be_unsynced(const Path& folder) {
   }
 }
 
-/// For a folder that someone else may have made, in a place that is not ours to read.
+/// For a folder that another user may have created, in a parent that this process may not read.
 void sync_if_permitted(FileSystem& files, const Path& folder) {
   try {
     files.sync_folder(folder);
@@ -263,7 +263,7 @@ FileSystem& real_file_system() {
 }
 
 void write_file_atomically(FileSystem& files, const Path& path, std::string_view content) {
-  // A fixed name: what a killed process left behind is overwritten by the next one instead of piling up.
+  // A fixed name: the leftover of a killed process is overwritten by the next one instead of accumulating.
   const Path temporary = path.parent_path() / fmt::format(".{}.tmp", path.filename().native());
   if (status_of(temporary, false)) files.remove_file(temporary);
   try {
@@ -342,7 +342,7 @@ std::string read_file(const Path& path, uint64_t limit_bytes, Links links) {
   if (file.size() > limit_bytes) {
     fail_because("read", path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
   }
-  // Files of /proc tell size 0, and a file may grow: what counts is where reading ends.
+  // Files in /proc report size 0, and a file may grow, so read until the end.
   constexpr uint64_t kStep = uint64_t{64} << 10;
   std::string content;
   size_t done = 0;

@@ -1,8 +1,9 @@
 #pragma once
-// Every file operation of the program goes through here: the only place with POSIX file calls.
-// What must survive a crash is written through FileSystem, whose operations a test can make fail one by one;
-// what is only read (corpus, checkpoints at start) uses ReadableFile and the free functions.
-// Errors: IoError with the operation, the path, the system's words and its errno.
+// All file operations of the program: the only place with POSIX file calls. Data that must survive a crash is
+// written through FileSystem, whose operations a test can make fail one by one. Data that is only read (corpus,
+// checkpoints at start) uses ReadableFile and the free functions.
+//
+// Errors: IoError with the operation, the path, the system's error text and errno.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,9 +32,8 @@ class IoError : public Error {
   int code_;
 };
 
-/// Whether a name that is a symbolic link is opened as what it points to. Corpora and the folders that a user
-/// names may be links; what the program itself wrote below a state folder never is one, and a link there
-/// would lead reads and writes to files that are not the run's.
+/// Whether symbolic links are followed. Corpora and folders that the user names may be links. Files that the
+/// program wrote below a state folder never are; a link there would redirect reads and writes to other files.
 enum class Links { kFollow, kRefuse };
 
 struct FolderEntry {
@@ -44,7 +44,7 @@ struct FolderEntry {
   uint64_t size_bytes = 0;  ///< of a regular file
 };
 
-/// A folder held open: its names stay names in this folder, whatever is done to its path meanwhile.
+/// A folder held open: its entries stay accessible even if its path is renamed or replaced meanwhile.
 /// Single-owner.
 class OpenFolder {
  public:
@@ -63,23 +63,24 @@ class OpenFolder {
   Descriptor descriptor_;
 };
 
-/// A file being written. Single-owner. The destructor closes without reporting; call close() to learn of
-/// errors.
+/// A file being written. Single-owner. The destructor closes the file and ignores errors; call close() to get
+/// them.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
   /// Writes all of it, continuing after short writes and EINTR.
   virtual void write(std::span<const std::byte> data) = 0;
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  /// Reserves room so that a full disk shows now and not at the end; no-op where the file system can't.
+  /// Reserves space, so that a full disk is detected now and not at the end. Does nothing if the file system
+  /// can't reserve space.
   virtual void allocate(uint64_t bytes) = 0;
-  /// Data and metadata to the device. After a failure the file must be discarded: a retry may falsely
-  /// succeed.
+  /// Writes data and metadata to the device. After a failure the file must be discarded, because a retry may
+  /// falsely succeed.
   virtual void sync() = 0;
   virtual void close() = 0;
 };
 
-/// A file over a descriptor that is open for writing, whatever it is; `path` is for messages.
+/// A file for any descriptor that is open for writing; `path` is only for messages.
 std::unique_ptr<WritableFile> writable_file(const Path& path, Descriptor descriptor);
 
 /// The durable operations. Thread-safe. The real one is real_file_system(); tests use FaultyFileSystem.
@@ -102,7 +103,7 @@ class FileSystem {
   virtual void remove_file(const Path& path) = 0;
   /// Requires: empty.
   virtual void remove_folder(const Path& path) = 0;
-  /// The same two for a name in a folder that is held open.
+  /// The same two operations for an entry of an open folder.
   virtual void remove_file_in(const OpenFolder& folder, const std::string& name) {
     remove_file(folder.path() / name);
   }
@@ -148,8 +149,8 @@ std::string read_file(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31
                       Links links = Links::kFollow);
 /// Content, or nothing when the file does not exist.
 std::optional<std::string> read_file_if_exists(const Path& path, uint64_t limit_bytes = uint64_t{1} << 31);
-/// A regular file, or a folder, stands there (symbolic links are followed).
-/// Errors: also when that can't be told.
+/// Whether a regular file, or a folder, exists at the path. Symbolic links are followed.
+/// Errors: also when this can't be determined.
 bool file_exists(const Path& path);
 bool folder_exists(const Path& path);
 /// OpenFolder::entries of a path.
@@ -159,7 +160,7 @@ void make_folders(FileSystem& files, const Path& path);
 /// Bytes that an unprivileged writer may still use on the device of `path` (nearest existing ancestor).
 uint64_t free_disk_bytes(const Path& path);
 
-/// An exclusive lock on a file that ends with the process, however it ends (flock).
+/// An exclusive lock on a file (flock). The kernel releases it when the process ends, even after a kill.
 class FileLock {
  public:
   /// Creates the file when it is absent; returns nothing when another process holds the lock.

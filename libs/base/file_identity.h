@@ -1,5 +1,5 @@
 #pragma once
-// Which file or folder a path leads to, whatever the path is called.
+// The identity of a file or folder, independent of the path that leads to it.
 
 #include <compare>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace pretrain {
 
-/// The same for two paths that lead to the same thing. Valid while that exists.
+/// Equal for two paths to the same file or folder. Valid while it exists.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
@@ -17,8 +17,8 @@ struct FileIdentity {
   auto operator<=>(const FileIdentity&) const = default;
 };
 
-/// Of what the path leads to; symbolic links are followed. Nothing when it does not exist or can't be
-/// reached. Thread-safe.
+/// The identity of the file or folder at the path. Symbolic links are followed. Empty when it does not exist
+/// or can't be reached. Thread-safe.
 std::optional<FileIdentity> identity_of(const Path& path);
 
 }  // namespace pretrain

@@ -5,7 +5,7 @@
 namespace pretrain {
 namespace {
 
-/// The coarsest clock of a file system in use (FAT), and some more for a server's clock that is not ours.
+/// Two seconds for the coarsest file system (FAT), and some more for a file server with another clock.
 constexpr std::chrono::seconds kSettled{3};
 
 int64_t nanoseconds(const timespec& time) {

@@ -13,7 +13,7 @@
 namespace pretrain {
 namespace {
 
-/// NFS locks only what is open for writing, which a folder can't be; other file systems have no locks at all.
+/// NFS only locks files that are open for writing, which a folder can't be; other file systems have no locks.
 bool means_unsupported(int code) {
   static constexpr std::array kCodes{EBADF, EINVAL, ENOLCK, EOPNOTSUPP, ENOSYS};
   return std::ranges::find(kCodes, code) != kCodes.end();

@@ -1,6 +1,6 @@
 #pragma once
-// An exclusive lock on a folder itself, which nobody can delete under its holder as a lock file can be. It
-// ends with the process, however it ends (flock).
+// An exclusive lock on a folder itself (flock). Unlike a lock file, it can't be deleted while it is held. The
+// kernel releases it when the process ends, even after a kill.
 
 #include <optional>
 
@@ -11,8 +11,8 @@ namespace pretrain {
 /// Single-owner.
 class FolderLock {
  public:
-  /// Returns nothing when another process holds the lock. Some network file systems can't lock folders: there
-  /// it holds nothing, and a lock file has to do.
+  /// Returns nothing when another process holds the lock. Some network file systems can't lock folders; there
+  /// the returned lock holds nothing, and the caller also needs a lock file.
   /// Requires: the folder exists.
   /// Errors: IoError.
   static std::optional<FolderLock> try_acquire(const Path& folder);

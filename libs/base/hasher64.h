@@ -1,5 +1,5 @@
 #pragma once
-// Incremental XXH3 of 64 bits: what hash64() gives for all of it at once.
+// Incremental XXH3 of 64 bits, with the same result as hash64() of the whole.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ class Hasher64 {
   Hasher64& operator=(const Hasher64&) = delete;
 
   void update(std::span<const std::byte> data);
-  /// Of everything so far.
+  /// The hash of all data so far.
   uint64_t value() const;
 
  private:

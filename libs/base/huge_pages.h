@@ -1,5 +1,5 @@
 #pragma once
-// Large pages for large arrays: fewer address translations to look up.
+// Large pages for large arrays, which need fewer address translations.
 
 #include <cstddef>
 
@@ -7,7 +7,7 @@ namespace pretrain {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 
-/// Asks for large pages in [begin, begin + bytes): a wish, which the system may not grant.
+/// Asks the system for large pages in [begin, begin + bytes). The system may ignore this.
 /// Requires: begin is aligned to kHugePage.
 void prefer_huge_pages(void* begin, size_t bytes);
 

@@ -1,7 +1,12 @@
 #pragma once
-// JSON that a file holds: bounded while it is parsed, strict where it is read. A hostile text costs no more
-// stack or memory than its limits allow, and a field of another kind is told by file and key instead of being
-// converted. Stateless, thread-safe.
+// Reads JSON from files, with limits while parsing and strict types while reading. Hostile text can't use
+// more stack or memory than the limits allow. A field of the wrong type is an error that names file and key;
+// nothing is converted. Stateless, thread-safe.
+//
+//   const nlohmann::json json = read_json(path, Links::kRefuse);
+//   const JsonField field(json, path.string(), "use an older checkpoint");
+//   const uint64_t step = field.at("step").count();  // "state.json: 'step' is missing; use an older
+//   checkpoint"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +23,8 @@
 
 namespace pretrain {
 
-/// What a text may hold. Depth matters beyond parsing: nlohmann::json copies and compares recursively.
+/// Limits of a text. Depth also matters after parsing, because nlohmann::json copies and compares
+/// recursively.
 struct JsonLimits {
   uint64_t bytes = uint64_t{16} << 20;
   size_t depth = 32;        ///< objects and arrays inside each other
@@ -32,16 +38,15 @@ nlohmann::json parse_json(std::string_view text, const JsonLimits& limits = {});
 
 using OnJsonMember = std::function<void(const std::string& key, const nlohmann::json& value)>;
 
-/// The same for an object of many members, of which only one is in memory at a time. `limits.values` counts
-/// within each member.
-/// Errors: as above; whatever `on_member` throws.
+/// The same for an object with many members, of which only one is in memory at a time. `limits.values`
+/// applies to each member. Errors: as parse_json(), and any exception from `on_member`.
 void parse_json_members(std::string_view text, const JsonLimits& limits, const OnJsonMember& on_member);
 
-/// parse_json of a file.
+/// parse_json() of a file.
 /// Errors: kData, naming the path; IoError when it can't be read.
 nlohmann::json read_json(const Path& path, Links links, const JsonLimits& limits = {});
 
-/// A field that does not fit.
+/// A field that is missing or not as required.
 class JsonFieldError : public Error {
  public:
   JsonFieldError(const std::string& message, std::string reason)
@@ -53,8 +58,8 @@ class JsonFieldError : public Error {
   std::string reason_;
 };
 
-/// A value, and the file and key that it has. A view: the document must outlive it.
-/// Errors of all functions: JsonFieldError, naming file and key, the rule that does not hold, and the remedy.
+/// A value with its file and key, for error messages. A view: the document must outlive it.
+/// All functions throw JsonFieldError, which names file and key, the violated rule, and the remedy.
 class JsonField {
  public:
   /// `remedy` ends each message, such as "use an older checkpoint".
@@ -70,10 +75,10 @@ class JsonField {
   /// The elements of an array of at most `most`.
   std::vector<JsonField> elements(size_t most) const;
 
-  /// A whole number.
+  /// An integer from 0 to `most`.
   uint64_t count(uint64_t most = kMostCount) const;
   int64_t integer(int64_t least, int64_t most) const;
-  /// Finite.
+  /// A finite number.
   double number() const;
   bool flag() const;
   const std::string& text(size_t most_bytes = 65536) const;
@@ -83,7 +88,7 @@ class JsonField {
   /// Throws the error that all functions throw. `problem` continues "FILE: KEY ".
   [[noreturn]] void fail_because(std::string_view problem) const;
 
-  /// Steps, tokens, bytes: what a double still holds exactly, so that every program reads the same number.
+  /// The largest integer that a double holds exactly, so that every program reads the same number.
   static constexpr uint64_t kMostCount = uint64_t{1} << 53;
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// What the kernel tells in text files (/proc, control groups). Stateless, thread-safe.
+// Reads the kernel's text files (/proc, control groups). Stateless, thread-safe.
 
 #include <cstdint>
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace pretrain {
 
-/// Content of a file of at most 1 MiB; empty when it is absent or can't be read, since a hardened service may
-/// hide parts of /proc: the caller falls back.
+/// The content of a file of at most 1 MiB. Empty when the file is absent or can't be read, because a hardened
+/// service may hide parts of /proc; callers need a fallback.
 std::string kernel_text(const Path& path);
 
 /// The number after a key that begins a line, separated from it by blanks or a colon: "MemTotal: 5 kB".

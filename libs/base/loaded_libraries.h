@@ -1,5 +1,5 @@
 #pragma once
-// The shared libraries that this process runs with. Stateless, thread-safe.
+// The shared libraries that this process has loaded. Stateless, thread-safe.
 
 #include <vector>
 
@@ -7,7 +7,7 @@
 
 namespace pretrain {
 
-/// Their files as the loader found them, without the program itself and what the kernel brings along.
+/// Paths of the libraries, without the program itself and without the kernel's own (vDSO).
 std::vector<Path> loaded_libraries();
 
 /// "libm" of "/usr/lib/x86_64-linux-gnu/libm.so.6": the name without folder and version.

@@ -21,8 +21,8 @@ namespace {
 
 /// Back to the first column and erase the line.
 constexpr std::string_view kErase = "\r\033[K";
-/// The terminal shows a Ctrl-C as two characters behind the live line; they fit on the same line, and go with
-/// it, if it leaves them room and does not touch the last column.
+/// The terminal echoes Ctrl-C as two characters after the live line. Leaving room for them before the last
+/// column keeps them on the same line, so that they are erased with it.
 constexpr size_t kRoomBehindLiveLine = 3;
 
 LogLevel from_spdlog(spdlog::level::level_enum level) {
@@ -58,7 +58,7 @@ int priority_of(LogLevel level) {
 
 std::string beginning_of(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time) {
   if (place == LogPlace::kJournal) {
-    // The journal shows a priority as a colour, where at all; the word is for those who read without.
+    // The journal shows a priority as a colour at most; the word is for readers without colours.
     const std::string word =
         level < LogLevel::kWarning ? "" : fmt::format("{}: ", row_of(kLevels, level).name);
     return fmt::format("<{}>{}", priority_of(level), word);
@@ -81,7 +81,7 @@ std::string_view first_columns(std::string_view text, size_t columns) {
   return text.substr(0, at);
 }
 
-/// Writes entries and keeps the live line below them. The sink's own mutex guards it.
+/// Writes entries and keeps the live line below them. Guarded by the sink's own mutex.
 class LogSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   void show(std::string line) {
@@ -107,8 +107,9 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
     std::string text(live_.empty() ? "" : kErase);
     if (const uint64_t lost = stream_.take_lost(); lost > 0) {
       text += '\n';
-      text += format_log_entry(place_, LogLevel::kWarning, message.time,
-                               fmt::format("{} log entries were lost here: nobody read them", lost));
+      text += format_log_entry(
+          place_, LogLevel::kWarning, message.time,
+          fmt::format("{} log entries were lost here, because the reader was too slow", lost));
     }
     text += format_log_entry(place_, from_spdlog(message.level), message.time,
                              {message.payload.data(), message.payload.size()});
@@ -150,8 +151,7 @@ LogPlace log_place() {
 std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time,
                              std::string_view text) {
   const std::string beginning = beginning_of(place, level, time);
-  // What has several lines is a sample or a table; a line break in a warning comes from a name that it
-  // quotes.
+  // Only samples and tables have several lines. A line break in a warning comes from a quoted name.
   const bool may_have_lines = level == LogLevel::kInfo || level == LogLevel::kDebug;
   const std::string shown = printable(text, may_have_lines ? LineBreaks::kKeep : LineBreaks::kEscape);
   std::string entry;

@@ -1,10 +1,10 @@
 #pragma once
-// The log: lines for the user on standard error, through spdlog, and the one line below them that a terminal
-// shows live. Thread-safe. What a log line quotes can't command a terminal: control characters are escaped.
+// The log: messages for the user on standard error, through spdlog, and on a terminal a live line below them.
+// Thread-safe. Control characters in messages are escaped, because quoted text must not control the terminal.
 //
-// A line begins with the time and its level; away from a terminal with the date too, and each further line of
-// a text of several begins like the first. In the journal, which keeps time and priority itself, a line
-// begins with its priority alone (sd-daemon(3)).
+// A line begins with the time and its level, and with the date unless on a terminal. In a message of several
+// lines, each line begins like the first. In the journal, which records time and priority itself, a line begins
+// only with its priority (sd-daemon(3)).
 
 #include <chrono>
 #include <string>
@@ -16,17 +16,17 @@ namespace pretrain {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-/// Sets the format, by what standard error is, and the level. Called once by main before any other use.
+/// Sets the level, and the format that fits standard error. Called once by main before any other use.
 void initialize_log(LogLevel level);
 
-/// Shows a line below the log, in place of the one before, cut to the terminal's width. Does nothing where
-/// standard error is no terminal that can redraw a line.
+/// Shows a line below the log, cut to the terminal's width; it replaces the previous one. Does nothing unless
+/// standard error is a terminal that can redraw a line.
 void show_live_line(std::string line);
 void clear_live_line();
-/// Columns of a line that show_live_line() does not cut.
+/// The most columns that show_live_line() shows without cutting.
 size_t live_line_columns();
 
-/// The next entry begins on a line of its own, though a terminal has just shown a key of the user ("^C").
+/// Starts the next entry on a new line, because the terminal has just echoed a key ("^C").
 void leave_typed_line();
 
 template <typename... Args>
@@ -44,10 +44,10 @@ void log_error(fmt::format_string<Args...> format, Args&&... args) {
 
 enum class LogPlace { kTerminal, kFile, kJournal };  ///< a pipe counts as a file
 
-/// What standard error is.
+/// The kind of standard error.
 LogPlace log_place();
 
-/// One log entry as it is written, with its newline.
+/// One log entry as written, with its newline.
 /// Units: `time` in the local time zone.
 std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system_clock::time_point time,
                              std::string_view text);

@@ -28,8 +28,8 @@ std::string processor_name(const Path& root) {
   return text.substr(colon + 2, text.find('\n', colon) - colon - 2);
 }
 
-/// Logical processors that this process may run on (its affinity, which a cpuset confines). The kernel
-/// refuses a set that is too small for the machine, so the set grows.
+/// Number of logical processors that this process may run on (its affinity, limited by a cpuset). The kernel
+/// refuses a set that is too small for the machine, so the set grows until it fits.
 int permitted_processors() {
   constexpr size_t kMost = size_t{1} << 20;
   for (size_t count = CPU_SETSIZE; count <= kMost; count *= 2) {

@@ -1,5 +1,5 @@
 #pragma once
-// What this machine is and has: processor, memory (control-group limits included), what this process uses.
+// Facts about this machine (processor, memory, control-group limits) and about this process (memory, time).
 
 #include <cstdint>
 #include <string>
@@ -12,19 +12,20 @@ struct Machine {
   std::string processor;         ///< model name as the kernel prints it
   int cores = 1;                 ///< logical processors that this process may use: affinity and quota
   uint64_t memory_bytes = 0;     ///< smaller of physical memory and control-group limit
-  uint64_t available_bytes = 0;  ///< what a new process can take without swapping
+  uint64_t available_bytes = 0;  ///< memory that a new process can use without swapping
 };
 
-/// Reads the kernel's files below `root`, where a test may have laid out another machine's.
+/// Reads the kernel's files below `root`; a test may put another machine's files there.
 Machine inspect_machine(const Path& root = "/");
 
-/// Resident memory of this process now, and the most it ever had.
+/// Resident memory of this process, current and peak.
 uint64_t resident_bytes();
 uint64_t peak_resident_bytes();
 
-/// Lets the C library keep up to 8 MiB of freed memory in each of its arenas. Its default gives the buffers
-/// of every part of a corpus back to the system, and getting them again takes a fifteenth of the time from a
-/// dump to text. Blocks of 1 MiB and more still go back at once. Call it before other threads start.
+/// Lets the C library keep up to 8 MiB of freed memory in each of its arenas. By default it returns the
+/// buffers of each part of a corpus to the system, and getting them back takes a fifteenth of the time from a
+/// dump to text. Blocks of 1 MiB and more are still returned immediately. Requires: no other thread was
+/// started yet.
 void keep_freed_memory();
 
 /// User plus system seconds that this process has used, all threads.

@@ -1,5 +1,5 @@
 #pragma once
-// Numbers as files and command lines write them. Locale-free. Thread-safe: pure functions.
+// Parses numbers from files and command lines, independent of the locale. Thread-safe: pure functions.
 
 #include <charconv>
 #include <optional>
@@ -8,9 +8,9 @@
 
 namespace pretrain {
 
-/// The number that the whole of `text` is: digits, with a '-' before them when Number has a sign; for
-/// floating point what strtod reads in the C locale, "inf" and "nan" included. Nothing for an empty text,
-/// blanks, a '+', anything after the number, or a number that Number can't hold.
+/// Parses the whole of `text` as a number: digits, with a '-' before them if Number is signed; for floating
+/// point, the syntax of strtod in the C locale, including "inf" and "nan". Empty for an empty text, blanks, a
+/// '+', characters after the number, or a number out of range.
 template <typename Number>
 [[nodiscard]] std::optional<Number> parse_number(std::string_view text) {
   Number value{};

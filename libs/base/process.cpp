@@ -37,13 +37,14 @@ bool write_all(int descriptor, std::string_view data) {
   while (!data.empty()) {
     const ssize_t n = ::write(descriptor, data.data(), data.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;  // the parent has gone
+    if (n <= 0) return false;  // the parent has exited
     data.remove_prefix(static_cast<size_t>(n));
   }
   return true;
 }
 
-/// The same pipe by a number that is none of the standard streams', in a process that began without them.
+/// Duplicates a pipe whose number is that of a standard stream, which happens when the process was started
+/// without them.
 int beside_the_standard_streams(int descriptor) {
   return descriptor > STDERR_FILENO ? descriptor : fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
@@ -109,7 +110,7 @@ std::string run_in_child(const std::function<std::string()>& work,
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (stop.stop_requested()) throw Stopped();
-  // Only a child that ended by itself has handed over the whole result.
+  // Only a child that exited normally has sent its whole result.
   if (WIFSIGNALED(status)) fail(ErrorKind::kRuntime, "child process ended by signal {}", WTERMSIG(status));
   if (result.empty() || WEXITSTATUS(status) != EXIT_SUCCESS)
     fail(ErrorKind::kRuntime, "child process ended without a result");
@@ -126,7 +127,7 @@ std::chrono::microseconds cpu_time_of(int who) {
          std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-/// The number behind `key` in a text of "key: number" lines; 0 when it is not there.
+/// The number after `key` in a text of "key: number" lines; 0 when it is absent.
 uint64_t number_behind(std::string_view text, std::string_view key) {
   const size_t at = text.find(key);
   if (at == std::string_view::npos) return 0;
@@ -137,7 +138,7 @@ uint64_t number_behind(std::string_view text, std::string_view key) {
 
 ProcessEffort process_effort() {
   ProcessEffort effort{.cpu_time = cpu_time_of(RUSAGE_SELF) + cpu_time_of(RUSAGE_CHILDREN)};
-  try {  // absent where the kernel does not count
+  try {  // absent if the kernel does not count
     const std::string io = read_file("/proc/self/io");
     effort.bytes_moved = number_behind(io, "rchar: ") + number_behind(io, "wchar: ");
   } catch (const IoError&) {

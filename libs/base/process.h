@@ -1,6 +1,6 @@
 #pragma once
-// Processes: work done in a child, which can be stopped at any instant whatever library it is in and whose
-// memory goes with it (training the vocabulary), and what this one has done so far.
+// Processes: runs work in a child process, and measures the work of this one. Vocabulary training runs in a
+// child because it can then be killed at any instant, even inside a library, and because its memory is freed.
 
 #include <chrono>
 #include <cstdint>
@@ -12,16 +12,15 @@
 namespace pretrain {
 
 /// Runs `work` in a forked child and returns what it returns.
-/// `on_output` gets each line that the child writes to standard error (libraries report progress there).
-/// The child is killed when a stop is requested.
-/// Requires: no other thread of this process holds a lock that `work` needs (call it early).
-/// Errors: Stopped; kRuntime when the child ends abnormally, or with the message of an exception that `work`
-/// threw.
+/// `on_output` gets each line that the child writes to standard error, where libraries report progress. A
+/// stop request kills the child. Requires: no other thread of this process holds a lock that `work` needs
+/// (call it early). Errors: Stopped; kRuntime when the child ends abnormally, or with the message of an
+/// exception that `work` threw.
 std::string run_in_child(const std::function<std::string()>& work,
                          const std::function<void(std::string_view line)>& on_output,
                          const std::stop_token& stop);
 
-/// Work of this process since its start, children that are still running not included.
+/// Work of this process since its start, without children that are still running.
 struct ProcessEffort {
   std::chrono::microseconds cpu_time{0};  ///< all threads, and children that have ended
   uint64_t bytes_moved = 0;               ///< read and written, to any file or pipe

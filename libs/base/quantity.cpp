@@ -36,7 +36,7 @@ std::optional<uint64_t> parse_count(std::string_view text) {
   const auto factor = count_factor({number.ptr, end});
   if (!factor) return std::nullopt;
   value *= *factor;
-  // 0.1k is 100 although 0.1 is no binary number; 1.5 is no count.
+  // Allows 0.1k, although 0.1 has no exact binary form, but not 1.5.
   const double rounded = std::round(value);
   if (value >= 1.8e19 || std::abs(value - rounded) > 1e-9 * std::max(1.0, rounded)) return std::nullopt;
   return static_cast<uint64_t>(rounded);

@@ -1,5 +1,5 @@
 #pragma once
-// Counts and durations as people write and read them, beyond units.h: with k and M, with the right plural,
+// Parses and formats counts and durations for the user, beyond units.h: with k and M, with the right plural,
 // and short enough for a narrow line.
 
 #include <chrono>
@@ -11,13 +11,13 @@
 namespace pretrain {
 
 /// "1500", "1k", "1.5M", "1e6", "64Ki": k, M, G and T are powers of 1000, Ki, Mi, Gi and Ti of 1024. Nothing
-/// for text that is no whole number of things, negative ones included.
+/// for text that is not a non-negative integer.
 std::optional<uint64_t> parse_count(std::string_view text);
 
-/// What parse_duration() reads as the same duration: "10min", "2h", "1500ms".
+/// Text that parse_duration() reads back as the same duration: "10min", "2h", "1500ms".
 std::string exact_duration(std::chrono::milliseconds duration);
 
-/// "1 layer", "1,200 layers"; `things` is the plural where it is not `thing` + "s".
+/// "1 layer", "1,200 layers"; `things` is the plural if it is not `thing` + "s".
 std::string format_counted(uint64_t count, std::string_view thing, std::string_view things = "");
 /// "4,660 tokens/s", "3.4 tokens/s".
 std::string format_rate(double tokens_per_second);

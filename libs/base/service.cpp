@@ -11,7 +11,7 @@ namespace pretrain {
 namespace {
 
 constexpr int kPingsPerInterval = 4;
-/// How far one sign of progress carries: longer than any library is silent between two.
+/// Extension for each sign of progress; longer than any library works without one.
 constexpr std::chrono::seconds kExtension{120};
 
 }  // namespace
@@ -75,7 +75,8 @@ void TimeoutExtender::run(std::chrono::milliseconds look_every) {
   do {
     const uint64_t notes_now = notes_;
     const ProcessEffort now = process_effort();
-    // Looking costs a little itself: a hundredth of the time is not work.
+    // This thread uses some processor time itself, so less than a hundredth of the time does not count as
+    // work.
     const bool worked = now.cpu_time - effort.cpu_time > look_every / 100 ||
                         now.bytes_moved - effort.bytes_moved > 65'536 || notes_now != notes;
     if (worked && active_) service_.extend_timeout(kExtension);

@@ -1,7 +1,13 @@
 #pragma once
-// What a long-running program tells the service manager that started it (systemd's notification protocol).
-// Without one every call does nothing.
+// Notifies the service manager that started the program (systemd's notification protocol). Without a service
+// manager, all calls do nothing.
 // Source: sd_notify(3), sd_watchdog_enabled(3).
+//
+//   ServiceNotifier service;
+//   service.ready();            // after the start
+//   service.alive();            // regularly, from the working thread
+//   service.status("step 10");
+//   service.stopping();
 
 #include <atomic>
 #include <chrono>
@@ -14,24 +20,24 @@
 
 namespace pretrain {
 
-/// Thread-safe. A message that can't be delivered is dropped: the manager's absence must not end the program.
+/// Thread-safe. A message that can't be delivered is dropped, because a missing service manager must not end the
+/// program.
 class ServiceNotifier {
  public:
-  /// Finds the manager through the environment (NOTIFY_SOCKET, WATCHDOG_USEC).
+  /// Finds the service manager through the environment (NOTIFY_SOCKET, WATCHDOG_USEC).
   ServiceNotifier();
 
   bool is_managed() const { return managed_; }
 
-  /// The start is over and the service does its work.
+  /// The start is complete; the service is working.
   void ready();
-  /// The way to the end has begun.
+  /// The service has started to shut down.
   void stopping();
-  /// One line for a person, shown by `systemctl status`.
+  /// One line for the user, shown by `systemctl status`.
   void status(std::string_view line);
-  /// Start and stop may take this much longer from now on.
+  /// Extends the timeout of the start or stop to this time from now.
   void extend_timeout(std::chrono::seconds time);
-  /// The program gets on with its work. Called as often as one likes: the watchdog hears of it four times in
-  /// its interval.
+  /// Reports progress. Call it as often as you like: pings are limited to four per watchdog interval.
   void alive();
 
  private:
@@ -44,9 +50,9 @@ class ServiceNotifier {
   std::atomic<int64_t> next_ping_{0};      // Clock's nanoseconds
 };
 
-/// While it is active, a start or stop that takes long is given more time, as long as the process does
-/// something: uses the processor, reads or writes, or says so with note(). One that hangs is not.
-/// Thread-safe; begins active.
+/// While active, extends the timeout of a long start or stop as long as the process makes progress: it uses the
+/// processor, reads or writes, or calls note(). A process that hangs gets no extension.
+/// Thread-safe; starts active.
 class TimeoutExtender {
  public:
   explicit TimeoutExtender(ServiceNotifier& service,
@@ -56,7 +62,7 @@ class TimeoutExtender {
   TimeoutExtender& operator=(const TimeoutExtender&) = delete;
 
   void set_active(bool active) { active_ = active; }
-  /// Work that this process can't be seen doing got on: that of a child, or of a disk that is waited for.
+  /// Reports progress outside this process: in a child, or on a disk that it waits for.
   void note() { ++notes_; }
 
  private:

@@ -20,12 +20,11 @@
 namespace pretrain {
 namespace {
 
-/// How long a line waits for a reader that is behind. Once that was too long, no line waits until the reader
-/// is back.
+/// Time that a line waits for a slow reader. After one timeout, no line waits until the reader catches up.
 constexpr int kPatienceMilliseconds = 500;
 
-/// A write that no signal may end: of a pipe without a reader, above the limit on file sizes, and of a
-/// background job to its terminal. A read of such a job from the terminal is an error instead of a halt.
+/// Signals that a write can raise (a pipe without a reader, the limit on file sizes, a background job that
+/// writes to its terminal) and one that a read can raise (a background job). All become errors of the call.
 constexpr std::array kIgnored{SIGPIPE, SIGXFSZ, SIGTTOU, SIGTTIN};
 
 bool is_open(int descriptor) {
@@ -41,14 +40,14 @@ std::string words_of(int code) {
 void protect_standard_streams() {
   for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
     if (is_open(stream)) continue;
-    // The lowest number that is free is the one of the stream. Without devices a folder keeps the place.
+    // open() returns the lowest free number, which is the stream's. Without /dev, a folder takes the number.
     if (open("/dev/null", O_RDWR) < 0) static_cast<void>(open("/", O_RDONLY | O_DIRECTORY));
   }
   for (const int number : kIgnored) std::signal(number, SIG_IGN);
 }
 
-/// The flag for not blocking belongs to the open file, which the shell and others share: a pipe or terminal
-/// is opened a second time instead.
+/// O_NONBLOCK belongs to the open file, which the shell and other programs share. So a pipe or terminal is
+/// opened a second time for this program alone.
 ErrorStream::ErrorStream() {
   struct stat status {};
   if (fstat(STDERR_FILENO, &status) != 0) return;
@@ -63,7 +62,8 @@ void ErrorStream::write(std::string_view text) {
       stalled_ = false;
       continue;
     }
-    if (errno != EAGAIN) return;  // gone, or full: there is nobody to tell
+    if (errno != EAGAIN)
+      return;  // the reader has exited or the disk is full, which can't be reported anywhere
     if (stalled_ || !wait_for_room()) {
       stalled_ = true;
       ++lost_;
@@ -76,7 +76,7 @@ uint64_t ErrorStream::take_lost() {
   return stalled_ ? 0 : std::exchange(lost_, 0);
 }
 
-/// Takes what was written off the text; false with errno when nothing was.
+/// Writes what the reader accepts and removes it from the text; false, with errno, when nothing was written.
 bool ErrorStream::send(std::string_view& text) const {
   ssize_t written = 0;
   do {
@@ -114,8 +114,7 @@ bool InputLines::next(std::string& line) {
   while ((end = pending_.find('\n', searched_)) == std::string::npos && !ended_) {
     searched_ = pending_.size();
     if (searched_ - begin_ > longest_bytes_) {
-      fail(ErrorKind::kUsage,
-           "standard input: a line is longer than {} bytes; give text with line ends, or less of it",
+      fail(ErrorKind::kUsage, "standard input has a line of more than {} bytes; use shorter lines",
            longest_bytes_);
     }
     ended_ = !fill();
@@ -126,14 +125,14 @@ bool InputLines::next(std::string& line) {
   return true;
 }
 
-/// Appends what is there to read; false at the end.
+/// Appends the available input; false at the end.
 bool InputLines::fill() {
   constexpr int kStopCheckMilliseconds = 50;
   pollfd polled{STDIN_FILENO, POLLIN, 0};
   do {
     if (stop_.stop_requested()) throw Stopped();
   } while (poll(&polled, 1, kStopCheckMilliseconds) == 0);
-  // The lines that were taken go with the next block, so that a line costs no more than its length.
+  // Consumed lines are erased once per block, so that the cost of a line is proportional to its length.
   pending_.erase(0, begin_);
   searched_ -= std::exchange(begin_, 0);
   std::array<char, 65536> block;

@@ -1,6 +1,6 @@
 #pragma once
-// Standard input, output and error, and what others do to them: they close them before the program starts,
-// stop reading, go away, or hand over a full disk. None of it ends or stalls the program.
+// Standard input, output and error, which may be closed before the program starts, have a reader that stalls
+// or exits, or lead to a full disk. None of this ends or blocks the program.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,20 +12,20 @@
 
 namespace pretrain {
 
-/// Makes what becomes of the standard streams, and a limit on file sizes, show as the result of a write and
-/// never as the end of the process. Closed streams are opened on /dev/null, so that no file of the program
-/// takes their place. Called first thing in main, before anything is opened.
+/// Turns problems of the standard streams, and a limit on file sizes, into errors of write() instead of
+/// signals that end the process. Opens closed streams on /dev/null, so that no file of the program gets their
+/// number. Requires: called first in main, before anything is opened.
 void protect_standard_streams();
 
-/// Standard error without waiting for its reader. Single-owner.
+/// Standard error that does not block on its reader. Single-owner.
 class ErrorStream {
  public:
   ErrorStream();
 
-  /// Writes `text`, or what its reader takes of it within a moment; what does not fit is lost. A reader that
-  /// has gone is no error.
+  /// Writes `text`. Text that the reader does not take within a short time is lost. A reader that has exited
+  /// is not an error.
   void write(std::string_view text);
-  /// Calls of write() since the last look whose text was lost, in whole or in part, because nobody read it.
+  /// Number of write() calls since the last call of this function whose text was lost, in whole or in part.
   uint64_t take_lost();
 
  private:
@@ -38,20 +38,20 @@ class ErrorStream {
   uint64_t lost_ = 0;
 };
 
-/// Hands what was printed to standard output to whoever reads it.
-/// Errors: OutputClosed when the reader has gone; kRuntime when it can't be written.
+/// Flushes standard output.
+/// Errors: OutputClosed when the reader has exited; kRuntime when it can't be written.
 void flush_output();
 
-/// The reader of standard output has gone; there is nobody left to write for. Not a fault, main exits 0.
+/// The reader of standard output has exited. Not an error: main exits with 0.
 class OutputClosed : public std::runtime_error {
  public:
-  OutputClosed() : std::runtime_error("the reader of standard output has gone") {}
+  OutputClosed() : std::runtime_error("the reader of standard output has exited") {}
 };
 
 /// The lines of standard input. Single-owner.
 class InputLines {
  public:
-  /// Of a line that is longer, reading ends with an error.
+  /// Maximum length of a line; a longer one is an error.
   explicit InputLines(std::stop_token stop, size_t longest_bytes);
 
   /// The next line without its newline; false at the end. Waits for no longer than the token allows.

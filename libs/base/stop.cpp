@@ -11,7 +11,7 @@
 namespace pretrain {
 namespace {
 
-/// Leaving at once is harmless: nothing that was acknowledged as saved depends on the way out.
+/// Exiting immediately is safe: no acknowledged checkpoint depends on an orderly exit.
 constexpr int kSecondSignalExitCode = 130;
 /// Wakes the watcher when the program ends by itself.
 constexpr int kWakeUp = SIGUSR2;
@@ -39,7 +39,7 @@ std::string answer_to(int signal, const StopWords& words) {
   return fmt::format("stopping: {} ({} {})", words.now, second, words.again);
 }
 
-/// A Ctrl-C leaves its mark where the cursor was.
+/// The terminal echoes Ctrl-C at the cursor, so the next log entry needs a new line.
 void log_answer(int signal, const std::string& text) {
   if (signal == SIGINT) leave_typed_line();
   log_info("{}", text);
@@ -59,7 +59,7 @@ StopSignal::~StopSignal() {
   watcher_.join();
   const sigset_t set = watched_signals(watches_hangup_);
   constexpr timespec kNow{};
-  while (sigtimedwait(&set, nullptr, &kNow) > 0) {  // came too late to change anything
+  while (sigtimedwait(&set, nullptr, &kNow) > 0) {  // discard pending signals: it is too late to act on them
   }
   pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
@@ -100,7 +100,7 @@ void StopSignal::watch() {
   }
 }
 
-/// Returns after a while without a signal once a stop was requested.
+/// Waits for a signal. Once a stop was requested, also returns after a while without one.
 int StopSignal::wait_for_signal() const {
   const sigset_t set = watched_signals(watches_hangup_);
   if (!requested_at_) {
@@ -113,7 +113,7 @@ int StopSignal::wait_for_signal() const {
 
 void StopSignal::take_stop(int signal) {
   const bool first = source_.request_stop();
-  const auto now = Clock::now();  // after all that the request set off
+  const auto now = Clock::now();  // after the callbacks of the request
   if (first) requested_at_ = now;
   if (!asks_again(signal)) {
     if (first) log_info("{}", answer_to(signal, words()));

@@ -1,10 +1,12 @@
 #pragma once
-// How the program is asked to stop or to save. SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal; unless it
-// was ignored at the start, as nohup does) and SIGXCPU (a limit on processor time) request a stop, and
-// everything that waits watches the token. The first request is answered at once in the log. A further
-// SIGTERM or SIGINT leaves without what the first one still does, unless it comes within kSameRequest of it;
-// the other two never do, since they come on their own beside or after another. SIGUSR1 asks for a checkpoint
-// now.
+// Stop and save requests by signals. SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal; ignored if it was
+// ignored at the start, as nohup does) and SIGXCPU (a limit on processor time) request a stop, and everything
+// that waits watches the token. The log answers the first request at once. A second SIGTERM or SIGINT, more
+// than kSameRequest later, exits without finishing the work; SIGHUP and SIGXCPU never do, because they can
+// follow another signal without the user's intent. SIGUSR1 requests a checkpoint.
+//
+//   StopSignal stop;                     // first in main
+//   while (!stop.requested()) work(stop.token());
 
 #include <atomic>
 #include <chrono>
@@ -18,16 +20,16 @@
 
 namespace pretrain {
 
-/// What the log says to a request.
+/// The texts of the log's answer to a request.
 struct StopWords {
-  std::string now = "the work under way ends";  ///< after "stopping: "
-  std::string again = "leaves at once";         ///< what a second request does, after "Ctrl-C again "
-  std::string left = "left at once";            ///< when that has come
+  std::string now = "finishing the current work";  ///< after "stopping: "
+  std::string again = "exits immediately";         ///< what a second request does, after "Ctrl-C again "
+  std::string left = "exited immediately";         ///< after a second request
 };
 
-/// Turns signals into a stop token. Create one first thing in main, before any other thread starts: it blocks
-/// the signals in the calling thread, which all later threads inherit, and handles them on a thread of its
-/// own. Thread-safe.
+/// Turns signals into a stop token. It blocks the signals in the calling thread, from which later threads
+/// inherit this, and handles them on its own thread. Thread-safe.
+/// Requires: created first in main, before any other thread starts.
 class StopSignal {
  public:
   StopSignal();
@@ -35,11 +37,10 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
-  /// timeout(1), for one, signals a process and then the group that it belongs to.
+  /// Signals within this time are one request: timeout(1), for example, signals a process and then its group.
   static constexpr std::chrono::milliseconds kSameRequest{500};
-  /// How long after a request the process leaves by itself when nothing has to be saved. What it waits for, a
-  /// disk or a reader, may never come; with what is done in this time and the exit it stays within two
-  /// seconds.
+  /// Time after a request until a process with nothing to save exits by itself, because it may wait forever
+  /// for a disk or a reader. Together with the exit, a stop then takes less than two seconds.
   static constexpr std::chrono::milliseconds kGrace{1500};
 
   std::stop_token token() const { return source_.get_token(); }
@@ -47,10 +48,10 @@ class StopSignal {
   /// True once after each SIGUSR1.
   bool take_save_request();
 
-  /// Asked for on the watching thread when a request comes; an empty function brings the usual words back.
+  /// Called on the watching thread at a request; an empty function restores the default words.
   void set_words(std::function<StopWords()> words);
-  /// Whether there is work that a stop must not lose, as is supposed at first. While there is none, a process
-  /// that does not end within kGrace of the request is left with exit code 0.
+  /// Sets whether there is work that a stop must not lose (default: true). Without such work, the process
+  /// exits with code 0 if it has not ended within kGrace of the request.
   void set_work_to_save(bool work);
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// The terminal that standard error or standard output may be.
+// Whether standard error or standard output is a terminal, and how wide it is.
 
 #include <cstddef>
 

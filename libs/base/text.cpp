@@ -11,8 +11,8 @@ namespace {
 
 /// The Unicode characters that change how a line around them is shown: line and paragraph separator (2028,
 /// 2029), embeddings and overrides (202A to 202E) and isolates (2066 to 2069) of the writing direction. The
-/// marks 200E, 200F and 061C stay: ordinary Arabic and Hebrew text has them, and they reach no further than
-/// their neighbours.
+/// marks 200E, 200F and 061C stay: ordinary Arabic and Hebrew text has them, and they only affect the
+/// characters next to them.
 bool changes_its_line(uint32_t code_point) {
   return (code_point >= 0x2028 && code_point <= 0x202E) || (code_point >= 0x2066 && code_point <= 0x2069);
 }

@@ -70,7 +70,7 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
     if (!take_number(rest, number)) refuse_duration(text, "");
     skip_blanks(rest);
     const std::string_view letters = take_letters(rest);
-    // Zero is the same in every unit.
+    // "0" needs no unit.
     if (letters.empty() && number == 0 && rest.empty() && std::isinf(last_unit)) return {};
     if (letters.empty()) refuse_duration(text, ", whose last number has no unit");
     const auto unit = milliseconds_of(letters);

@@ -1,5 +1,5 @@
 #pragma once
-// Sizes and durations as people write and read them.
+// Parses and formats sizes and durations for the user.
 
 #include <chrono>
 #include <cstdint>
@@ -18,7 +18,7 @@ constexpr uint64_t operator""_GiB(unsigned long long n) {
   return n << 30;
 }
 
-/// "90s", "10min", "2h", "1d12h", "500ms"; each number has a unit, but for "0".
+/// "90s", "10min", "2h", "1d12h", "500ms"; each number except "0" needs a unit.
 /// Errors: kUsage, naming the text.
 std::chrono::milliseconds parse_duration(std::string_view text);
 /// "1536", "64k", "1.5G", "512MiB" (powers of 1024).
@@ -31,8 +31,8 @@ std::string format_bytes(uint64_t bytes);
 std::string format_duration(std::chrono::nanoseconds duration);
 /// "1,234,567".
 std::string format_count(uint64_t count);
-/// Rounded to three digits, which is what an estimate knows, and to a whole number.
-/// Requires: it is not negative.
+/// Rounded to an integer of three significant digits, because an estimate is no more exact.
+/// Requires: not negative.
 uint64_t round_estimate(double estimate);
 
 }  // namespace pretrain

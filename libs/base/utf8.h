@@ -1,5 +1,5 @@
 #pragma once
-// UTF-8 one character at a time: reading, incomplete and damaged input included, and writing. Stateless,
+// Reads and writes UTF-8 one character at a time, including incomplete and damaged input. Stateless,
 // thread-safe.
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace pretrain {
 
-/// What stands at the start of a text.
+/// The character at the start of a text.
 struct Utf8Character {
   enum class State { kValid, kInvalid, kIncomplete };
 

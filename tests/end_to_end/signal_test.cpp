@@ -166,8 +166,8 @@ TEST(Signals, SaveARunWhoseLoaderHangs) {
 }
 
 TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
-  const std::map<int, std::string> answers{{SIGTERM, " (a second signal leaves without saving)"},
-                                           {SIGINT, " (Ctrl-C again leaves without saving)"},
+  const std::map<int, std::string> answers{{SIGTERM, " (a second signal exits without saving)"},
+                                           {SIGINT, " (Ctrl-C again exits without saving)"},
                                            {SIGHUP, ""},
                                            {SIGXCPU, ""}};
   for (const auto& [signal, cost] : answers) {

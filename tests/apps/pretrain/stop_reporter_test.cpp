@@ -13,11 +13,11 @@ TEST(StopReporter, SaysAtTheStartThatNothingIsLost) {
   StopSignal stop;
   StopReporter reporter(stop);
   EXPECT_EQ(reporter.words().now, "nothing was trained yet");
-  EXPECT_EQ(reporter.words().again, "leaves at once");
-  EXPECT_EQ(reporter.words().left, "left at once; there is no checkpoint yet");
+  EXPECT_EQ(reporter.words().again, "exits immediately");
+  EXPECT_EQ(reporter.words().left, "exited immediately; there is no checkpoint yet");
   reporter.set_checkpoint(1200);
   EXPECT_EQ(reporter.words().now, "the run stays at step 1,200");
-  EXPECT_EQ(reporter.words().left, "left at once; the last checkpoint is step 1,200");
+  EXPECT_EQ(reporter.words().left, "exited immediately; the last checkpoint is step 1,200");
 }
 
 TEST(StopReporter, SaysWhichStepIsFinishedAndWhatASecondRequestCosts) {
@@ -26,14 +26,14 @@ TEST(StopReporter, SaysWhichStepIsFinishedAndWhatASecondRequestCosts) {
   reporter.on_ready();
   reporter.on_step(step(81), {});
   EXPECT_EQ(reporter.words().now, "finishing step 82, then saving");
-  EXPECT_EQ(reporter.words().again, "leaves without saving");
-  EXPECT_EQ(reporter.words().left, "left without saving; there is no checkpoint yet");
+  EXPECT_EQ(reporter.words().again, "exits without saving");
+  EXPECT_EQ(reporter.words().left, "exited without saving; there is no checkpoint yet");
   reporter.on_save_started(0);
   EXPECT_EQ(reporter.words().left,
-            "left without saving; the first checkpoint, of step 0, may not be complete");
+            "exited without saving; the first checkpoint, of step 0, may not be complete");
   reporter.on_saved({.step = 80, .ok = true});
   reporter.on_saved({.step = 81, .ok = false});
-  EXPECT_EQ(reporter.words().left, "left without saving; the last checkpoint is step 80");
+  EXPECT_EQ(reporter.words().left, "exited without saving; the last checkpoint is step 80");
 }
 
 /// A branch has its parent's steps, but no checkpoint of its own yet.
@@ -65,11 +65,11 @@ TEST(StopReporter, KnowsTheLastSaveAndThatItIsOver) {
   reporter.on_ready();
   reporter.on_finishing(7);
   EXPECT_EQ(reporter.words().now, "saving step 7");
-  EXPECT_EQ(reporter.words().again, "leaves without saving");
+  EXPECT_EQ(reporter.words().again, "exits without saving");
   reporter.on_saved({.step = 7, .ok = true});
   reporter.set_saved();
   EXPECT_EQ(reporter.words().now, "everything is saved");
-  EXPECT_EQ(reporter.words().left, "left at once; the last checkpoint is step 7");
+  EXPECT_EQ(reporter.words().left, "exited immediately; the last checkpoint is step 7");
 }
 
 }  // namespace
