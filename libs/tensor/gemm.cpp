@@ -4,6 +4,7 @@
 
 #include "libs/base/check.h"
 #include "libs/tensor/activation.h"
+#include "libs/tensor/swiglu.h"
 
 namespace pretrain {
 namespace {
@@ -40,7 +41,9 @@ struct Destination {
   }
 
   /// What finish() will read of a part.
-  ConstOperand read_by_finish(const Part& part) const { return epilogue.gelu_input.at(offset(part)); }
+  ConstOperand read_by_finish(const Part& part) const {
+    return (epilogue.swiglu.gate ? epilogue.swiglu.gate : epilogue.gelu_input).at(offset(part));
+  }
 
   /// To be called once all terms of a part have been summed.
   void finish(const Part& part) const {
@@ -52,6 +55,18 @@ struct Destination {
                           epilogue.gelu.at(o));
     } else if (epilogue.gelu) {
       gelu_forward_block(part.rows, part.columns, N, epilogue.kept.at(o), epilogue.gelu.at(o));
+    }
+    if (epilogue.swiglu.gate) finish_swiglu(part);
+  }
+
+  void finish_swiglu(const Part& part) const {
+    const int64_t o = offset(part);
+    const SwigluEpilogue& s = epilogue.swiglu;
+    if (s.up) {
+      swiglu_backward_block(part.rows, part.columns, N, s.gate.at(o), s.up.at(o), c + o,
+                            {.dgate = s.dgate + o, .dup = c + o}, s.gated.at(o));
+    } else {
+      swiglu_forward_block(part.rows, part.columns, N, s.gate.at(o), epilogue.kept.at(o), s.gated.at(o));
     }
   }
 };
@@ -174,7 +189,10 @@ void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatri
       !epilogue.kept || epilogue.kept.precision() == Precision::kBf16 || epilogue.kept.floats() == c,
       "what is kept in float32 is the product itself");
   PRETRAIN_CHECK(!epilogue.gelu || epilogue.gelu_input || epilogue.kept, "gelu needs an input");
-  PRETRAIN_CHECK(!epilogue.gelu_input || !epilogue.kept, "a gradient is not kept");
+  PRETRAIN_CHECK((!epilogue.gelu_input && !epilogue.swiglu.up) || !epilogue.kept, "a gradient is not kept");
+  PRETRAIN_CHECK(!epilogue.swiglu.gate || (epilogue.swiglu.up ? epilogue.swiglu.dgate != nullptr
+                                                              : epilogue.kept && epilogue.swiglu.gated),
+                 "swiglu needs what its gate lets through, and room for the result");
   PRETRAIN_CHECK(a.elements.precision() == Precision::kFloat32 || b.precision() == Precision::kBf16,
                  "bf16 is not multiplied with float32");
   PRETRAIN_CHECK(M > 0 && b.K() > 0 && b.N() > 0, "a product of [{}, {}] and [{}, {}]", M, b.K(), b.K(),

@@ -62,14 +62,25 @@ class PackedMatrix {
   Buffer<float> data_;
 };
 
+/// SwiGLU within an Epilogue. Empty gate: none. Forward, C is what the gate lets through: `gated` becomes
+/// silu(gate) * kept. With `up`, C is the gradient of silu(gate) * up: it becomes that of up, `dgate` that of
+/// the gate, and `gated`, if given, the hidden values once more. All are [M, N].
+struct SwigluEpilogue {
+  ConstOperand gate = {};
+  ConstOperand up = {};
+  float* dgate = nullptr;
+  Operand gated = {};
+};
+
 /// What happens to C = A B while its elements are in cache, in this order. Null or empty: nothing.
-/// Requires: not both kept and gelu_input.
+/// Requires: not both kept and gelu_input, nor kept and swiglu.up.
 struct Epilogue {
   const float* bias = nullptr;   ///< [N], added to each row
   const float* added = nullptr;  ///< [M, N], added; may be C itself
   Operand kept = {};             ///< [M, N], becomes C, rounded; if it is float32, it is C itself
   ConstOperand gelu_input = {};  ///< [M, N]: C is multiplied by the derivative of gelu there
   Operand gelu = {};             ///< [M, N], becomes gelu(gelu_input), without that gelu(kept)
+  SwigluEpilogue swiglu = {};
 };
 
 /// C[M, N] = A[M, K] B[K, N] and the epilogue, A rounded to the precision of B.

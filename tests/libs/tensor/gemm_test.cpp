@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/tensor/activation.h"
+#include "libs/tensor/swiglu.h"
 #include "tests/libs/tensor/kernel_testing.h"
 #include "tests/support/matchers.h"
 
@@ -221,6 +222,58 @@ TEST(Product, KeepsARoundedCopyAndItsActivation) {
   });
 }
 
+/// In the order of the arithmetic of a plain product and a separate pass: the bits are those.
+TEST(Product, FinishesSwigluAsASeparatePassWould) {
+  test::for_each_target([] {
+    Compute compute(2);
+    for (const auto& [M, N] : {std::pair<int64_t, int64_t>{1, 1}, {7, 33}, {70, 64}, {270, 131}}) {
+      const int64_t K = 1050;  // more than one piece of the sums
+      const std::vector<float> a = normal_values(area(M, K), 1, 0.05), gate = normal_values(area(M, N), 3),
+                               up = normal_values(area(M, N), 4);
+      PackedMatrix packed(Precision::kFloat32, K, N);
+      packed.pack(compute, normal_values(area(K, N), 2).data(), N);
+      const auto with = [&](Epilogue epilogue, float* c) {
+        product(compute, M, {a.data(), K}, packed, c, epilogue);
+      };
+      Guarded plain(area(M, N)), c(area(M, N), 1), gated(area(M, N), 3), dgate(area(M, N), 2),
+          again(area(M, N), 1);
+      std::vector<float> hidden(area(M, N)), expected_dgate(hidden), expected_dup(hidden);
+      with({}, plain.data());
+      with({.kept = c.data(), .swiglu = {.gate = gate.data(), .gated = gated.data()}}, c.data());
+      swiglu_forward_block(1, M * N, 0, gate.data(), plain.data(), hidden.data());
+      EXPECT_TRUE(all_close(gated.copy(), as_double(hidden), 2 * test::kEpsilon));
+      EXPECT_TRUE(test::same_bits(c.copy(), plain.copy()));
+      with({.swiglu = {.gate = gate.data(), .up = up.data(), .dgate = dgate.data(), .gated = again.data()}},
+           c.data());
+      swiglu_backward_block(1, M * N, 0, gate.data(), up.data(), plain.data(),
+                            {expected_dgate.data(), expected_dup.data()}, hidden.data());
+      EXPECT_TRUE(all_close(c.copy(), as_double(expected_dup), 2 * test::kEpsilon));
+      EXPECT_TRUE(all_close(dgate.copy(), as_double(expected_dgate), 2 * test::kEpsilon));
+      EXPECT_TRUE(all_close(again.copy(), as_double(hidden), 2 * test::kEpsilon));
+      EXPECT_TRUE(c.intact() && gated.intact() && dgate.intact() && again.intact());
+    }
+  });
+}
+
+TEST(Product, FinishesSwigluOfWhatItKeepsInBf16) {
+  test::for_each_target([] {
+    Compute compute(2);
+    const int64_t M = 70, N = 67, K = 600;
+    const std::vector<float> a = normal_values(area(M, K), 1, 0.05);
+    const std::vector<Bf16> gate = test::rounded(normal_values(area(M, N), 3));
+    PackedMatrix packed(Precision::kBf16, K, N);
+    packed.pack(compute, normal_values(area(K, N), 2).data(), N);
+    test::GuardedBf16 kept(area(M, N), 1), gated(area(M, N), 3), expected(area(M, N));
+    std::vector<float> c(area(M, N));
+    product(compute, M, {a.data(), K}, packed, c.data(),
+            {.kept = kept.data(), .swiglu = {.gate = gate.data(), .gated = gated.data()}});
+    swiglu_forward_block(M, N, N, gate.data(), kept.data(), expected.data());
+    const std::vector<float> values = test::widened(gated.copy());
+    EXPECT_TRUE(all_close(values, as_double(test::widened(expected.copy())), 1.0 / 256));
+    EXPECT_TRUE(kept.intact() && gated.intact());
+  });
+}
+
 TEST(Product, RefusesWhatItCannotDo) {
   Compute compute(1);
   PackedMatrix packed(Precision::kFloat32, 2, 2);
@@ -235,6 +288,7 @@ TEST(Product, RefusesWhatItCannotDo) {
   EXPECT_DEATH(with(ones.data(), {.kept = other.data()}), "the product itself");
   EXPECT_DEATH(with(ones.data(), {.gelu = other.data()}), "gelu needs an input");
   EXPECT_DEATH(with(ones.data(), {.kept = rounded.data(), .gelu_input = ones.data()}), "is not kept");
+  EXPECT_DEATH(with(ones.data(), {.swiglu = {.gate = ones.data(), .gated = other.data()}}), "lets through");
   EXPECT_DEATH(pack_rows(Precision::kFloat32, 2, 2, {rounded.data(), 2}, other.data()),
                "not packed as float32");
 }
