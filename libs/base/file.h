@@ -1,7 +1,7 @@
 #pragma once
 // All file operations of the program: the only place with POSIX file calls. Data that must survive a crash is
-// written through FileSystem, whose operations a test can make fail one by one. Data that is only read (corpus,
-// checkpoints at start) uses ReadableFile and the free functions.
+// written through FileSystem, whose operations a test can make fail one by one. Data that is only read
+// (corpus, checkpoints at start) uses ReadableFile and the free functions.
 //
 // Errors: IoError with the operation, the path, the system's error text and errno.
 

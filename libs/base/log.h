@@ -3,8 +3,8 @@
 // Thread-safe. Control characters in messages are escaped, because quoted text must not control the terminal.
 //
 // A line begins with the time and its level, and with the date unless on a terminal. In a message of several
-// lines, each line begins like the first. In the journal, which records time and priority itself, a line begins
-// only with its priority (sd-daemon(3)).
+// lines, each line begins like the first. In the journal, which records time and priority itself, a line
+// begins only with its priority (sd-daemon(3)).
 
 #include <chrono>
 #include <string>

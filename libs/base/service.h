@@ -20,8 +20,8 @@
 
 namespace pretrain {
 
-/// Thread-safe. A message that can't be delivered is dropped, because a missing service manager must not end the
-/// program.
+/// Thread-safe. A message that can't be delivered is dropped, because a missing service manager must not end
+/// the program.
 class ServiceNotifier {
  public:
   /// Finds the service manager through the environment (NOTIFY_SOCKET, WATCHDOG_USEC).
@@ -50,9 +50,9 @@ class ServiceNotifier {
   std::atomic<int64_t> next_ping_{0};      // Clock's nanoseconds
 };
 
-/// While active, extends the timeout of a long start or stop as long as the process makes progress: it uses the
-/// processor, reads or writes, or calls note(). A process that hangs gets no extension.
-/// Thread-safe; starts active.
+/// While active, extends the timeout of a long start or stop as long as the process makes progress: it uses
+/// the processor, reads or writes, or calls note(). A process that hangs gets no extension. Thread-safe;
+/// starts active.
 class TimeoutExtender {
  public:
   explicit TimeoutExtender(ServiceNotifier& service,
