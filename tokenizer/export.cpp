@@ -29,8 +29,8 @@ std::unordered_map<std::string_view, uint32_t> learned_pieces(const ModelProto& 
   return ids;
 }
 
-/// SentencePiece merges any two neighbours whose concatenation is a piece, the one of the highest score
-/// first. So each way to put a piece together from two others is a merge, in the order of the pieces' scores.
+/// SentencePiece merges any two adjacent pieces whose concatenation is a piece, highest score first. So each
+/// way to form a piece from two others is a merge, in the order of the pieces' scores.
 std::vector<Merge> reconstruct_merges(const ModelProto& model) {
   const auto ids = learned_pieces(model);
   std::vector<Merge> merges;
@@ -48,7 +48,7 @@ std::vector<Merge> reconstruct_merges(const ModelProto& model) {
   return merges;
 }
 
-/// Byte pair encoding; a `char` model is one without merges.
+/// Byte pair encoding. A `char` model is one without merges.
 Json bpe_model(const ModelProto& model) {
   Json vocabulary = Json::object();
   for (uint32_t id = 0; id < model.pieces.size(); ++id) vocabulary[model.pieces[id].text] = id;
@@ -71,8 +71,8 @@ Json bpe_model(const ModelProto& model) {
 }
 
 Json unigram_model(const ModelProto& model) {
-  // Here every piece can match in the text, "<0x41>" too: a score that no segmentation of known characters
-  // wants.
+  // `tokenizers` matches every piece in the text, also "<0x41>". This score is so low that no segmentation of
+  // known characters uses it.
   constexpr float kNeverChosen = -1048576;
   Json vocabulary = Json::array();
   uint32_t unk = 0;
@@ -111,8 +111,8 @@ bool pieces_span_blanks(const ModelProto& model) {
   });
 }
 
-/// Characters (ASCII) in the names of pieces that never come from text, such as "<0x41>", which no learned
-/// piece holds.
+/// ASCII characters in the names of pieces that never come from text, such as "<0x41>", and in no learned
+/// piece.
 std::string unlearned_name_characters(const ModelProto& model) {
   std::string learned, found;
   for (const ModelPiece& piece : model.pieces) {
@@ -128,8 +128,8 @@ std::string unlearned_name_characters(const ModelProto& model) {
   return found;
 }
 
-/// The Unigram of `tokenizers` takes the name of any piece for the piece, and prefers that to a character
-/// that it does not know. Text is therefore cut around such characters of names; no piece reaches over them.
+/// The Unigram model of `tokenizers` matches the name of any piece, and prefers it to unknown characters. So
+/// the text is split around the characters of such names, and no match can span them.
 Json cut_around(const std::string& characters) {
   std::string any = "[";
   for (const char c : characters) any += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
@@ -137,7 +137,7 @@ Json cut_around(const std::string& characters) {
       {"type", "Split"}, {"pattern", {{"Regex", any + "]"}}}, {"behavior", "Isolated"}, {"invert", false}};
 }
 
-/// One word at a time: the same ids, and the library's cache of words takes hold.
+/// Splits the text into words: the ids are the same, and the library can cache words.
 Json cut_at_blanks() {
   return {{"type", "Split"},
           {"pattern", {{"String", kBlankMark}}},
@@ -176,8 +176,8 @@ std::string hugging_face_tokenizer_json(const Tokenizer& tokenizer) {
 
 std::string hugging_face_tokenizer_config(const Tokenizer& tokenizer, uint32_t context) {
   // Without model_input_names, transformers 4 also makes token_type_ids, and GPT-2 adds the embedding of
-  // token 0 to every position. split_special_tokens: the name of a special piece in a text is text, as it is
-  // here.
+  // token 0 to every position. split_special_tokens: the name of a special piece in the text is plain text,
+  // as in Tokenizer.
   const Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
                      {"model_max_length", context},
                      {"model_input_names", {"input_ids", "attention_mask"}},

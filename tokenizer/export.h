@@ -1,9 +1,9 @@
 #pragma once
-// The same tokenizer in the format of Hugging Face `tokenizers`, so that a checkpoint folder opens as it is.
-// Ids and decoded text are those of Tokenizer, except that U+2581 in the text counts as a blank there. The
-// name of a special piece ("<|endoftext|>") in the text is text as long as tokenizer_config.json is there and
-// is believed (transformers does); the library `tokenizers` alone reads tokenizer.json only and makes it the
-// piece. Stateless, thread-safe.
+// Exports the tokenizer in the format of Hugging Face `tokenizers`, so that other programs can open a
+// checkpoint folder. Ids and decoded text equal those of Tokenizer, except that U+2581 in the text counts as
+// a blank. The name of a special piece ("<|endoftext|>") in the text is plain text for programs that read
+// tokenizer_config.json, such as transformers; the library `tokenizers` only reads tokenizer.json and encodes
+// it as the piece. Stateless, thread-safe.
 
 #include <cstdint>
 #include <string>

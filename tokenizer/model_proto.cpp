@@ -48,7 +48,7 @@ constexpr uint64_t kCharModel = 4;
 
 [[noreturn]] void fail_damaged(std::string_view what) {
   fail(ErrorKind::kData,
-       "tokenizer model is damaged or not a SentencePiece model ({}); copy it anew or train one", what);
+       "tokenizer model is damaged or not a SentencePiece model ({}); copy it again or train one", what);
 }
 
 /// One field of a message. Exactly one of `number` and `bytes` is set, by wire type.
@@ -72,7 +72,7 @@ struct Field {
   }
 };
 
-/// Walks the fields of one message.
+/// Iterates over the fields of one message.
 class FieldReader {
  public:
   explicit FieldReader(std::string_view message) : rest_(message) {}
@@ -179,7 +179,7 @@ void parse_normalizer_spec(std::string_view message, ModelProto& model) {
   }
 }
 
-/// A denormalizer rewrites decoded text; its only harmless form has no rules.
+/// A denormalizer rewrites decoded text, so it must not have rules.
 void parse_denormalizer_spec(std::string_view message, ModelProto& model) {
   FieldReader reader(message);
   for (Field field; reader.next(field);) {
@@ -207,7 +207,7 @@ void check_pieces(const ModelProto& model) {
   bool blank = false;
   for (const ModelPiece& piece : model.pieces) {
     check_text(piece.text);
-    if (!seen.insert(piece.text).second) fail_damaged("a piece stands twice");
+    if (!seen.insert(piece.text).second) fail_damaged("a piece is listed twice");
     if (!std::isfinite(piece.score)) fail_damaged("a score is not finite");
     if (piece.kind == Kind::kUserDefined || piece.kind == Kind::kUnused) {
       fail(ErrorKind::kData,

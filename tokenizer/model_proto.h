@@ -1,7 +1,7 @@
 #pragma once
-// A SentencePiece model as plain values, read from and written to the bytes of its ModelProto. The reader is
-// strict, because the library trusts what it loads: what passes here and is written anew is safe to hand to
-// it. Stateless, thread-safe.
+// Reads a SentencePiece model from its ModelProto into plain values, and writes it again. The reader is
+// strict, because the library does not check what it loads: a model that was read here and written again is
+// safe for it. Stateless, thread-safe.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ std::string_view tokenizer_type_name(TokenizerType type);
 /// SentencePiece's mark for a blank, U+2581.
 inline constexpr std::string_view kBlankMark = "\xE2\x96\x81";
 
-/// A vocabulary of four million pieces has less.
+/// A vocabulary of four million pieces is smaller.
 inline constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;
 
 struct ModelPiece {
@@ -53,14 +53,14 @@ struct ModelProto {
 /// Value of a byte piece ("<0x0A>" is 10), or -1 for any other text.
 int byte_of_piece(std::string_view text);
 
-/// Reads a serialized model and checks that text survives it: identity normalisation, a piece for the blank
-/// mark, all 256 byte pieces, one unknown and an end-of-text piece, pieces that are valid UTF-8, finite
+/// Reads a serialized model and checks that it preserves text: identity normalisation, a piece for the blank
+/// mark, all 256 byte pieces, one unknown and one end-of-text piece, pieces that are valid UTF-8, finite
 /// scores.
-/// Errors: kData, one line with what is wrong and how to train a model that fits.
+/// Errors: kData, one line with the problem and how to train a suitable model.
 /// Source: sentencepiece_model.proto and the protocol buffer wire format.
 ModelProto parse_model_proto(std::string_view serialized);
 
-/// Writes a model that parse_model_proto accepts. Equal models give equal bytes.
+/// Writes a model that parse_model_proto() accepts. Equal models give equal bytes.
 std::string serialize_model_proto(const ModelProto& model);
 
 }  // namespace pretrain

@@ -1,5 +1,9 @@
 #pragma once
-// Decoding while the ids still come: text leaves as soon as its characters are whole. Single-owner.
+// Decodes ids one by one and returns text as soon as its characters are complete. Single-owner.
+//
+//   StreamDecoder decoder(tokenizer);
+//   for (const uint32_t id : ids) show(decoder.push(id));
+//   show(decoder.flush());
 
 #include <cstdint>
 #include <string>
@@ -13,12 +17,12 @@ class StreamDecoder {
   /// Requires: the tokenizer outlives this and is not moved.
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
-  /// Takes one id and returns what can be shown now: whole characters only. Byte pieces of a character that
-  /// is not complete are held back; a byte that can't be part of a character becomes U+FFFD.
+  /// Adds one id and returns the text that is now complete. Keeps the byte pieces of an incomplete character;
+  /// a byte that can't be part of a character becomes U+FFFD.
   /// Requires: id < tokenizer.vocabulary_size().
   std::string push(uint32_t id);
 
-  /// Returns what is held back, each byte as U+FFFD, and starts afresh.
+  /// Returns U+FFFD for each byte of an incomplete character, and resets the decoder.
   std::string flush();
 
  private:

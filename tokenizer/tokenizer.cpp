@@ -24,7 +24,7 @@ constexpr size_t kWantedSegmentBytes = 64;
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-/// The first place that SentencePiece must not see: a NUL, or a blank mark that it would take for a blank.
+/// The first character that SentencePiece must not see: NUL, or a blank mark, which it would read as a blank.
 size_t find_escaped(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\0') return i;
@@ -43,8 +43,7 @@ size_t character_boundary(std::string_view text, size_t limit) {
   return limit;
 }
 
-/// Length of the next segment: up to a blank near the wanted length, else up to a later one, else to the
-/// limit.
+/// Length of the next segment: up to a blank near the wanted length, or up to a later blank, or the limit.
 size_t segment_bytes(std::string_view text, bool cuts_at_blanks) {
   if (text.size() <= (cuts_at_blanks ? kWantedSegmentBytes : kMaxSegmentBytes)) return text.size();
   if (cuts_at_blanks) {
@@ -57,7 +56,7 @@ size_t segment_bytes(std::string_view text, bool cuts_at_blanks) {
   return character_boundary(text, kMaxSegmentBytes);
 }
 
-/// The bytes that a piece stands for in decoded text.
+/// The bytes of a piece in decoded text.
 std::string surface_of(const ModelPiece& piece) {
   if (piece.kind == Kind::kControl) return {};
   if (piece.kind == Kind::kUnknown) return std::string(kReplacement);
@@ -106,7 +105,8 @@ Tokenizer::State::State(std::string bytes)
 }
 
 void Tokenizer::State::load() {
-  // SentencePiece 0.1.97 trusts what it loads, so it gets what passed our reader, written anew.
+  // SentencePiece 0.1.97 does not check what it loads, so it only gets models written from our checked
+  // values.
   std::string problem;
   try {
     const auto status = processor.LoadFromSerializedProto(serialize_model_proto(model));
@@ -115,7 +115,7 @@ void Tokenizer::State::load() {
     problem = error.what();
   }
   if (!problem.empty())
-    fail(ErrorKind::kData, "tokenizer model cannot be used ({}); copy it anew or train one", problem);
+    fail(ErrorKind::kData, "tokenizer model cannot be used ({}); copy it again or train one", problem);
 }
 
 void Tokenizer::State::encode_bytes(std::string_view text, std::vector<uint32_t>& ids) const {

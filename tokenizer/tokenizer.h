@@ -1,7 +1,12 @@
 #pragma once
-// Text to token ids and back, with a SentencePiece model. Text survives: decode(encode(x)) == x for every
-// valid UTF-8 string x, because models that normalise, or that lack byte fallback, are refused. A Tokenizer
-// never changes after it was made; all of its const functions are thread-safe.
+// Converts text to token ids and back, with a SentencePiece model. decode(encode(x)) == x for every valid
+// UTF-8 string x, because models that normalise text or lack byte fallback are refused. A Tokenizer is
+// immutable; its const functions are thread-safe.
+//
+//   const Tokenizer tokenizer = Tokenizer::from_file("tokenizer.model");
+//   std::vector<uint32_t> ids;
+//   tokenizer.encode("some text", ids);
+//   tokenizer.decode(ids);  // "some text"
 
 #include <cstdint>
 #include <memory>
@@ -20,26 +25,26 @@ class Tokenizer {
   /// Reads a serialized SentencePiece model.
   /// Errors: kData, one line, for a damaged model and for one that changes text (see parse_model_proto).
   static Tokenizer from_serialized(std::string model);
-  /// Errors: as above with the file's name, and IoError.
+  /// Errors: as from_serialized(), with the file's name, and IoError.
   static Tokenizer from_file(const Path& path);
 
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Appends the ids of `text`; never the unknown or a control piece. The names of control pieces are plain
-  /// text here. U+2581, SentencePiece's mark for a blank, and NUL become byte pieces, so they survive too.
-  /// The cost is linear: long text is cut at fixed places, before blanks where no piece spans one, else after
-  /// at most 16 KiB (so a longer stretch without blanks may differ there from what an uncut encoding gives).
-  /// Requires: text is valid UTF-8 (elsewhere each bad byte becomes U+FFFD).
+  /// Appends the ids of `text`, never those of the unknown or a control piece. Names of control pieces in the
+  /// text are plain text. U+2581, SentencePiece's mark for a blank, and NUL become byte pieces, so that they
+  /// are preserved too. Long text is encoded in segments, so that the cost is linear: it is cut before blanks
+  /// that no piece spans, or after at most 16 KiB (where the ids may differ from those of an uncut encoding).
+  /// Requires: text is valid UTF-8 (each bad byte becomes U+FFFD).
   void encode(std::string_view text, std::vector<uint32_t>& ids) const;
 
-  /// The text of ids. Control pieces give nothing; a byte that is part of no character gives U+FFFD, and so
-  /// does the unknown piece. The result is valid UTF-8.
+  /// The text of ids, which is valid UTF-8. Control pieces have no text; the unknown piece, and a byte that
+  /// is not part of a character, become U+FFFD.
   /// Requires: each id < vocabulary_size().
   std::string decode(std::span<const uint32_t> ids) const;
 
-  /// The bytes that one id stands for: a blank for the blank mark, one raw byte for a byte piece.
+  /// The bytes of one id, with a blank for the blank mark; one raw byte for a byte piece.
   /// Requires: id < vocabulary_size().
   std::string_view bytes_of(uint32_t id) const;
 
@@ -49,7 +54,7 @@ class Tokenizer {
   TokenizerType type() const;
   /// The model's own bytes, as given.
   const std::string& serialized() const;
-  /// 32 hexadecimal digits that pin the model.
+  /// 32 hexadecimal digits that identify the model.
   std::string hash() const;
   /// The piece as the model names it, with U+2581 for blanks.
   /// Requires: id < vocabulary_size().

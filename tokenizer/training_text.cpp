@@ -9,14 +9,14 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kAlwaysKept = 256;
-// SentencePiece's default share. The rest are thousands of characters that real text holds once or twice.
+// SentencePiece's default. The rest are thousands of characters that real text has once or twice.
 constexpr double kCoverage = 0.9995;
 constexpr size_t kWantedLineBytes = 4000;
 constexpr size_t kMaxLineBytes = 4096;
 constexpr std::string_view kLastLine = " a";
 constexpr uint32_t kCodePoints = 0x110000;
 
-/// Characters that may stand in a piece. SentencePiece's trainer keeps U+2581 and U+2585 for itself.
+/// Whether a piece may hold this character. SentencePiece's trainer reserves U+2581 and U+2585.
 bool may_be_learned(uint32_t code_point) {
   const bool control = code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0);
   return !control && code_point != 0x2581 && code_point != 0x2585;

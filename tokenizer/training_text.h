@@ -1,6 +1,6 @@
 #pragma once
-// What a vocabulary is trained on: which characters get a piece of their own, and the sample cut into lines
-// that the trainer takes whole. Thread-compatible.
+// The training text of a vocabulary: the characters that get their own piece, and the sample, cut into lines
+// that the trainer does not drop for their length. Thread-compatible.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,14 +14,14 @@ namespace pretrain {
 /// The characters that a vocabulary holds; all others are encoded as bytes.
 class Alphabet {
  public:
-  /// Chooses the most frequent characters of the documents, at most `limit`: the first 256 in any case (a
-  /// small alphabet is kept whole), more until they cover 99.95 % of the text. The blank is always one of
-  /// them. Control characters never are.
+  /// Chooses the most frequent characters of the documents, at most `limit`: always the first 256, so that a
+  /// small alphabet is complete, then more until they cover 99.95 % of the text. The blank is always
+  /// included, control characters never.
   Alphabet(const std::vector<std::string>& documents, size_t limit);
 
   bool contains(uint32_t code_point) const { return characters_.contains(code_point); }
   size_t size() const { return characters_.size(); }
-  /// Whether the documents hold anything that a vocabulary can be trained on.
+  /// Whether the documents have any text to train on.
   bool has_text() const { return has_text_; }
 
  private:
@@ -29,8 +29,8 @@ class Alphabet {
   bool has_text_ = false;
 };
 
-/// Walks documents line by line. A line ends at control characters, at what is not in the alphabet, and
-/// before a blank near 4 KiB, so that no text is dropped for its length. Empty lines are passed over.
+/// Iterates over documents line by line. A line ends at a control character, at a character outside of the
+/// alphabet, and before a blank near 4 KiB, so that no text is dropped for its length. Skips empty lines.
 /// Requires: documents and alphabet outlive this.
 class TrainingLines {
  public:

@@ -18,9 +18,9 @@ namespace {
 
 constexpr uint32_t kReservedPieces = 2 + 256;
 constexpr uint32_t kMinPieces = 300;
-// The unigram trainer adds up one partial sum per thread, so its result depends on their number: a fixed one.
+// A fixed number, because the unigram trainer adds one partial sum per thread, so its result depends on it.
 constexpr int kTrainerThreads = 16;
-// How often progress is told: each twentieth of the vocabulary.
+// Progress is reported for each twentieth of the vocabulary.
 constexpr uint32_t kProgressSteps = 20;
 
 class LineIterator : public sentencepiece::SentenceIterator {
@@ -37,7 +37,7 @@ class LineIterator : public sentencepiece::SentenceIterator {
   TrainingLines lines_;
 };
 
-/// Turns the trainer's own lines into a few short ones.
+/// Turns the trainer's many log lines into a few short ones.
 class Progress {
  public:
   Progress(uint32_t pieces, size_t alphabet) : pieces_(pieces), before_merges_(kReservedPieces + alphabet) {}
@@ -82,7 +82,7 @@ std::unordered_map<std::string, std::string> trainer_arguments(const VocabularyO
       {"remove_extra_whitespaces", "false"},
       {"byte_fallback", "true"},
       {"split_digits", "true"},
-      {"character_coverage", "1.0"},  // the lines hold nothing but the alphabet
+      {"character_coverage", "1.0"},  // the lines only have characters of the alphabet
       {"max_sentence_length", "65536"},
       {"num_threads", std::to_string(kTrainerThreads)},
       {"unk_id", "0"},
@@ -94,8 +94,8 @@ std::unordered_map<std::string, std::string> trainer_arguments(const VocabularyO
   };
 }
 
-/// Rounds scores to multiples of 1/256, so that sums along a text of 16 KiB are exact in float and in double
-/// and every program that adds them up finds the same best segmentation.
+/// Rounds scores to multiples of 1/256. Then sums over a text of 16 KiB are exact in float and in double, and
+/// every program finds the same best segmentation.
 void round_scores(ModelProto& model) {
   constexpr float kSteps = 256;
   for (ModelPiece& piece : model.pieces) piece.score = std::round(piece.score * kSteps) / kSteps;
@@ -108,7 +108,7 @@ std::string run_trainer(const std::vector<std::string>& documents, const Alphabe
   const auto status =
       sentencepiece::SentencePieceTrainer::Train(trainer_arguments(options), &lines, &trained);
   if (!status.ok()) fail(ErrorKind::kRuntime, "cannot train the vocabulary: {}", status.error_message());
-  // Written anew, the model holds what decides the encoding and nothing of how the training was run.
+  // Rewriting the model keeps what determines the encoding and drops the settings of the training.
   ModelProto model = parse_model_proto(trained);
   if (options.type == TokenizerType::kUnigram) round_scores(model);
   return serialize_model_proto(model);
@@ -125,12 +125,12 @@ std::string train_vocabulary(const std::vector<std::string>& documents, const Vo
                              const std::function<void(std::string)>& on_progress,
                              const std::stop_token& stop) {
   if (options.pieces < kMinPieces) {
-    fail(ErrorKind::kUsage, "a vocabulary of {} pieces is too small: {} are reserved; ask for at least {}",
+    fail(ErrorKind::kUsage, "a vocabulary of {} pieces is too small: {} are reserved; use at least {}",
          options.pieces, kReservedPieces, kMinPieces);
   }
   const Alphabet alphabet(documents, alphabet_limit(options));
   if (!alphabet.has_text())
-    fail(ErrorKind::kData, "the sample for the vocabulary holds no text; check the corpus");
+    fail(ErrorKind::kData, "the sample for the vocabulary has no text; check the corpus");
   if (on_progress) on_progress("vocabulary: counting words");
   Progress progress(options.pieces, alphabet.size());
   return run_in_child([&] { return run_trainer(documents, alphabet, options); },

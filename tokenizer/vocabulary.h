@@ -1,6 +1,6 @@
 #pragma once
-// Training a SentencePiece vocabulary from a sample of the corpus. Thread-safe, but see run_in_child: call it
-// before the threads of the program start.
+// Trains a SentencePiece vocabulary from a sample of the corpus. Thread-safe, but call it before the
+// program's threads start (see run_in_child).
 
 #include <cstdint>
 #include <functional>
@@ -14,14 +14,14 @@ namespace pretrain {
 
 struct VocabularyOptions {
   TokenizerType type = TokenizerType::kBpe;
-  /// Upper limit; a small sample gives fewer. Ids: 0 `<|unk|>`, 1 `<|endoftext|>`, 256 bytes, then the
-  /// learned ones.
+  /// Maximum number of pieces; a small sample gives fewer. Ids: 0 `<|unk|>`, 1 `<|endoftext|>`, 256 bytes,
+  /// then the learned pieces.
   uint32_t pieces = 16000;
 };
 
-/// Trains a vocabulary and returns the serialized model, in a child process that a stop ends at once and that
-/// takes its memory along. `on_progress` gets a short line for a person now and then.
-/// Requires: documents are valid UTF-8 (bad bytes are passed over).
+/// Trains a vocabulary and returns the serialized model. Runs in a child process, so that a stop is immediate
+/// and the memory is released. `on_progress` gets a short line for the user from time to time.
+/// Requires: documents are valid UTF-8 (bad bytes are skipped).
 /// Errors: kData when the documents hold no text; kUsage for fewer than 300 pieces; kRuntime when the trainer
 /// fails; Stopped.
 /// Repeatability: equal documents (in order) and options give equal bytes, on any number of cores.

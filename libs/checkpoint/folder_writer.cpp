@@ -11,7 +11,7 @@
 namespace pretrain {
 namespace {
 
-/// A file whose bytes are with the kernel but not yet known to be on the device.
+/// A file that was written but not yet verified to be on the device.
 struct WrittenFile {
   std::unique_ptr<WritableFile> file;
   ManifestFile expected;
@@ -55,7 +55,7 @@ void check_names(const CheckpointContent& content) {
   }
 }
 
-/// The tensors first: nothing else waits for memory to be free again.
+/// Writes tensors first, because training waits until their memory has been read.
 std::vector<WrittenFile> write_all(FileSystem& files, const Path& folder, const CheckpointContent& content,
                                    const std::function<void()>& on_sources_read) {
   std::vector<WrittenFile> written;
@@ -78,7 +78,7 @@ void sync_and_close(WrittenFile& written) {
 void verify_written(const Path& folder, const ManifestFile& expected) {
   if (hash_file(folder / expected.name, Links::kRefuse) != expected) {
     fail(ErrorKind::kRuntime,
-         "{} reads back differently from what was written; check the disk and the memory",
+         "{} reads back different bytes than were written; check the disk and the memory",
          (folder / expected.name).native());
   }
 }

@@ -1,8 +1,7 @@
 #pragma once
-// Writes the files of one checkpoint into a new folder so that they are on the device and proven to be:
-// allocate, write while hashing, sync, close, read back, manifest last. Names, renames and retention are the
-// store's part.
-// Thread safety: none needed; the sources must not change until on_sources_read was called.
+// Writes the files of one checkpoint into a new folder, durably and verified: allocate, write while hashing,
+// sync, close, read back, manifest last. The store (store.h) handles names, renames and retention. Not
+// thread-safe; the sources must not change until on_sources_read was called.
 
 #include <cstdint>
 #include <functional>
@@ -32,16 +31,16 @@ struct CheckpointContent {
   nlohmann::json fingerprint = nlohmann::json::object();
   nlohmann::json configuration = nlohmann::json::object();
   nlohmann::json parent = nlohmann::json::object();  ///< see Manifest::parent
-  /// The run is in trouble: no older checkpoint is removed for this one.
+  /// The run is in trouble: saving this checkpoint removes no older one.
   bool keeps_all_older = false;
 };
 
-/// Bytes on disk without the manifest.
+/// Bytes on disk, without the manifest.
 uint64_t content_size_bytes(const CheckpointContent& content);
 
-/// Writes, syncs and verifies everything, the folder's entries included; the folder itself is still under
-/// whatever name it has. Calls `on_sources_read` once the last byte of the tensors has left their memory, not
-/// at all when it fails before that. Returns the manifest.
+/// Writes, syncs and verifies all files and the folder's entries; the name of the folder itself is not
+/// synced. Calls `on_sources_read` once all tensors have been read from memory; never if it fails before
+/// that. Returns the manifest.
 /// Requires: the folder exists and is empty; file names are plain and unique.
 /// Errors: IoError; kRuntime for a tensor that is not finite or a file that reads back differently.
 Manifest write_checkpoint_folder(FileSystem& files, const Path& folder, const CheckpointContent& content,

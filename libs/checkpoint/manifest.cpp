@@ -43,14 +43,14 @@ std::vector<ManifestFile> to_files(const JsonField& list) {
   return files;
 }
 
-/// The text after the hash, once the hash fits it.
+/// The text after the hash, once it matches the hash.
 void check_hash(std::string_view text, std::string_view name) {
   if (!text.starts_with(kPrefix) || text.size() < kPrefix.size() + kHashDigits) {
     fail_damaged(name, "it does not begin with its hash");
   }
   const std::string_view hash = text.substr(kPrefix.size(), kHashDigits);
   if (hash128_hex(text.substr(kPrefix.size() + kHashDigits)) != hash) {
-    fail_damaged(name, "its content does not fit its hash");
+    fail_damaged(name, "its content does not match its hash");
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The manifest of a checkpoint: its step, each file with size and hash, what the run was configured as and
-// what it ran on. It protects itself: the text begins with a hash of everything after that hash, so that any
-// changed byte shows. All format versions, newer ones too, begin with that field, and have the field
+// The manifest of a checkpoint: its step, the size and hash of each file, the configuration of the run, and
+// the machine it ran on. The text begins with a hash of everything after that hash, so that every changed
+// byte is detected. All format versions, including future ones, begin with that field and have the field
 // format_version.
 
 #include <cstdint>
@@ -32,18 +32,18 @@ struct Manifest {
   std::vector<ManifestFile> files = {};
   nlohmann::json fingerprint = nlohmann::json::object();    ///< processor, binary, libraries
   nlohmann::json configuration = nlohmann::json::object();  ///< resolved configuration of the run
-  /// The checkpoint that the run started from: path, step, hash of its manifest, changed keys. Empty for a
-  /// run of its own.
+  /// The checkpoint that a branch started from: path, step, hash of its manifest, changed keys. Empty for
+  /// other runs.
   nlohmann::json parent = nlohmann::json::object();
   std::string created = {};  ///< UTC, such as 2025-01-31T12:00:00Z
 
   bool operator==(const Manifest&) const = default;
 };
 
-/// A file of a checkpoint is not what was written.
+/// A file of a checkpoint differs from what was written.
 class DamageError : public Error {
  public:
-  /// `path` names the file, `reason` what is wrong with it; what() says both and the remedy.
+  /// `path` names the file, `reason` the problem; what() has both and the remedy.
   DamageError(std::string_view path, std::string reason);
   const std::string& reason() const { return reason_; }
 
@@ -51,22 +51,23 @@ class DamageError : public Error {
   std::string reason_;
 };
 
-/// The checkpoint is intact, but this program is too old for it: not damage, nothing may be set aside.
+/// The checkpoint is intact but has a format newer than this program. It is not damaged and must not be set
+/// aside.
 class NewerFormatError : public Error {
  public:
   using Error::Error;
 };
 
-/// The text of the file. Bytes that are not UTF-8 (in a path of the configuration) are replaced.
+/// The text of the manifest. Bytes that are not UTF-8 (in a path of the configuration) are replaced.
 std::string manifest_text(const Manifest& manifest);
 
-/// Errors: kData with `name` and what is wrong; NewerFormatError.
+/// Errors: kData with `name` and the problem; NewerFormatError.
 Manifest parse_manifest(std::string_view text, std::string_view name);
 
-/// A name that can be a file of a checkpoint: no path, not hidden, not the manifest's own.
+/// Whether a checkpoint may have a file of this name: not a path, not hidden, not the manifest's own name.
 bool is_plain_file_name(std::string_view name);
 
-/// The current time as `Manifest::created` holds it.
+/// The current time in the format of `Manifest::created`.
 std::string utc_now();
 
 }  // namespace pretrain

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kConfigFile = "config.json";
 constexpr uint64_t kConfigLimitBytes = 1_MiB;
 
-/// The text of a JSON object that has another length than what was written; nothing for all else.
+/// The text of the file if it is a JSON object of another length than was written; empty otherwise.
 std::optional<std::string> reworded_object(const Path& path, const ManifestFile& expected) {
   try {
     std::string text = read_file(path, kConfigLimitBytes, Links::kRefuse);
@@ -23,8 +23,8 @@ std::optional<std::string> reworded_object(const Path& path, const ManifestFile&
   return std::nullopt;
 }
 
-/// The header alone was worded anew when the data are as long as before: what is left of the expected size is
-/// then about as long as the header is now. A copy of another model's file is not.
+/// Only the header was rewritten if the tensor data has the same length as before: the rest of the expected
+/// size is then about the length of the new header. This excludes a copy of another model's file.
 bool has_reworded_header(const Path& path, const ManifestFile& expected) {
   try {
     const SafetensorsFile file = SafetensorsFile::open(path, Links::kRefuse);

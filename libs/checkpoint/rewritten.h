@@ -1,9 +1,9 @@
 #pragma once
-// Telling a checkpoint that another program saved anew from one that is damaged. A checkpoint is a Hugging
-// Face model folder, and `save_pretrained` into it is an ordinary thing to do: it writes tokenizer.json,
-// tokenizer_config.json and config.json in its own words, model.safetensors with its own header, and adds
-// files. Damage is never well formed and of another length; what is both was written on purpose.
-// Thread-safe: no state.
+// Distinguishes checkpoints that another program has rewritten from damaged ones. A checkpoint is a Hugging
+// Face model folder, so users may call `save_pretrained` on it, which rewrites tokenizer.json,
+// tokenizer_config.json and config.json, gives model.safetensors another header, and adds files. A file that
+// is well formed and has another length was rewritten on purpose; damage does not do that. Thread-safe: no
+// state.
 
 #include <string_view>
 
@@ -14,14 +14,14 @@ namespace pretrain {
 
 constexpr std::string_view kModelFile = "model.safetensors";
 
-/// Files that a checkpoint holds for other programs only. A run continues without them and writes them again.
+/// Files that only other programs read. A run continues without them and writes them again.
 bool is_for_other_programs(std::string_view name);
 
-/// config.json as transformers saves it: it describes the same model as long as the weights are the same.
+/// config.json. transformers rewrites it, but while the weights are unchanged it describes the same model.
 bool is_config_of_transformers(const Path& folder, const ManifestFile& expected);
 
-/// The file differs from what was written, but is a whole file of its kind: a configuration, or a model whose
-/// header alone was worded anew. Never for the files that only this program writes.
+/// Whether the file differs from what was written but is complete: a configuration, or a model in which only
+/// the header was rewritten. Always false for files that only this program writes.
 bool is_rewritten(const Path& folder, const ManifestFile& expected);
 
 }  // namespace pretrain

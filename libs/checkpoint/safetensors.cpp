@@ -19,16 +19,17 @@
 namespace pretrain {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensor data is written as it lies in memory");
+static_assert(std::endian::native == std::endian::little,
+              "tensor data is written in the byte order of memory");
 
 using Json = nlohmann::ordered_json;
 
-// A thousand layers with their moments have 25,000 tensors and a header of 3 MB. The reference implementation
-// reads headers of up to 100 MB, which no model comes near.
+// A thousand layers with optimizer state have 25,000 tensors and a header of 3 MB. The reference
+// implementation reads headers of up to 100 MB, far more than any model needs.
 constexpr uint64_t kHeaderCapBytes = 16_MiB;
 constexpr size_t kMostTensors = 100'000;
 constexpr size_t kMostDimensions = 16;
-// Within one tensor: three keys and their lists. The metadata may hold more.
+// JSON values of one tensor's entry: three keys and their lists. The metadata may have more.
 constexpr JsonLimits kHeaderLimits{.bytes = kHeaderCapBytes, .depth = 3, .values = 1000};
 constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kAlignment = 8;
@@ -55,7 +56,7 @@ constexpr DTypeRow kDTypes[] = {{DType::kU8, "U8", 1, 0},
                                 {DType::kF64, "F64", 8, 0x7ff0000000000000}};
 static_assert(is_in_order(kDTypes));
 
-/// Nothing on overflow.
+/// The product, or nothing on overflow.
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> shape) {
   uint64_t bytes = size_of(dtype);
   for (const uint64_t extent : shape) {
@@ -134,7 +135,7 @@ std::string read_header(const ReadableFile& file) {
   return text;
 }
 
-/// The format wants the object alone, with blanks after it at most.
+/// The format only allows blanks after the object.
 void check_ends(const std::string& text) {
   if (text.empty() || text.front() != '{') throw std::runtime_error("its header does not start with '{'");
   if (text[text.find_last_not_of(' ')] != '}') throw std::runtime_error("its header does not end with '}'");
@@ -184,7 +185,7 @@ TensorMetadata to_metadata(const nlohmann::json& json) {
   return metadata;
 }
 
-/// Every byte of the data section belongs to exactly one tensor.
+/// Checks that every byte of the data section belongs to exactly one tensor.
 void check_coverage(const std::map<std::string, TensorInfo, std::less<>>& tensors, uint64_t data_bytes) {
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   for (const auto& [name, info] : tensors) {
@@ -202,7 +203,7 @@ void check_coverage(const std::map<std::string, TensorInfo, std::less<>>& tensor
   }
 }
 
-/// One line of bounded length, whatever names the file holds.
+/// Fails with one line of bounded length, whatever names the file holds.
 [[noreturn]] void fail_damaged(const Path& path, std::string_view reason) {
   fail(ErrorKind::kData, "{} is not a usable safetensors file: {}; use another copy", path.native(),
        printable(reason.substr(0, 300)));

@@ -28,7 +28,7 @@ size_t size_of(DType dtype);
 std::string_view name_of(DType dtype);
 std::optional<DType> dtype_from_name(std::string_view name);
 
-/// A tensor to be written: a view into memory that stays valid and unchanged while it is written.
+/// A tensor to write: a view into memory, which must stay valid and unchanged while it is written.
 struct TensorSource {
   std::string name;
   DType dtype = DType::kF32;
@@ -39,23 +39,22 @@ struct TensorSource {
 using TensorMetadata = std::map<std::string, std::string>;
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 
-/// A tensor whose data is written by itself.
+/// A tensor whose data is written separately.
 struct TensorOutline {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<uint64_t> shape;
 };
 
-/// The beginning of a file; the data of the tensors follows in the given order.
+/// The start of a file; the data of the tensors must follow in the given order.
 /// Requires: names unique, none "__metadata__"; wide types before narrow ones.
 std::string safetensors_header(std::span<const TensorOutline> tensors, const TensorMetadata& metadata);
 
-/// Size of the file that write_safetensors makes.
+/// Size of the file that write_safetensors() writes.
 uint64_t safetensors_size_bytes(std::span<const TensorSource> tensors, const TensorMetadata& metadata);
 
-/// Streams the file into `sink` in pieces of at most 4 MiB, so that hashing and writing share one pass.
-/// With `must_be_finite`, a floating-point tensor with a NaN or an infinity ends it before the piece is
-/// handed on.
+/// Streams the file into `sink` in pieces of at most 4 MiB, so that hashing and writing share one pass. With
+/// `must_be_finite`, a NaN or an infinity in a floating-point tensor is an error before its piece is written.
 /// Requires: names unique, none "__metadata__", data.size() == product(shape) * size_of(dtype).
 /// Errors: kRuntime, naming the tensor and the element that is not finite.
 void write_safetensors(std::span<const TensorSource> tensors, const TensorMetadata& metadata,
@@ -77,23 +76,23 @@ class SafetensorsFile {
 
   const std::map<std::string, TensorInfo, std::less<>>& tensors() const { return tensors_; }
   const TensorMetadata& metadata() const { return metadata_; }
-  /// Null when there is no such tensor.
+  /// Null if there is no such tensor.
   const TensorInfo* find(std::string_view name) const;
   /// Errors: kData when the tensor is missing or has another type or shape.
   const TensorInfo& require(std::string_view name, DType dtype, std::span<const uint64_t> shape) const;
   /// Copies the whole tensor.
   /// Requires: into.size() is its size.
-  /// Errors: kData when it is missing or the file has been cut since.
+  /// Errors: kData when it is missing or the file has been truncated since.
   void read(std::string_view name, std::span<std::byte> into) const;
-  /// Copies a part of the tensor, from `offset_bytes` of it on.
+  /// Copies a part of the tensor that starts at `offset_bytes`.
   /// Requires: a part of it.
   /// Errors: as read().
   void read_part(std::string_view name, uint64_t offset_bytes, std::span<std::byte> into) const;
   /// require(), then read().
   void read(std::string_view name, DType dtype, std::span<const uint64_t> shape,
             std::span<std::byte> into) const;
-  /// read() of a tensor that no training would have written with a NaN or an infinity in it.
-  /// Errors: also kData, naming the element.
+  /// read(), and checks that all elements are finite, as training only saves finite tensors.
+  /// Errors: also kData, naming the element that is not finite.
   void read_finite(std::string_view name, DType dtype, std::span<const uint64_t> shape,
                    std::span<std::byte> into) const;
 

@@ -1,6 +1,6 @@
 #pragma once
-// What a start may continue from. Looks and changes nothing; who moves what is in store.h.
-// Thread-safe: no state.
+// Finds the checkpoint that a start may continue from. Changes nothing; store.h has the rules for moving
+// checkpoints. Thread-safe: no state.
 
 #include <functional>
 #include <stop_token>
@@ -11,7 +11,7 @@
 
 namespace pretrain {
 
-/// A checkpoint that can't be continued from.
+/// A checkpoint from which a run can't continue.
 struct FailedCheckpoint {
   uint64_t step = 0;
   Path folder;  ///< where it is now
@@ -21,16 +21,16 @@ struct FailedCheckpoint {
 };
 using FailureReport = std::function<void(const FailedCheckpoint&)>;
 
-/// How a checkpoint is looked at. The program also tries to load it; tests plant failing devices here.
+/// Examines a checkpoint. The program also tries to load it; tests plant failing devices here.
 using CheckpointJudge = std::function<CheckpointVerdict(const Path& folder)>;
 
 struct StartPoint {
-  std::optional<Checkpoint> newest;      ///< the newest that verifies
-  std::vector<FailedCheckpoint> failed;  ///< those newer than it, newest first
+  std::optional<Checkpoint> newest;      ///< the newest intact checkpoint
+  std::vector<FailedCheckpoint> failed;  ///< checkpoints newer than that, newest first
 
-  /// True when a start may continue from `newest`: nothing newer failed, or one alone that is damaged and may
-  /// be set aside. Two or more that fail at once have a common cause, which is not in them; an unreadable one
-  /// may be the newest good one; one that another program wrote anew is somebody's work.
+  /// True when a start may continue from `newest`: no newer checkpoint failed, or only one, which is damaged
+  /// and may be set aside. Two or more failures have a common cause outside of the checkpoints; an unreadable
+  /// checkpoint may be intact; one that another program has rewritten may be wanted.
   bool may_continue() const;
 };
 
@@ -42,7 +42,7 @@ StartPoint find_start_point(const Path& state_folder, const std::stop_token& sto
 /// "step 30 is damaged (model.safetensors: it is missing); step 20 can't be read (...)".
 std::string describe(const std::vector<FailedCheckpoint>& failed);
 
-/// The newest checkpoint that verifies, for those who only read; newer ones that don't are reported.
+/// The newest intact checkpoint, for commands that only read. Reports newer ones that failed.
 /// Errors: as find_start_point.
 std::optional<Checkpoint> find_newest_verified(const Path& state_folder, const FailureReport& on_failed = {});
 

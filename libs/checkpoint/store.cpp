@@ -14,14 +14,15 @@ constexpr std::string_view kTemporaryPrefix = ".tmp-";
 constexpr std::string_view kRemovalPrefix = ".del-";
 constexpr std::string_view kDamagedPrefix = "damaged-";
 constexpr std::string_view kAbandonedName = "abandoned";
-constexpr size_t kDamagedKept = 3;  // bounds the disk that damage can take; more than that says nothing new
+constexpr size_t kDamagedKept =
+    3;  // bounds the disk space of damaged checkpoints; more would add nothing new
 
 struct SideName {
   uint64_t step = 0;
   uint64_t number = 0;
 };
 
-/// Takes apart what CheckpointStore::unused put together; nothing for names that are not ours.
+/// Parses a name made by CheckpointStore::unused; empty for other names.
 std::optional<SideName> parse_side_name(std::string_view name, std::string_view prefix) {
   if (!name.starts_with(prefix)) return std::nullopt;
   name.remove_prefix(prefix.size());
@@ -38,7 +39,7 @@ std::optional<SideName> parse_side_name(std::string_view name, std::string_view 
   return parsed;
 }
 
-/// Calls once: by hand, or at the latest at the end of the scope.
+/// Calls a function exactly once: on request, or at the end of the scope.
 class OnceGuard {
  public:
   explicit OnceGuard(const std::function<void()>& call) : call_(call) {}
@@ -54,7 +55,7 @@ class OnceGuard {
   bool done_ = false;
 };
 
-/// For clean-up on the way out of an error, which is the one to report.
+/// For clean-up after an error: its own errors are ignored, because the first error is the one to report.
 template <typename Action>
 void quietly(Action action) {
   try {
@@ -70,7 +71,7 @@ StateLock lock_state_folder(FileSystem& files, const Path& state_folder) {
   auto folder = FolderLock::try_acquire(state_folder);
   auto file = folder ? FileLock::try_acquire(state_folder / "lock") : std::nullopt;
   if (!file) {
-    fail(ErrorKind::kRuntime, "{} is in use by another pretrain; stop that one or name another state folder",
+    fail(ErrorKind::kRuntime, "{} is in use by another pretrain; stop it or use another state folder",
          state_folder.native());
   }
   return {.folder = std::move(*folder), .file = std::move(*file)};
@@ -98,11 +99,11 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
   if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {
     CheckpointVerdict verdict = judge(there);
     if (verdict.trouble == Trouble::kUnreadable) {
-      fail(ErrorKind::kRuntime, "the checkpoint of step {} that is there {}; it stays as it is", content.step,
+      fail(ErrorKind::kRuntime, "the existing checkpoint of step {} {}; it stays as it is", content.step,
            verdict.reason);
     }
     if (verdict.checkpoint) {
-      files_.sync_folder(folder_);  // the process that gave it its name may have died before this
+      files_.sync_folder(folder_);  // the process that renamed it may have crashed before this
       return {};
     }
     damaged = {.step = content.step,
@@ -127,7 +128,7 @@ SaveReport CheckpointStore::save_new(const CheckpointContent& content,
   try {
     files_.make_folder(temporary);
     const Manifest manifest = write_checkpoint_folder(files_, temporary, content, on_sources_read);
-    if (damaged) set_aside(*damaged);  // not before the one that takes its name is on the device
+    if (damaged) set_aside(*damaged);  // not before its replacement is on the device
     publish(temporary, content.step);
     SaveReport report{.bytes = manifest_text(manifest).size()};
     for (const ManifestFile& file : manifest.files) report.bytes += file.size_bytes;
@@ -173,7 +174,7 @@ std::vector<MovedCheckpoint> CheckpointStore::abandon_newer_than(uint64_t step) 
   std::vector<MovedCheckpoint> moved;
   const Path abandoned = abandoned_folder(state_folder_);
   for (const Path& folder : {abandoned, folder_ / kAbandonedName}) {
-    if (folder_exists(folder)) sync_moves_to(folder);  // those of an attempt that failed or died midway
+    if (folder_exists(folder)) sync_moves_to(folder);  // moves of an earlier attempt that failed or crashed
   }
   for (const CheckpointEntry& entry : list()) {
     if (entry.step <= step) break;
@@ -200,7 +201,7 @@ Path CheckpointStore::move_to_abandoned(const CheckpointEntry& entry) {
   try {
     return move_to(abandoned_folder(state_folder_));
   } catch (const IoError& error) {
-    if (error.code() != EXDEV) throw;  // else STATE/checkpoints is a link to another disk
+    if (error.code() != EXDEV) throw;  // EXDEV: STATE/checkpoints is a link to another disk
   }
   const Path within = folder_ / kAbandonedName;
   make_folders(files_, within);
@@ -208,7 +209,7 @@ Path CheckpointStore::move_to_abandoned(const CheckpointEntry& entry) {
 }
 
 void CheckpointStore::sync_moves_to(const Path& abandoned) {
-  // The new place first: a crash between the two may show a checkpoint twice, but never nowhere.
+  // Sync the new folder first: a crash in between may show a checkpoint in both folders, but never in none.
   files_.sync_folder(abandoned);
   files_.sync_folder(folder_);
 }
@@ -279,7 +280,8 @@ void CheckpointStore::remove_leftovers() {
 }
 
 void CheckpointStore::remove_hidden(const Path& folder) {
-  // It may have had a checkpoint's name: a crash must not bring that back over half of the files.
+  // It may have had a checkpoint's name, which must not come back after a crash when half of its files are
+  // gone.
   files_.sync_folder(folder_);
   remove_tree(files_, folder);
 }

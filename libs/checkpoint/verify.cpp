@@ -18,8 +18,8 @@ namespace {
 constexpr std::string_view kStepPrefix = "step-";
 constexpr uint64_t kManifestLimitBytes = 16_MiB;
 
-/// Errors that say what is there instead of the file. All others are about the device (EIO, EUCLEAN,
-/// ESTALE ...) or about this process (EMFILE, EACCES, ENOMEM ...): a cable put right brings the file back.
+/// Whether an error proves that the file is missing or something else. All other errors are about the device
+/// (EIO, EUCLEAN, ESTALE ...) or this process (EMFILE, EACCES, ENOMEM ...); the file may still be intact.
 bool means_damage(int code) {
   static constexpr std::array kCodes{ENOENT, ENOTDIR, EISDIR, EINVAL, EFBIG, ELOOP};
   return std::ranges::find(kCodes, code) != kCodes.end();
@@ -36,7 +36,7 @@ std::string words_for(int code) {
   return std::generic_category().message(code);
 }
 
-/// Runs `read`; an I/O error that means damage becomes one.
+/// Runs `read` and turns an I/O error that proves damage into a DamagedFileError.
 template <typename Read>
 auto reading(const Path& path, Read read) {
   try {
@@ -49,26 +49,26 @@ auto reading(const Path& path, Read read) {
 
 void verify_file(const Path& folder, const ManifestFile& expected, const std::stop_token& stop) {
   const Path path = folder / expected.name;
-  // The size first: a file of another size, however large, is not read.
+  // Check the size first, so that a huge file is not read.
   const uint64_t size_bytes = reading(path, [&] { return ReadableFile(path, Links::kRefuse).size(); });
   if (size_bytes != expected.size_bytes)
     fail_damaged(path, fmt::format("it has {} bytes instead of {}", size_bytes, expected.size_bytes));
   const ManifestFile found = reading(path, [&] { return hash_file(path, Links::kRefuse, stop); });
-  if (found.hash != expected.hash) fail_damaged(path, "its content does not fit its hash");
+  if (found.hash != expected.hash) fail_damaged(path, "its content does not match its hash");
 }
 
 Manifest read_manifest(const Path& folder) {
   const Path path = folder / kManifestName;
   Manifest manifest = parse_manifest(
       reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); }), path.native());
-  // A copy under a foreign name is fine; one that claims another step is not.
+  // A copy under another name is fine, but not one with the name of another step.
   const auto named = checkpoint_step(folder.filename().native());
   if (named && *named != manifest.step)
     fail_damaged(path, fmt::format("it is the manifest of step {}", manifest.step));
   return manifest;
 }
 
-/// A file that is not as it was written.
+/// A file that differs from what was written.
 struct WrongFile {
   ManifestFile expected;
   std::string reason;
@@ -84,11 +84,11 @@ std::string names_of(const std::vector<WrongFile>& files) {
   return names;
 }
 
-/// Everything that a look at a checkpoint tells.
+/// The result of verifying a checkpoint.
 struct Examination {
   Checkpoint checkpoint;
   std::vector<WrongFile> wrong;  // all of them
-  std::vector<WrongFile> fatal;  // those that a run can't continue without
+  std::vector<WrongFile> fatal;  // those that a run needs
 };
 
 Examination examine(const Path& folder, const std::stop_token& stop) {
@@ -130,7 +130,7 @@ std::string checkpoint_name(uint64_t step) {
 std::optional<uint64_t> checkpoint_step(std::string_view name) {
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
   const auto step = parse_number<uint64_t>(name.substr(kStepPrefix.size()));
-  // Only the one spelling that we write: two names for one step would be two checkpoints.
+  // Accept only the spelling that we write: two names for one step would be two checkpoints.
   return step && checkpoint_name(*step) == name ? step : std::nullopt;
 }
 
@@ -144,7 +144,7 @@ std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder) {
   if (!folder_exists(folder)) return entries;
   for (const FolderEntry& entry : list_folder(folder)) {
     const auto step = checkpoint_step(entry.name);
-    // A link to nothing may be a checkpoint on a disk that is not there now.
+    // A dangling link may be a checkpoint on a disk that is not mounted now.
     const bool is_broken_link = entry.is_link && !entry.is_folder && !entry.is_regular;
     if (step && (entry.is_folder || is_broken_link))
       entries.push_back({.step = *step, .folder = folder / entry.name});
@@ -172,7 +172,7 @@ Checkpoint verify_checkpoint(const Path& folder, const std::stop_token& stop) {
   if (found.fatal.empty()) return std::move(found.checkpoint);
   if (was_rewritten(folder, found.fatal)) {
     fail(ErrorKind::kData,
-         "{} was changed by another program: {}; put the original files back, or use another checkpoint",
+         "{} was changed by another program: {}; restore the original files or use another checkpoint",
          folder.native(), names_of(found.wrong));
   }
   fail_damaged(folder / found.fatal.front().expected.name, found.fatal.front().reason);

@@ -68,7 +68,7 @@ void CheckpointWriter::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return pending_ || quit_; });
-    if (!pending_) return;  // a save handed over before the end is still carried out
+    if (!pending_) return;  // a pending save is still carried out before the thread ends
     const CheckpointContent content = *std::exchange(pending_, std::nullopt);
     lock.unlock();
     SaveResult result = save(content);

@@ -23,7 +23,7 @@ struct SaveResult {
   uint64_t step = 0;
   bool ok = false;
   std::string error = {};          ///< why it failed
-  std::string cleanup_error = {};  ///< saved, but removing an older checkpoint failed
+  std::string cleanup_error = {};  ///< the checkpoint is saved, but removing an older one failed
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds cpu_time{0};  ///< of the writer's thread
   uint64_t bytes = 0;
@@ -32,25 +32,25 @@ struct SaveResult {
 class CheckpointWriter {
  public:
   explicit CheckpointWriter(CheckpointStore& store);
-  /// Waits for the running save; it takes as long as the disk does.
+  /// Waits for the running save, for as long as the disk takes.
   ~CheckpointWriter();
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-  /// Begins to save. The tensors' memory must stay as it is until wait_until_sources_read returns.
+  /// Starts a save. The tensors' memory must not change until wait_until_sources_read() returns.
   /// Requires: !busy().
   void start(CheckpointContent content);
 
-  /// Called once for each second of a wait, with its length so far.
+  /// Called every second of a wait, with its duration so far.
   using WhileWaiting = std::function<void(std::chrono::seconds waited)>;
 
-  /// Blocks while the running save still reads the tensors' memory.
+  /// Waits until the running save has read the tensors' memory.
   void wait_until_sources_read(const WhileWaiting& while_waiting = {});
 
-  /// True from start until the save ended, in whatever way.
+  /// True from start() until the save has succeeded or failed.
   bool busy() const;
 
-  /// The oldest result not yet fetched. A failed save is a result, never an exception.
+  /// The oldest result not yet returned. A failed save is a result, never an exception.
   std::optional<SaveResult> poll();
 
   /// Waits for the running save, then as poll().

@@ -6,7 +6,7 @@
 
 namespace pretrain {
 
-/// The document that a sequence begins in. A batch source knows what the numbers mean.
+/// The document in which a sequence begins. Only the batch source can interpret the numbers.
 struct SequenceOrigin {
   uint32_t shard = UINT32_MAX;  ///< UINT32_MAX: not known
   uint64_t offset = 0;
@@ -14,7 +14,7 @@ struct SequenceOrigin {
   bool operator==(const SequenceOrigin&) const = default;
 };
 
-/// A batch as the model takes it.
+/// A batch in the form that the model takes.
 struct Batch {
   uint64_t number = 0;                  ///< position in the stream, from 0
   uint32_t epoch = 0;                   ///< epoch of the newest sequence in it, from 0
@@ -24,7 +24,7 @@ struct Batch {
   std::vector<int32_t> targets;         ///< [B, T] token ids, -1 where the position does not count
   std::vector<SequenceOrigin> origins;  ///< [B], not part of the hash
   uint64_t target_count = 0;            ///< targets that count
-  uint64_t hash = 0;                    ///< hash of inputs and targets, the audit of the stream contract
+  uint64_t hash = 0;                    ///< hash of inputs and targets, to compare streams
 };
 
 /// Counts the targets and computes the hash.

@@ -1,5 +1,5 @@
 #pragma once
-// Where the trainer's batches come from, and what a checkpoint keeps of it.
+// The source of the trainer's batches, and its state in checkpoints.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace pretrain {
 
-/// The state of the stream after a given batch. Written into checkpoints as it is.
+/// The state of the stream after a batch, stored in checkpoints.
 struct StreamState {
   nlohmann::json scalars;  ///< positions, counters, random number states, the catalog of the epoch
 
@@ -32,7 +32,7 @@ struct StreamState {
   const Array& array(std::string_view name) const;
 };
 
-/// How full the loader is and what it has seen, for the status line and the metrics.
+/// Fill levels and counters of the loader, for the status line and the metrics.
 struct SourceStatus {
   uint64_t buffered_sequences = 0;
   uint64_t buffer_capacity = 0;
@@ -40,8 +40,8 @@ struct SourceStatus {
   uint64_t queue_capacity = 0;
   uint64_t documents = 0;                 ///< training documents read so far
   uint64_t invalid_utf8 = 0;              ///< malformed byte runs that were replaced
-  std::map<std::string, uint64_t> skips;  ///< what was skipped, by reason
-  uint64_t unwritten_skips = 0;           ///< places among them that could not be written down
+  std::map<std::string, uint64_t> skips;  ///< number of skipped records, by reason
+  uint64_t unwritten_skips = 0;           ///< skips that could not be recorded in skipped.jsonl
 };
 
 /// A stream of batches. Used by one thread, the trainer's.
@@ -50,19 +50,19 @@ class BatchSource {
   virtual ~BatchSource() = default;
 
   /// Waits for the next batch; false at the end of a bounded stream.
-  /// Errors: Stopped when the token asks for it; whatever ended the loader.
+  /// Errors: Stopped when the token requests it; the error that ended the loader.
   virtual bool next(Batch& batch, const std::stop_token& stop) = 0;
 
-  /// Takes back the batches that next() gave last, oldest first: it gives them again, and they belong to its
-  /// state. So nothing is lost that was taken from the stream and not trained.
+  /// Puts back the last batches from next(), oldest first. next() returns them again and the state includes
+  /// them, so that batches that were taken but not trained are not lost.
   virtual void give_back(std::vector<Batch> batches) = 0;
 
-  /// The state from which a new source continues with the batch that next() would return now.
-  /// Waits until the queue is full, so that the state does not depend on timing; but not after a stop
-  /// request, where the stream continues from what there is all the same.
+  /// The state from which a new source continues with the batch that next() would return now. Waits until the
+  /// queue is full, so that the state does not depend on timing. After a stop request it does not wait; the
+  /// stream still continues correctly.
   virtual StreamState state(const std::stop_token& stop) = 0;
 
-  /// Where the text of each row begins, for a person; rows of padding have none.
+  /// Where the text of each row begins, as text for the user; rows of padding have none.
   virtual std::vector<std::string> documents_of(const Batch& batch) const = 0;
 
   virtual SourceStatus status() const = 0;

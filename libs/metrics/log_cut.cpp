@@ -11,7 +11,8 @@
 namespace pretrain {
 namespace {
 
-/// No record is longer: one of a step that was not finite names the documents of all its rows.
+/// Upper bound of a record. The longest ones are of steps that were not finite, which list the documents of
+/// all rows.
 constexpr uint64_t kLongestLine = 1_MiB;
 
 std::string text_at(const ReadableFile& log, uint64_t begin, uint64_t end) {
@@ -20,7 +21,7 @@ std::string text_at(const ReadableFile& log, uint64_t begin, uint64_t end) {
   return text;
 }
 
-/// Nothing for a record without a step.
+/// The step of a record, or nothing.
 std::optional<uint64_t> step_of(const std::optional<nlohmann::json>& record) {
   if (!record) return std::nullopt;
   const auto found = record->find("step");
@@ -28,7 +29,7 @@ std::optional<uint64_t> step_of(const std::optional<nlohmann::json>& record) {
   return found->get<uint64_t>();
 }
 
-/// The last line before the place is whole and of no later step.
+/// Whether the last line before the position is complete and has no later step.
 bool fits_before(const ReadableFile& log, uint64_t place, uint64_t step) {
   const uint64_t begin = place - std::min(place, kLongestLine);
   const std::string text = text_at(log, begin, place);
@@ -39,7 +40,7 @@ bool fits_before(const ReadableFile& log, uint64_t place, uint64_t step) {
   return record.has_value() && step_of(record).value_or(0) <= step;
 }
 
-/// The first line after the place, if it is whole, is of no earlier step.
+/// Whether the first line after the position, if it is complete, has no earlier step.
 bool fits_after(const ReadableFile& log, uint64_t place, uint64_t step) {
   const std::string text = text_at(log, place, std::min(log.size(), place + kLongestLine));
   const size_t end = text.find('\n');
@@ -47,7 +48,7 @@ bool fits_after(const ReadableFile& log, uint64_t place, uint64_t step) {
   return step_of(record_of(std::string_view(text).substr(0, end))).value_or(step) >= step;
 }
 
-/// The end of the whole records up to a step.
+/// The end of the complete records up to a step.
 uint64_t end_of_records(const ReadableFile& log, uint64_t step) {
   uint64_t cut = 0;
   while (true) {
@@ -57,7 +58,7 @@ uint64_t end_of_records(const ReadableFile& log, uint64_t step) {
       const auto record = record_of(std::string_view(text).substr(begin, end - begin));
       if (!record || step_of(record).value_or(0) > step) return cut + begin;
     }
-    if (begin == 0) return cut;  // the end, or a line that is none of ours
+    if (begin == 0) return cut;  // the end of the file, or a line longer than any record
     cut += begin;
   }
 }
@@ -68,7 +69,7 @@ std::optional<nlohmann::json> record_of(std::string_view line) {
   try {
     nlohmann::json record = parse_json(line);
     if (record.is_object()) return record;
-  } catch (const Error&) {  // what it holds does not matter
+  } catch (const Error&) {  // not a record
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Where a log of JSON lines is cut when a run goes back to a checkpoint. The checkpoint holds a place in the
-// file; but the file may have been edited, replaced or cut since. Thread-safe: free functions.
+// Finds where to cut a log of JSON lines when a run goes back to a checkpoint. The checkpoint stores a
+// position in the file, but the file may have been edited, replaced or truncated since. Thread-safe: free
+// functions.
 
 #include <cstdint>
 #include <optional>
@@ -13,17 +14,17 @@
 namespace pretrain {
 
 struct LogCut {
-  uint64_t offset_bytes = 0;  ///< at the beginning of a line, or at the end of the last one
-  bool as_saved = true;       ///< it is the place that was asked for
+  uint64_t offset_bytes = 0;  ///< the start of a line, or the end of the file
+  bool as_saved = true;       ///< it is the position that was asked for
 };
 
-/// The place itself when a line begins there, no record before it is of a step after `step`, and none after
-/// it of a step before. Else the file is read from its beginning, and the cut is before the first line that
-/// is torn, no record, or of a step after `step`.
+/// The given position, if a line begins there, no record before it has a later step than `step`, and none
+/// after it an earlier one. Otherwise reads the file from the start and cuts before the first line that is
+/// incomplete, not a record, or of a step after `step`.
 /// Errors: IoError.
 LogCut find_log_cut(const ReadableFile& log, uint64_t offset_bytes, uint64_t step);
 
-/// The object that the line holds; nothing for a line that is torn or no record.
+/// The JSON object of a line; empty for a line that is incomplete or not a record.
 std::optional<nlohmann::json> record_of(std::string_view line);
 
 }  // namespace pretrain

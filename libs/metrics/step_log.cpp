@@ -37,12 +37,13 @@ uint64_t StepLog::place_to_cut(const StepLogStart& start) {
 void StepLog::note_failure(const IoError& error) {
   ++failed_writes_;
   last_error_ = error.what();
-  file_.reset();  // opened anew at the last whole record
+  file_.reset();  // the next write opens it again after the last complete record
 }
 
-/// Lines after the position that are to stay.
+/// The lines after the position that are to be kept.
 std::string StepLog::kept_lines(const StepLogStart& start) const {
-  constexpr size_t kMostBytes = 16'384;  // an evaluation follows at once, records have half a kilobyte
+  constexpr size_t kMostBytes =
+      16'384;  // such records follow immediately and have about half a kilobyte each
   if (!start.keeps || !file_exists(current())) return "";
   const ReadableFile file(current(), Links::kRefuse);
   std::string text(std::min<uint64_t>(kMostBytes, file.size() - position_.offset_bytes), '\0');
@@ -61,8 +62,8 @@ Path StepLog::closed(uint64_t segment) const {
   return folder_ / fmt::format("metrics-{:06}.jsonl", segment);
 }
 
-/// When the log went on to later segments after the checkpoint, the one it points into becomes the current
-/// again.
+/// If the log has continued in later segments since the checkpoint, makes the checkpoint's segment the
+/// current one again.
 void StepLog::restore_segment() {
   if (!file_exists(closed(position_.segment))) return;
   files_.rename(closed(position_.segment), current());
@@ -90,8 +91,8 @@ void StepLog::write(const nlohmann::json& record) {
 void StepLog::rotate() {
   file_->close();
   files_.rename(current(), closed(position_.segment));
-  // From here on the next segment is the current one, also when what follows fails: renamed once more under
-  // the old number, a new file would replace the full one.
+  // From here on the next segment is the current one, even if the following calls fail. Otherwise a second
+  // rename to the same number would replace the full segment.
   ++position_.segment;
   position_.offset_bytes = 0;
   open(0);

@@ -1,6 +1,10 @@
 #pragma once
-// STATE/metrics.jsonl: one JSON object a line. A full segment is renamed to metrics-000007.jsonl and the
-// oldest segments go, so that the log is bounded however long the run is.
+// STATE/metrics.jsonl: one JSON object on each line. A full segment is renamed, for example to
+// metrics-000007.jsonl, and the oldest segments are removed, so that the size of the log is bounded.
+//
+//   StepLog log(files, state, {.position = saved, .step = step});
+//   log.write(record);
+//   saved = log.position();  // into the checkpoint
 
 #include <cstdint>
 #include <functional>
@@ -13,17 +17,17 @@
 
 namespace pretrain {
 
-/// A place in the log. A checkpoint keeps it.
+/// A position in the log, stored in checkpoints.
 struct StepLogPosition {
   uint64_t segment = 0;
   uint64_t offset_bytes = 0;
 };
 
-/// Where a log is continued.
+/// Where to continue a log.
 struct StepLogStart {
   StepLogPosition position;
-  uint64_t step = UINT64_MAX;  ///< that the position belongs to: no record before it is of a later step
-  /// Whether a record that follows the position stays. Absent: none does.
+  uint64_t step = UINT64_MAX;  ///< step of the position: no record before it has a later step
+  /// Whether to keep a record after the position. If absent: keep none.
   std::function<bool(const nlohmann::json& record)> keeps = {};
 };
 
@@ -32,23 +36,24 @@ struct StepLogOptions {
   uint64_t segments = 16;  ///< kept besides the current one
 };
 
-/// Single-owner. A failed write is counted and the log goes on with the next record; it never ends the run.
+/// Single-owner. A failed write is counted, and the log continues with the next record; it never ends the
+/// run.
 class StepLog {
  public:
   using Options = StepLogOptions;
 
-  /// Continues at the position: what follows it is cut off, without a scan, except for the records within a
-  /// few kilobytes that are to stay. A log that is not as the position was taken in (it was moved, lost,
-  /// edited or replaced) is read, and continued after its whole records up to the step.
+  /// Continues at the position. Cuts off everything after it without a scan, except for records within a few
+  /// kilobytes that are to be kept. If the position does not fit the log (it was moved, lost, edited or
+  /// replaced), reads the log and continues after its complete records up to the step.
   StepLog(FileSystem& files, Path folder, const StepLogStart& start, const Options& options = {});
 
   void write(const nlohmann::json& record);
 
   StepLogPosition position() const { return position_; }
-  /// Whether there was a log, and the position was not one in it.
+  /// Whether there was a log that the position did not fit.
   bool was_replaced() const { return was_replaced_; }
   uint64_t failed_writes() const { return failed_writes_; }
-  /// Why the newest of them failed.
+  /// The error of the last failed write.
   const std::string& last_error() const { return last_error_; }
 
  private:

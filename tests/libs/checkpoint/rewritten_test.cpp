@@ -96,7 +96,7 @@ TEST_F(Rewritten, AnEditedConfigurationIsToldByName) {
 
 TEST_F(Rewritten, WhatIsNotWellFormedOrAsLongAsBeforeIsDamage) {
   overwrite(folder() / "config.json", "{\"step\": 4}");  // as long as before
-  EXPECT_EQ(verdict().reason, "is damaged (config.json: its content does not fit its hash)");
+  EXPECT_EQ(verdict().reason, "is damaged (config.json: its content does not match its hash)");
   overwrite(folder() / "config.json", "{\"step\": 5, ");
   EXPECT_EQ(verdict().trouble, Trouble::kDamaged);
   overwrite(folder() / "config.json", std::string(100'000, '['));

@@ -129,7 +129,7 @@ TEST_F(CheckpointStoreTest, SetsADamagedCheckpointOfTheSameStepAside) {
   EXPECT_TRUE(holds_sample(*newest()));
   EXPECT_THAT(names_in(folder()), ElementsAre("damaged-step-000000001", "step-000000001"));
   ASSERT_EQ(failed_.size(), 1U);
-  EXPECT_EQ(failed_[0].reason, "is damaged (config.json: its content does not fit its hash)");
+  EXPECT_EQ(failed_[0].reason, "is damaged (config.json: its content does not match its hash)");
 }
 
 TEST_F(CheckpointStoreTest, DetectsEveryFlippedByteOfEveryFile) {
