@@ -9,6 +9,8 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "pipeline/corpus/known_shards.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/encode.h"
 #include "pipeline/queue_state.h"
 #include "pipeline/stream_fields.h"

@@ -11,6 +11,7 @@
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/scan.h"
 
 namespace pretrain {
 namespace {

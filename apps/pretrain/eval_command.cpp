@@ -17,6 +17,7 @@
 #include "libs/model/generation.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/evaluation.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/held_out_text.h"
 
 namespace pretrain {

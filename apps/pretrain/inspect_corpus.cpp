@@ -17,6 +17,7 @@
 #include "libs/base/units.h"
 #include "pipeline/corpus/corpus_reader.h"
 #include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/tokenizer.h"
 

@@ -7,6 +7,7 @@
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/evaluation_set.h"
 
 namespace pretrain {

@@ -30,6 +30,7 @@
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/fingerprint.h"
 #include "pipeline/corpus/sample.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/evaluation_set.h"
 #include "pipeline/skip_log.h"
 #include "tokenizer/export.h"

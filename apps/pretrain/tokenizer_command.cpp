@@ -20,6 +20,7 @@
 #include "libs/base/standard_streams.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/sample.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"

@@ -4,9 +4,7 @@
 // Thread-compatible.
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,36 +71,8 @@ struct Catalog {
   const Shard* find(const std::string& name) const;
 };
 
-/// How a scan is stopped, what it tells, and what it may use.
-struct ScanHooks {
-  std::stop_token stop = {};
-  std::function<void()> on_file = {};  ///< a file, or a folder, was looked at
-  const Catalog* seen = nullptr;  ///< what another look found; files that were not touched since are not read
-};
-
-/// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
-/// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
-/// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, which also keep
-/// the names they had there; and there are no warnings then.
-/// Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
-Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
-                    const ScanHooks& hooks = {});
-inline Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const std::stop_token& stop) {
-  return scan_corpus(options, known, ScanHooks{.stop = stop});
-}
-
-/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint: the
-/// file of its name and size, else the one of its content, whatever its name is now. The others get an empty
-/// path: they have vanished.
-void locate_shards(const CorpusOptions& options, Catalog& catalog);
-
-/// 128-bit hash of the size, the first and last 64 KiB and eight blocks of 4 KiB in between: cheap for any
-/// size, and the same wherever the file lies.
-/// Errors: kData when the device fails.
-std::string identify(const ReadableFile& file);
-
 void to_json(nlohmann::json& json, const Catalog& catalog);
-/// Errors: kData when it is not what to_json() wrote. Paths are left empty; see locate_shards().
+/// Errors: kData when it is not what to_json() wrote. Paths are left empty; see known_shards.h.
 void from_json(const nlohmann::json& json, Catalog& catalog);
 
 }  // namespace pretrain

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "pipeline/corpus/scan.h"
+
 namespace pretrain {
 
 CatalogAhead::CatalogAhead(CorpusOptions options, Catalog known)

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "libs/base/error.h"
+#include "pipeline/corpus/identify.h"
+#include "pipeline/corpus/known_shards.h"
 
 namespace pretrain {
 namespace {

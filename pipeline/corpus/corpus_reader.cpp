@@ -8,6 +8,9 @@
 #include "libs/base/rng.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/identify.h"
+#include "pipeline/corpus/known_shards.h"
+#include "pipeline/corpus/scan.h"
 
 namespace pretrain {
 namespace {

@@ -10,7 +10,6 @@
 #include "libs/base/error.h"
 #include "libs/base/number.h"
 #include "libs/base/text.h"
-#include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/utf8.h"
 
 namespace pretrain {

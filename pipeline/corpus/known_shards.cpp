@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "pipeline/corpus/identify.h"
 #include "pipeline/corpus/listing.h"
 
 namespace pretrain {

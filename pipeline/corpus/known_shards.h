@@ -36,4 +36,9 @@ class KnownShards {
 void keep_names(const KnownShards& known, const std::map<std::string, std::string>& relative_names,
                 Catalog& catalog);
 
+/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint: the
+/// file of its name and size, else the one of its content, whatever its name is now. The others get an empty
+/// path: they have vanished.
+void locate_shards(const CorpusOptions& options, Catalog& catalog);
+
 }  // namespace pretrain

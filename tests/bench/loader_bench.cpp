@@ -17,6 +17,7 @@
 #include "libs/base/machine.h"
 #include "pipeline/corpus/bzip2_blocks.h"
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/encode.h"
 #include "pipeline/loader.h"
 

@@ -7,6 +7,7 @@
 
 #include "libs/base/machine.h"
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/scan.h"
 
 int main(int argc, char** argv) {
   using namespace pretrain;

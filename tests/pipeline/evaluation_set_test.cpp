@@ -14,6 +14,7 @@
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
 #include "libs/checkpoint/safetensors.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 #include "tests/pipeline/loader_testing.h"
 

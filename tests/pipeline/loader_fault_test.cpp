@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/assembler_testing.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 #include "tests/pipeline/loader_testing.h"

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/corpus/scan.h"
 #include "pipeline/evaluation_set.h"
 #include "tests/pipeline/loader_testing.h"
 #include "tests/support/allocations/live_bytes.h"

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/corpus/scan.h"
 #include "pipeline/encode.h"
 #include "tests/pipeline/assembler_testing.h"
 #include "tests/pipeline/corpus/corpus_testing.h"

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "libs/base/rng.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 #include "tokenizer/vocabulary.h"
 

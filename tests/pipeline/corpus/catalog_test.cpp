@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 
 #include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/identify.h"
+#include "pipeline/corpus/known_shards.h"
 #include "pipeline/corpus/region.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

@@ -14,6 +14,7 @@
 
 #include "libs/base/hash.h"
 #include "libs/base/rng.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/corpus/stream_buffer.h"
 
 namespace pretrain::test {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

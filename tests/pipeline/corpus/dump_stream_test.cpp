@@ -9,6 +9,7 @@
 
 #include "pipeline/corpus/corpus_reader.h"
 #include "pipeline/corpus/sample.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

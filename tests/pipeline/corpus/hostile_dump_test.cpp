@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "pipeline/corpus/corpus_reader.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

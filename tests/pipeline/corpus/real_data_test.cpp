@@ -13,6 +13,7 @@
 #include "pipeline/corpus/corpus_reader.h"
 #include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/sample.h"
+#include "pipeline/corpus/scan.h"
 #include "pipeline/corpus/utf8.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 

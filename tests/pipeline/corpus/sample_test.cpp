@@ -7,6 +7,7 @@
 
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/region.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

@@ -13,6 +13,7 @@
 
 #include "libs/base/process.h"
 #include "pipeline/corpus/catalog_ahead.h"
+#include "pipeline/corpus/scan.h"
 #include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain {

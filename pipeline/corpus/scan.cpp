@@ -1,0 +1,154 @@
+#include "pipeline/corpus/scan.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "libs/base/error.h"
+#include "pipeline/corpus/bzip2_blocks.h"
+#include "pipeline/corpus/dump_index.h"
+#include "pipeline/corpus/identify.h"
+#include "pipeline/corpus/known_shards.h"
+#include "pipeline/corpus/listing.h"
+#include "pipeline/corpus/recognize.h"
+#include "pipeline/corpus/seen_files.h"
+#include "pipeline/corpus/utf8.h"
+
+namespace pretrain {
+namespace {
+
+/// Examines one listed file; returns the reason when it can't be read as text.
+std::string examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
+                    Shard& shard) {
+  ReadableFile file(shard.path);
+  shard.size_bytes = file.size();
+  shard.hash = identify(file);
+  if (const Shard* before = known.same_content(shard)) {
+    shard.compression = before->compression;
+    shard.format = before->format;
+    shard.site = before->site;
+    return {};
+  }
+  std::array<char, 16> head;
+  const size_t got = read_file_at(file, 0, std::as_writable_bytes(std::span(head)));
+  shard.compression = recognize_compression({head.data(), got}, shard.name);
+  Recognition recognition;
+  if (shard.compression == Compression::kBzip2) {
+    recognition =
+        recognize_dump_blocks(*open_bzip2_blocks(ReadableFile(shard.path), 0, shard.size_bytes), hooks);
+  }
+  if (!recognition.format) {
+    const auto source = open_source(std::move(file), shard.compression);
+    recognition = recognize_format(*source, options.documents, hooks);
+  }
+  if (recognition.format) shard.format = *recognition.format;
+  shard.site = recognition.site;
+  return std::move(recognition.reason);
+}
+
+std::string examine_or_explain(const CorpusOptions& options, const KnownShards& known, const SeenFiles& seen,
+                               const ReadHooks& hooks, Shard& shard) {
+  const std::optional<FileStamp> before = stamp_of(shard.path);
+  if (before) {
+    if (std::optional<std::string> reason = seen.recall(*before, shard)) return *std::move(reason);
+  }
+  const auto now = std::chrono::system_clock::now();
+  try {
+    std::string reason = examine(options, known, hooks, shard);
+    if (before && before->is_settled(now) && before == stamp_of(shard.path)) shard.stamp = before;
+    return reason;
+  } catch (const Error& error) {
+    std::string reason = error.what();
+    repair_utf8(reason);  // it may quote a file name of any bytes, and JSON is to hold it
+    return reason;
+  }
+}
+
+/// Holds the indexes of multistream dumps against their dumps.
+void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop, Catalog& catalog) {
+  for (const Shard& index : indexes) {
+    const Shard* dump = catalog.find(dump_of_index(index.name));
+    if (dump == nullptr) continue;
+    std::string doubt = doubt_dump(index, *dump, stop);
+    if (!doubt.empty()) catalog.warnings.push_back(std::move(doubt));
+  }
+}
+
+[[noreturn]] void fail_empty(const CorpusOptions& options, const Catalog& catalog) {
+  constexpr size_t kShown = 3;
+  std::string inputs;
+  for (const Path& input : options.inputs) inputs += (inputs.empty() ? "" : ", ") + input.string();
+  std::string shown;
+  for (size_t i = 0; i < std::min(kShown, catalog.rejected.size()); ++i) {
+    const RejectedFile& file = catalog.rejected[i];
+    shown += fmt::format("{}{}: {}", i == 0 ? " (" : "; ", file.name, file.reason);
+  }
+  if (catalog.rejected.size() > kShown)
+    shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
+  shown += shown.empty() ? " (there are no files in it)" : ")";
+  fail(ErrorKind::kData,
+       "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines or "
+       "plain text",
+       inputs, shown);
+}
+
+/// A shard whose size is another one than when the scan came to it is still being written; it waits for a
+/// later epoch.
+void set_growing_aside(Catalog& catalog) {
+  const auto is_growing = [](const Shard& shard) {
+    const std::optional<FileStamp> now = stamp_of(shard.path);
+    return now && now->size_bytes != shard.size_bytes;  // one that is gone is named when its turn comes
+  };
+  std::vector<Shard> settled;
+  for (Shard& shard : catalog.shards) {
+    if (is_growing(shard)) {
+      catalog.rejected.push_back({shard.name, "still being written; it joins at a later epoch"});
+    } else {
+      settled.push_back(std::move(shard));
+    }
+  }
+  catalog.shards = std::move(settled);
+}
+
+}  // namespace
+
+Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const ScanHooks& scan) {
+  Listing listing = list_inputs(options, scan.stop, scan.on_file);
+  const ReadHooks hooks{scan.stop, {}};
+  const KnownShards known_shards(known);
+  SeenFiles seen;
+  seen.add(known);
+  seen.add(scan.seen);
+  Catalog catalog;
+  catalog.rejected = std::move(listing.rejected);
+  std::vector<Shard> indexes;
+  std::map<std::string, std::string> relative_names;
+  for (ListedFile& file : listing.files) {
+    if (scan.stop.stop_requested()) throw Stopped();
+    if (scan.on_file) scan.on_file();
+    relative_names[file.name] = std::move(file.relative);
+    Shard shard;
+    shard.path = std::move(file.path);
+    shard.name = std::move(file.name);
+    std::string reason = examine_or_explain(options, known_shards, seen, hooks, shard);
+    if (reason.empty()) {
+      catalog.shards.push_back(std::move(shard));
+    } else {
+      catalog.rejected.push_back({shard.name, reason, shard.stamp});
+      if (reason == kDumpIndex) indexes.push_back(std::move(shard));
+    }
+  }
+  set_growing_aside(catalog);
+  if (catalog.shards.empty()) fail_empty(options, catalog);
+  if (known != nullptr) {
+    keep_names(known_shards, relative_names, catalog);
+  } else {
+    catalog.warnings = std::move(listing.notes);
+    doubt_dumps(indexes, scan.stop, catalog);
+  }
+  return catalog;
+}
+
+}  // namespace pretrain
