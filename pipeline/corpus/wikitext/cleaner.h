@@ -1,7 +1,7 @@
 #pragma once
-// Wikitext, the markup of MediaWiki pages, to plain text for a language model: one pass, an explicit stack
-// with a depth limit, time linear in the size of the page whatever it holds. Single-owner; one cleaner serves
-// any number of pages of its wiki.
+// Converts wikitext, the markup of MediaWiki pages, to plain text for a language model. One pass with an
+// explicit stack of limited depth; the time is linear in the size of any page. Single-owner; one cleaner
+// serves any number of pages of its wiki.
 
 #include <cstdint>
 #include <memory>
@@ -17,17 +17,16 @@ class WikitextCleaner {
   explicit WikitextCleaner(const WikiSite& site);
   ~WikitextCleaner();
 
-  /// Appends the running text of a page to `text`, without its title.
-  /// Errors: none; any bytes are a page.
+  /// Appends the text of a page to `text`, without its title. Any bytes are a valid page.
   void clean(std::string_view wikitext, std::string& text);
 
-  /// Whether the page only sends readers on: it begins with a redirect word of its wiki and a link.
+  /// Whether the page is a redirect: it begins with a redirect word of its wiki and a link.
   bool is_redirect(std::string_view wikitext) const;
-  /// Whether the page lists articles of one name: it holds a disambiguation template of its wiki.
+  /// Whether the page lists articles of one name: it has a disambiguation template of its wiki.
   bool is_disambiguation(std::string_view wikitext) const;
 
-  /// Bytes of wikitext and of text that cleaning has looked at or moved so far: the cost in a unit that does
-  /// not depend on the machine. At least the bytes of the pages, at most a small multiple of them.
+  /// Bytes of wikitext and text that cleaning has read or moved so far: its cost, independent of the machine.
+  /// At least the size of the pages, at most a small multiple of it.
   uint64_t examined_bytes() const { return examined_bytes_; }
 
  private:

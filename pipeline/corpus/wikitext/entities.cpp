@@ -101,7 +101,7 @@ int digit_value(char byte, uint32_t base) {
   return base == 16 && small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
 }
 
-/// `text` stands after `&#`.
+/// `text` begins after `&#`.
 size_t decode_number(std::string_view text, std::string& out) {
   const uint32_t base = !text.empty() && lower(text.front()) == 'x' ? 16 : 10;
   const size_t first = base == 16 ? 1 : 0;

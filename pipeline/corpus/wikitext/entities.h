@@ -7,9 +7,9 @@
 
 namespace pretrain::wikitext {
 
-/// Appends what the reference at `text[position]`, an ampersand, stands for, and returns its length; 0 when
-/// there is none that HTML 4 knows or when it names no character. Spaces of all widths become one plain
-/// space; soft hyphens and direction marks become nothing.
+/// Decodes the reference at `text[position]`, an ampersand, appends its character and returns its length; 0
+/// for a reference that HTML 4 does not define or that is not a valid character. Spaces of all widths become
+/// one plain space; soft hyphens and direction marks are dropped.
 size_t decode_entity(std::string_view text, size_t position, std::string& out);
 
 /// `text` with each reference decoded once.

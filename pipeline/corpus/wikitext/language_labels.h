@@ -1,6 +1,5 @@
 #pragma once
-// English names of languages, as they stand before a foreign word in running text. Thread-safe: a pure
-// function.
+// English names of languages, as written before a foreign word in a text. Thread-safe: a pure function.
 
 #include <string_view>
 

@@ -9,7 +9,7 @@
 namespace pretrain::wikitext {
 namespace {
 
-/// More runs of apostrophes than any line of prose has; beyond it they are dropped without balancing.
+/// More runs of apostrophes than any line of prose has; beyond this they are dropped without balancing.
 constexpr size_t kMostRuns = 64;
 
 void skip_spaces(std::string_view& text) {
@@ -23,7 +23,7 @@ void skip_separators(std::string_view& text) {
   }
 }
 
-/// Without a branch and in bytes, so that the loop runs on vectors.
+/// Bytes and no branches, so that the compiler vectorises the loop.
 bool has_double_space(std::string_view text) {
   uint8_t found = 0;
   for (size_t i = 0; i + 1 < text.size(); ++i) {
@@ -54,15 +54,15 @@ bool is_conjunction(std::string_view word) {
 
 }  // namespace
 
-// ---- where something was dropped
+// ---- repairs around dropped markup
 
-/// Mends the gap before `piece` as far as `piece` shows what follows it, and returns what is left to append.
+/// Repairs the gap before `piece` as far as `piece` determines it, and returns the rest, to be appended.
 std::string_view LineWriter::close_gap(std::string_view piece) {
   while (gap_ && !piece.empty()) {
     const bool spaced = is_space(piece.front());
     std::string_view rest = piece;
     skip_spaces(rest);
-    if (rest.empty()) {  // still unknown what follows
+    if (rest.empty()) {  // it is not known yet what follows
       if (!line_is_empty() && line_.back() != ' ') line_ += ' ';
       return rest;
     }
@@ -121,7 +121,7 @@ void LineWriter::trim_line_end(bool separators) {
   }
 }
 
-/// Cuts a conjunction that stands alone after an opening bracket.
+/// Removes a conjunction that is alone after an opening bracket.
 bool LineWriter::drop_bare_conjunction() {
   constexpr size_t kLongest = 16;
   const std::string_view content =
@@ -142,7 +142,7 @@ void LineWriter::apostrophes(size_t count) {
     apostrophes_.push_back({line_.size(), std::min<size_t>(count - kept, 5)});
 }
 
-/// Where both bold and italics stay open, one bold run was an apostrophe before italics, as in "l'''île''".
+/// If both bold and italics stay open, one bold run was an apostrophe before italics, as in "l'''île''".
 /// Source: MediaWiki, the parser's handling of quotes.
 void LineWriter::balance_apostrophes() {
   size_t bold = 0;
@@ -215,14 +215,15 @@ void LineWriter::end_line(LineKind kind, size_t level) {
   tidy_line();
   if (kind == LineKind::Heading) {
     end_heading(level);
-  } else if (holed_ ? has_letters(line_) : has_words(line_)) {  // a number without its flag says nothing
+  } else if (holed_ ? has_letters(line_)
+                    : has_words(line_)) {  // a number alone is meaningless once markup was dropped around it
     put_line(kind);
   }
   holed_ = false;
   line_.clear();
 }
 
-/// A line that begins with `level` equals signs is a heading when it ends with one, too.
+/// A line that begins with `level` equals signs is a heading if it also ends with one.
 void LineWriter::end_heading(size_t level) {
   size_t closing = 0;
   while (closing < level && line_.ends_with('=')) {

@@ -1,10 +1,10 @@
 #pragma once
-// Puts cleaned text together: lines, paragraphs, headings. It mends the places where something was dropped (a
-// bracket left empty, a space before a comma), resolves runs of apostrophes, collapses spaces, leaves out
-// lines without a letter or digit, and headings over nothing. Single-owner; one writer serves one page.
+// Builds lines, paragraphs and headings from cleaned text. It repairs punctuation around dropped markup (an
+// empty bracket, a space before a comma), resolves runs of apostrophes, collapses spaces, and drops lines
+// without a letter or digit and headings without text. Single-owner; one writer serves one page.
 //
-// The current line is a buffer that the caller may cut back to a mark, which is how links lose their targets
-// and templates are replaced by what they stand for.
+// The current line is a buffer that the caller can cut back to a mark: so links lose their targets, and
+// templates are replaced by their text.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +15,7 @@
 namespace pretrain::wikitext {
 
 enum class LineKind : uint8_t {
-  Text,  ///< joins the line before it unless a blank line or a break stands between them
+  Text,  ///< joins the previous line unless a blank line or a break separates them
   Own,   ///< a line of its own: list item, definition, verse
   Heading,
 };
@@ -29,42 +29,41 @@ class LineWriter {
     if (gap_) piece = close_gap(piece);
     line_.append(piece);
   }
-  /// Like text(), but as it stands: no gap before it is mended.
+  /// Like text(), but does not repair a gap before it.
   void verbatim(std::string_view piece) { line_.append(piece); }
-  /// Something was dropped at the end of what has been written.
+  /// Notes that markup was dropped at the end of the line so far.
   void removed() { gap_ = holed_ = true; }
   /// A run of at least two apostrophes.
   void apostrophes(size_t count);
   /// The characters since `mark` were in superscript: digits become superscript digits.
   void raise_since(size_t mark);
 
-  // Marks into the current line, for what is replaced when it ends.
+  // Marks in the current line, for markup that is replaced when it ends.
   struct Mark {
     size_t position = 0;
-    size_t floor = 0;  ///< nothing before it is touched until the mark is released
+    size_t floor = 0;  ///< text before it is not changed until the mark is released
     bool gap = false;
   };
   Mark mark();
   std::string_view since(const Mark& mark) const { return std::string_view(line_).substr(mark.position); }
   size_t position() const { return line_.size(); }
   std::string_view line() const { return line_; }
-  /// Takes the line and its state back to `mark`.
   void cut(const Mark& mark);
-  /// Ends the protection of what stands before `mark`; what came after it stays.
+  /// Ends the protection of the text before `mark`; keeps the text after it.
   void release(const Mark& mark) { floor_ = mark.floor; }
-  /// From here on nothing before is touched, until a mark is released or cut to.
+  /// Protects the text so far from changes, until a mark is released or cut to.
   void fence() {
     floor_ = line_.size();
     gap_ = false;
   }
-  /// Cuts the last byte where it is `byte`.
+  /// Removes the last byte if it is `byte`.
   void drop_last(char byte);
 
   bool line_is_empty() const { return line_.size() == floor_; }
   /// Ends the line; `level` is the number of `=` before a heading.
   void end_line(LineKind kind, size_t level = 0);
   void blank_line() { blank_ = true; }
-  /// What follows starts on a new line.
+  /// The following text starts on a new line.
   void break_line() { break_ = true; }
 
  private:
@@ -96,12 +95,12 @@ class LineWriter {
   std::string line_;
   size_t floor_ = 0;
   bool gap_ = false;
-  bool holed_ = false;  ///< something was dropped from the line
+  bool holed_ = false;  ///< markup was dropped from the line
   bool blank_ = false;
   bool break_ = false;
   LineKind last_ = LineKind::Heading;
   std::vector<Apostrophes> apostrophes_;
-  std::vector<Heading> headings_;  ///< over no text so far, outermost first
+  std::vector<Heading> headings_;  ///< headings without text so far, outermost first
 };
 
 }  // namespace pretrain::wikitext

@@ -61,7 +61,7 @@ constexpr Symbol kSymbols[] = {
 // clang-format on
 static_assert(std::ranges::is_sorted(kSymbols, {}, &Symbol::name));
 
-/// What a group is to what stands before it.
+/// The role of a group relative to the text before it.
 enum class Role : uint8_t { Plain, Power, Index, Numerator, Denominator, Root };
 
 class FormulaWriter {
@@ -142,7 +142,7 @@ class FormulaWriter {
     if (byte != '!' && !text_.ends_with(' ')) text_ += ' ';
   }
 
-  /// One token; it is a whole group where a group is due.
+  /// Reads one token, or a whole group if one is expected.
   void put(std::string_view token) {
     const Role role = take_role();
     const size_t start = text_.size();
@@ -199,7 +199,7 @@ class FormulaWriter {
     }
   }
 
-  /// In brackets unless it is one word or number.
+  /// Adds brackets unless it is one word or number.
   static std::string bracketed(const std::string& content) {
     const bool word = std::ranges::all_of(content, [](char c) {
       return is_letter(c) || is_digit(c) || c == '.' || static_cast<unsigned char>(c) >= 0x80;

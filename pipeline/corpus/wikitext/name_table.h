@@ -8,8 +8,8 @@
 
 namespace pretrain::wikitext {
 
-/// Hashed: a page asks for thousands of names, most of them in no table, and a binary search compares each
-/// eight times.
+/// A hash table, because a page looks up thousands of names, most of them not in the table, and a binary
+/// search would compare each about eight times.
 template <typename Entry>
 class NameTable {
  public:

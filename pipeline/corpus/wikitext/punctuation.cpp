@@ -25,7 +25,7 @@ size_t mark_at_end(std::string_view text, std::span<const std::string_view> mark
   return mark == marks.end() ? 0 : mark->size();
 }
 
-/// The code point of the three bytes at `text`, 0 when it is no character of three bytes.
+/// The code point of the three-byte character at `text`; 0 if there is none.
 uint32_t wide_character(std::string_view text) {
   if (text.size() < 3 || (static_cast<unsigned char>(text[0]) & 0xF0) != 0xE0) return 0;
   const auto bits = [&](size_t i, uint32_t mask) { return static_cast<unsigned char>(text[i]) & mask; };

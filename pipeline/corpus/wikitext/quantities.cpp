@@ -128,7 +128,7 @@ class Quantity {
   }
   std::string unit() { return unit_text(last_unit_ = arguments_.positional(next_++), last_value_, style_); }
 
-  /// A number that is followed by a unit of the same kind goes on with the quantity; else it is a precision.
+  /// A number followed by a unit of the same kind continues the quantity; any other number is a precision.
   bool has_smaller_unit() const {
     constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
         {"ft", "in"},    {"foot", "in"}, {"lb", "oz"}, {"mi", "yd"}, {"mi", "ft"},

@@ -1,6 +1,5 @@
 #pragma once
-// Numbers, units and dates as English text, or as plainly as other languages allow. Thread-safe: pure
-// functions.
+// Numbers, units and dates as English text, or with symbols in other languages. Thread-safe: pure functions.
 
 #include <string>
 #include <string_view>
@@ -9,11 +8,11 @@
 
 namespace pretrain::wikitext {
 
-/// A number with its digits in groups of three, as the language sets them; anything else as it stands.
+/// A number with its digits grouped by the language's rules; anything else unchanged.
 std::string group_digits(std::string_view number, std::string_view language);
 
-/// {{convert|...}}: the quantity as given, with its unit spelled out in English and as a symbol elsewhere or
-/// when `short_form`. The other unit is left out: it says the same.
+/// {{convert|...}}: the given quantity, with its unit spelled out in English, and as a symbol in other
+/// languages or if `short_form`. The converted quantity is dropped, because it repeats the given one.
 std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form);
 
 /// {{val|...}}: value, uncertainty, power of ten, unit.
@@ -28,7 +27,7 @@ std::string date_text(const TemplateArguments& arguments, std::string_view langu
 /// 21 to "21st".
 std::string ordinal_text(std::string_view number);
 
-/// Digits and signs as superscripts; "" when there is anything else.
+/// Digits and signs as superscripts; "" if there are other characters.
 std::string raised_text(std::string_view text);
 
 }  // namespace pretrain::wikitext

@@ -10,11 +10,11 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
-/// Deeper than any page nests what carries text; each level may move its text once.
+/// Deeper than any page nests markup with text. Bounds the cost, because each level may move its text once.
 constexpr size_t kDeepest = 24;
 
-/// A row or cell; a heading cell only where it shows attributes or several cells, for a line may begin with
-/// `!`.
+/// Whether the line is a table row or cell. A heading cell must have attributes or several cells, because
+/// prose may begin with `!`.
 bool is_table_row(std::string_view line) {
   if (line.front() != '!') return line.front() == '|';
   constexpr size_t kMostAttributes = 200;
@@ -92,7 +92,7 @@ size_t PageScanner::innermost_brace() const {
   return npos;
 }
 
-/// Leaves frames; their text stays.
+/// Closes frames and keeps their text.
 void PageScanner::pop_to(size_t size) {
   while (frames_.size() > size) {
     const Frame& frame = frames_.back();
@@ -109,7 +109,7 @@ void PageScanner::end_line() {
   superscript_ = npos;
 }
 
-/// Links in their label go on over one line end, as MediaWiki lets them, but not over the end of a paragraph.
+/// The label of a link may continue on the next line, as in MediaWiki, but not in the next paragraph.
 void PageScanner::newline() {
   const size_t brace = innermost_brace();
   if (brace != npos) return newline_in_braces(brace);
@@ -125,7 +125,7 @@ void PageScanner::newline() {
   start_line();
 }
 
-/// Only blocks hold paragraphs: elsewhere a blank line or a heading shows that the braces are never closed.
+/// Only blocks hold paragraphs; elsewhere a blank line or a heading means that the braces are never closed.
 void PageScanner::newline_in_braces(size_t brace) {
   const Frame& frame = frames_[brace];
   const bool block = frame.kind == FrameKind::Template && frame.entry->is_block();
@@ -154,7 +154,7 @@ void PageScanner::start_line() {
   start_block(page_[at_]);
 }
 
-/// What the first byte of a line makes of it.
+/// Handles markup at the start of a line.
 void PageScanner::start_block(char byte) {
   static constexpr ByteSet kListMarks("*#:;");
   const std::string_view line = page_.substr(at_);
@@ -169,7 +169,7 @@ void PageScanner::start_block(char byte) {
   } else if (line.starts_with("{|")) {
     at_ = skipper_.table_end(at_);
     after_removal();
-  } else if (frames_.empty() && is_table_row(line)) {  // its table is not there
+  } else if (frames_.empty() && is_table_row(line)) {  // a row without a table
     at_ = skipper_.row_end(at_);
     writer_.removed();
   } else if (line.starts_with("----")) {
@@ -177,7 +177,7 @@ void PageScanner::start_block(char byte) {
   }
 }
 
-/// After something was dropped at the start of a line, what follows may still be a heading or a list.
+/// After markup was dropped at the start of a line, a heading or a list may follow.
 void PageScanner::after_removal() {
   restart_ = frames_.empty() && writer_.line_is_empty() && kind_ == LineKind::Text;
   writer_.removed();

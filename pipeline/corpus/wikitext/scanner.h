@@ -1,8 +1,8 @@
 #pragma once
-// The pass over a page: reads wikitext from front to back and hands text to a LineWriter. Open constructs
-// that carry text (links, known templates, script variants) lie on a stack of bounded depth; everything that
-// is dropped is passed over by a Skipper. A text template that is never closed is read again without its
-// braces, a few times per page at most. Single-owner; one scanner serves one page.
+// Reads the wikitext of a page from start to end and passes text to a LineWriter. Open constructs with text
+// (links, known templates, script variants) are on a stack of bounded depth; a Skipper skips dropped markup.
+// If a template with text is never closed, its content is read again without the braces, at most a few times
+// per page. Single-owner; one scanner serves one page.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ class PageScanner {
 
   /// Reads the whole page.
   void run();
-  /// Bytes looked at or moved, at least the size of the page.
+  /// Bytes read or moved, at least the size of the page.
   uint64_t work() const { return skipper_.work(); }
 
  private:
@@ -32,7 +32,7 @@ class PageScanner {
     Template,   ///< {{name|arguments}}
     Parameter,  ///< {{{name|default}}}
     Variant,    ///< -{zh-hans:...;zh-hant:...}-
-    Target,     ///< [[ before its `|`, where it holds more than plain text
+    Target,     ///< [[ before its `|`, if it is more than plain text
     Link,       ///< [[...| in its label
     External,   ///< [http://... in its label
   };
@@ -40,7 +40,7 @@ class PageScanner {
     FrameKind kind;
     const TemplateEntry* entry = nullptr;
     std::string_view name = {};  ///< of the template, as written
-    size_t body = 0;             ///< where the page goes on inside
+    size_t body = 0;             ///< position of its content in the page
     size_t first_argument = 0;   ///< into arguments_
     LineWriter::Mark mark = {};
   };
@@ -115,7 +115,7 @@ class PageScanner {
   std::vector<size_t> arguments_;  ///< where arguments of open templates begin in the line
   LineKind kind_ = LineKind::Text;
   size_t heading_level_ = 0;
-  bool restart_ = false;  ///< the line begins anew: so far everything on it was dropped
+  bool restart_ = false;  ///< everything on the line so far was dropped, so the line starts again
   bool verse_ = false;
   size_t superscript_ = std::string_view::npos;
 };

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
-/// `-{A}-` shows A; `-{zh-hans:A;zh-hant:B}-` one of the two, here the first; `-{T|...}-` and other rules
-/// nothing.
+/// `-{A}-` shows A; `-{zh-hans:A;zh-hant:B}-` shows one variant, here the first; `-{T|...}-` and other rules
+/// show nothing.
 std::string_view shown_variant(std::string_view content) {
   const size_t bar = content.find('|');
   if (bar != npos) {
@@ -57,7 +57,7 @@ void PageScanner::open_variant() {
   frames_.back().mark = writer_.mark();
 }
 
-/// What the name after the braces at at_ calls; no entry when the call is to be passed over.
+/// The template or function that the name after the braces at at_ calls; empty if the call is skipped.
 PageScanner::Call PageScanner::called() {
   static constexpr ByteSet kEnds("|{}<[");
   constexpr size_t kLongestName = 80;
@@ -76,7 +76,7 @@ PageScanner::Call PageScanner::called() {
   return {find_template(name, words_.language()), trim(written), at_ + 2 + end, false};
 }
 
-/// Known by its name, a template is read as text; else it is passed over.
+/// Reads a known template as text and skips any other.
 void PageScanner::open_template() {
   const Call call = called();
   Frame frame{.kind = FrameKind::Template, .entry = call.entry, .name = call.name, .body = call.body};
@@ -129,7 +129,7 @@ void PageScanner::close_braces() {
   }
 }
 
-/// Takes the innermost frame off the stack and puts `text` in place of what it wrote.
+/// Removes the innermost frame from the stack and replaces what it wrote by `text`.
 void PageScanner::replace(const Frame& frame, const std::string& text) {
   skipper_.add_work(writer_.position() - frame.mark.position + text.size());
   writer_.cut(frame.mark);
@@ -159,7 +159,7 @@ void PageScanner::finish_template() {
   replace(frame, expand_template(*frame.entry, frame.name, arguments, words_.language()));
 }
 
-/// Shows what stands after the first bar.
+/// Shows the text after the first bar.
 void PageScanner::finish_parameter() {
   const Frame frame = frames_.back();
   const std::string content(writer_.since(frame.mark));
@@ -177,7 +177,7 @@ void PageScanner::finish_variant() {
   replace(frame, std::string(shown_variant(content)));
 }
 
-/// Reads on after the opening of the outermost braces as if it had not been there. False when none are open.
+/// Continues after the opening of the outermost braces as if they were text. False if none are open.
 bool PageScanner::give_up_braces() {
   const auto brace =
       std::ranges::find_if(frames_, [](const Frame& f) { return f.kind <= FrameKind::Variant; });

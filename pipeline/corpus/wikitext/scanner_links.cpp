@@ -28,7 +28,8 @@ bool starts_with_scheme(std::string_view text) {
   });
 }
 
-/// What MediaWiki shows for an empty label: the target without namespace, brackets and what follows a comma.
+/// The text that MediaWiki shows for an empty label: the target without namespace, brackets, and anything
+/// after a comma.
 std::string_view short_name(std::string_view target) {
   const size_t colon = target.find(':');
   if (colon != npos) target.remove_prefix(colon + 1);
@@ -93,7 +94,8 @@ void PageScanner::labelled_link(size_t bar) {
     at_ += 2;
     return;
   }
-  push({.kind = FrameKind::Link});  // too deep: the label is text and the closing brackets close nothing
+  push({.kind =
+            FrameKind::Link});  // when the stack is full, the label is text and closing brackets are ignored
 }
 
 void PageScanner::open_external() {

@@ -60,7 +60,7 @@ void PageScanner::tag(const TagUse& use) {
   after_removal();
 }
 
-/// Without its closing tag, only the tag goes.
+/// Without a closing tag, only the tag itself is dropped.
 void PageScanner::drop_content(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   at_ = closing == npos ? use.end : std::min(page_.find('>', closing), page_.size() - 1) + 1;
@@ -89,7 +89,7 @@ void PageScanner::formula(const TagUse& use) {
   if (shown) writer_.verbatim(text);
 }
 
-/// Inside braces, labels and headings a break is a space, or a line end where a block may hold one.
+/// In braces, labels and headings a break is a space, or a line end if a block allows one.
 void PageScanner::line_break(bool paragraph) {
   const size_t brace = innermost_brace();
   if (brace != npos) {

@@ -1,6 +1,6 @@
 #pragma once
-// What the largest wikis call things, as in the localisation files of MediaWiki. Lists are separated by `|`;
-// all names are folded (fold_name).
+// Local names of namespaces, redirects and switches of the largest wikis, from the localisation files of
+// MediaWiki. Lists are separated by `|`; all names are folded (fold_name).
 
 #include <span>
 #include <string_view>
@@ -18,7 +18,7 @@ struct LanguageNames {
 
 std::span<const LanguageNames> language_names();
 
-/// Codes of the wikis that links between languages name, sorted.
+/// Wiki codes used in links between languages, sorted.
 std::span<const std::string_view> wiki_codes();
 
 /// Behaviour switches without their underscores, as they are written, sorted.

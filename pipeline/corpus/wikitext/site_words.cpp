@@ -36,13 +36,13 @@ bool holds(const std::vector<std::string>& names, std::string_view name) {
   return found != names.end() && *found == name;
 }
 
-/// "zh-yue" and "simple" are read like the language they are written in.
+/// "zh-yue" and "simple" use the rules of the language they are written in.
 std::string base_language(std::string_view language) {
   if (language == "simple") return "en";
   return fold_name(language.substr(0, language.find('-')));
 }
 
-/// What stands before the first `|`, `}` or other end of a template's name that begins `text`.
+/// The name of the template at the start of `text`, up to the first `|`, `}` or other end of a name.
 std::string_view template_name(std::string_view text) {
   static constexpr ByteSet kEnds("|{}<[\n");
   constexpr size_t kLongest = 80;
@@ -60,7 +60,7 @@ SiteWords::SiteWords(const WikiSite& site) : language_(base_language(site.langua
   }
 }
 
-/// Names of an unknown language: those of all.
+/// For an unknown language, the names of all languages.
 void SiteWords::add_namespaces(const WikiSite& site) {
   for (const auto& [number, name] : site.namespaces) {
     if (number == kFile) file_names_.push_back(fold_name(name));
@@ -117,7 +117,7 @@ bool SiteWords::is_redirect(std::string_view page) const {
 
 bool SiteWords::is_disambiguation(std::string_view page) const {
   if (page.find("__DISAMBIG__") != std::string_view::npos) return true;
-  std::string_view before;  // many templates of a page follow their like
+  std::string_view before;  // many templates of a page follow another of the same name
   for (size_t at = page.find("{{"); at != std::string_view::npos; at = page.find("{{", at + 2)) {
     const std::string_view written = template_name(page.substr(at + 2));
     if (written == before) continue;

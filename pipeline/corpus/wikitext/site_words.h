@@ -1,7 +1,6 @@
 #pragma once
-// The words of one wiki: what its namespaces, redirects and switches are called. From the dump's own
-// siteinfo, the English names that every wiki understands, and a table of the largest wikis. Thread-safe once
-// built.
+// The words of one wiki: names of its namespaces, redirects and switches. They come from the dump's siteinfo,
+// the English names that every wiki understands, and a table of the largest wikis. Thread-safe once built.
 
 #include <cstdint>
 #include <functional>
@@ -25,7 +24,7 @@ class SiteWords {
  public:
   explicit SiteWords(const WikiSite& site);
 
-  /// What a link to `target` is, by the name before its first colon.
+  /// The kind of a link to `target`, from the name before its first colon.
   LinkKind link_kind(std::string_view target) const;
   /// `name` without the namespace of templates, if it has one. `name` is folded (fold_name).
   std::string_view without_template_namespace(std::string_view name) const;

@@ -10,9 +10,9 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
-/// The runs of braces that are open, innermost last. Beyond its depth it only counts.
-/// Source: MediaWiki, the preprocessor: a closing run takes as many as the innermost opening one has, at most
-/// three at once; a single brace left over is text.
+/// The open runs of braces, innermost last. Deeper ones are only counted.
+/// Source: MediaWiki's preprocessor: a closing run closes as many braces as the innermost opening run has, at
+/// most three at once; a single brace that is left is text.
 class BraceStack {
  public:
   bool empty() const { return depth_ == 0; }
@@ -25,7 +25,7 @@ class BraceStack {
     }
   }
 
-  /// Returns how many of `count` braces were taken.
+  /// Returns how many of `count` braces were closed.
   size_t close(size_t count) {
     size_t taken = 0;
     while (depth_ > 0 && count - taken >= 2) {
@@ -53,8 +53,7 @@ bool line_starts_with(std::string_view page, size_t line, std::string_view mark)
 
 Skipper::Skipper(std::string_view page) : page_(page), closings_(tag_count()) {}
 
-/// Whether the line looks as if the markup above it were over: neither empty nor a row, an argument or an
-/// end.
+/// Whether the line looks like prose after unclosed markup: it is not empty, a row, an argument or an end.
 bool Skipper::prose_goes_on(size_t line) const {
   constexpr size_t kMostSpaces = 8;
   size_t at = line;
@@ -124,7 +123,7 @@ size_t Skipper::table_end(size_t position) {
   return std::min(prose, page_.size());
 }
 
-/// A caption holds no blank line, so the search ends there at the latest.
+/// A caption has no blank line, so the search ends there at the latest.
 size_t Skipper::file_end(size_t position) {
   static constexpr ByteSet kStops("[]{<\n");
   size_t depth = 0;

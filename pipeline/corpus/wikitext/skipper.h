@@ -1,8 +1,8 @@
 #pragma once
-// Finds where dropped markup ends: templates, tables, file links, comments, tags with their content. Each
-// search is one scan forward. Markup that never ends is cut off at the first place where prose goes on, and
-// after a few such disappointments on a page, searches no longer look beyond that place; so the cost of a
-// page stays a small multiple of its size. Single-owner; one skipper serves one page.
+// Finds the end of dropped markup: templates, tables, file links, comments, tags with their content. Each
+// search is one forward scan. Unclosed markup ends at the first place where prose continues. After a few
+// failed searches on a page, later searches stop at that place, so that the cost of a page stays a small
+// multiple of its size. Single-owner; one skipper serves one page.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,26 +19,26 @@ class Skipper {
 
   /// The end of the template or parameter whose braces begin at `position`.
   size_t braces_end(size_t position);
-  /// The end of the table whose `{|` stands at `position`.
+  /// The end of the table whose `{|` is at `position`.
   size_t table_end(size_t position);
-  /// The end of the link to a file whose `[[` stands at `position`.
+  /// The end of the link to a file whose `[[` is at `position`.
   size_t file_end(size_t position);
   /// The end of the comment that begins at `position`.
   size_t comment_end(size_t position);
-  /// Past a comment, or a tag and its dropped content, that begins at `position`, a `<`; past this byte when
-  /// it begins neither.
+  /// The position after the comment, or after the tag and its dropped content, that begins at `position`, a
+  /// `<`; the next position if it begins neither.
   size_t opaque_end(size_t position);
-  /// Where the closing tag of `use` begins; npos when there is none. A reference ends before the next
+  /// The position of the closing tag of `use`; npos if there is none. A reference must end before the next
   /// heading.
   size_t closing_tag(const TagUse& use);
-  /// The end of the line that `position` is in, passing over templates and comments that go on below it.
+  /// The end of the line of `position`, skipping templates and comments that continue on later lines.
   size_t row_end(size_t position);
 
-  /// Whether a search may still look beyond where prose seems to go on; each failure uses one up.
+  /// Whether a search may still continue where prose seems to continue; each failure uses up one such search.
   bool is_patient() const { return patience_ > 0; }
   void lose_patience() { patience_ -= patience_ > 0 ? 1 : 0; }
 
-  /// Bytes looked at so far.
+  /// Bytes read so far.
   uint64_t work() const { return work_; }
   void add_work(uint64_t bytes) { work_ += bytes; }
 

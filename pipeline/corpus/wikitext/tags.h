@@ -1,5 +1,5 @@
 #pragma once
-// The HTML and extension tags that wikitext may hold, and what becomes of each. Thread-safe: pure functions.
+// The HTML and extension tags of wikitext, and how each is handled. Thread-safe: pure functions.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,12 +9,12 @@
 namespace pretrain::wikitext {
 
 enum class TagKind : uint8_t {
-  Inline,  ///< the tag goes, its content stays
+  Inline,  ///< the tag is dropped, its content is kept
   Superscript,
   LineBreak,  ///< the tag becomes a line end
   Paragraph,  ///< the tag becomes the end of a paragraph
-  Drop,       ///< goes with its content, which is no prose and no wikitext
-  Literal,    ///< its content is no markup: nowiki
+  Drop,       ///< dropped with its content, which is neither prose nor wikitext
+  Literal,    ///< its content is not markup: nowiki
   Formula,    ///< TeX: math and its relatives
   Verse,      ///< its content keeps its lines: poem
 };
@@ -35,8 +35,8 @@ struct TagUse {
   bool self_closing;
 };
 
-/// The tag that begins at `page[position]`, a `<`; nothing when it is no known tag or does not end before the
-/// next `<`. Adds the bytes it looked at to `work`.
+/// The tag that begins at `page[position]`, a `<`; empty if it is not a known tag or does not end before the
+/// next `<`. Adds the bytes it read to `work`.
 std::optional<TagUse> parse_tag(std::string_view page, size_t position, uint64_t& work);
 
 /// Whether `page` holds `</name` at `position`.

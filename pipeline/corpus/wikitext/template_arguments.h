@@ -1,5 +1,5 @@
 #pragma once
-// The arguments of a call of a template. Thread-compatible.
+// The arguments of a template call. Thread-compatible.
 
 #include <cstddef>
 #include <string_view>
@@ -8,12 +8,12 @@
 
 namespace pretrain::wikitext {
 
-/// The arguments of one call. They are views: the text stays with the caller.
+/// The arguments of one call. They are views: the text must outlive them.
 class TemplateArguments {
  public:
-  /// Takes the next argument as written, `name=value` or `value`.
+  /// Adds the next argument as written, `name=value` or `value`.
   void add(std::string_view argument);
-  /// The argument of number `index`, counted from 1, trimmed; "" when absent.
+  /// The positional argument `index`, from 1, trimmed; "" when absent.
   std::string_view positional(size_t index) const;
   std::string_view named(std::string_view name) const;
   size_t count() const { return positional_.size(); }

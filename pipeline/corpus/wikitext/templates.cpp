@@ -36,7 +36,7 @@ NameTable<TemplateEntry> table_of(const TemplateTable& entries) {
 
 // ---- patterns
 
-/// Works a pattern off; it recurses on the patterns of the table only, which nest two deep.
+/// Expands a pattern. It only recurses on patterns of the table, which nest two deep.
 class PatternText {
  public:
   PatternText(std::string_view pattern, const TemplateArguments& arguments)
@@ -45,7 +45,7 @@ class PatternText {
   std::string text() { return part('\0'); }
 
  private:
-  /// Up to `end`; "" when an argument was empty and this is a part in braces.
+  /// Expands up to `end`; "" for a part in braces with an empty argument.
   std::string part(char end) {
     std::string result;
     bool complete = true;
@@ -143,7 +143,7 @@ std::string height_text(const TemplateArguments& arguments) {
   return result;
 }
 
-/// Prefix, name and identification; a digit as the last argument asks for some of them.
+/// Prefix, name and identification; a digit as the last argument selects some of them.
 std::string ship_text(std::string_view prefix, const TemplateArguments& arguments) {
   const size_t first = prefix.empty() ? 2 : 1;
   if (prefix.empty()) prefix = arguments.positional(1);

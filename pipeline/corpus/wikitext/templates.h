@@ -1,6 +1,5 @@
 #pragma once
-// The templates that carry running text, and what each stands for. All others are dropped by the scanner.
-// Thread-safe: pure functions.
+// The templates with text, and the text of each. The scanner drops all others. Thread-safe: pure functions.
 
 #include <cstdint>
 #include <string>
@@ -12,7 +11,7 @@ namespace pretrain::wikitext {
 
 enum class TemplateKind : uint8_t {
   Pattern,       ///< text with places for arguments, see TemplateEntry::detail
-  Convert,       ///< {{convert|5|km|mi}}: a quantity; the conversion itself is left out
+  Convert,       ///< {{convert|5|km|mi}}: a quantity, without its conversion
   ShortConvert,  ///< {{cvt}}: with the unit's symbol
   Number,        ///< {{formatnum:1234567}}
   Value,         ///< {{val|1.5|0.2|e=6|ul=m}}
@@ -25,7 +24,7 @@ enum class TemplateKind : uint8_t {
   Height,        ///< {{height|ft=6|in=1}}
   Ship,          ///< {{HMS|Victory|1765|6}}; detail is the prefix or ""
   Formula,       ///< {{chem2|H2O}}
-  Raised,        ///< superscript; detail stands before it
+  Raised,        ///< superscript, after the text in detail
 };
 
 struct TemplateEntry {
@@ -33,8 +32,8 @@ struct TemplateEntry {
   TemplateKind kind;
   /// In a pattern, `$1` is the first positional argument, `$L` the last, `$*`, `$_` and `$,` all of them
   /// joined by nothing, a space, a comma; `$(a|2|b)` is the first of the named or numbered ones that is not
-  /// empty; what stands in `{}` is left out when one of its arguments is empty. A pattern that begins with a
-  /// line end is a block: it may hold paragraphs.
+  /// empty; a part in `{}` is omitted when one of its arguments is empty. A pattern that begins with a line
+  /// end is a block, which may hold paragraphs.
   std::string_view detail;
   std::string_view languages;  ///< wikis where the name means this, separated by spaces; "" for all
 
@@ -44,7 +43,7 @@ struct TemplateEntry {
 /// The entry of `name` (folded) on a wiki of `language` ("" when unknown); null when the template is dropped.
 const TemplateEntry* find_template(std::string_view name, std::string_view language);
 
-/// What the call of the template `name`, as written, stands for; "" for nothing.
+/// The text of a call of the template `name`, as written; "" for nothing.
 std::string expand_template(const TemplateEntry& entry, std::string_view name,
                             const TemplateArguments& arguments, std::string_view language);
 

@@ -3,7 +3,7 @@
 namespace pretrain::wikitext {
 namespace {
 
-/// Makes the two-byte character at `at` small, where it is a capital of one of the covered scripts.
+/// Converts the two-byte character at `at` to lower case if it is a capital of a covered script.
 void fold_two_bytes(std::string& text, size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
   const auto trail = static_cast<unsigned char>(text[at + 1]);
@@ -23,7 +23,7 @@ void fold_two_bytes(std::string& text, size_t at) {
   if (lead == 0xD0 && trail <= 0x8F) set(0xD1, trail + 0x10);                                   // Ѐ to Џ
 }
 
-/// ASCII capitals made small, `_` as a space.
+/// ASCII in lower case, `_` as a space.
 constexpr std::array<char, 256> kFolded = [] {
   std::array<char, 256> folded{};
   for (int byte = 0; byte < 256; ++byte) folded[byte] = lower(static_cast<char>(byte));

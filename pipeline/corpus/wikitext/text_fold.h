@@ -29,7 +29,7 @@ class ByteSet {
   }
 
  private:
-  static constexpr size_t kAtOnce = 8;  ///< looked at between two looks at the end
+  static constexpr size_t kAtOnce = 8;  ///< bytes tested before the end of the text is checked again
   std::array<bool, 256> holds_{};
 };
 
@@ -49,13 +49,13 @@ constexpr char lower(char byte) {
 /// `text` without spaces and line ends at both ends.
 std::string_view trim(std::string_view text);
 
-/// The form in which names of templates and namespaces are compared: trimmed, `_` as a space, capitals of the
-/// Latin, Greek and Cyrillic scripts made small.
+/// The form in which names of templates and namespaces are compared: trimmed, with `_` as a space, and in
+/// lower case in the Latin, Greek and Cyrillic scripts.
 std::string fold_name(std::string_view name);
 
 std::string concat(std::initializer_list<std::string_view> parts);
 
-/// How often `text[position]` stands there in a row.
+/// Length of the run of `text[position]` that starts at `position`.
 size_t run_length(std::string_view text, size_t position);
 
 }  // namespace pretrain::wikitext

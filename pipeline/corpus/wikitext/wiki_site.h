@@ -1,5 +1,5 @@
 #pragma once
-// What a dump says of the wiki it comes from, as far as reading its pages depends on it.
+// The facts about a wiki, from its dump, that reading its pages depends on.
 
 #include <map>
 #include <string>
