@@ -4,7 +4,7 @@
 #   LANG      such as en, simple or zh_yue
 #   --mirror  a server with Wikimedia's layout, URL/LANGwiki/YYYYMMDD/ [https://dumps.wikimedia.org]
 #   --folder  where the files go [.]
-# A download that was interrupted goes on where it stopped. Files are named *.part until their checksum holds.
+# An interrupted download continues where it stopped. Files are named *.part until their checksum is verified.
 set -euo pipefail
 caller=$PWD
 source "$(dirname "$0")/common.sh"
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 [[ $language =~ ^[a-z][a-z0-9_]*$ ]] ||
-  usage_error "${language:+$language is no language of a Wikipedia: }a language is needed, such as en or simple"
+  usage_error "${language:+$language is not the language of a Wikipedia; }give a language, such as en or simple"
 command -v curl >/dev/null || die "curl is not installed; install it (apt-get install curl)"
 cd "$caller"
 mkdir -p "$folder" || die "$folder can't be made; name another --folder"
@@ -57,10 +57,10 @@ download() {
   fi
   if [ ! -f "$target.part" ] || ! matches "$target.part" "$expected"; then
     fetch -C - -o "$target.part" "$mirror/$wiki/$date/$name" ||
-      [ -f "$target.part" ] || die "$name can't be downloaded from $mirror; run this again to go on"
+      [ -f "$target.part" ] || die "$name can't be downloaded from $mirror; run this again to continue"
   fi
   if ! matches "$target.part" "$expected"; then
-    die "$target.part does not have the published checksum: the download is incomplete or damaged; run this again to go on, or remove it to begin anew"
+    die "$target.part does not have the published checksum: the download is incomplete or damaged; run this again to continue, or remove it to start over"
   fi
   mv "$target.part" "$target"
   echo "$target: complete, checksum holds"

@@ -6,7 +6,7 @@ source "$(dirname "$0")/common.sh"
 
 help_when_asked "$@"
 seconds=${1:-30}
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "$seconds: seconds are needed (see --help)"
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || usage_error "the time must be an integer of at least 1, in seconds (got $seconds)"
 shift || true
 mapfile -t known < <(sed -n 's/^pretrain_fuzzer(\([a-z0-9_]*\).*/\1/p' tests/fuzz/CMakeLists.txt)
 for target in "$@"; do

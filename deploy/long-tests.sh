@@ -9,7 +9,7 @@ help_when_asked "$@"
 [ $# -le 2 ] || usage_error "unknown option $3 (see --help)"
 kills=${1:-200}
 fuzz_seconds=${2:-600}
-[[ $kills =~ ^[0-9]+$ && $fuzz_seconds =~ ^[0-9]+$ ]] || usage_error "numbers are needed: long-tests.sh [KILLS [FUZZ_SECONDS]]"
+[[ $kills =~ ^[0-9]+$ && $fuzz_seconds =~ ^[0-9]+$ ]] || usage_error "KILLS and FUZZ_SECONDS must be integers; usage: long-tests.sh [KILLS [FUZZ_SECONDS]]"
 
 deploy/setup.sh
 cmake --preset ci || die "FAILED: the configuration (see above)"

@@ -10,7 +10,7 @@ caller=$OLDPWD
 corpus=deploy/sample-corpus/shards
 # The sample corpus has 65,000 tokens and two cores have a minute: of what was tried, a narrow model with small batches
 # gets furthest (256 wide: the same loss for a third more work; batches of 32: fewer steps; 1000 pieces: worse). From
-# step 2,000 on, which a fast machine reaches in 20 seconds, it only learns the sample by heart.
+# step 2,000 on, which a fast machine reaches in 20 seconds, it would overfit the sample.
 steps=2000
 model=(--model prototype --vocab 2000 --d-model 128 --d-ff 512 --batch 8 --learning-rate 4e-3 --warmup 20
   --validation-fraction 0.05 --steps "$steps")
@@ -27,7 +27,7 @@ parse_arguments() {
       *) usage_error "unknown option $1; known: --corpus PATH, --time SECONDS" ;;
     esac
   done
-  [[ $seconds =~ ^[1-9][0-9]{0,6}$ && $seconds -ge 10 ]] || usage_error "--time $seconds: 10 seconds or more are needed"
+  [[ $seconds =~ ^[1-9][0-9]{0,6}$ && $seconds -ge 10 ]] || usage_error "--time must be an integer of at least 10 (got $seconds)"
 }
 
 use_corpus() {
@@ -95,7 +95,7 @@ rm -rf "$state"
 heading "2 of 5: training on $corpus; the loss falls"
 train_until_stopped
 
-heading "3 of 5: the resume goes on after the last step, as if nothing had happened"
+heading "3 of 5: the resume continues after the last step"
 show_and_run "$program" resume --state "$state" --time "$((seconds - seconds / 2))s"
 
 heading "4 of 5: what was saved, verified against its hashes"
@@ -107,7 +107,7 @@ show_and_run "$program" generate --checkpoint "$checkpoint" --prompt "The histor
 
 cat <<END
 
-== Done. To go on:
+== Done. Next steps:
 $program resume --state $state --steps 0 --time 10min
     trains this model further, for ten minutes (--steps 0: the limit of ${steps:-no} steps was for the show)
 $program --corpus PATH --state DIR

@@ -10,7 +10,7 @@ source "$(dirname "$0")/common.sh"
 
 # Tests of numbers are left out: they share no state between threads but through TBB, and take very long.
 threaded_folders=(libs/base libs/checkpoint libs/train pipeline/corpus pipeline)
-# Few sources to compile for what they show: two builds more have to fit beside the whole one.
+# A small selection of tests, because two more builds must fit into the time of the whole check.
 quick_asan_folders=(libs/base libs/checkpoint libs/metrics recovery tokenizer)
 quick_tsan_folders=(libs/base libs/checkpoint libs/train)
 

@@ -17,7 +17,7 @@ installed_packages() {
 
 missing_packages() { comm -23 <(listed_packages | sort -u) <(installed_packages); }
 
-# Asks for a password only where somebody can type one.
+# Asks for a password only if there is a terminal to type one.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
@@ -43,6 +43,6 @@ if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
 fi
 
 echo "Installing ${#missing[@]} missing packages: ${missing[*]}"
-as_root apt-get update -qq || echo "$script: the package lists could not be refreshed; going on with those present" >&2
+as_root apt-get update -qq || echo "$script: can't refresh the package lists; continuing with the present ones" >&2
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
   die "installing failed (see above); as root run: $install_command"

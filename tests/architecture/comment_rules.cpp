@@ -22,7 +22,7 @@ std::optional<std::string_view> comment_of(std::string_view line) {
   return line;
 }
 
-/// A label stands by itself: "Errors:" but not "kErrors:" or "Errors::k".
+/// A label is a whole word: "Errors:" but not "kErrors:" or "Errors::k".
 bool is_label_at(std::string_view text, size_t at, std::string_view label) {
   const size_t end = at + label.size();
   const bool begins = at == 0 || std::isalnum(static_cast<unsigned char>(text[at - 1])) == 0;

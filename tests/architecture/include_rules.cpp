@@ -11,7 +11,7 @@ namespace {
 
 struct Layer {
   std::string_view folder;
-  std::vector<std::string_view> may_include;  ///< besides itself; "libs" stands for each folder in libs
+  std::vector<std::string_view> may_include;  ///< besides itself; "libs" means each folder in libs
 };
 
 /// Downward only. A folder that is missing here may include nothing and may not be included.
@@ -44,7 +44,7 @@ struct Home {
 };
 
 /// One third party, one home: replacing it touches one folder. What is used everywhere (formatting, JSON,
-/// TBB's loops) does not stand here.
+/// TBB's loops) is not listed.
 const std::vector<Home>& homes() {
   static const std::vector<Home> kHomes{
       {{"tbb/flow_graph", "oneapi/tbb/flow_graph"}, "pipeline", "", "flow graphs live in pipeline/"},
@@ -112,7 +112,7 @@ std::optional<std::string> layer_fault(std::string_view path, const Include& inc
 
 std::optional<std::string> spelling_fault(const Include& include) {
   if (include.angled && names_our_folder(include.target)) {
-    return fmt::format("<{}> is ours and stands in quotes", include.target);
+    return fmt::format("<{}> is ours and must be in quotes", include.target);
   }
   const bool climbs = include.target.find("./") != std::string::npos;
   if (!include.angled && (climbs || !names_our_folder(include.target))) {

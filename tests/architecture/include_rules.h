@@ -15,7 +15,7 @@ struct Include {
   bool angled = false;  ///< <target> rather than "target"
 };
 
-/// The #include lines of a source file; an include of a macro is passed over.
+/// The #include lines of a source file; an include of a macro is skipped.
 std::vector<Include> includes_of(std::string_view content);
 
 /// The layer that a file belongs to: the longest folder of the layer table that holds it, or "".

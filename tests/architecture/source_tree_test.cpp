@@ -1,4 +1,4 @@
-// Holds the source tree itself against the rules.
+// Checks the source tree itself against the rules.
 
 #include <algorithm>
 #include <filesystem>

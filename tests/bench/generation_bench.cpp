@@ -1,5 +1,5 @@
-// Generation of one stream beside plain reading of as many bytes as the weights of a token have, in turns, on
-// the same threads: generation_bench [PRESET [THREADS [ROUNDS]]].
+// Compares generation of one stream with plain reading of as many bytes as the weights of a token,
+// interleaved, on the same threads: generation_bench [PRESET [THREADS [ROUNDS]]].
 
 #include <algorithm>
 #include <chrono>

@@ -1,6 +1,6 @@
-// From a corpus to tokens: each part of the way alone, and the loader with one and two workers, beside
-// SentencePiece on as many threads, by turns in one run. Usage: pretrain_loader_bench CORPUS TOKENIZER.model
-// [REPEATS]
+// From a corpus to tokens: each stage alone, and the loader with one and two workers, compared with
+// SentencePiece on as many threads, interleaved in one run. Usage: pretrain_loader_bench CORPUS
+// TOKENIZER.model [REPEATS]
 
 #include <algorithm>
 #include <atomic>

@@ -51,7 +51,7 @@ class GrowingCorpus : public testing::TestWithParam<Compression> {
     return program.wait();
   }
 
-  /// The run ended with a checkpoint and a line about the dump, and goes on without it when asked to.
+  /// The run ended with a checkpoint and a line about the dump, and continues without it when asked to.
   void expect_named_and_passed_over(const ProgramResult& result, const std::string& what) {
     EXPECT_EQ(result.exit_code, 3) << result.output;
     EXPECT_THAT(result.output, HasSubstr("shard dump.xml changed since the epoch began: " + what));

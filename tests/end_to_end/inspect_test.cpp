@@ -37,7 +37,7 @@ std::string description_of(const Words& words) {
   return result.output;
 }
 
-/// The number behind `label`, without its commas; 0 when there is none.
+/// The number after `label`, without its commas; 0 when there is none.
 uint64_t number_behind(const std::string& output, const std::string& label) {
   const size_t at = output.find(label);
   if (at == std::string::npos) return 0;

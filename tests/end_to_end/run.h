@@ -75,7 +75,7 @@ inline std::vector<nlohmann::json> records(const std::filesystem::path& state) {
   return all;
 }
 
-/// Step records only, by step; a step that stands twice fails the caller's expectation on the count.
+/// Step records only, by step; a step that is there twice fails the caller's expectation on the count.
 inline std::vector<nlohmann::json> steps(const std::filesystem::path& state) {
   std::vector<nlohmann::json> all;
   for (auto& record : records(state)) {

@@ -208,7 +208,7 @@ TEST(Signals, AtAnyInstantLoseNothing) {
   const auto state = folder / "run";
   for (uint64_t i = 0; i < kSignals; ++i) {
     Program program(binary(), busy_run(state));
-    // From the first line on: before it there is nobody to take the signal.
+    // From the first line on: before it, the program does not handle the signal.
     ASSERT_TRUE(program.wait_until([&] { return !program.output().empty(); }, kPatience));
     const auto end =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(rng.below(kLongestMilliseconds));

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 const fs::path kData = source_folder() / "tests/golden/data";
 
-/// What the recording program went on to do: one line a step, the last of what held at the end.
+/// The steps that the recording program trained next, one line each, and a last line for the end.
 struct Expected {
   std::vector<nlohmann::json> steps;
   nlohmann::json end;

@@ -81,11 +81,11 @@ const char* name_of(Ending ending) {
 }
 
 uint64_t Kill::allowed_loss() const {
-  // A save that has begun may have no folder yet: its thread waits for a core.
+  // A save that has started may have no folder yet, because its thread waits for a core.
   const uint64_t due = last_step / kStepsBetweenCheckpoints * kStepsBetweenCheckpoints;
   const uint64_t begun = begun_checkpoint == 0 ? due : begun_checkpoint;
   const uint64_t during_save = last_step - std::min(last_step, begun);
-  // One more: the step whose record is written, but whose save has not begun.
+  // One more: the step whose record is written, but whose save has not started.
   return kStepsBetweenCheckpoints + during_save + 1;
 }
 
@@ -144,7 +144,7 @@ void KillCampaign::let_it_run(Program& program, Ending ending) {
     const uint64_t later = kStepsBetweenCheckpoints * (1 + rng_.below(4));
     wait_for_save(state_, sessions_ % 8 == 0 ? 0 : newest_checkpoint(state_) + later);
   }
-  // Before its first line there is nobody to take the signal.
+  // Before its first line, the program does not handle the signal.
   if (ending == Ending::kTerminate || ending == Ending::kHangUp || ending == Ending::kFileLimit)
     program.wait_until([&] { return !program.output().empty(); }, kPatience);
   spin_for(time);

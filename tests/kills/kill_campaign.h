@@ -20,8 +20,8 @@ enum class Ending {
   kKillInSave,  ///< SIGKILL, soon after a save began
   kTerminate,   ///< SIGTERM, at any time from the first line on
   kHangUp,      ///< SIGHUP, as when a terminal goes
-  kReaderGone,  ///< nobody reads its output any more; training goes on, until SIGKILL
-  kFileLimit,   ///< no file may grow to the size of a checkpoint's; training goes on, until SIGTERM
+  kReaderGone,  ///< the reader of its output exits; training continues until SIGKILL
+  kFileLimit,   ///< no file may reach the size of a checkpoint's; training continues until SIGTERM
 };
 const char* name_of(Ending ending);
 
@@ -35,7 +35,7 @@ struct Kill {
   bool last_applied = true;       ///< whether that step was, or its numbers were not finite
   uint64_t checkpoint = 0;        ///< newest acknowledged one after it
   uint64_t begun_checkpoint = 0;  ///< the one being written; 0: none
-  std::string output;             ///< what it said, as far as anybody listened
+  std::string output;             ///< its output, as far as it was read
 
   /// Steps that have to be trained again.
   uint64_t lost_steps() const { return last_step - std::min(last_step, checkpoint); }

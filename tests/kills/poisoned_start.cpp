@@ -63,7 +63,7 @@ void renew_manifest(const Path& checkpoint) {
 }  // namespace
 
 void write_poisoned_corpus(const std::filesystem::path& folder) {
-  // One token more, that of the end of the text, fills the epoch's last batch. The characters stand in the
+  // One token more, that of the end of the text, fills the epoch's last batch. The characters are in the
   // middle of a batch each: the target before one is poisoned, too.
   std::string text = plain_text(kPoisonedEpoch * kBatchTokens - 1);
   for (size_t batch = 40; batch < 45; ++batch) text[batch * kBatchTokens + kBatchTokens / 2 + 7] = kPoison;

@@ -66,7 +66,7 @@ std::map<int32_t, uint64_t> NumberedCorpus::targets_per_epoch(Packing packing) c
     if (packing == Packing::kConcat) {
       ++counts[kEndOfText];
     } else if (!document.empty()) {
-      counts.erase(static_cast<int32_t>(document.front()));  // nothing stands before it
+      counts.erase(static_cast<int32_t>(document.front()));  // nothing is before it
       ++counts[kEndOfText];
     }
   }

@@ -46,7 +46,7 @@ AssemblerOptions small_assembler(Packing packing, uint32_t epochs);
 /// An assembler at the beginning of a stream.
 BatchAssembler fresh_assembler(const AssemblerOptions& options);
 
-/// Feeds the assembler from where its cursor stands until there is a batch; nothing at the end of the stream.
+/// Feeds the assembler from its cursor until there is a batch; nothing at the end of the stream.
 std::optional<Batch> next_batch(BatchAssembler& assembler, const NumberedCorpus& corpus);
 /// At most `limit` further batches.
 std::vector<Batch> next_batches(BatchAssembler& assembler, const NumberedCorpus& corpus, size_t limit);

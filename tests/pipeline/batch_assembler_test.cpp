@@ -34,7 +34,7 @@ TEST_P(Assembler, MakesEachTokenATargetOncePerEpoch) {
     BatchAssembler assembler = fresh_assembler(bounded(epochs));
     auto expected = corpus_.targets_per_epoch(GetParam());
     for (auto& [id, count] : expected) count *= epochs;
-    if (GetParam() == Packing::kConcat) --expected[2];  // nothing stands before the very first token
+    if (GetParam() == Packing::kConcat) --expected[2];  // nothing is before the very first token
     std::erase_if(expected, [](const auto& entry) { return entry.second == 0; });
     EXPECT_EQ(targets_of(next_batches(assembler, corpus_, kAll)), expected);
     EXPECT_TRUE(assembler.finished());

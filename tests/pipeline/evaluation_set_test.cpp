@@ -268,7 +268,7 @@ TEST_F(EvaluationSetTest, IsADataErrorWhenItIsCut) {
   }
 }
 
-/// A file that somebody made, hash and all.
+/// A forged file with a correct hash.
 void write_set(const Path& path, EvaluationData data) {
   const std::string checksum =
       hex64(hash64(fmt::format("{} {} {}", hash_of(data), data.target_count, data.target_bytes)));

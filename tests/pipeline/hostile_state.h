@@ -1,5 +1,5 @@
 #pragma once
-// A stream's state as somebody might change it: bytes decide what is changed. For the fuzz target and for a
+// A stream's state with malicious changes, which bytes choose. For the fuzz target and for a
 // property test; without GoogleTest. Single-owner.
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// States of a stream that somebody changed: refused, or as harmless as a sound one.
+// Malicious states of a stream are refused, or as harmless as a valid one.
 
 #include "tests/pipeline/hostile_state.h"
 

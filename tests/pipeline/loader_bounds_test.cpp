@@ -1,4 +1,4 @@
-// Everything between the corpus and the trainer is bounded, whoever of the two is faster.
+// Everything between the corpus and the trainer is bounded, whichever of the two is faster.
 
 #include <chrono>
 #include <thread>

@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(Loader, LoaderDump,
 
 constexpr size_t kBatches = 360;
 
-/// The hashes of the first batches and the state behind them.
+/// The hashes of the first batches and the state after them.
 std::pair<std::vector<uint64_t>, StreamState> run(const LoaderOptions& options, int workers) {
   Session session(options, workers);
   std::vector<uint64_t> hashes = hashes_of(session.take(kBatches));

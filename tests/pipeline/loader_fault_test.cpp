@@ -1,4 +1,4 @@
-// What happens when workers fail, the corpus is no good, or somebody asks for a stop: never a hang.
+// Failing workers, a bad corpus or a stop request never make the loader hang.
 
 #include <atomic>
 #include <chrono>
@@ -174,7 +174,7 @@ struct SlowWorkers {
   }
 };
 
-/// Destroys a loader whose workers are at work; returns how many tickets were begun meanwhile.
+/// Destroys a loader whose workers are at work; returns how many tickets were started meanwhile.
 size_t tickets_begun_while_it_is_destroyed(LoaderOptions options) {
   constexpr size_t kFastTickets = 4;  // enough for a full queue
   SlowWorkers workers;
@@ -191,8 +191,8 @@ size_t tickets_begun_while_it_is_destroyed(LoaderOptions options) {
   return workers.begun - before;
 }
 
-/// Without a stop the loader would go on until 17 tickets are in flight, each time. On a busy machine some
-/// may be begun before the stop is asked for, but not always.
+/// Without a stop the loader would continue until 17 tickets are in flight, each time. On a busy machine some
+/// may be started before the stop request, but not always.
 TEST_F(LoaderFault, TheDestructorWaitsOnlyForWhatWorkersHaveBegun) {
   constexpr int kAttempts = 20;
   size_t fewest = SIZE_MAX;

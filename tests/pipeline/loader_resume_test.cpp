@@ -1,4 +1,4 @@
-// Exact resume: a stream that was interrupted goes on as if nothing had happened.
+// Exact resume: a stream that was interrupted continues as if nothing had happened.
 
 #include <algorithm>
 #include <cstring>

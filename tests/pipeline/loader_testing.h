@@ -65,7 +65,7 @@ class Crew {
 
   /// For LoaderOptions::before_encode. Thread-safe.
   void enter(const Ticket& ticket);
-  /// Holds nobody any more. Thread-safe.
+  /// Releases all threads and blocks none from now on. Thread-safe.
   void dismiss();
   /// Most threads that were ever inside enter() together. Thread-safe.
   size_t most_at_once() const;
@@ -88,7 +88,7 @@ class Crew {
 /// A loader with its crew. One at a time.
 class Session {
  public:
-  /// A fresh stream, or one that goes on from `state`.
+  /// A new stream, or one that continues from `state`.
   Session(LoaderOptions options, int workers, const StreamState* state = nullptr);
   ~Session() { crew_.dismiss(); }
   Session(const Session&) = delete;

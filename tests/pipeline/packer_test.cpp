@@ -92,7 +92,7 @@ TEST(Packer, ConcatMakesEachTokenATargetExactlyOnceInOrder) {
     stream.insert(stream.end(), document.begin(), document.end());
     stream.push_back(kEndOfText);
   }
-  stream.erase(stream.begin());  // nothing stands before the first token
+  stream.erase(stream.begin());  // nothing is before the first token
   for (const uint32_t context : {1u, 2u, 7u, 16u, 64u}) {
     EXPECT_THAT(targets_of(pack(Packing::kConcat, context, documents)), ElementsAreArray(stream)) << context;
   }

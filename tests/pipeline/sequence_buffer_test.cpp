@@ -71,7 +71,7 @@ class BufferRun {
   std::vector<Sequence> emitted;
   std::string events;
   uint64_t largest = 0;
-  bool restoring = false;  ///< go on in a restored copy after each event
+  bool restoring = false;  ///< continue in a restored copy after each event
 
  private:
   void after_event() {

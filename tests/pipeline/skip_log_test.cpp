@@ -37,7 +37,7 @@ class SkipLogTest : public testing::Test {
   const Path path_ = folder_ / "skipped.jsonl";
 };
 
-/// A log that begins a stream, or goes on with all that is there.
+/// A log that begins a stream, or continues the existing one.
 std::unique_ptr<SkipLog> open_log(FileSystem& files, const Path& path, std::optional<uint64_t> keep_bytes) {
   auto log = std::make_unique<SkipLog>(files, path);
   log->begin(keep_bytes);

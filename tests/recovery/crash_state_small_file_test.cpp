@@ -69,7 +69,7 @@ class SmallFileStates {
     if (!holds)
       violations_.insert(fmt::format("call {} loss {}", calls_.call_count(), static_cast<int>(loss)));
     if (!seen_.insert(image).second) return;
-    // Whatever is left over does not stand in the way of the next one.
+    // Leftovers do not prevent the next one.
     write_image(image, restart_.path());
     FaultyFileSystem files;
     write_file_atomically(files, restart_ / kName, "next");

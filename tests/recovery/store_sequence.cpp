@@ -240,7 +240,8 @@ std::set<uint64_t> StoreSequence::failing() const {
 }
 
 void StoreSequence::start() {
-  constexpr int kMostRefusals = 10;  // mend the device, go back, begin anew: that is all the help there is
+  constexpr int kMostRefusals =
+      10;  // the user repairs the device, goes back, or starts over; there are no other remedies
   for (int refusals = 0; violation_.empty();) {
     try {
       if (try_start()) return;
@@ -300,7 +301,7 @@ void StoreSequence::help() {
     model_.abandoned(step);
     step_ = step;
   } else {
-    events_.push_back("begun anew");
+    events_.push_back("started over");
     stop(false);
     fs::remove_all(state_);
     device_.adopt();

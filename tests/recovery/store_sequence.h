@@ -61,7 +61,7 @@ class StoreSequence {
   void start();
   /// Opens the store on what is there and checks what it makes of it. False: it was refused, as it had to be.
   bool try_start();
-  /// A user helps: the disk is mended, or the newest good checkpoint is gone back to, or all is begun anew.
+  /// The user repairs the disk, goes back to the newest good checkpoint, or starts over.
   void help();
   /// What a store would do that takes everything that fails out of the way.
   void set_all_aside();

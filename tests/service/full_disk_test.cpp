@@ -64,8 +64,8 @@ class FullDisk : public testing::Test {
     return program_->wait_until([&] { return told_status(part, after); }, kPatience);
   }
 
-  /// Takes away room until a save has too little. Not once: a save may go on between looking and resizing,
-  /// and one that ends frees the room of an older checkpoint.
+  /// Takes away room until a save has too little. Not once: a save may continue between the check and the
+  /// resize, and one that ends frees the room of an older checkpoint.
   bool run_out_of_room() {
     constexpr uint64_t kTooLittle = 400'000;
     const size_t messages = manager_.messages().size();
@@ -97,7 +97,7 @@ TEST_F(FullDisk, TrainingGoesOnAndTheNextSaveAfterRoomIsMadeSucceeds) {
   ASSERT_TRUE(run_out_of_room()) << program_->output();
   const uint64_t good = newest();
   const size_t messages = manager_.messages().size();
-  ASSERT_TRUE(wait_for_status("STATUS=step ", messages)) << "training stands still";
+  ASSERT_TRUE(wait_for_status("STATUS=step ", messages)) << "training does not continue";
   EXPECT_TRUE(find_newest_verified(seen()).has_value());
 
   ASSERT_TRUE(resize(uint64_t{64} << 20));

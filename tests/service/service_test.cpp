@@ -161,11 +161,11 @@ TEST_F(Service, ALastSaveOnASlowDiskAsksForMoreTime) {
 
 TEST_F(Service, AFailedSaveStandsInTheStatusLine) {
   RunningService service({"--checkpoint-every", "20"});
-  // The save of the start goes on beside the first steps: its folder must stand before it is taken away.
+  // The first save runs during the first steps: its folder must exist before it is removed.
   ASSERT_TRUE(service.wait_until([&] { return !list_checkpoints(service.state()).empty(); }));
   // A file where the folder of the next attempt would be made: no name, no checkpoint.
   std::filesystem::permissions(checkpoints_folder(service.state()), std::filesystem::perms::none);
-  if (geteuid() == 0) {  // root may do all the same, but not in a folder that is none
+  if (geteuid() == 0) {  // permissions don't stop root, but a file in place of a folder does
     std::filesystem::rename(checkpoints_folder(service.state()), service.state() / "moved");
     std::ofstream(checkpoints_folder(service.state())) << "in the way";
   }

@@ -1,5 +1,5 @@
 #pragma once
-// A temporary folder that goes with the test, and where the real data stands.
+// A temporary folder for the duration of a test, and the place of the real data.
 
 #include <filesystem>
 #include <optional>
@@ -28,7 +28,7 @@ class TempFolder {
 /// tests that write many small files.
 std::filesystem::path memory_folder();
 
-/// The folder with real Wikipedia text: $PRETRAIN_TEST_DATA, else ../shared/data beside the source tree.
+/// The folder with real Wikipedia text: $PRETRAIN_TEST_DATA, else ../shared/data next to the source tree.
 /// Nothing when it is absent; such a test calls GTEST_SKIP().
 std::optional<std::filesystem::path> real_data_folder();
 

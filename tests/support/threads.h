@@ -16,7 +16,7 @@ class MoreThreads {
   tbb::global_control control_{tbb::global_control::max_allowed_parallelism, 8};
 };
 
-/// Calls f() once on each thread of `compute`: no call ends before all have begun, so that each needs a
+/// Calls f() once on each thread of `compute`: no call ends before all have started, so that each needs a
 /// thread of its own. Waits for them as long as it takes.
 /// Requires: MoreThreads.
 template <typename F>

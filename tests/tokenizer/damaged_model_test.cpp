@@ -44,7 +44,7 @@ TEST(DamagedModel, SurvivesAThousandFlippedBits) {
     const std::string& whole = test::sample_tokenizer(type).serialized();
     for (int round = 0; round < 334; ++round) {
       std::string bytes = whole;
-      // Half of the flips fall into the last bytes, where the settings stand.
+      // Half of the flips fall into the last bytes, where the settings are.
       const size_t span = round % 2 == 0 ? bytes.size() : 80;
       const size_t at = bytes.size() - 1 - rng.below(span);
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << rng.below(8)));

@@ -28,7 +28,7 @@ struct NamedFault {
   Fault fault;
 };
 
-/// No sync of a file after one that failed, unless it was created anew.
+/// No sync of a file after one that failed, unless it was created again.
 void expect_no_retried_sync(const std::vector<Call>& calls) {
   std::set<Path> failed;
   for (const Call& call : calls) {

@@ -25,7 +25,7 @@ Manifest sample_manifest() {
           .created = "2025-01-31T12:00:00Z"};
 }
 
-/// Gives a text whose hash fits whatever stands in it.
+/// A manifest whose hash matches, whatever its content.
 std::string with_fitting_hash(const std::string& text) {
   const size_t at = text.find('"', text.find(':')) + 1;
   return text.substr(0, at) + hash128_hex(text.substr(at + 32)) + text.substr(at + 32);

@@ -75,7 +75,7 @@ inline void overwrite(const Path& path, const std::string& content) {
 }
 
 inline void flip_bit(const Path& path, size_t byte, int bit) {
-  // In place: ext4 flushes a file that was truncated and written anew, which makes long loops slow.
+  // In place: ext4 flushes a file that was truncated and rewritten, which makes long loops slow.
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
   file.seekg(static_cast<std::streamoff>(byte));
   const int old = file.get();

@@ -35,7 +35,7 @@ std::vector<int> numbers_in(const Path& path) {
   return numbers;
 }
 
-/// The records of all segments in order; fails on a torn line.
+/// The records of all segments in order; fails on an incomplete line.
 std::vector<int> all_numbers(const TempFolder& folder) {
   std::vector<int> numbers;
   for (const FolderEntry& entry : list_folder(folder.path())) {  // "metrics-..." sorts before "metrics.jsonl"

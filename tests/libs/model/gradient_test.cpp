@@ -165,7 +165,7 @@ TEST(Logits, AgreeWithTheDoubleReferenceBeyondOneChunk) {
       test::all_close(logits, test::reference_logits(p.config, p.layout, p.as_double(), p.inputs), 1e-5));
 }
 
-/// Packed copies of the parameters are kept from pass to pass: each has to be made anew.
+/// Packed copies of the parameters are kept between passes, so each has to be made again.
 TEST(Gradients, AfterAChangeOfTheParametersAreThoseOfTheNewOnes) {
   for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
     SCOPED_TRACE(precision_name(precision));

@@ -78,7 +78,7 @@ TEST(CrossEntropy, AgreesWithTheReferenceForALargeVocabularyAndManyRows) {
     softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
     EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
                           test::sum_bound(c.V)));
-    // Each for itself: one of so many is small beside the target's.
+    // Each by itself: one of so many is small compared with the target's.
     const Matrix expected = c.expected_gradient();
     for (size_t i = 0; i < expected.size(); ++i) {
       ASSERT_NEAR(static_cast<double>(logits.data()[i]), expected[i],

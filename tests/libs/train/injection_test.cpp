@@ -1,4 +1,4 @@
-// Non-finite numbers planted anywhere in a step: either the step is passed over, or nothing comes of them.
+// Non-finite numbers planted anywhere in a step: either the step is skipped, or they have no effect.
 
 #include <limits>
 #include <map>

@@ -1,4 +1,4 @@
-// A model that can't learn one batch by heart can't learn anything.
+// A model that can't overfit one batch can't learn anything.
 
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t kCharacters = 65;
 
-/// Random text; each row begins with another token, so that every target can be told from what stands before
-/// it.
+/// Random text; each row begins with another token, so that every target can be predicted from the tokens
+/// before it.
 Batch random_text(int64_t rows, int64_t context) {
   Rng rng(3);
   Batch batch{.rows = rows, .context = context};

@@ -73,7 +73,7 @@ TEST_F(Bzip2Blocks, GiveNothingForAnEmptyStream) {
 }
 
 TEST_F(Bzip2Blocks, GiveEachByteToExactlyOnePartOfAnySplit) {
-  // Blocks of one long stream stand at any bit; between streams there are headers, and empty ones.
+  // Blocks of one long stream begin at any bit; between streams there are headers, and empty ones.
   const std::string text = noise(1, 4'000'000);
   const std::string_view view = text;
   const std::string file = compress(view.substr(0, 3'000'000), Compression::kBzip2) +

@@ -241,7 +241,7 @@ void write_state_folder(const TempFolder& folder, const std::string& name) {
 TEST(Catalog, LeavesStateFoldersOfRunsOutOnce) {
   const TempFolder folder;
   folder.write("c/text", kText);
-  folder.write("c/own/metrics.jsonl", "{\"text\":\"a record\"}\n");  // of a run that has just begun
+  folder.write("c/own/metrics.jsonl", "{\"text\":\"a record\"}\n");  // of a run that has just started
   write_state_folder(folder, "c/sub/other");
   write_state_folder(folder, "elsewhere");
   std::filesystem::create_directory_symlink(folder / "elsewhere", folder / "c/link");

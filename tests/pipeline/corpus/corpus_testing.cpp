@@ -248,7 +248,7 @@ std::vector<std::string> documents_of(const std::vector<Ticket>& tickets) {
   for (const Ticket& ticket : tickets) {
     for (const TextPiece& piece : ticket.pieces) {
       EXPECT_NE(open, piece.begins_document)
-          << "a document begins inside another, or goes on without beginning";
+          << "a document begins inside another, or continues without a beginning";
       if (piece.begins_document) documents.emplace_back();
       documents.back() += piece.text;
       open = !piece.ends_document;

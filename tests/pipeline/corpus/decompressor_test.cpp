@@ -132,7 +132,7 @@ TEST(Decompressor, TurnsAFailingDeviceIntoADataErrorWithFileAndOffset) {
 TEST(Decompressor, RefusesAnXzStreamThatNeedsTooMuchMemory) {
   const TempFolder folder;
   std::string bytes = compress("text", Compression::kXz);
-  // The block header, behind 12 bytes of stream header: its size in words less one, flags, optional sizes,
+  // The block header, after 12 bytes of stream header: its size in words less one, flags, optional sizes,
   // the filter 0x21 with one byte of properties (the dictionary size; 40 means 4 GiB - 1), padding, and a
   // checksum.
   constexpr size_t kHeader = 12;

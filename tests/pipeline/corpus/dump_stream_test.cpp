@@ -62,7 +62,7 @@ TEST(Dump, GivesTheSameDocumentsInEachForm) {
   for (const std::string& page : pages) fragments += page;
   EXPECT_EQ(documents_in(fragments), expected) << "pages without a root";
   EXPECT_EQ(documents_in(joined(pages).substr(0, joined(pages).size() - kDumpFoot.size())), expected)
-      << "cut behind a page";
+      << "cut after a page";
 }
 
 TEST(Dump, InABzip2FileIsReadInRegionsOfTheFile) {

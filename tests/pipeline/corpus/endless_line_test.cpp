@@ -24,13 +24,13 @@ using testing::Pair;
 
 constexpr uint64_t kLineBytes = uint64_t{1} << 30;
 
-/// What stands before and after the line, and what comes of all three.
+/// The text before and after the line, and the documents read from all three.
 struct EndlessLine {
   const char* name;
   std::string before;
   std::string after;
   uint64_t documents;
-  const char* reason;  ///< why the line is passed over; nullptr when it is text like any other
+  const char* reason;  ///< why the line is skipped; nullptr when it is text like any other
   DocumentMode mode = DocumentMode::kFiles;
 };
 

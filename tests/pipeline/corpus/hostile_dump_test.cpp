@@ -1,4 +1,4 @@
-// Dumps made to do harm, and folders that change while they are read. Memory is held against a bound.
+// Malicious dumps, and folders that change while they are read. Memory is checked against a bound.
 
 #include <atomic>
 #include <filesystem>

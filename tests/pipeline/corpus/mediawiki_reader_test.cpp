@@ -188,7 +188,7 @@ TEST(MediaWikiPage, FaultsNameTheTitleAndThePlace) {
   EXPECT_EQ(record.offset, kDumpHead.size());
 }
 
-/// What is no page is passed over alone; the pages around it are read.
+/// Only an element that is not a page is skipped; the pages around it are read.
 void expect_costs_only_itself(const std::string& middle, const std::string& fault) {
   const std::string dump = kDumpHead + page_of("A", "first") + middle + page_of("B", "second") + kDumpFoot;
   // Whole, and in regions smaller than its pages; a giant page needs no hundred thousand of them.
@@ -307,7 +307,7 @@ TEST(DumpSite, OfAnEntityBombIsEmpty) {
   }
   bomb += "]>\n<mediawiki xml:lang=\"en\"><siteinfo><dbname>&a9;</dbname></siteinfo>";
   EXPECT_EQ(read_dump_site(bomb).wiki.language, "");
-  EXPECT_EQ(dump_prefix(bomb), "") << "its pages can be read all the same";
+  EXPECT_EQ(dump_prefix(bomb), "") << "its pages can be read nevertheless";
 }
 
 TEST(DumpPrefix, TellsDumpsFromOtherText) {

@@ -136,7 +136,7 @@ TEST(SampleText, OfABzip2DumpTellsHowMuchOfWhatItUnpacksIsText) {
 
 TEST(SampleText, IsUtf8) {
   const TempFolder folder;
-  folder.write("c/latin", "caf\xE9 and na\xEFve words in a row, enough of them to pass\n");
+  folder.write("c/latin", "caf\xE9 and na\xEFve words, enough of them to count as text\n");
   EXPECT_EQ(sample(options_for(folder / "c"), 1000)[0].substr(0, 6), "caf\xEF\xBF\xBD");
 }
 

@@ -196,7 +196,7 @@ TEST(EpochEnd, ATicketSequenceIsTheSameForALookAheadThatSawAnotherCorpus) {
   Ticket ticket;
   do {
     ASSERT_TRUE(reader.next(ticket));
-  } while (!ticket.ends_epoch);  // the look ahead has begun in between
+  } while (!ticket.ends_epoch);  // the scan for the next epoch has started in between
   files.write("text-last-minute", text("the last minute"));
   files.write("text-3", text("another number 3"));
   std::filesystem::remove(files / "text-5");

@@ -56,7 +56,7 @@ std::vector<GoldenPage> golden_pages() {
   return pages;
 }
 
-/// Its wikitext, by the dump it stands in; each dump is read once.
+/// Its wikitext, by the dump that holds it; each dump is read once.
 class Dumps {
  public:
   explicit Dumps(const fs::path& folder) : folder_(folder) {}

@@ -96,8 +96,8 @@ TEST(Tables, InTemplatesAndTemplatesInTablesGo) {
 }
 
 TEST(Tables, NeverClosedEndWhereProseGoesOn) {
-  EXPECT_EQ(cleaned("a\n\n{| class=x\n| b\n|-\n| c\n\nThe text goes on.\n\n== H ==\nMore."),
-            "a\n\nThe text goes on.\n\nH\nMore.");
+  EXPECT_EQ(cleaned("a\n\n{| class=x\n| b\n|-\n| c\n\nMore text follows.\n\n== H ==\nMore."),
+            "a\n\nMore text follows.\n\nH\nMore.");
 }
 
 TEST(Tables, RowsWithoutTheirTableGo) {

@@ -7,7 +7,7 @@
 
 namespace pretrain::test {
 
-/// `{{`, `}}`, `[[`, `]]`, `{|`, `|}`, `<ref`, `'''` and HTML tags, each as often as it stands in `text`.
+/// `{{`, `}}`, `[[`, `]]`, `{|`, `|}`, `<ref`, `'''` and HTML tags, each as often as it occurs in `text`.
 std::vector<std::string> residual_markup(std::string_view text);
 
 }  // namespace pretrain::test
