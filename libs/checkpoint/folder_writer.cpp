@@ -21,14 +21,22 @@ const std::vector<TensorSource>* tensors_of(const FileContent& content) {
   return std::get_if<std::vector<TensorSource>>(&content.data);
 }
 
+/// Whether its bytes come from elsewhere, which may be needed again.
+bool has_sources(const FileContent& content) {
+  return !std::holds_alternative<std::string>(content.data);
+}
+
 uint64_t size_bytes_of(const FileContent& content) {
   if (const auto* tensors = tensors_of(content)) return safetensors_size_bytes(*tensors, content.metadata);
+  if (const auto* streamed = std::get_if<StreamedFile>(&content.data)) return streamed->size_bytes;
   return std::get<std::string>(content.data).size();
 }
 
 void stream(const FileContent& content, const ByteSink& sink) {
   if (const auto* tensors = tensors_of(content)) {
     write_safetensors(*tensors, content.metadata, content.must_be_finite, sink);
+  } else if (const auto* streamed = std::get_if<StreamedFile>(&content.data)) {
+    streamed->write(sink);
   } else {
     sink(std::as_bytes(std::span(std::get<std::string>(content.data))));
   }
@@ -47,24 +55,25 @@ WrittenFile write_file(FileSystem& files, const Path& folder, const FileContent&
   return written;
 }
 
-void check_names(const CheckpointContent& content) {
+void check_names(const std::vector<FileContent>& contents) {
   std::set<std::string_view> names;
-  for (const FileContent& file : content.files) {
+  for (const FileContent& file : contents) {
     PRETRAIN_CHECK(is_plain_file_name(file.name) && names.insert(file.name).second, "file name '{}'",
                    file.name);
   }
 }
 
-/// Writes tensors first, because training waits until their memory has been read.
-std::vector<WrittenFile> write_all(FileSystem& files, const Path& folder, const CheckpointContent& content,
+/// Writes tensors and streams first, because training waits until their memory has been read.
+std::vector<WrittenFile> write_all(FileSystem& files, const Path& folder,
+                                   const std::vector<FileContent>& contents,
                                    const std::function<void()>& on_sources_read) {
   std::vector<WrittenFile> written;
-  for (const FileContent& file : content.files) {
-    if (tensors_of(file) != nullptr) written.push_back(write_file(files, folder, file));
+  for (const FileContent& file : contents) {
+    if (has_sources(file)) written.push_back(write_file(files, folder, file));
   }
-  on_sources_read();
-  for (const FileContent& file : content.files) {
-    if (tensors_of(file) == nullptr) written.push_back(write_file(files, folder, file));
+  if (on_sources_read) on_sources_read();
+  for (const FileContent& file : contents) {
+    if (!has_sources(file)) written.push_back(write_file(files, folder, file));
   }
   return written;
 }
@@ -98,20 +107,28 @@ uint64_t content_size_bytes(const CheckpointContent& content) {
   return bytes;
 }
 
+std::vector<ManifestFile> write_verified_files(FileSystem& files, const Path& folder,
+                                               const std::vector<FileContent>& contents,
+                                               const std::function<void()>& on_sources_read) {
+  check_names(contents);
+  std::vector<WrittenFile> written = write_all(files, folder, contents, on_sources_read);
+  for (WrittenFile& file : written) sync_and_close(file);
+  std::vector<ManifestFile> verified;
+  for (const WrittenFile& file : written) {
+    verify_written(folder, file.expected);
+    verified.push_back(file.expected);
+  }
+  return verified;
+}
+
 Manifest write_checkpoint_folder(FileSystem& files, const Path& folder, const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read) {
-  check_names(content);
   Manifest manifest{.step = content.step,
                     .fingerprint = content.fingerprint,
                     .configuration = content.configuration,
                     .parent = content.parent,
                     .created = utc_now()};
-  std::vector<WrittenFile> written = write_all(files, folder, content, on_sources_read);
-  for (WrittenFile& file : written) sync_and_close(file);
-  for (const WrittenFile& file : written) {
-    verify_written(folder, file.expected);
-    manifest.files.push_back(file.expected);
-  }
+  manifest.files = write_verified_files(files, folder, content.files, on_sources_read);
   write_manifest(files, folder, manifest);
   files.sync_folder(folder);
   return manifest;

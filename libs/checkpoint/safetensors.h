@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -16,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/byte_sink.h"
 #include "libs/base/file.h"
 
 namespace pretrain {
@@ -37,7 +37,6 @@ struct TensorSource {
 };
 
 using TensorMetadata = std::map<std::string, std::string>;
-using ByteSink = std::function<void(std::span<const std::byte>)>;
 
 /// A tensor whose data is written separately.
 struct TensorOutline {

@@ -1,13 +1,13 @@
 #include "libs/train/model_weights.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <set>
 #include <vector>
 
 #include "libs/base/error.h"
+#include "libs/base/half_float.h"
 #include "libs/base/text.h"
 
 namespace pretrain {
@@ -35,19 +35,6 @@ SafetensorsFile open_weights(const Path& folder, Links links) {
 /// "attn.bias" and "attn.masked_bias" of a layer: the causal mask, which is no parameter.
 bool is_mask(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-}
-
-float from_f16(uint16_t bits) {
-  const int exponent = bits >> 10 & 0x1f;
-  const float fraction = static_cast<float>(bits & 0x3ff);
-  const float sign = (bits & 0x8000) != 0 ? -1.0F : 1.0F;
-  if (exponent == 0x1f) return fraction != 0 ? std::nanf("") : sign * INFINITY;
-  if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  return sign * std::ldexp(fraction + 1024, exponent - 25);
-}
-
-float from_bf16(uint16_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
 bool is_readable(DType dtype) {
