@@ -28,6 +28,7 @@ const std::vector<Layer>& layers() {
       {"libs/model", {"libs/tensor", "libs/base"}},
       {"libs/checkpoint", {"libs/tensor", "libs/data", "libs/base"}},
       {"libs/metrics", {"libs/base"}},
+      {"libs/gguf", {"libs/base"}},
       {"libs/data", {"libs/base"}},
       {"libs/tensor", {"libs/base"}},
       {"libs/base", {}},
