@@ -94,8 +94,7 @@ def draw(state, sample):
     yield label(LEFT + 270, 22, f"validation {evaluations[-1][1]:.2f} at the end", color=VALID)
     yield from plot.axes()
     yield plot.line(means(steps), TRAIN, 1.4)
-    yield plot.line(evaluations, VALID, 2.2)
-    yield from (f'<circle cx="{plot.x(s):.1f}" cy="{plot.y(v):.1f}" r="2.6" fill="{VALID}"/>' for s, v in evaluations)
+    yield from (f'<circle cx="{plot.x(s):.1f}" cy="{plot.y(v):.1f}" r="3.2" fill="{VALID}"/>' for s, v in evaluations)
     yield label(LEFT + PLOT_WIDTH / 2, HEIGHT - 14, "step", anchor="middle")
     yield label(TEXT_LEFT, 22, f"what it writes after step {steps[-1][0]:,}")
     for number, line in enumerate(sample_lines(sample)):
