@@ -12,6 +12,7 @@
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/session.h"
 #include "apps/pretrain/value_text.h"
+#include "apps/pretrain/version.h"
 #include "libs/base/error.h"
 #include "libs/base/quantity.h"
 
@@ -100,7 +101,7 @@ int run_command(const Arguments& arguments, StopSignal& stop) {
     return 0;
   }
   if (first == "--version" || first == "-V" || first == "version") {
-    fmt::print("pretrain {}\n", PRETRAIN_VERSION);
+    fmt::print("{}", version_text());
     return 0;
   }
   if (std::ranges::none_of(arguments, [](const auto& word) { return word == "--help" || word == "-h"; }))

@@ -152,6 +152,16 @@ TEST(CommandLine, EveryHelpFitsEightyColumns) {
   EXPECT_EQ(run_program(binary(), {"-V"}).output, run_program(binary(), {"--version"}).output);
 }
 
+TEST(CommandLine, TheVersionNamesCommitBuildAndLibrariesAndNoPath) {
+  const std::string text = run_program(binary(), {"--version"}).output;
+  EXPECT_THAT(text,
+              testing::MatchesRegex("pretrain [0-9]+\\.[0-9]+\\.[0-9]+\ncommit [0-9a-z+]+\nbuild [^\n]+\n"
+                                    "libraries\n(  [A-Za-z0-9+ ]+ [0-9][0-9.]*\n)+"));
+  EXPECT_EQ(text.find('/'), std::string::npos) << text;
+  const std::string version = text.substr(9, text.find('\n') - 9);
+  EXPECT_THAT(read_file(source_folder() / "CHANGELOG.md"), HasSubstr("\n## [" + version + "] - 20"));
+}
+
 TEST(CommandLine, ChecksAConfigurationWithoutStarting) {
   const TempFolder folder;
   const auto state = folder / "run";

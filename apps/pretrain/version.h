@@ -1,0 +1,16 @@
+#pragma once
+// What this program is: version, commit, build and libraries. Thread-safe: free functions.
+
+#include <string>
+#include <string_view>
+
+namespace pretrain {
+
+/// The commit that the program was built from: 12 digits, with "+changes" if files differed from it; "unknown"
+/// without git. In a source that each build writes when the commit has changed (commit.cmake).
+std::string_view build_commit();
+
+/// What `pretrain --version` prints.
+std::string version_text();
+
+}  // namespace pretrain
