@@ -159,7 +159,7 @@ TEST(CommandLine, TheVersionNamesCommitBuildAndLibrariesAndNoPath) {
                                     "libraries\n(  [A-Za-z0-9+ ]+ [0-9][0-9.]*\n)+"));
   EXPECT_EQ(text.find('/'), std::string::npos) << text;
   const std::string version = text.substr(9, text.find('\n') - 9);
-  EXPECT_THAT(read_file(source_folder() / "CHANGELOG.md"), HasSubstr("\n## [" + version + "] - 20"));
+  EXPECT_THAT(read_file(source_folder() / "CHANGELOG.md"), testing::HasSubstr("\n## [" + version + "] - 20"));
 }
 
 TEST(CommandLine, ChecksAConfigurationWithoutStarting) {
