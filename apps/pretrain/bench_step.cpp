@@ -7,6 +7,7 @@
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/model/initialization.h"
+#include "libs/model/parameters.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/step.h"
 

@@ -14,6 +14,7 @@
 #include "libs/base/error.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
+#include "libs/model/architecture.h"
 
 namespace pretrain {
 namespace {
@@ -111,8 +112,9 @@ void describe_model(const Path& folder) {
   print_line("{}: model without a run; it opens {}", folder.string(),
              file_exists(folder / kManifestName) ? "and its files fit the manifest"
                                                  : "but has no manifest to check it against");
-  print_line("  {} of {} layers, width {}, {} heads, MLP {}, context {}", config.architecture, config.layers,
-             config.d_model, config.heads, config.d_ff, format_count(static_cast<uint64_t>(config.context)));
+  print_line("  {} of {} layers, width {}, {} heads, MLP {}, context {}", config.architecture->name,
+             config.layers, config.d_model, config.heads, config.d_ff,
+             format_count(static_cast<uint64_t>(config.context)));
   print_line("  {} parameters, vocabulary of {} pieces", format_count(model.layout->parameter_count()),
              format_count(static_cast<uint64_t>(config.vocabulary)));
 }

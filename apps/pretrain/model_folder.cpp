@@ -10,6 +10,7 @@
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/start_point.h"
+#include "libs/model/hugging_face_config.h"
 #include "libs/train/model_weights.h"
 
 namespace pretrain {

@@ -12,6 +12,7 @@
 #include "apps/pretrain/configuration.h"
 #include "libs/base/text.h"
 #include "libs/base/utf8.h"
+#include "libs/model/architecture.h"
 
 namespace pretrain {
 namespace {
@@ -64,6 +65,19 @@ OptionValue<Run> preset_name() {
   return value;
 }
 
+std::vector<std::pair<std::string_view, const Architecture*>> known_architectures() {
+  std::vector<std::pair<std::string_view, const Architecture*>> known;
+  for (const Architecture* architecture : architectures())
+    known.emplace_back(architecture->name, architecture);
+  return known;
+}
+
+std::string architecture_help() {
+  std::string names = "architecture:";
+  for (const Architecture* architecture : architectures()) names += fmt::format(" {}", architecture->name);
+  return names;
+}
+
 std::string preset_help() {
   std::string names = "preset, which sets the size and more:";
   for (const Preset& preset : presets()) names += fmt::format(" {}", preset.name);
@@ -82,6 +96,7 @@ OptionValue<Run> namespaces() {
 
 OptionTable<Run> make_table() {
   static const std::string model_help = preset_help();
+  static const std::string arch_help = architecture_help();
   return {
       {{"corpus", "files and folders with training text", kText, kChangeable, "",
         "data dataset input text path wiki"},
@@ -123,8 +138,8 @@ OptionTable<Run> make_table() {
       {{"queue", "batches to prefetch", kPlace, kChangeable, "", "prefetch"}, whole(1, 100'000, &Run::queue)},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
-      {{"arch", "architecture: gpt2", kModel, kFixed, "", "architecture"},
-       word_of<Run>(at(&Run::model, &Model::architecture), {"gpt2"})},
+      {{"arch", arch_help, kModel, kFixed, "", "architecture"},
+       choice(known_architectures(), &Run::model, &Model::architecture)},
       {{"layers", "number of transformer layers", kModel, kFixed, kPreset,
         "n-layer n-layers num-layers depth"},
        whole(1, kSize, &Run::model, &Model::layers)},

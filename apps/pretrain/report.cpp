@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "libs/model/parameters.h"
 #include "pipeline/corpus/describe.h"
 #include "pipeline/loader_memory.h"
 

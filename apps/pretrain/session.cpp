@@ -26,6 +26,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/rng.h"
 #include "libs/base/units.h"
+#include "libs/model/hugging_face_config.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/fingerprint.h"

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "libs/base/error.h"
+#include "libs/base/units.h"
 
 namespace pretrain {
 namespace {
@@ -24,82 +24,32 @@ constexpr std::array<Preset, 10> kPresets{{
     {"fast", 3, 256, 4, 1024, 16000, 128, 32, 1.5e-3, 0.005, "fast development on real text"},
 }};
 
-void require(bool good, const char* what, int64_t value, const char* remedy) {
-  if (!good) fail(ErrorKind::kUsage, "model size {} = {} can't be used: {}", what, value, remedy);
-}
-
-int64_t integer_field(const nlohmann::json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) {
-    fail(ErrorKind::kData, "config.json: '{}' is missing or no integer", key);
-  }
-  return found->get<int64_t>();
-}
-
-/// A value as it is written, in ASCII, and not more than a line of it.
-std::string shown(const nlohmann::json& value) {
-  constexpr size_t kMost = 100;
-  const std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
-}
-
-/// A key that says how a GPT-2 computes. Left out, it has transformers' default, which is always the first of
-/// these values; another one is another model, whose weights would compute something else here.
-struct Computation {
-  const char* key;
-  std::vector<nlohmann::json> values;
+/// A size and its bounds, named as the option is.
+struct SizeBounds {
+  std::string_view name;
+  int64_t ModelConfig::*member;
+  int64_t least, most;
 };
 
-const std::vector<Computation>& computations() {
-  // The two names of the activation are one formula. The epsilon is that of the kernels, also as float32
-  // prints it.
-  static const std::vector<Computation> all = {{"activation_function", {"gelu_new", "gelu_pytorch_tanh"}},
-                                               {"layer_norm_epsilon", {1e-5, double{1e-5F}}},
-                                               {"scale_attn_weights", {true}},
-                                               {"scale_attn_by_inverse_layer_idx", {false}},
-                                               {"add_cross_attention", {false}},
-                                               {"tie_word_embeddings", {true}},
-                                               {"quantization_config", {nullptr}}};
-  return all;
-}
-
-void require_our_computation(const nlohmann::json& json) {
-  for (const Computation& computation : computations()) {
-    const auto found = json.find(computation.key);
-    if (found == json.end() || std::ranges::find(computation.values, *found) != computation.values.end())
-      continue;
-    fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {}",
-         computation.key, shown(*found), shown(computation.values.front()));
-  }
-}
-
-/// The MLP's width; null, the default, means four times the model's.
-int64_t mlp_width(const nlohmann::json& json, int64_t d_model) {
-  const auto found = json.find("n_inner");
-  if (found != json.end() && !found->is_null()) return integer_field(json, "n_inner");
-  return 4 * std::clamp<int64_t>(d_model, 0, 65536);  // what lies outside is refused by its own name
-}
-
-void validate_as_data(const ModelConfig& config) {
-  try {
-    validate(config);
-  } catch (const Error& error) {
-    fail(ErrorKind::kData, "config.json: {}", error.what());
-  }
-}
+constexpr std::array<SizeBounds, 6> kSizes{{{"layers", &ModelConfig::layers, 1, 1024},
+                                            {"d-model", &ModelConfig::d_model, 8, 65536},
+                                            {"heads", &ModelConfig::heads, 1, 65536},
+                                            {"d-ff", &ModelConfig::d_ff, 8, 262144},
+                                            {"vocabulary", &ModelConfig::vocabulary, 2, 4'000'000},
+                                            {"context", &ModelConfig::context, 2, 65536}}};
 
 }  // namespace
 
 void validate(const ModelConfig& c) {
-  if (c.architecture != "gpt2") {
-    fail(ErrorKind::kUsage, "architecture '{}' is not known; this version trains gpt2", c.architecture);
+  for (const SizeBounds& size : kSizes) {
+    const int64_t value = c.*size.member;
+    if (value >= size.least && value <= size.most) continue;
+    fail(ErrorKind::kUsage, "model size {} = {} can't be used: use {} to {}", size.name, value, size.least,
+         format_count(static_cast<uint64_t>(size.most)));
   }
-  require(c.layers >= 1 && c.layers <= 1024, "layers", c.layers, "use 1 to 1024");
-  require(c.d_model >= 8 && c.d_model <= 65536, "d-model", c.d_model, "use 8 to 65536");
-  require(c.heads >= 1 && c.d_model % c.heads == 0, "heads", c.heads, "it must divide d-model");
-  require(c.d_ff >= 8 && c.d_ff <= 262144, "d-ff", c.d_ff, "use 8 to 262144");
-  require(c.vocabulary >= 2 && c.vocabulary <= 4'000'000, "vocabulary", c.vocabulary, "use 2 to 4,000,000");
-  require(c.context >= 2 && c.context <= 65536, "context", c.context, "use 2 to 65536");
+  if (c.d_model % c.heads != 0)
+    fail(ErrorKind::kUsage, "model size heads = {} can't be used: it must divide d-model, {}", c.heads,
+         c.d_model);
 }
 
 std::span<const Preset> presets() {
@@ -119,67 +69,6 @@ ModelConfig model_config(const Preset& preset, int64_t characters) {
           .d_ff = preset.d_ff,
           .vocabulary = preset.vocabulary == 0 ? characters : preset.vocabulary,
           .context = preset.context};
-}
-
-int64_t matrix_parameters(const ModelConfig& c) {
-  return c.layers * (4 * c.d_model * c.d_model + 2 * c.d_model * c.d_ff) + c.vocabulary * c.d_model;
-}
-
-double flops_per_token(const ModelConfig& c) {
-  return 6.0 * static_cast<double>(matrix_parameters(c)) +
-         12.0 * static_cast<double>(c.layers * c.d_model) * static_cast<double>(c.context) / 2;
-}
-
-nlohmann::json hugging_face_config(const ModelConfig& c, uint32_t end_of_text) {
-  return {{"architectures", {"GPT2LMHeadModel"}},
-          {"model_type", "gpt2"},
-          {"activation_function", "gelu_new"},
-          {"n_layer", c.layers},
-          {"n_embd", c.d_model},
-          {"n_head", c.heads},
-          {"n_inner", c.d_ff},
-          {"vocab_size", c.vocabulary},
-          {"n_positions", c.context},
-          {"n_ctx", c.context},
-          {"layer_norm_epsilon", 1e-5},
-          {"attn_pdrop", 0.0},
-          {"embd_pdrop", 0.0},
-          {"resid_pdrop", 0.0},
-          {"initializer_range", 0.02},
-          {"scale_attn_weights", true},
-          {"scale_attn_by_inverse_layer_idx", false},
-          {"reorder_and_upcast_attn", false},
-          {"add_cross_attention", false},
-          {"use_cache", true},
-          {"tie_word_embeddings", true},
-          {"bos_token_id", end_of_text},
-          {"eos_token_id", end_of_text},
-          {"torch_dtype", "float32"}};
-}
-
-nlohmann::json hugging_face_generation_config(const ModelConfig& c, uint32_t end_of_text) {
-  return {{"bos_token_id", end_of_text},
-          {"eos_token_id", end_of_text},
-          {"pad_token_id", end_of_text},
-          {"max_length", c.context}};
-}
-
-ModelConfig config_from_hugging_face(const nlohmann::json& json) {
-  const auto type = json.find("model_type");
-  if (type == json.end() || *type != "gpt2") {
-    fail(ErrorKind::kData, "config.json: model_type {} is not supported; this version computes gpt2",
-         type == json.end() ? "(which is missing)" : shown(*type));
-  }
-  require_our_computation(json);
-  ModelConfig c;
-  c.layers = integer_field(json, "n_layer");
-  c.d_model = integer_field(json, "n_embd");
-  c.heads = integer_field(json, "n_head");
-  c.d_ff = mlp_width(json, c.d_model);
-  c.vocabulary = integer_field(json, "vocab_size");
-  c.context = integer_field(json, "n_positions");
-  validate_as_data(c);
-  return c;
 }
 
 }  // namespace pretrain

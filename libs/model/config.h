@@ -4,17 +4,17 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
 
 namespace pretrain {
 
-/// Sizes of a GPT-2 style transformer: LayerNorm, learned positions, GELU, biases, tied output head.
+struct Architecture;  // architecture.h
+const Architecture& gpt2();
+
+/// An architecture and its sizes.
 /// Letters: L layers, C d_model, H heads, F d_ff, V vocabulary, T context.
 struct ModelConfig {
-  std::string architecture = "gpt2";
+  const Architecture* architecture = &gpt2();
   int64_t layers = 6;
   int64_t d_model = 512;
   int64_t heads = 8;
@@ -46,20 +46,5 @@ std::optional<Preset> find_preset(std::string_view name);
 
 /// The sizes of a preset; one of characters gets a vocabulary of `characters`.
 ModelConfig model_config(const Preset& preset, int64_t characters);
-
-/// Elements of the matrices that take part in products, the tied head once.
-int64_t matrix_parameters(const ModelConfig& config);
-/// Floating-point operations of forward and backward for one token:
-/// 6 * matrix parameters + causal attention, 12 * L * T/2 * C.
-double flops_per_token(const ModelConfig& config);
-
-/// The `config.json` that Hugging Face transformers reads.
-nlohmann::json hugging_face_config(const ModelConfig& config, uint32_t end_of_text);
-/// The `generation_config.json` beside it. Its max_length keeps transformers within the learned positions.
-nlohmann::json hugging_face_generation_config(const ModelConfig& config, uint32_t end_of_text);
-/// The inverse of hugging_face_config, for files of transformers too: keys that they leave out have their
-/// default.
-/// Errors: kData, naming what is missing or asks for another computation than ours.
-ModelConfig config_from_hugging_face(const nlohmann::json& json);
 
 }  // namespace pretrain

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "libs/base/rng.h"
+#include "libs/model/blocks.h"
 #include "libs/model/config.h"
 #include "libs/model/parameters.h"
+#include "libs/model/token_context.h"
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
 
@@ -41,23 +43,12 @@ class Generator {
 
  private:
   void step(uint32_t token);
-  void attention_layer(size_t layer);
-  void mlp_layer(size_t layer);
-  void norm(const NormParameters& at);
-  /// out = x W + b.
-  /// Shapes: x [in], out [out].
-  void linear(const LinearParameters& at, const float* x, float* out);
-  void add_to_residual(const Buffer<float>& branch);
-  const float* parameter(size_t offset) const { return parameters_ + offset; }
 
-  Compute& compute_;
-  ModelConfig config_;
+  TokenContext context_;
   const ParameterLayout& layout_;
-  const float* parameters_;
-  std::vector<uint32_t> tokens_;     // those in the cache
-  std::vector<Buffer<float>> keys_;  // a layer each, [T, C]
-  std::vector<Buffer<float>> values_;
-  Buffer<float> x_, normed_, qkv_, mixed_, wide_, scores_, scratch_, logits_;
+  std::vector<uint32_t> tokens_;  // those in the cache
+  std::vector<BlockDecoder> blocks_;
+  Buffer<float> logits_;
 };
 
 }  // namespace pretrain

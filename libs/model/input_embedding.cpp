@@ -5,15 +5,21 @@
 namespace pretrain {
 
 void InputEmbedding::forward(const uint32_t* tokens, float* x) const {
-  embed_forward(c_.compute, tokens, c_.parameter(layout_.token_embedding()),
-                c_.parameter(layout_.position_embedding()), c_.M, c_.config.context, c_.config.d_model, x);
+  embed_forward(c_.compute, tokens, c_.parameter(at_.tokens), c_.parameter(at_.positions), c_.M,
+                c_.config.context, c_.config.d_model, x);
   c_.show("embedded", x, c_.M, c_.config.d_model);
 }
 
 void InputEmbedding::backward(const uint32_t* tokens, const float* dx, const GradientSink& gradients) const {
   embed_backward(c_.compute, tokens, dx, c_.M, c_.config.context, c_.config.d_model, gradients.accumulate,
-                 gradients.values + layout_.token_embedding(),
-                 gradients.values + layout_.position_embedding());
+                 gradients.values + at_.tokens, gradients.values + at_.positions);
+}
+
+void embed_token(const EmbeddingParameters& at, const float* parameters, uint32_t token, int64_t position,
+                 std::span<float> x) {
+  const float* embedding = parameters + at.tokens + token * x.size();
+  const float* learned = parameters + at.positions + static_cast<size_t>(position) * x.size();
+  for (size_t c = 0; c < x.size(); ++c) x[c] = embedding[c] + learned[c];
 }
 
 }  // namespace pretrain

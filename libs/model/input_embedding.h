@@ -2,16 +2,40 @@
 // The beginning of a pass: token embeddings plus learned position embeddings.
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
-#include "libs/model/parameters.h"
+#include <fmt/format.h>
+
+#include "libs/model/parameter_table.h"
 #include "libs/model/pass_context.h"
 
 namespace pretrain {
 
+/// Where the tables are in the flat array.
+struct EmbeddingParameters {
+  size_t tokens;     // [V, C]
+  size_t positions;  // [T, C]
+};
+
+/// The names of the tables, without ".weight".
+struct EmbeddingSpec {
+  std::string_view tokens;
+  std::string_view positions;
+
+  EmbeddingParameters add_to(ParameterTable& table, const ModelConfig& config) const {
+    const int64_t C = config.d_model;
+    return {.tokens = table.add(fmt::format("{}.weight", tokens), {config.vocabulary, C},
+                                ParameterRole::kTokenEmbedding),
+            .positions = table.add(fmt::format("{}.weight", positions), {config.context, C},
+                                   ParameterRole::kPositionEmbedding)};
+  }
+};
+
 /// Letters: B rows, T context, M = B*T, C d_model.
 class InputEmbedding {
  public:
-  InputEmbedding(PassContext& context, const ParameterLayout& layout) : c_(context), layout_(layout) {}
+  InputEmbedding(PassContext& context, const EmbeddingParameters& at) : c_(context), at_(at) {}
 
   /// Shapes: tokens [M], x [M, C].
   /// Requires: tokens below the vocabulary's size.
@@ -23,7 +47,12 @@ class InputEmbedding {
 
  private:
   PassContext& c_;
-  const ParameterLayout& layout_;
+  EmbeddingParameters at_;
 };
+
+/// The input of the first layer for one token.
+/// Shapes: parameters, the flat array; x [C].
+void embed_token(const EmbeddingParameters& at, const float* parameters, uint32_t token, int64_t position,
+                 std::span<float> x);
 
 }  // namespace pretrain

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "libs/model/parameters.h"
+#include "libs/model/parameter_table.h"
 #include "libs/model/pass_context.h"
 #include "libs/tensor/gemm.h"
 
@@ -15,6 +15,7 @@ inline float* sums_of(const Operand& kept, float* gradient) {
   return kept.precision() == Precision::kFloat32 ? kept.floats() : gradient;
 }
 
+/// W may be stored as its transpose, and b may be missing.
 /// Shapes: x [M, in], W [in, out], b [out], y [M, out]. Single-owner.
 class Linear {
  public:
@@ -35,6 +36,9 @@ class Linear {
   void backward_parameters(const ConstOperand& x, const float* dy, const GradientSink& gradients);
 
  private:
+  /// Packs dy, and adds up its columns for the bias.
+  void pack_gradient(const float* dy, const GradientSink& gradients);
+
   PassContext& c_;
   LinearParameters at_;
   PackedMatrix weight_;             // [in, out]

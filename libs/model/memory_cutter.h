@@ -27,17 +27,17 @@ class MemoryCutter {
     return precision == Precision::kBf16 ? Operand(reinterpret_cast<Bf16*>(words)) : Operand(words);
   }
 
-  /// Groups of tensors that begin at the same place: only one of them is in use at a time.
-  template <typename... Groups>
-  void overlay(const Groups&... groups) {
+  /// Calls cut(i) for `count` groups of tensors, which all begin at the same place: only one of them is in
+  /// use at a time.
+  template <typename Cut>
+  void overlay(size_t count, const Cut& cut) {
     const size_t begin = used_;
     size_t end = begin;
-    const auto cut = [&](const auto& group) {
+    for (size_t i = 0; i < count; ++i) {
       used_ = begin;
-      group();
+      cut(i);
       end = std::max(end, used_);
-    };
-    (cut(groups), ...);
+    }
     used_ = end;
   }
 

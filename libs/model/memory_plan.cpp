@@ -22,9 +22,7 @@ uint64_t packed_bytes(const PassShape& s, const ParameterLayout& layout) {
            bytes_of(PackedMatrix::size_words(s.precision, out, in));
   };
   uint64_t bytes = weight(s.config.d_model, s.config.vocabulary) + bytes_of(packed_gradient_words(s));
-  for (const LayerParameters& layer : layout.layers()) {
-    for (const LinearParameters& linear : layer.linears()) bytes += weight(linear.in, linear.out);
-  }
+  for (const LinearParameters& linear : layout.linears()) bytes += weight(linear.in, linear.out);
   return bytes;
 }
 

@@ -1,5 +1,7 @@
 #include "libs/model/mlp_block.h"
 
+#include "libs/tensor/activation.h"
+
 namespace pretrain {
 
 void MlpTensors::cut_kept(MemoryCutter& cutter, const PassShape& s) {
@@ -63,6 +65,17 @@ void MlpBlock::backward(const float* x, const GradientSink& gradients, float* dx
   c_.show("dnormed2", dnarrow, c_.M, c_.config.d_model);
   norm_.backward(dnarrow, x, t_.norm, gradients, dx);
   c_.show("dmiddle", dx, c_.M, c_.config.d_model);
+}
+
+MlpDecoder::MlpDecoder(TokenContext& context, const MlpParameters& at)
+    : c_(context), at_(at), wide_(static_cast<size_t>(context.config.d_ff)) {}
+
+void MlpDecoder::step() {
+  c_.norm(at_.norm);
+  c_.linear(at_.up, c_.normed.data(), wide_.data());
+  gelu_forward(c_.compute, wide_.data(), wide_.size(), wide_.data());
+  c_.linear(at_.down, wide_.data(), c_.normed.data());
+  c_.add_to_residual(c_.normed);
 }
 
 }  // namespace pretrain

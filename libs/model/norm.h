@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "libs/model/memory_cutter.h"
-#include "libs/model/parameters.h"
+#include "libs/model/parameter_table.h"
 #include "libs/model/pass_context.h"
 
 namespace pretrain {

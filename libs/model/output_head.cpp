@@ -26,11 +26,11 @@ void HeadTensors::cut_working(MemoryCutter& cutter, const PassShape& s) {
   logits = cutter.take(head_chunk_rows(s.positions(), s.config.vocabulary), s.config.vocabulary);
 }
 
-OutputHead::OutputHead(PassContext& context, const ParameterLayout& layout, const HeadTensors& tensors)
+OutputHead::OutputHead(PassContext& context, const HeadParameters& at, const HeadTensors& tensors)
     : c_(context),
       t_(tensors),
-      norm_(context, layout.final_norm()),
-      embedding_(layout.token_embedding()),
+      norm_(context, at.norm),
+      embedding_(at.weight),
       C_(context.config.d_model),
       V_(context.config.vocabulary),
       chunk_(head_chunk_rows(context.M, V_)),

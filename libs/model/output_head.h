@@ -4,10 +4,27 @@
 
 #include <cstdint>
 
+#include "libs/model/input_embedding.h"
 #include "libs/model/norm.h"
 #include "libs/tensor/gemm.h"
 
 namespace pretrain {
+
+/// Where the head's tensors are in the flat array.
+struct HeadParameters {
+  NormParameters norm;
+  size_t weight;  // [V, C], that of the token embedding
+};
+
+/// A tied head: its matrix is the token embedding.
+struct HeadSpec {
+  NormSpec norm;
+
+  HeadParameters add_to(ParameterTable& table, const ModelConfig& config,
+                        const EmbeddingParameters& embedding) const {
+    return {.norm = table.add_norm("", norm, config.d_model), .weight = embedding.tokens};
+  }
+};
 
 /// Rows of logits that exist at once for a micro-batch of M positions.
 int64_t head_chunk_rows(int64_t M, int64_t V);
@@ -26,7 +43,7 @@ struct HeadTensors {
 /// logits = norm(x) E^T with E the token embedding (a tied head). Single-owner.
 class OutputHead {
  public:
-  OutputHead(PassContext& context, const ParameterLayout& layout, const HeadTensors& tensors);
+  OutputHead(PassContext& context, const HeadParameters& at, const HeadTensors& tensors);
 
   /// After each change of the parameters in use.
   void pack();

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "libs/model/pass_shape.h"
+#include "libs/tensor/attention.h"
 #include "libs/tensor/compute.h"
 #include "libs/tensor/gemm.h"
 #include "libs/tensor/operand.h"
@@ -33,7 +34,7 @@ struct GradientSink {
 
 /// Owned by the model; its parts keep a reference. Single-owner.
 struct PassContext {
-  /// `packed_words`: room for the widest gradient of a layer's output, packed; 0 without a backward pass.
+  /// `packed_words`: room for the widest operand of a weight's gradient, packed; 0 without a backward pass.
   PassContext(Compute& threads, const PassShape& pass_shape, size_t packed_words);
   PassContext(const PassContext&) = delete;
   PassContext& operator=(const PassContext&) = delete;
@@ -52,7 +53,8 @@ struct PassContext {
   const PassShape shape;              // of config
   const int64_t M;                    // positions
   const float* parameters = nullptr;  // in use
-  PackedMatrix packed_gradient;       // scratch: a gradient packed for the product with a layer's input
+  PackedMatrix packed_gradient;       // scratch: an operand packed for the gradient of a weight
+  CausalAttention attention;          // scratch that the blocks of all layers use one after the other
   PassSeconds seconds;
   TensorProbe probe;
 };

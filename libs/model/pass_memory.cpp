@@ -2,20 +2,30 @@
 
 #include <algorithm>
 
+#include "libs/model/architecture.h"
+#include "libs/model/parameters.h"
 #include "libs/tensor/gemm.h"
 
 namespace pretrain {
 namespace {
 
+LayerTensors make_layer(const Architecture& architecture) {
+  LayerTensors layer;
+  for (const BlockSpec& spec : architecture.layer) layer.blocks.push_back(Kinds::make_tensors(spec));
+  layer.between.resize(layer.blocks.size() - 1);
+  return layer;
+}
+
 /// What lives from the forward pass of a layer to its backward pass.
 void cut_kept(MemoryCutter& cutter, const PassShape& s, LayerTensors& layer) {
-  layer.attention.cut_kept(cutter, s);
-  layer.middle = cutter.take(s.positions(), s.config.d_model);
-  layer.mlp.cut_kept(cutter, s);
+  for (size_t i = 0; i < layer.blocks.size(); ++i) {
+    if (i > 0) layer.between[i - 1] = cutter.take(s.positions(), s.config.d_model);
+    std::visit([&](auto& block) { block.cut_kept(cutter, s); }, layer.blocks[i]);
+  }
 }
 
 void cut_layers(MemoryCutter& cutter, const PassShape& s, PassTensors& t) {
-  t.layers.resize(static_cast<size_t>(s.config.layers));
+  t.layers.assign(static_cast<size_t>(s.config.layers), make_layer(*s.config.architecture));
   cut_kept(cutter, s, t.layers.front());
   for (size_t l = 1; l < t.layers.size(); ++l) {
     if (s.layers_share()) {
@@ -34,14 +44,20 @@ void cut_residual(MemoryCutter& cutter, const PassShape& s, PassTensors& t) {
   }
 }
 
-/// Attention, MLP and head are never at work at the same time, nor are two layers.
+/// Takes over the working tensors of the same block of another layer.
+void share_working(const PassShape& s, const BlockTensors& from, BlockTensors& to) {
+  std::visit([&](auto& block) { block.share_working(std::get<std::decay_t<decltype(block)>>(from), s); }, to);
+}
+
+/// The head and the blocks of a layer are never at work at the same time, nor are two layers.
 void cut_working(MemoryCutter& cutter, const PassShape& s, PassTensors& t) {
-  LayerTensors& first = t.layers.front();
-  cutter.overlay([&] { t.head.cut_working(cutter, s); }, [&] { first.attention.cut_working(cutter, s); },
-                 [&] { first.mlp.cut_working(cutter, s); });
-  for (LayerTensors& layer : t.layers) {
-    layer.attention.share_working(first.attention, s);
-    layer.mlp.share_working(first.mlp, s);
+  std::vector<BlockTensors>& first = t.layers.front().blocks;
+  cutter.overlay(1 + first.size(), [&](size_t i) {
+    if (i == 0) return t.head.cut_working(cutter, s);
+    std::visit([&](auto& block) { block.cut_working(cutter, s); }, first[i - 1]);
+  });
+  for (size_t l = 1; l < t.layers.size(); ++l) {
+    for (size_t i = 0; i < first.size(); ++i) share_working(s, first[i], t.layers[l].blocks[i]);
   }
 }
 
@@ -66,8 +82,10 @@ PassTensors lay_out_in(Buffer<float>& block, const PassShape& shape) {
 }  // namespace
 
 size_t packed_gradient_words(const PassShape& shape) {
-  return PackedMatrix::size_words(shape.precision, shape.positions(),
-                                  std::max(3 * shape.config.d_model, shape.config.d_ff));
+  const ParameterLayout layout(shape.config);
+  int64_t widest = shape.config.d_model;  // of the head
+  for (const LinearParameters& at : layout.linears()) widest = std::max({widest, at.in, at.out});
+  return PackedMatrix::size_words(shape.precision, shape.positions(), widest);
 }
 
 PassMemory::PassMemory(const PassShape& shape)

@@ -2,23 +2,22 @@
 // The memory of a pass, planned from its shape and allocated as one block: what the forward pass keeps for
 // the backward pass, and gradients on their way down. What a layer keeps as an operand of products is in
 // their precision, all else in float32. Tensors that are never needed at the same time share their place.
-// Each part of the model says which tensors it has (attention_block.h, mlp_block.h, output_head.h); here it
+// Each part of the model says which tensors it has (the kinds in blocks.h, output_head.h); here it
 // is decided which of them share a place. Letters: B rows, T context, M = B*T, C d_model, L layers.
 
 #include <cstddef>
 #include <vector>
 
-#include "libs/model/attention_block.h"
-#include "libs/model/mlp_block.h"
+#include "libs/model/blocks.h"
 #include "libs/model/output_head.h"
 #include "libs/tensor/buffer.h"
 
 namespace pretrain {
 
+/// The blocks of a layer, in the order of the forward pass.
 struct LayerTensors {
-  AttentionTensors attention{};
-  float* middle = nullptr;  // [M, C], the residual stream between attention and MLP
-  MlpTensors mlp{};
+  std::vector<BlockTensors> blocks;
+  std::vector<float*> between;  // one fewer, [M, C]: the residual stream between two blocks
 };
 
 /// The tensors of a pass, in memory that somebody else owns.
@@ -30,7 +29,8 @@ struct PassTensors {
   float* dnarrow = nullptr;  // [M, C], a gradient between the parts of a block
 };
 
-/// Words of the widest gradient of a layer's output, packed for the product with the layer's input.
+/// Words of the widest input or gradient of an output of a linear layer, packed for the product that makes
+/// the gradient of its weight.
 size_t packed_gradient_words(const PassShape& shape);
 
 /// The block. Single-owner.

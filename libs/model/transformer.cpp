@@ -1,5 +1,6 @@
 #include "libs/model/transformer.h"
 
+#include <ranges>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -12,37 +13,42 @@ Transformer::Transformer(Compute& compute, const PassShape& shape)
       context_(compute, shape, shape.training ? packed_gradient_words(shape) : 0),
       memory_(shape),
       t_(memory_.tensors()),
-      attention_(compute,
-                 {.B = shape.rows,
-                  .T = shape.config.context,
-                  .H = shape.config.heads,
-                  .D = shape.config.head_size()},
-                 shape.precision),
-      embedding_(context_, layout_),
-      head_(context_, layout_, t_.head) {
-  layers_.reserve(t_.layers.size());
-  for (size_t l = 0; l < t_.layers.size(); ++l) {
-    const LayerParameters& at = layout_.layers()[l];
-    layers_.push_back({AttentionBlock(context_, attention_, at.attention, t_.layers[l].attention),
-                       MlpBlock(context_, at.mlp, t_.layers[l].mlp)});
+      embedding_(context_, layout_.embedding()),
+      head_(context_, layout_.head(), t_.head) {
+  for (size_t l = 0; l < t_.layers.size(); ++l) layers_.push_back(make_layer(l));
+}
+
+Transformer::Layer Transformer::make_layer(size_t index) {
+  const LayerTensors& tensors = t_.layers[index];
+  const LayerParameters& parameters = layout_.layers()[index];
+  std::vector<float*> stream{t_.residual[index]};
+  stream.insert(stream.end(), tensors.between.begin(), tensors.between.end());
+  stream.push_back(t_.residual[index + 1]);
+  Layer layer;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    layer.push_back(
+        {Kinds::make_block(context_, parameters[i], tensors.blocks[i]), stream[i], stream[i + 1]});
   }
+  return layer;
 }
 
 void Transformer::use_parameters(const float* parameters) {
   context_.parameters = parameters;
   for (Layer& layer : layers_) {
-    layer.attention.pack();
-    layer.mlp.pack();
+    for (Station& station : layer) std::visit([](auto& block) { block.pack(); }, station.block);
   }
   head_.pack();
+}
+
+void Transformer::Station::forward() {
+  std::visit([this](auto& at) { at.forward(in, out); }, block);
 }
 
 void Transformer::forward(const uint32_t* inputs) {
   PRETRAIN_CHECK(context_.parameters != nullptr, "no parameters in use");
   embedding_.forward(inputs, t_.residual.front());
-  for (size_t l = 0; l < layers_.size(); ++l) {
-    layers_[l].attention.forward(t_.residual[l], t_.layers[l].middle);
-    layers_[l].mlp.forward(t_.layers[l].middle, t_.residual[l + 1]);
+  for (Layer& layer : layers_) {
+    for (Station& station : layer) station.forward();
   }
   head_.forward(t_.residual.back());
 }
@@ -74,8 +80,10 @@ void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients
   head_.backward(t_.residual.back(), t_.dnarrow, gradients, t_.dx);
   for (size_t l = layers_.size(); l-- > 0;) {
     restore_layer(l);
-    layers_[l].mlp.backward(t_.layers[l].middle, gradients, t_.dx, t_.dnarrow);
-    layers_[l].attention.backward(t_.residual[l], gradients, t_.dx, t_.dnarrow);
+    for (Station& station : std::views::reverse(layers_[l])) {
+      std::visit([&](auto& block) { block.backward(station.in, gradients, t_.dx, t_.dnarrow); },
+                 station.block);
+    }
   }
   embedding_.backward(inputs, t_.dx, gradients);
   context_.show("gradients", gradients.values, static_cast<int64_t>(layout_.flat_size()));
@@ -84,8 +92,9 @@ void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients
 /// Where layers share their tensors, those of the last one are still there.
 void Transformer::restore_layer(size_t index) {
   if (!context_.shape.layers_share() || index + 1 == layers_.size()) return;
-  layers_[index].attention.forward(t_.residual[index], t_.layers[index].middle);
-  layers_[index].mlp.restore(t_.layers[index].middle);
+  Layer& layer = layers_[index];
+  for (size_t i = 0; i + 1 < layer.size(); ++i) layer[i].forward();
+  std::visit([&](auto& block) { block.restore(layer.back().in); }, layer.back().block);
 }
 
 PassSeconds Transformer::take_seconds() {

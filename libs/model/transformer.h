@@ -1,8 +1,8 @@
 #pragma once
 // The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed
-// shape. It walks the residual stream from part to part; each part (input_embedding.h, attention_block.h,
-// mlp_block.h, output_head.h) has its own forward and backward pass, parameters and tensors.
-// Letters: B rows, T context, M = B*T, C d_model, V vocabulary, L layers.
+// shape. It walks the residual stream from part to part; each part (input_embedding.h, the kinds in blocks.h,
+// output_head.h) has its own forward and backward pass, parameters and tensors. Which parts stand where is
+// the architecture's description. Letters: B rows, T context, M = B*T, C d_model, V vocabulary, L layers.
 
 #include <cstdint>
 #include <functional>
@@ -10,14 +10,12 @@
 #include <string_view>
 #include <vector>
 
-#include "libs/model/attention_block.h"
+#include "libs/model/blocks.h"
 #include "libs/model/input_embedding.h"
-#include "libs/model/mlp_block.h"
 #include "libs/model/output_head.h"
 #include "libs/model/parameters.h"
 #include "libs/model/pass_context.h"
 #include "libs/model/pass_memory.h"
-#include "libs/tensor/attention.h"
 
 namespace pretrain {
 
@@ -61,11 +59,17 @@ class Transformer {
   void logits(float* logits);
 
  private:
-  struct Layer {
-    AttentionBlock attention;
-    MlpBlock mlp;
-  };
+  /// A block where it stands in the residual stream.
+  struct Station {
+    Block block;
+    const float* in;
+    float* out;
 
+    void forward();
+  };
+  using Layer = std::vector<Station>;
+
+  Layer make_layer(size_t index);
   void forward(const uint32_t* inputs);
   void backward(const uint32_t* inputs, const GradientSink& gradients);
   void restore_layer(size_t index);
@@ -74,7 +78,6 @@ class Transformer {
   PassContext context_;
   PassMemory memory_;
   const PassTensors& t_;
-  CausalAttention attention_;
   InputEmbedding embedding_;
   std::vector<Layer> layers_;
   OutputHead head_;

@@ -162,14 +162,10 @@ float* PackedMatrix::panel_at(int64_t column) {
   return data_.data() + column * words_of(precision_, K_);
 }
 
-void PackedMatrix::pack_view(Compute& compute, const MatrixView& b) {
+void PackedMatrix::pack(Compute& compute, const MatrixView& b) {
   for_each_panel(compute, [&](int64_t column, int64_t columns) {
     pack_columns(precision_, K_, columns, b.at(0, column), panel_at(column), panel_columns_);
   });
-}
-
-void PackedMatrix::pack(Compute& compute, const float* b, int64_t ld) {
-  pack_view(compute, {b, ld});
 }
 
 void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums) {
@@ -180,7 +176,7 @@ void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bo
 }
 
 void PackedMatrix::pack_transposed(Compute& compute, const float* b, int64_t ld) {
-  pack_view(compute, MatrixView(b, ld).transposed());
+  pack(compute, MatrixView(b, ld).transposed());
 }
 
 void product(Compute& compute, int64_t M, const MatrixView& a, const PackedMatrix& b, float* c,

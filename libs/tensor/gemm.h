@@ -34,7 +34,10 @@ class PackedMatrix {
 
   /// Packs B.
   /// Shapes: b [K, N].
-  void pack(Compute& compute, const float* b, int64_t ld);
+  /// Requires: one of its strides is 1; bf16 only into bf16.
+  void pack(Compute& compute, const MatrixView& b);
+  /// The same for rows `ld` apart.
+  void pack(Compute& compute, const float* b, int64_t ld) { pack(compute, {b, ld}); }
   /// Packs B and adds up its columns: sums (+)= column sums.
   /// Shapes: b [K, N], sums [N].
   void pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums);
@@ -50,7 +53,6 @@ class PackedMatrix {
 
  private:
   float* panel_at(int64_t column);
-  void pack_view(Compute& compute, const MatrixView& b);
   /// Calls f(column, columns) for each panel, in any order.
   template <typename F>
   void for_each_panel(Compute& compute, const F& f);

@@ -14,9 +14,6 @@ namespace pretrain {
 namespace {
 
 constexpr const char* kWeightsName = "model.safetensors";
-constexpr std::string_view kPrefix = "transformer.";
-constexpr std::string_view kHead = "lm_head.weight";
-constexpr std::string_view kEmbedding = "transformer.wte.weight";
 
 SafetensorsFile open_weights(const Path& folder, Links links) {
   const Path path = folder / kWeightsName;
@@ -30,11 +27,6 @@ SafetensorsFile open_weights(const Path& folder, Links links) {
          "{}: the weights are a pickle, pytorch_model.bin; save the model again as safetensors",
          folder.string());
   fail(ErrorKind::kData, "{} is missing; copy it from where the model came from", path.string());
-}
-
-/// "attn.bias" and "attn.masked_bias" of a layer: the causal mask, which is no parameter.
-bool is_mask(std::string_view name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
 }
 
 bool is_readable(DType dtype) {
@@ -56,9 +48,21 @@ void read_as_floats(const SafetensorsFile& file, const std::string& name, std::s
 }  // namespace
 
 ModelWeights::ModelWeights(const Path& folder, const ParameterLayout& layout, Links links)
-    : layout_(layout), path_(folder / kWeightsName), file_(open_weights(folder, links)) {
-  if (file_.find(kEmbedding) == nullptr) missing_prefix_ = kPrefix;
+    : layout_(layout),
+      names_(layout.architecture().weights),
+      path_(folder / kWeightsName),
+      file_(open_weights(folder, links)) {
+  if (file_.find(embedding().name) == nullptr) missing_prefix_ = names_.optional_prefix;
   check_tensors();
+}
+
+const ParameterInfo& ModelWeights::embedding() const {
+  return layout_.tensor_at(layout_.embedding().tokens);
+}
+
+bool ModelWeights::is_ignored(std::string_view name) const {
+  return std::ranges::any_of(names_.ignored_suffixes,
+                             [name](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
 std::string ModelWeights::name_in_file(const ParameterInfo& tensor) const {
@@ -66,7 +70,7 @@ std::string ModelWeights::name_in_file(const ParameterInfo& tensor) const {
 }
 
 void ModelWeights::check_tensors() const {
-  std::set<std::string, std::less<>> ours = {std::string(kHead)};
+  std::set<std::string, std::less<>> ours = {std::string(names_.tied_head)};
   for (const ParameterInfo& tensor : layout_.tensors()) {
     const std::string name = name_in_file(tensor);
     const TensorInfo* found = file_.find(name);
@@ -76,7 +80,7 @@ void ModelWeights::check_tensors() const {
     ours.insert(name);
   }
   for (const auto& [name, info] : file_.tensors()) {
-    if (!ours.contains(name) && !is_mask(name))
+    if (!ours.contains(name) && !is_ignored(name))
       fail(ErrorKind::kData, "{}: tensor '{}' is no part of this model; it would be ignored", path_.string(),
            printable(name.substr(0, 200)));
   }
@@ -95,18 +99,16 @@ void ModelWeights::read(float* parameters) const {
 }
 
 void ModelWeights::check_head(const float* parameters) const {
-  const TensorInfo* head = file_.find(kHead);
+  const TensorInfo* head = file_.find(names_.tied_head);
   if (head == nullptr) return;
-  const ParameterInfo& embedding = *layout_.find(kEmbedding);
-  const std::vector<uint64_t> shape(embedding.shape.begin(), embedding.shape.end());
-  file_.require(kHead, is_readable(head->dtype) ? head->dtype : DType::kF32, shape);
-  std::vector<float> values(embedding.size);
-  read_as_floats(file_, std::string(kHead), values);
-  if (std::memcmp(values.data(), parameters + embedding.offset, values.size() * sizeof(float)) != 0)
+  const std::vector<uint64_t> shape(embedding().shape.begin(), embedding().shape.end());
+  file_.require(names_.tied_head, is_readable(head->dtype) ? head->dtype : DType::kF32, shape);
+  std::vector<float> values(embedding().size);
+  read_as_floats(file_, std::string(names_.tied_head), values);
+  if (std::memcmp(values.data(), parameters + embedding().offset, values.size() * sizeof(float)) != 0)
     fail(ErrorKind::kData,
-         "{}: lm_head.weight is not the embedding (tie_word_embeddings is false); this version computes tied "
-         "heads only",
-         path_.string());
+         "{}: {} is not the embedding (tie_word_embeddings is false); this version computes tied heads only",
+         path_.string(), names_.tied_head);
 }
 
 }  // namespace pretrain

@@ -6,14 +6,15 @@
 
 #include "libs/base/file.h"
 #include "libs/checkpoint/safetensors.h"
+#include "libs/model/architecture.h"
 #include "libs/model/parameters.h"
 
 namespace pretrain {
 
 /// DIR/model.safetensors, held against the shapes of a model before anything of that size is allocated.
-/// Names may lack "transformer." (GPT2Model), elements may be F32, BF16 or F16. The head is tied: a tensor
-/// `lm_head.weight` may be there when it repeats the embedding. Masks that early versions of transformers
-/// saved as tensors are ignored.
+/// Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
+/// F32, BF16 or F16. The head is tied: its tensor may be there when it repeats the embedding. Tensors that
+/// the architecture ignores (masks that early versions of transformers saved) may be there too.
 class ModelWeights {
  public:
   /// Requires: `layout` outlives it.
@@ -25,11 +26,14 @@ class ModelWeights {
   void read(float* parameters) const;
 
  private:
+  const ParameterInfo& embedding() const;
+  bool is_ignored(std::string_view name) const;
   std::string name_in_file(const ParameterInfo& tensor) const;
   void check_tensors() const;
   void check_head(const float* parameters) const;
 
   const ParameterLayout& layout_;
+  const WeightNames& names_;
   Path path_;
   SafetensorsFile file_;
   std::string missing_prefix_;  // what the names in the file lack

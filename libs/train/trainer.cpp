@@ -7,6 +7,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/model/initialization.h"
+#include "libs/model/parameters.h"
 
 namespace pretrain {
 namespace {

@@ -8,6 +8,7 @@
 #include "libs/base/error.h"
 #include "libs/base/json.h"
 #include "libs/model/config.h"
+#include "libs/model/hugging_face_config.h"
 #include "libs/model/parameters.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

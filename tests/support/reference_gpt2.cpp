@@ -22,6 +22,15 @@ Matrix transposed(const Matrix& in, int64_t rows, int64_t columns) {
   return out;
 }
 
+/// The two blocks of a layer of GPT-2.
+struct LayerAt {
+  explicit LayerAt(const LayerParameters& blocks)
+      : attention(std::get<AttentionParameters>(blocks.at(0))), mlp(std::get<MlpParameters>(blocks.at(1))) {}
+
+  AttentionParameters attention;
+  MlpParameters mlp;
+};
+
 /// What one layer computes on its way, for its backward pass.
 struct Block {
   Matrix x, normed1, qkv, mixed, middle, normed2, up, activated;
@@ -39,12 +48,13 @@ class ReferenceModel {
 
   Matrix logits() {
     Matrix x = embedded();
-    for (const LayerParameters& at : layout_.layers()) {
+    for (const LayerParameters& blocks : layout_.layers()) {
+      const LayerAt at(blocks);
       blocks_.push_back(block(std::move(x), at));
       x = output_of(blocks_.back(), at);
     }
     final_ = std::move(x);
-    hidden_ = norm(final_, layout_.final_norm());
+    hidden_ = norm(final_, layout_.head().norm);
     return reference::linear_transposed(hidden_, embedding(), M_, c_.vocabulary, c_.d_model);
   }
 
@@ -54,11 +64,11 @@ class ReferenceModel {
     const int64_t C = c_.d_model;
     // logits = h E^T: dh = dlogits E, dE = dlogits^T h.
     Matrix dx = reference::linear(dlogits, embedding(), {}, M_, C, c_.vocabulary);
-    add_at(layout_.token_embedding(),
+    add_at(layout_.embedding().tokens,
            reference::linear(transposed(dlogits, M_, c_.vocabulary), hidden_, {}, c_.vocabulary, C, M_));
-    dx = norm_backward(dx, final_, layout_.final_norm());
+    dx = norm_backward(dx, final_, layout_.head().norm);
     for (size_t left = blocks_.size(); left > 0; --left)
-      block_backward(dx, blocks_[left - 1], layout_.layers()[left - 1]);
+      block_backward(dx, blocks_[left - 1], LayerAt(layout_.layers()[left - 1]));
     embed_backward(dx);
     return gradients_;
   }
@@ -68,19 +78,19 @@ class ReferenceModel {
     const auto begin = parameters_.begin() + static_cast<int64_t>(offset);
     return Matrix(begin, begin + count);
   }
-  Matrix embedding() const { return slice(layout_.token_embedding(), c_.vocabulary * c_.d_model); }
+  Matrix embedding() const { return slice(layout_.embedding().tokens, c_.vocabulary * c_.d_model); }
   Matrix norm(const Matrix& x, const NormParameters& at) const {
     return reference::layer_norm(x, slice(at.gain, c_.d_model), slice(at.bias, c_.d_model), M_, c_.d_model);
   }
   Matrix linear(const Matrix& x, const LinearParameters& at) const {
-    return reference::linear(x, slice(at.weight, at.in * at.out), slice(at.bias, at.out), M_, at.out, at.in);
+    return reference::linear(x, slice(at.weight, at.in * at.out), slice(*at.bias, at.out), M_, at.out, at.in);
   }
 
   size_t token_row(int64_t m) const {
-    return layout_.token_embedding() + inputs_[static_cast<size_t>(m)] * static_cast<size_t>(c_.d_model);
+    return layout_.embedding().tokens + inputs_[static_cast<size_t>(m)] * static_cast<size_t>(c_.d_model);
   }
   size_t position_row(int64_t m) const {
-    return layout_.position_embedding() + static_cast<size_t>(m % c_.context * c_.d_model);
+    return layout_.embedding().positions + static_cast<size_t>(m % c_.context * c_.d_model);
   }
   Matrix embedded() const {
     Matrix x;
@@ -92,7 +102,7 @@ class ReferenceModel {
     return x;
   }
 
-  Block block(Matrix x, const LayerParameters& at) const {
+  Block block(Matrix x, const LayerAt& at) const {
     Block b{.x = std::move(x)};
     b.normed1 = norm(b.x, at.attention.norm);
     b.qkv = linear(b.normed1, at.attention.qkv);
@@ -104,7 +114,7 @@ class ReferenceModel {
     b.activated = reference::gelu(b.up);
     return b;
   }
-  Matrix output_of(const Block& b, const LayerParameters& at) const {
+  Matrix output_of(const Block& b, const LayerAt& at) const {
     Matrix out = b.middle;
     add(out, linear(b.activated, at.mlp.down));
     return out;
@@ -117,7 +127,7 @@ class ReferenceModel {
   Matrix linear_backward(const Matrix& dy, const Matrix& x, const LinearParameters& at) {
     add_at(at.weight, reference::linear(transposed(x, M_, at.in), dy, {}, at.in, at.out, M_));
     for (int64_t m = 0; m < M_; ++m)
-      add_at(at.bias, Matrix(dy.begin() + m * at.out, dy.begin() + (m + 1) * at.out));
+      add_at(*at.bias, Matrix(dy.begin() + m * at.out, dy.begin() + (m + 1) * at.out));
     return reference::linear_transposed(dy, slice(at.weight, at.in * at.out), M_, at.in, at.out);
   }
   Matrix norm_backward(const Matrix& dy, const Matrix& x, const NormParameters& at) {
@@ -127,7 +137,7 @@ class ReferenceModel {
     return std::move(d.x);
   }
   /// dx is the gradient of the block's output on entry, that of its input on return.
-  void block_backward(Matrix& dx, const Block& b, const LayerParameters& at) {
+  void block_backward(Matrix& dx, const Block& b, const LayerAt& at) {
     const Matrix dactivated = linear_backward(dx, b.activated, at.mlp.down);
     const Matrix dup = reference::gelu_backward(dactivated, b.up);
     const Matrix dnormed2 = linear_backward(dup, b.normed2, at.mlp.up);

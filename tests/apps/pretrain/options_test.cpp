@@ -52,7 +52,7 @@ std::vector<Case> cases() {
       {"micro-batch-tokens", "64", [](const Config& c) { return c.trainer.micro_rows == 2; }},
       {"queue", "5", [](const Config& c) { return c.queue == 5; }},
       {"model", "quality", [](const Config& c) { return c.model.d_model == 384 && c.batch == 32; }},
-      {"arch", "gpt2", [](const Config& c) { return c.model.architecture == "gpt2"; }},
+      {"arch", "gpt2", [](const Config& c) { return c.model.architecture == &gpt2(); }},
       {"layers", "3", [](const Config& c) { return c.model.layers == 3; }},
       {"d-model", "96", [](const Config& c) { return c.model.d_model == 96; }},
       {"heads", "2", [](const Config& c) { return c.model.heads == 2; }},

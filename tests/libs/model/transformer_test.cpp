@@ -171,8 +171,20 @@ struct Place {
   uintptr_t begin, end;
 };
 
+/// The tensors of one layer of GPT-2.
+struct LayerPlaces {
+  explicit LayerPlaces(const LayerTensors& layer)
+      : attention(std::get<AttentionTensors>(layer.blocks.at(0))),
+        middle(layer.between.at(0)),
+        mlp(std::get<MlpTensors>(layer.blocks.at(1))) {}
+
+  AttentionTensors attention;
+  float* middle;
+  MlpTensors mlp;
+};
+
 /// All tensors of a layer, each place once for those that are meant to share it.
-std::vector<Place> layer_tensors(const PassShape& s, const LayerTensors& t) {
+std::vector<Place> layer_tensors(const PassShape& s, const LayerPlaces& t) {
   const int64_t M = s.positions();
   const int64_t C = s.config.d_model;
   return {{t.attention.norm.mean, M},
@@ -202,12 +214,13 @@ void expect_places_of_their_own(const PassShape& shape) {
   const int64_t narrow = shape.positions() * shape.config.d_model;
   const int64_t wide = shape.positions() * shape.config.d_ff;
   // Half way through the backward pass of a layer's MLP.
-  auto places = layer_tensors(shape, t.layers[1]);
+  const LayerPlaces second(t.layers[1]);
+  auto places = layer_tensors(shape, second);
   for (const float* x : t.residual) places.emplace_back(x, narrow);
   places.emplace_back(t.dx, narrow);
   places.emplace_back(t.dnarrow, narrow);
-  places.emplace_back(t.layers[1].mlp.dup_out, wide);
-  if (shape.recompute != Recompute::kLayers) places.emplace_back(t.layers[0].mlp.up_out, wide);
+  places.emplace_back(second.mlp.dup_out, wide);
+  if (shape.recompute != Recompute::kLayers) places.emplace_back(LayerPlaces(t.layers[0]).mlp.up_out, wide);
   expect_apart(std::move(places));
 }
 
@@ -245,7 +258,7 @@ TEST(PassMemory, SumsOfTheForwardPassHavePlacesOfTheirOwn) {
     const PassShape shape{config, 5, training, Recompute::kCheap, Precision::kBf16};
     const PassMemory memory(shape);
     const PassTensors& t = memory.tensors();
-    const LayerTensors& a = t.layers[1];
+    const LayerPlaces a(t.layers[1]);
     const int64_t narrow = shape.positions() * config.d_model;
     const int64_t wide = shape.positions() * config.d_ff;
     expect_apart({{a.attention.dqkv, 3 * narrow},

@@ -1,0 +1,76 @@
+#pragma once
+// An architecture as data: which parts a model is made of, what their tensors are called in the files of
+// Hugging Face, and what its config.json holds. One file each (gpt2.cpp); everything else asks the
+// description.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "libs/model/blocks.h"
+#include "libs/model/config.h"
+#include "libs/model/input_embedding.h"
+#include "libs/model/output_head.h"
+
+namespace pretrain {
+
+/// A size of the model, written and read.
+struct SizeField {
+  int64_t ModelConfig::*member;
+  /// What a missing key or null means, from the sizes of earlier fields; null: the key is required.
+  int64_t (*missing)(const ModelConfig& so_far) = nullptr;
+};
+
+/// A size that is written again for other programs and never read.
+struct CopyField {
+  int64_t ModelConfig::*member;
+};
+
+/// How the model computes. Another value is another model, whose weights would compute something else here.
+/// A missing key has the default of transformers, which is the first value.
+struct ComputationField {
+  std::vector<nlohmann::json> values;
+  bool is_written = true;  ///< the first one
+};
+
+/// Written for other programs; nothing here depends on it.
+struct NoteField {
+  nlohmann::json value;
+};
+
+/// The token that ends a document.
+struct EndOfTextField {};
+
+/// One key of config.json.
+struct ConfigField {
+  std::string_view key;
+  std::variant<SizeField, CopyField, ComputationField, NoteField, EndOfTextField> value;
+};
+
+/// What other programs do to the names of tensors.
+struct WeightNames {
+  std::string_view optional_prefix;                ///< that files of the model without its head lack
+  std::string_view tied_head;                      ///< a tensor that may repeat the token embedding
+  std::vector<std::string_view> ignored_suffixes;  ///< of tensors that are no parameters
+};
+
+struct Architecture {
+  std::string_view name;  ///< of --arch, and "model_type" in config.json
+  EmbeddingSpec embedding;
+  std::string_view layers;       ///< names of a layer's tensors begin with LAYERS.INDEX.
+  std::vector<BlockSpec> layer;  ///< the blocks of each layer, in their order
+  HeadSpec head;
+  WeightNames weights;
+  std::vector<ConfigField> config;  ///< all of config.json besides "model_type"
+};
+
+/// All that a run can have.
+std::span<const Architecture* const> architectures();
+/// Null when none has that name.
+const Architecture* find_architecture(std::string_view name);
+
+}  // namespace pretrain
