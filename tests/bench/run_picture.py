@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 960, 380
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 56, 48, 430, 276
-TEXT_LEFT, LINE_HEIGHT, MOST_LINES, MOST_COLUMNS = 540, 18, 15, 54
+TEXT_LEFT, LINE_HEIGHT, MOST_LINES, MOST_COLUMNS = 540, 18, 15, 50
 # Readable on a white and on a black page.
 TRAIN, VALID, INK, GRID = "#7aa6d8", "#d9572b", "#808890", "#8088903c"
 
@@ -90,8 +90,8 @@ def draw(state, sample):
     yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
            'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="12">')
     yield label(LEFT, 22, "loss, nats per token")
-    yield label(LEFT + 190, 22, "training", color=TRAIN)
-    yield label(LEFT + 270, 22, f"validation {evaluations[-1][1]:.2f} at the end", color=VALID)
+    yield label(LEFT + 176, 22, "training", color=TRAIN)
+    yield label(LEFT + 246, 22, f"validation {evaluations[-1][1]:.2f} at the end", color=VALID)
     yield from plot.axes()
     yield plot.line(means(steps), TRAIN, 1.4)
     yield from (f'<circle cx="{plot.x(s):.1f}" cy="{plot.y(v):.1f}" r="3.2" fill="{VALID}"/>' for s, v in evaluations)

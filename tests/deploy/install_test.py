@@ -80,8 +80,10 @@ class Install(unittest.TestCase):
         folder = self.path / "prefix/share/doc/pretrain"
         readme = (folder / "README.md").read_text()
         self.assertIn("(operating.md)", readme)
-        for link in re.findall(r"\]\(([^):]+)\)", readme):
+        for link in re.findall(r"\]\(([^):#]+)\)", readme):
             self.assertTrue((folder / link).is_file(), link)
+        titles = {re.sub("[^a-z -]", "", title.lower()).replace(" ", "-") for title in re.findall("^## (.*)", readme, re.M)}
+        self.assertLessEqual(set(re.findall(r"\]\(#([^)]+)\)", readme)), titles)
         self.assertTrue(os.access(self.path / "prefix/share/pretrain/fetch-wikipedia.sh", os.X_OK))
 
     def test_everybody_may_read_what_a_careful_root_installs(self):
