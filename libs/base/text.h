@@ -7,11 +7,11 @@
 
 namespace pretrain {
 
-enum class LineBreaks { kEscape, kKeep };  ///< what happens to \n, and to \t likewise
+enum class LineBreaks { kEscape, kKeep };  ///< what happens to `\n`, and to `\t` likewise
 
 /// `text` with escapes for everything that could control a terminal: control characters (C0, DEL, C1),
-/// characters that change the writing direction or break a line, and bytes that are not UTF-8 become \n, \t,
-/// \r, \x1b, \u009b. All else is unchanged, also backslashes, so escaping twice has the same result as
+/// characters that change the writing direction or break a line, and bytes that are not UTF-8 become `\n`, `\t`,
+/// `\r`, `\x1b`, `\u009b`. All else is unchanged, also backslashes, so escaping twice has the same result as
 /// escaping once.
 std::string printable(std::string_view text, LineBreaks line_breaks = LineBreaks::kEscape);
 

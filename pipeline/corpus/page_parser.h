@@ -22,7 +22,7 @@ constexpr size_t kMaxPageTextBytes = 16_MiB;
 struct Page {
   std::string title;
   std::optional<int> name_space;  ///< dumps before schema 0.5 have none
-  bool redirects = false;         ///< it has the tag <redirect>
+  bool redirects = false;         ///< it has the tag `<redirect>`
 
   std::string text;  ///< wikitext
   bool has_text = false;
