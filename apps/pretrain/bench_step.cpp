@@ -8,6 +8,7 @@
 #include "libs/base/machine.h"
 #include "libs/model/initialization.h"
 #include "libs/model/parameters.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/step.h"
 
@@ -23,11 +24,9 @@ class StepBench {
       : compute_(compute),
         model_(compute, {.config = b.config, .rows = b.micro_rows(), .precision = b.precision}),
         parameters_(model_.layout().flat_size()),
-        gradients_(model_.layout().flat_size()),
-        optimizer_(compute, model_.layout(), {}),
-        pass_(model_, optimizer_),
+        optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), options_)),
+        pass_(compute, model_),
         batches_{random_batch(b.config, b.batch_rows)} {
-    std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
     initialize_parameters(compute, model_.layout(), 1, parameters_.data());
     model_.use_parameters(parameters_.data());
     run();  // the first step touches all memory
@@ -41,9 +40,11 @@ class StepBench {
     Seconds seconds;
     model_.take_seconds();
     seconds.all = seconds_of([&] {
-      const StepResult result = pass_.run(batches_, gradients_.data());
+      const StepResult result = pass_.run(batches_);
       seconds.update = seconds_of([&] {
-        optimizer_.update(1e-4, result.gradient_norm, gradients_.data(), parameters_.data());
+        optimizer_.update({.learning_rate = 1e-4,
+                           .gradient_scale = clipping_scale(result.gradient_norm, options_.gradient_clip)},
+                          pass_.gradients(), parameters_.data());
         model_.use_parameters(parameters_.data());
       });
     });
@@ -61,9 +62,10 @@ class StepBench {
 
  private:
   Compute& compute_;
+  const OptimizerOptions options_ = {};
   Transformer model_;
-  Buffer<float> parameters_, gradients_;
-  AdamW optimizer_;
+  Buffer<float> parameters_;
+  OptimizerSet optimizer_;
   GradientPass pass_;
   std::vector<Batch> batches_;
 };

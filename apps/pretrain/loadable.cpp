@@ -15,7 +15,9 @@ void try_to_load(const Checkpoint& checkpoint) {
   RunConfiguration c = configuration_in(checkpoint.manifest.configuration);
   const Tokenizer tokenizer = Tokenizer::from_file(file_of(checkpoint, "tokenizer.model"));
   c.model.vocabulary = tokenizer.vocabulary_size();
-  const StreamState stream = check_checkpoint(checkpoint, ParameterLayout(c.model));
+  const ParameterLayout layout(c.model);
+  const StreamState stream =
+      check_checkpoint(checkpoint, layout, make_optimizers(layout, c.trainer.optimizer));
   Loader::check(stream, assembler_options(c, tokenizer));
 }
 

@@ -90,16 +90,10 @@ template <typename T, typename M>
 M T::*at(M T::*member) {
   return member;
 }
-template <typename T, typename Outer, typename Inner>
-auto at(Outer T::*outer, Inner Outer::*inner) {
+template <typename T, typename Outer, typename Inner, typename... Deeper>
+auto at(Outer T::*outer, Inner Outer::*inner, Deeper... deeper) {
   return [=](auto& object) -> auto& {
-    return object.*outer.*inner;
-  };
-}
-template <typename T, typename A, typename B, typename C>
-auto at(A T::*a, B A::*b, C B::*c) {
-  return [=](auto& object) -> auto& {
-    return object.*a.*b.*c;
+    return ((object.*outer.*inner).*....*deeper);
   };
 }
 

@@ -154,8 +154,9 @@ void warn_of_threads(const RunConfiguration& c, const Machine& machine) {
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
   warn_of_threads(c, machine);
-  const MemoryPlan plan =
-      plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads);
+  const uint64_t optimizer = optimizer_state_bytes(make_optimizers(layout, c.trainer.optimizer));
+  const MemoryPlan plan = plan_memory(
+      {c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads, optimizer);
   const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
   const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
@@ -167,11 +168,12 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
          "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) but {} are available; "
          "use --recompute layers, --micro-batch-tokens 1024, "
          "or a smaller --model or --shuffle-buffer",
-         format_bytes(total), format_bytes(plan.parameters + plan.packed),
+         format_bytes(total), format_bytes(plan.parameters + plan.optimizer + plan.packed),
          format_bytes(plan.activations + plan.scratch), format_bytes(loader),
          format_bytes(machine.available_bytes));
   }
-  const uint64_t checkpoint = 12 * layout.flat_size() + loading.state + 4_MiB;
+  const uint64_t weights = layout.flat_size() * sizeof(float);
+  const uint64_t checkpoint = weights + optimizer + loading.state + 4_MiB;
   const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
   // Existing checkpoints count towards those to keep. Two more must always fit: the one being written and the
   // last complete one.

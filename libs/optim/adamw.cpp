@@ -7,44 +7,47 @@
 
 namespace pretrain {
 
-AdamW::AdamW(Compute& compute, const ParameterLayout& layout, const AdamWOptions& options)
-    : compute_(compute),
-      options_(options),
-      sum_of_squares_(layout.flat_size()),
-      m_(layout.flat_size()),
-      v_(layout.flat_size()) {
+AdamW::AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options)
+    : Optimizer(groups), options_(options) {
+  // 1 MB in the four arrays: a few hundred tasks for a model of 27 million parameters.
   constexpr size_t kElementsPerPiece = 65536;
-  for (const ParameterInfo& tensor : layout.tensors()) {
-    for (size_t done = 0; done < tensor.size; done += kElementsPerPiece) {
-      pieces_.push_back(
-          {tensor.offset + done, std::min(kElementsPerPiece, tensor.size - done), tensor.decays});
-    }
+  for (size_t i = 0; i < updated().size(); ++i) {
+    const size_t size = updated()[i].tensor.size;
+    for (size_t begin = 0; begin < size; begin += kElementsPerPiece)
+      pieces_.push_back({i, begin, std::min(kElementsPerPiece, size - begin)});
   }
-  std::fill_n(m_.data(), m_.size(), 0.0F);
-  std::fill_n(v_.data(), v_.size(), 0.0F);
 }
 
-double AdamW::gradient_norm(const float* gradients) {
-  return std::sqrt(sum_of_squares_(compute_, gradients));
+/// All first moments, then all second ones, as the files of earlier versions have them.
+std::vector<StateTensor> AdamW::state_tensors() const {
+  std::vector<StateTensor> tensors;
+  for (const Updated& u : updated())
+    tensors.push_back({.name = "m." + u.tensor.name, .shape = u.tensor.shape});
+  for (const Updated& u : updated()) {
+    // The update takes its root.
+    tensors.push_back({.name = "v." + u.tensor.name, .shape = u.tensor.shape, .may_be_negative = false});
+  }
+  return tensors;
 }
 
-void AdamW::update(double learning_rate, double gradient_norm, const float* gradients, float* parameters) {
-  ++updates_;
-  const auto t = static_cast<double>(updates_);
-  const bool clips = options_.gradient_clip > 0 && gradient_norm > options_.gradient_clip;
-  const AdamWStep step{
-      .learning_rate = static_cast<float>(learning_rate),
-      .beta1 = static_cast<float>(options_.beta1),
-      .beta2 = static_cast<float>(options_.beta2),
-      .inverse_correction1 = static_cast<float>(1 / (1 - std::pow(options_.beta1, t))),
-      .inverse_correction2 = static_cast<float>(1 / (1 - std::pow(options_.beta2, t))),
-      .epsilon = static_cast<float>(options_.epsilon),
-      .gradient_scale = clips ? static_cast<float>(options_.gradient_clip / gradient_norm) : 1.0F};
-  compute_.parallel_for(pieces_.size(), [&](size_t i) {
+void AdamW::update(Compute& compute, const UpdateStep& step, const float* gradients, float* parameters,
+                   std::span<float* const> state) const {
+  const auto t = static_cast<double>(step.number);
+  const AdamWStep shared{.learning_rate = 0,
+                         .beta1 = static_cast<float>(options_.beta1),
+                         .beta2 = static_cast<float>(options_.beta2),
+                         .inverse_correction1 = static_cast<float>(1 / (1 - std::pow(options_.beta1, t))),
+                         .inverse_correction2 = static_cast<float>(1 / (1 - std::pow(options_.beta2, t))),
+                         .epsilon = static_cast<float>(options_.epsilon),
+                         .gradient_scale = static_cast<float>(step.gradient_scale)};
+  compute.parallel_for(pieces_.size(), [&](size_t i) {
     const Piece& piece = pieces_[i];
-    adamw_update(step, piece.decays ? static_cast<float>(options_.weight_decay) : 0.0F, piece.size,
-                 gradients + piece.offset, parameters + piece.offset, m_.data() + piece.offset,
-                 v_.data() + piece.offset);
+    const Updated& u = updated()[piece.tensor];
+    AdamWStep own = shared;
+    own.learning_rate = static_cast<float>(step.learning_rate * u.rate_scale);
+    const size_t at = u.tensor.offset + piece.begin;
+    adamw_update(own, static_cast<float>(u.weight_decay), piece.size, gradients + at, parameters + at,
+                 state[piece.tensor] + piece.begin, state[updated().size() + piece.tensor] + piece.begin);
   });
 }
 

@@ -12,50 +12,60 @@
 namespace pretrain {
 namespace {
 
-std::vector<uint64_t> shape_of(const ParameterInfo& tensor) {
-  return {tensor.shape.begin(), tensor.shape.end()};
+std::vector<uint64_t> file_shape(const std::vector<int64_t>& shape) {
+  return {shape.begin(), shape.end()};
 }
 
-std::vector<TensorSource> tensor_views(const ParameterLayout& layout, std::string_view prefix,
-                                       const float* values) {
+TensorSource tensor_view(const std::string& name, const std::vector<int64_t>& shape,
+                         std::span<const float> values) {
+  return {.name = name, .dtype = DType::kF32, .shape = file_shape(shape), .data = std::as_bytes(values)};
+}
+
+std::vector<TensorSource> parameter_views(const ParameterLayout& layout, const float* parameters) {
   std::vector<TensorSource> views;
-  for (const ParameterInfo& tensor : layout.tensors()) {
-    views.push_back({.name = std::string(prefix) + tensor.name,
-                     .dtype = DType::kF32,
-                     .shape = shape_of(tensor),
-                     .data = std::as_bytes(std::span(values + tensor.offset, tensor.size))});
-  }
+  for (const ParameterInfo& tensor : layout.tensors())
+    views.push_back(tensor_view(tensor.name, tensor.shape, {parameters + tensor.offset, tensor.size}));
   return views;
 }
 
-void read_tensors(const SafetensorsFile& file, const ParameterLayout& layout, std::string_view prefix,
-                  float* values) {
-  std::fill_n(values, layout.flat_size(), 0.0F);  // the padding between tensors too
-  for (const ParameterInfo& tensor : layout.tensors()) {
-    file.read_finite(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
-                     std::as_writable_bytes(std::span(values + tensor.offset, tensor.size)));
-  }
+std::vector<TensorSource> optimizer_views(const OptimizerSet& optimizer) {
+  std::vector<TensorSource> views;
+  for (const OptimizerSet::State& state : optimizer.state())
+    views.push_back(tensor_view(state.tensor.name, state.tensor.shape, state.values));
+  return views;
 }
 
-/// As read_tensors(), with room for one tensor only.
-template <typename Check>
-void check_tensors(const SafetensorsFile& file, const ParameterLayout& layout, std::string_view prefix,
-                   Check check) {
-  std::vector<float> values;
-  for (const ParameterInfo& tensor : layout.tensors()) {
-    values.resize(tensor.size);
-    file.read_finite(std::string(prefix) + tensor.name, DType::kF32, shape_of(tensor),
-                     std::as_writable_bytes(std::span(values)));
-    check(std::span<const float>(values));
-  }
+void read_tensor(const SafetensorsFile& file, const std::string& name, const std::vector<int64_t>& shape,
+                 std::span<float> values) {
+  file.read_finite(name, DType::kF32, file_shape(shape), std::as_writable_bytes(values));
 }
 
-/// AdamW takes their roots.
-void check_second_moments(const Path& path, std::span<const float> v) {
-  if (std::ranges::any_of(v, [](float value) { return value < 0; })) {
-    fail(ErrorKind::kData, "{}: a second moment is negative; use an older checkpoint", path.string());
-  }
+void read_parameters(const Path& path, const ParameterLayout& layout, float* parameters) {
+  const SafetensorsFile file = SafetensorsFile::open(path, Links::kRefuse);
+  std::fill_n(parameters, layout.flat_size(), 0.0F);  // the padding between tensors too
+  for (const ParameterInfo& tensor : layout.tensors())
+    read_tensor(file, tensor.name, tensor.shape, {parameters + tensor.offset, tensor.size});
 }
+
+/// The state of optimizers from their file.
+class OptimizerFile {
+ public:
+  explicit OptimizerFile(const Path& path)
+      : path_(path), file_(SafetensorsFile::open(path, Links::kRefuse)) {}
+
+  void read(const StateTensor& tensor, std::span<float> values) const {
+    read_tensor(file_, tensor.name, tensor.shape, values);
+    if (tensor.may_be_negative) return;
+    const auto negative = std::ranges::find_if(values, [](float value) { return value < 0; });
+    if (negative == values.end()) return;
+    fail(ErrorKind::kData, "{}: {} is negative at element {}; use an older checkpoint", path_.string(),
+         tensor.name, negative - values.begin());
+  }
+
+ private:
+  Path path_;
+  SafetensorsFile file_;
+};
 
 std::vector<TensorSource> stream_views(const StreamState& stream) {
   std::vector<TensorSource> views;
@@ -106,7 +116,7 @@ std::optional<StepEvaluation> to_evaluation(const std::optional<JsonField>& fiel
                                    .bits_per_byte = number_of(field->at("bits_per_byte"))}};
 }
 
-nlohmann::json to_json(const RunState& run, const AdamW& optimizer, const StreamState& stream) {
+nlohmann::json to_json(const RunState& run, const OptimizerSet& optimizer, const StreamState& stream) {
   return {{"step", run.step},
           {"tokens", run.tokens},
           {"updates", optimizer.updates()},
@@ -194,36 +204,29 @@ bool is_of_a_run_in_trouble(const Path& checkpoint_folder) {
 }
 
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
-                                          const float* parameters, AdamW& optimizer,
+                                          const float* parameters, const OptimizerSet& optimizer,
                                           const StreamState& stream) {
-  std::vector<TensorSource> moments = tensor_views(layout, "m.", optimizer.m().data());
-  for (TensorSource& view : tensor_views(layout, "v.", optimizer.v().data()))
-    moments.push_back(std::move(view));
   std::vector<FileContent> files;
   files.push_back({.name = "model.safetensors",
-                   .data = tensor_views(layout, "", parameters),
+                   .data = parameter_views(layout, parameters),
                    .metadata = {{"format", "pt"}},
                    .must_be_finite = true});
-  files.push_back({.name = "optimizer.safetensors", .data = std::move(moments), .must_be_finite = true});
+  files.push_back(
+      {.name = "optimizer.safetensors", .data = optimizer_views(optimizer), .must_be_finite = true});
   files.push_back({.name = "stream.safetensors", .data = stream_views(stream)});
   files.push_back({.name = "state.json", .data = to_json(run, optimizer, stream).dump(1) + "\n"});
   return files;
 }
 
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters) {
-  read_tensors(SafetensorsFile::open(checkpoint_folder / "model.safetensors", Links::kRefuse), layout, "",
-               parameters);
+  read_parameters(checkpoint_folder / "model.safetensors", layout, parameters);
 }
 
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
-                     AdamW& optimizer, RunState& run, StreamState& stream) {
-  const Path model = file_of(checkpoint, "model.safetensors");
-  read_tensors(SafetensorsFile::open(model, Links::kRefuse), layout, "", parameters);
-  const Path optimizer_path = file_of(checkpoint, "optimizer.safetensors");
-  const SafetensorsFile moments = SafetensorsFile::open(optimizer_path, Links::kRefuse);
-  read_tensors(moments, layout, "m.", optimizer.m().data());
-  read_tensors(moments, layout, "v.", optimizer.v().data());
-  check_second_moments(optimizer_path, std::span(optimizer.v().data(), layout.flat_size()));
+                     OptimizerSet& optimizer, RunState& run, StreamState& stream) {
+  read_parameters(file_of(checkpoint, "model.safetensors"), layout, parameters);
+  const OptimizerFile file(file_of(checkpoint, "optimizer.safetensors"));
+  for (const OptimizerSet::State& state : optimizer.state()) file.read(state.tensor, state.values);
   read_stream(file_of(checkpoint, "stream.safetensors"), stream);
   SavedNumbers numbers = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step);
   run = std::move(numbers.run);
@@ -231,16 +234,22 @@ void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout
   stream.scalars = std::move(numbers.stream);
 }
 
-StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout) {
-  const auto any = [](std::span<const float>) {};
+StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout,
+                             const Optimizers& optimizers) {
+  std::vector<float> values;  // of one tensor
   const SafetensorsFile model =
       SafetensorsFile::open(file_of(checkpoint, "model.safetensors"), Links::kRefuse);
-  check_tensors(model, layout, "", any);
-  const Path optimizer_path = file_of(checkpoint, "optimizer.safetensors");
-  const SafetensorsFile moments = SafetensorsFile::open(optimizer_path, Links::kRefuse);
-  check_tensors(moments, layout, "m.", any);
-  check_tensors(moments, layout, "v.",
-                [&](std::span<const float> v) { check_second_moments(optimizer_path, v); });
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    values.resize(tensor.size);
+    read_tensor(model, tensor.name, tensor.shape, values);
+  }
+  const OptimizerFile file(file_of(checkpoint, "optimizer.safetensors"));
+  for (const auto& optimizer : optimizers) {
+    for (const StateTensor& tensor : optimizer->state_tensors()) {
+      values.resize(tensor.size());
+      file.read(tensor, values);
+    }
+  }
   StreamState stream;
   read_stream(file_of(checkpoint, "stream.safetensors"), stream);
   stream.scalars = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step).stream;

@@ -15,7 +15,7 @@
 #include "libs/data/batch_source.h"
 #include "libs/metrics/step_log.h"
 #include "libs/model/parameters.h"
-#include "libs/optim/adamw.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
 #include "libs/train/skip_ranges.h"
@@ -37,7 +37,7 @@ struct RunState {
 /// What state.json holds.
 struct SavedNumbers {
   RunState run;
-  uint64_t updates = 0;   ///< of the optimizer
+  uint64_t updates = 0;   ///< of the parameters
   nlohmann::json stream;  ///< StreamState::scalars
 };
 
@@ -56,17 +56,18 @@ bool is_of_a_run_in_trouble(const Path& checkpoint_folder);
 
 /// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
-                                          const float* parameters, AdamW& optimizer,
+                                          const float* parameters, const OptimizerSet& optimizer,
                                           const StreamState& stream);
 
-/// Reads parameters, moments, numbers and stream back.
+/// Reads parameters, state of the optimizers, numbers and stream back.
 /// Errors: kData when something is missing or has another shape.
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
-                     AdamW& optimizer, RunState& run, StreamState& stream);
+                     OptimizerSet& optimizer, RunState& run, StreamState& stream);
 
 /// Reads all that load_checkpoint() reads, tensor by tensor, and keeps the stream alone.
 /// Errors: as load_checkpoint().
-StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout);
+StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout,
+                             const Optimizers& optimizers);
 
 /// Reads the parameters alone.
 /// Errors: as above.

@@ -4,35 +4,34 @@
 #include <cmath>
 
 #include "libs/base/check.h"
+#include "libs/model/parameters.h"
 #include "libs/tensor/loss.h"
 
 namespace pretrain {
 
-GradientPass::GradientPass(Transformer& model, AdamW& optimizer)
-    : model_(model),
-      optimizer_(optimizer),
+GradientPass::GradientPass(Compute& compute, Transformer& model)
+    : compute_(compute),
+      model_(model),
+      gradient_(model.layout().flat_size()),
+      norm_(gradient_.size()),
       inputs_(static_cast<size_t>(model.rows() * model.context())),
       targets_(inputs_.size()) {}
 
-StepResult GradientPass::run(std::span<const Batch> batches, float* gradients,
-                             const std::function<void()>& on_progress) {
+StepResult GradientPass::run(std::span<const Batch> batches, const std::function<void()>& on_progress) {
   StepResult result;
   for (const Batch& batch : batches) result.targets += batch.target_count;
   // Never 0: it would ask for no gradient, and leave the logits where the gradient is read.
   const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
-  double total = 0;
-  for (const Batch& batch : batches) {
-    const bool first = &batch == &batches.front();
-    total += run_batch(batch, scale, !first, gradients, on_progress);
-  }
+  gradient_.begin();
+  for (const Batch& batch : batches) gradient_.add_loss(run_batch(batch, scale, on_progress));
+  const double total = gradient_.finish();
   result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
-  result.gradient_norm = optimizer_.gradient_norm(gradients);
+  result.gradient_norm = norm_(compute_, gradient_.values());
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   return result;
 }
 
-double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate, float* gradients,
-                               const std::function<void()>& on_progress) {
+double GradientPass::run_batch(const Batch& batch, float scale, const std::function<void()>& on_progress) {
   PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
                  model_.context());
   double total = 0;
@@ -47,7 +46,8 @@ double GradientPass::run_batch(const Batch& batch, float scale, bool accumulate,
       inputs = inputs_.data();
       targets = targets_.data();
     }
-    total += model_.forward_backward(inputs, targets, scale, accumulate || at > 0, gradients);
+    const StepGradient::Place place = gradient_.next();
+    total += model_.forward_backward(inputs, targets, scale, place.accumulate, place.gradients);
     if (on_progress) on_progress();
   }
   return total;

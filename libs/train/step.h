@@ -1,12 +1,14 @@
 #pragma once
-// One optimizer step: gradients over all micro-batches of the accumulated batches, then the update.
+// One optimizer step up to the update: the gradient of the global batch, its loss and its norm.
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "libs/data/batch.h"
 #include "libs/model/transformer.h"
-#include "libs/optim/adamw.h"
+#include "libs/optim/gradient_norm.h"
+#include "libs/train/step_gradient.h"
 
 namespace pretrain {
 
@@ -21,19 +23,23 @@ struct StepResult {
 class GradientPass {
  public:
   /// `rows` of a batch are worked through in micro-batches of model.rows(), the last padded if need be.
-  GradientPass(Transformer& model, AdamW& optimizer);
+  GradientPass(Compute& compute, Transformer& model);
 
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are
   /// gradients. `on_progress` is called after each micro-batch.
-  StepResult run(std::span<const Batch> batches, float* gradients,
-                 const std::function<void()>& on_progress = {});
+  StepResult run(std::span<const Batch> batches, const std::function<void()>& on_progress = {});
+
+  /// Of the newest run.
+  /// Shapes: as the layout of the model; zero between tensors.
+  const float* gradients() const { return gradient_.values(); }
 
  private:
-  double run_batch(const Batch& batch, float scale, bool accumulate, float* gradients,
-                   const std::function<void()>& on_progress);
+  double run_batch(const Batch& batch, float scale, const std::function<void()>& on_progress);
 
+  Compute& compute_;
   Transformer& model_;
-  AdamW& optimizer_;
+  StepGradient gradient_;
+  GradientNorm norm_;
   std::vector<uint32_t> inputs_;  // one padded micro-batch
   std::vector<int32_t> targets_;
 };

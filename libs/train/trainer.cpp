@@ -39,9 +39,8 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
       options_(options),
       model_(parts_.compute, {parts_.model, options.micro_rows, true, options.recompute, options.precision}),
       parameters_(model_.layout().flat_size()),
-      gradients_(model_.layout().flat_size()),
-      optimizer_(parts_.compute, model_.layout(), options.optimizer),
-      pass_(model_, optimizer_),
+      optimizer_(parts_.compute, model_.layout(), make_optimizers(model_.layout(), options.optimizer)),
+      pass_(parts_.compute, model_),
       recorder_(parts_.files, parts_.state_folder, parts_.observers),
       saver_({.store = parts_.store,
               .recorder = recorder_,
@@ -53,7 +52,6 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
                   },
               .place = parts_.state_folder},
              {.interval = options.checkpoint_interval, .every = options.checkpoint_every}) {
-  std::fill_n(gradients_.data(), gradients_.size(), 0.0F);
   model_.set_probe(parts_.probe);
 }
 
@@ -188,7 +186,7 @@ void Trainer::step() {
 }
 
 StepRecord Trainer::train_step() {
-  const StepResult result = pass_.run(batches_, gradients_.data(), [this] { recorder_.note_progress(); });
+  const StepResult result = pass_.run(batches_, [this] { recorder_.note_progress(); });
   StepRecord record{.step = state_.step + 1,
                     .step_tokens = result.targets,
                     .epoch = batches_.back().epoch,
@@ -209,7 +207,9 @@ void Trainer::apply(const StepResult& result, StepRecord& record) {
   const auto start = Clock::now();
   whole_ = false;
   if (result.finite) {
-    optimizer_.update(record.learning_rate, result.gradient_norm, gradients_.data(), parameters_.data());
+    const double scale = clipping_scale(result.gradient_norm, options_.optimizer.gradient_clip);
+    optimizer_.update({.learning_rate = record.learning_rate, .gradient_scale = scale}, pass_.gradients(),
+                      parameters_.data());
   }
   count_step(result.finite, result.targets);
   whole_ = true;

@@ -16,7 +16,7 @@
 #include "libs/data/batch_source.h"
 #include "libs/data/evaluation_data.h"
 #include "libs/model/transformer.h"
-#include "libs/optim/adamw.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/optim/schedule.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/background_saver.h"
@@ -39,7 +39,7 @@ struct TrainerOptions {
   std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
   uint32_t accumulate = 1;                ///< batches of one step
   Schedule schedule;
-  AdamWOptions optimizer;
+  OptimizerOptions optimizer;
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time
   uint64_t checkpoint_every = 0;                                            ///< steps; 0: not by steps
   uint64_t evaluate_every = 500;                                            ///< steps; 0: only at both ends
@@ -143,8 +143,8 @@ class Trainer {
   TrainerParts parts_;
   TrainerOptions options_;
   Transformer model_;
-  Buffer<float> parameters_, gradients_;
-  AdamW optimizer_;
+  Buffer<float> parameters_;
+  OptimizerSet optimizer_;
   GradientPass pass_;
   RunState state_;
   StepHistory history_;

@@ -17,6 +17,7 @@
 #include "libs/base/machine.h"
 #include "libs/model/initialization.h"
 #include "libs/model/memory_plan.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/train/step.h"
 
 namespace pretrain {
@@ -44,20 +45,20 @@ constexpr int64_t kCharacters = 70;  // of English text
 double train(const ModelConfig& config, const PassShape& shape, int64_t rows, int steps) {
   Compute compute(kThreads);
   Transformer model(compute, shape);
-  const size_t size = model.layout().flat_size();
-  Buffer<float> parameters(size);
-  Buffer<float> gradients(size);
+  Buffer<float> parameters(model.layout().flat_size());
   initialize_parameters(compute, model.layout(), 1, parameters.data());
-  std::fill_n(gradients.data(), size, 0.0F);
-  AdamW optimizer(compute, model.layout(), {});
-  GradientPass pass(model, optimizer);
+  const OptimizerOptions options;
+  OptimizerSet optimizer(compute, model.layout(), make_optimizers(model.layout(), options));
+  GradientPass pass(compute, model);
   model.use_parameters(parameters.data());
   const std::vector<Batch> batches{random_batch(config, rows)};
   double fastest = 1e9;
   for (int i = 0; i < steps; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const StepResult result = pass.run(batches, gradients.data());
-    optimizer.update(1e-4, result.gradient_norm, gradients.data(), parameters.data());
+    const StepResult result = pass.run(batches);
+    optimizer.update({.learning_rate = 1e-4,
+                      .gradient_scale = clipping_scale(result.gradient_norm, options.gradient_clip)},
+                     pass.gradients(), parameters.data());
     model.use_parameters(parameters.data());
     fastest =
         std::min(fastest, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -69,7 +70,8 @@ void measure(const Preset& preset, const Mode& mode, int steps) {
   const ModelConfig config = model_config(preset, kCharacters);
   const PassShape shape{config, micro_batch_rows(preset.batch, preset.context, kMicroBatchTokens), true,
                         mode.recompute, mode.precision};
-  const MemoryPlan plan = plan_memory(shape, kThreads);
+  const MemoryPlan plan =
+      plan_memory(shape, kThreads, optimizer_state_bytes(make_optimizers(ParameterLayout(config), {})));
   const uint64_t before = resident_bytes();
   const double seconds = train(config, shape, preset.batch, steps);
   const uint64_t measured = peak_resident_bytes() - before;
@@ -77,9 +79,9 @@ void measure(const Preset& preset, const Mode& mode, int steps) {
   const double planned = mb(plan.total() + kProgram);
   fmt::print(
       "| `{}` | {} | {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {:+.1f} % | {:.1f} |\n",
-      preset.name, precision_name(mode.precision), mode.name, mb(plan.parameters), mb(plan.packed),
-      mb(plan.activations), mb(plan.scratch), planned, mb(measured), 100 * (mb(measured) / planned - 1),
-      1e3 * seconds);
+      preset.name, precision_name(mode.precision), mode.name, mb(plan.parameters + plan.optimizer),
+      mb(plan.packed), mb(plan.activations), mb(plan.scratch), planned, mb(measured),
+      100 * (mb(measured) / planned - 1), 1e3 * seconds);
 }
 
 /// False when the process failed.

@@ -1,6 +1,7 @@
 // What a training run takes from the heap: what was planned before the first step, and then nothing.
 
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -9,9 +10,11 @@
 
 #include "libs/model/initialization.h"
 #include "libs/model/memory_plan.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/train/step.h"
 #include "tests/libs/train/train_testing.h"
 #include "tests/support/allocations/allocations.h"
+#include "tests/support/sgd.h"
 #include "tests/support/threads.h"
 
 namespace pretrain {
@@ -68,33 +71,39 @@ TEST_F(Allocations, AreCountedOnTheThreadsThatCompute) {
             7U);
 }
 
+using OptimizersOf = std::function<Optimizers(const ParameterLayout&)>;
+
+Optimizers default_optimizers(const ParameterLayout& layout) {
+  return make_optimizers(layout, {});
+}
+
 /// A model with all that a step of it needs.
 struct Training {
   Training(int threads, const ModelConfig& config, int64_t micro_rows,
-           Recompute recompute = Recompute::kCheap, Precision precision = Precision::kFloat32)
+           Recompute recompute = Recompute::kCheap, Precision precision = Precision::kFloat32,
+           const OptimizersOf& optimizers_of = default_optimizers)
       : compute(threads),
         model(compute, {config, micro_rows, true, recompute, precision}),
         parameters(model.layout().flat_size()),
-        gradients(model.layout().flat_size()),
-        optimizer(compute, model.layout(), {}),
-        pass(model, optimizer) {}
+        optimizer(compute, model.layout(), optimizers_of(model.layout())),
+        pass(compute, model) {}
 
   void start() {
     initialize_parameters(compute, model.layout(), 1, parameters.data());
-    std::fill_n(gradients.data(), gradients.size(), 0.0F);
     model.use_parameters(parameters.data());
   }
   void step(const std::vector<Batch>& batches) {
-    const StepResult result = pass.run(batches, gradients.data());
+    const StepResult result = pass.run(batches);
     ASSERT_TRUE(result.finite);
-    optimizer.update(1e-3, result.gradient_norm, gradients.data(), parameters.data());
+    optimizer.update({.learning_rate = 1e-3, .gradient_scale = clipping_scale(result.gradient_norm, 1)},
+                     pass.gradients(), parameters.data());
     model.use_parameters(parameters.data());
   }
 
   Compute compute;
   Transformer model;
-  Buffer<float> parameters, gradients;
-  AdamW optimizer;
+  Buffer<float> parameters;
+  OptimizerSet optimizer;
   GradientPass pass;
 };
 
@@ -139,11 +148,32 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
                                                {Recompute::kLayers, Precision::kBf16}}) {
       SCOPED_TRACE(testing::Message()
                    << preset.name << " " << static_cast<int>(recompute) << " " << precision_name(precision));
+      const uint64_t optimizer = optimizer_state_bytes(default_optimizers(ParameterLayout(config)));
       const uint64_t before = allocations_so_far().aligned_bytes;
       const Training training(3, config, micro_rows, recompute, precision);
       EXPECT_EQ(allocations_so_far().aligned_bytes - before,
-                plan_memory({config, micro_rows, true, recompute, precision}, 3).total());
+                plan_memory({config, micro_rows, true, recompute, precision}, 3, optimizer).total());
     }
+  }
+}
+
+TEST_F(Allocations, AreWhatTheMemoryPlanSaysForOtherOptimizers) {
+  const test::MoreThreads more_threads;
+  const ModelConfig config = test::tiny_model();
+  for (const float momentum : {0.0F, 0.5F}) {
+    const auto optimizers = [&](const ParameterLayout& layout) {
+      return test::sgd_and_adamw(layout, momentum);
+    };
+    const uint64_t optimizer = optimizer_state_bytes(optimizers(ParameterLayout(config)));
+    const uint64_t before = allocations_so_far().aligned_bytes;
+    Training training(2, config, 4, Recompute::kCheap, Precision::kFloat32, optimizers);
+    EXPECT_EQ(allocations_so_far().aligned_bytes - before, plan_memory({config, 4}, 2, optimizer).total());
+    EXPECT_LT(optimizer, optimizer_state_bytes(default_optimizers(ParameterLayout(config))));
+    training.start();
+    const std::vector<Batch> batches{test::random_batch(config, 4, 1)};
+    test::on_each_thread(training.compute, [] {});
+    training.step(batches);
+    EXPECT_EQ(calls_in([&] { training.step(batches); }), 0U);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "libs/base/rng.h"
 #include "libs/checkpoint/store.h"
 #include "tests/libs/train/train_testing.h"
+#include "tests/support/sgd.h"
 
 namespace pretrain {
 namespace {
@@ -22,7 +23,9 @@ using test::error_of;
 /// Everything a checkpoint holds, with values that differ from place to place.
 struct SavedRun {
   explicit SavedRun(const ModelConfig& config = test::tiny_model())
-      : layout(config), parameters(layout.flat_size()), optimizer(compute, layout, {}) {
+      : SavedRun(config, make_optimizers(ParameterLayout(config), {})) {}
+  SavedRun(const ModelConfig& config, Optimizers optimizers)
+      : layout(config), parameters(layout.flat_size()), optimizer(compute, layout, std::move(optimizers)) {
     std::fill_n(parameters.data(), parameters.size(), 0.0F);
   }
   void fill() {
@@ -30,9 +33,11 @@ struct SavedRun {
     for (const ParameterInfo& tensor : layout.tensors()) {
       for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
         parameters[i] = static_cast<float>(rng.normal());
-        optimizer.m()[i] = static_cast<float>(rng.normal());
-        optimizer.v()[i] = static_cast<float>(rng.uniform());
       }
+    }
+    for (const OptimizerSet::State& state : optimizer.state()) {
+      for (float& value : state.values)
+        value = static_cast<float>(state.tensor.may_be_negative ? rng.normal() : rng.uniform());
     }
     optimizer.set_updates(41);
     numbers = {
@@ -57,7 +62,7 @@ struct SavedRun {
   Compute compute{1};
   ParameterLayout layout;
   Buffer<float> parameters;
-  AdamW optimizer;
+  OptimizerSet optimizer;
   RunState numbers;
   StreamState stream;
 };
@@ -73,6 +78,14 @@ bool same_bits(const Buffer<float>& a, const Buffer<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
+bool same_state(const OptimizerSet& a, const OptimizerSet& b) {
+  const auto same = [](const OptimizerSet::State& x, const OptimizerSet::State& y) {
+    return x.tensor.name == y.tensor.name && x.values.size() == y.values.size() &&
+           std::memcmp(x.values.data(), y.values.data(), x.values.size_bytes()) == 0;
+  };
+  return std::ranges::equal(a.state(), b.state(), same);
+}
+
 TEST(CheckpointState, BringsEverythingBackBitForBit) {
   const test::TempFolder folder;
   SavedRun run;
@@ -80,8 +93,8 @@ TEST(CheckpointState, BringsEverythingBackBitForBit) {
   SavedRun loaded;
   loaded.load(saved(folder, run.files()));
   EXPECT_TRUE(same_bits(loaded.parameters, run.parameters));
-  EXPECT_TRUE(same_bits(loaded.optimizer.m(), run.optimizer.m()));
-  EXPECT_TRUE(same_bits(loaded.optimizer.v(), run.optimizer.v()));
+  EXPECT_FALSE(same_state(SavedRun().optimizer, run.optimizer));
+  EXPECT_TRUE(same_state(loaded.optimizer, run.optimizer));
   EXPECT_EQ(loaded.optimizer.updates(), 41U);
   EXPECT_EQ(loaded.numbers.step, 42U);
   EXPECT_EQ(loaded.numbers.tokens, 12345678901U);
@@ -109,6 +122,39 @@ TEST(CheckpointState, BringsTheStreamBack) {
     EXPECT_EQ(found->element_bytes, expected.element_bytes);
     EXPECT_EQ(found->shape, expected.shape);
     EXPECT_EQ(found->bytes, expected.bytes);
+  }
+}
+
+TEST(CheckpointState, BringsTheStateOfOtherOptimizersBackBitForBit) {
+  for (const float momentum : {0.0F, 0.5F}) {
+    const test::TempFolder folder;
+    const ModelConfig config = test::tiny_model();
+    const auto optimizers = [&] { return test::sgd_and_adamw(ParameterLayout(config), momentum); };
+    SavedRun run(config, optimizers());
+    run.fill();
+    const Checkpoint checkpoint = saved(folder, run.files());
+    SavedRun loaded(config, optimizers());
+    loaded.load(checkpoint);
+    EXPECT_TRUE(same_state(loaded.optimizer, run.optimizer)) << momentum;
+    EXPECT_EQ(loaded.optimizer.updates(), 41U);
+    EXPECT_NO_THROW(check_checkpoint(checkpoint, run.layout, optimizers()));
+  }
+}
+
+TEST(CheckpointState, AStateOfAnotherOptimizerIsADataErrorThatNamesWhatIsMissing) {
+  const test::TempFolder folder;
+  SavedRun run;
+  run.fill();
+  const Checkpoint checkpoint = saved(folder, run.files());
+  const ModelConfig config = test::tiny_model();
+  const auto optimizers = [&] { return test::sgd_and_adamw(ParameterLayout(config), 0.5F); };
+  SavedRun other(config, optimizers());
+  for (const auto& error : {error_of([&] { other.load(checkpoint); }), error_of([&] {
+                              (void)check_checkpoint(checkpoint, run.layout, optimizers());
+                            })}) {
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->kind(), ErrorKind::kData);
+    EXPECT_TRUE(contains(error, "momentum.transformer.wte.weight")) << error->what();
   }
 }
 
@@ -254,14 +300,16 @@ TEST(CheckpointState, NonFiniteParametersAndMomentsAreRefusedWithTheirName) {
 
 TEST(CheckpointState, ANegativeSecondMomentIsRefused) {
   std::vector<float> values;
+  std::string name;
   const std::string refusal = refusal_of([&](std::vector<FileContent>& files) {
     TensorSource& tensor = std::get<std::vector<TensorSource>>(files.at(1).data).back();
-    ASSERT_TRUE(tensor.name.starts_with("v."));
+    name = tensor.name;
+    ASSERT_TRUE(name.starts_with("v."));
     values.resize(tensor.data.size() / sizeof(float));
     values.front() = -1;
     tensor.data = std::as_bytes(std::span(values));
   });
-  EXPECT_NE(refusal.find("second moment is negative"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find(name + " is negative at element 0"), std::string::npos) << refusal;
 }
 
 TEST(CheckpointState, FilesThatTheManifestDoesNotListAreNotRead) {
@@ -285,7 +333,8 @@ TEST(CheckpointState, FilesThatTheManifestDoesNotListAreNotRead) {
 TEST(CheckpointState, NonFiniteParametersAndMomentsAreNeverSaved) {
   SavedRun run;
   run.fill();
-  for (float* const place : {&run.parameters[5], &run.optimizer.m()[5], &run.optimizer.v()[5]}) {
+  for (float* const place : {&run.parameters[5], &run.optimizer.state().front().values[5],
+                             &run.optimizer.state().back().values[5]}) {
     const test::TempFolder folder;
     const float kept = std::exchange(*place, std::numeric_limits<float>::quiet_NaN());
     CheckpointStore store(real_file_system(), folder.path(), {});

@@ -4,6 +4,7 @@
 
 #include "libs/base/rng.h"
 #include "libs/model/initialization.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/train/step.h"
 
 namespace pretrain {
@@ -39,19 +40,18 @@ TEST(GradientPass, OverfitsOneBatchOfTheSmallPreset) {
   Compute compute(2);
   Transformer model(compute, {config, small.batch});
   Buffer<float> parameters(model.layout().flat_size());
-  Buffer<float> gradients(model.layout().flat_size());
   initialize_parameters(compute, model.layout(), 1, parameters.data());
-  std::fill_n(gradients.data(), gradients.size(), 0.0F);
-  AdamW optimizer(compute, model.layout(), {});
-  GradientPass pass(model, optimizer);
+  OptimizerSet optimizer(compute, model.layout(), make_optimizers(model.layout(), {}));
+  GradientPass pass(compute, model);
   const std::vector<Batch> batches{random_text(small.batch, small.context)};
   double loss = 10;
   int steps = 0;
   for (; steps < 400 && loss >= 0.05; ++steps) {
     model.use_parameters(parameters.data());
-    const StepResult result = pass.run(batches, gradients.data());
+    const StepResult result = pass.run(batches);
     loss = result.loss;
-    optimizer.update(3e-3, result.gradient_norm, gradients.data(), parameters.data());
+    const double scale = clipping_scale(result.gradient_norm, OptimizerOptions().gradient_clip);
+    optimizer.update({.learning_rate = 3e-3, .gradient_scale = scale}, pass.gradients(), parameters.data());
   }
   EXPECT_LT(loss, 0.05) << "after " << steps << " steps";
   RecordProperty("steps", steps);

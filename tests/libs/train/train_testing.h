@@ -134,7 +134,7 @@ class TestRun {
                                    const float* parameters);
 
   TempFolder folder_;
-  std::unique_ptr<AdamW> saved_optimizer_;  // that content() shows
+  std::unique_ptr<OptimizerSet> saved_optimizer_;  // that content() shows
   StreamState saved_stream_;
   std::vector<float> parameters_;
 };

@@ -40,8 +40,9 @@ struct Plan {
                   .final_share = final_share,
                   .warmup_steps = warmup,
                   .total_steps = steps};
-    o.optimizer = {
-        .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = decay, .gradient_clip = clip};
+    o.optimizer = {.weight_decay = decay,
+                   .gradient_clip = clip,
+                   .adamw = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon}};
     o.evaluate_every = evaluate_every;
     return o;
   }

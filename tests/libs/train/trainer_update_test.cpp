@@ -80,7 +80,7 @@ TEST(TrainerUpdate, ALaterStepMovesParametersByTheRateOfTheSchedule) {
 /// The first moment after one step is (1 - beta1) times the clipped gradient.
 TEST(TrainerUpdate, GradientsAreClippedToTheNorm) {
   TrainerOptions options = without_decay(1);
-  const double share = 1 - options.optimizer.beta1;
+  const double share = 1 - options.optimizer.adamw.beta1;
   for (const double clip : {1e-3, 0.1}) {
     options.optimizer.gradient_clip = clip;
     TestRun run;
@@ -96,7 +96,7 @@ TEST(TrainerUpdate, GradientsBelowTheNormStayAsTheyAre) {
     options.optimizer.gradient_clip = clip;
     TestRun run;
     run.train(options);
-    const double expected = (1 - options.optimizer.beta1) * run.observer.steps.front().gradient_norm;
+    const double expected = (1 - options.optimizer.adamw.beta1) * run.observer.steps.front().gradient_norm;
     EXPECT_NEAR(norm_of_first_moments(run), expected, 1e-4 * expected) << clip;
   }
 }

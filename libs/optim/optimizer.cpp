@@ -1,0 +1,23 @@
+#include "libs/optim/optimizer.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+namespace pretrain {
+
+size_t StateTensor::size() const {
+  return static_cast<size_t>(
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<int64_t>()));
+}
+
+Optimizer::Optimizer(const std::vector<ParameterGroup>& groups) {
+  for (const ParameterGroup& group : groups) {
+    for (const ParameterInfo& tensor : group.tensors)
+      updated_.push_back({tensor, group.weight_decay, group.rate_scale});
+  }
+  // In this order an update walks through memory once, whatever the groups are.
+  std::ranges::sort(updated_, {}, [](const Updated& u) { return u.tensor.offset; });
+}
+
+}  // namespace pretrain

@@ -1,0 +1,26 @@
+#include "libs/train/step_gradient.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pretrain {
+
+StepGradient::StepGradient(size_t size) : values_(size) {
+  std::ranges::fill(values_.span(), 0.0F);
+}
+
+void StepGradient::begin() {
+  empty_ = true;
+  loss_ = 0;
+}
+
+StepGradient::Place StepGradient::next() {
+  return {.gradients = values_.data(), .accumulate = !std::exchange(empty_, false)};
+}
+
+double StepGradient::finish() {
+  if (empty_) std::ranges::fill(values_.span(), 0.0F);
+  return loss_;
+}
+
+}  // namespace pretrain
