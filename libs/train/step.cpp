@@ -6,6 +6,7 @@
 #include "libs/base/check.h"
 #include "libs/model/parameters.h"
 #include "libs/tensor/loss.h"
+#include "libs/train/global_batch.h"
 
 namespace pretrain {
 
@@ -18,12 +19,12 @@ GradientPass::GradientPass(Compute& compute, Transformer& model)
       targets_(inputs_.size()) {}
 
 StepResult GradientPass::run(std::span<const Batch> batches, const std::function<void()>& on_progress) {
-  StepResult result;
-  for (const Batch& batch : batches) result.targets += batch.target_count;
+  const GlobalBatch global(batches);
+  StepResult result{.targets = global.targets()};
   // Never 0: it would ask for no gradient, and leave the logits where the gradient is read.
   const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
   gradient_.begin();
-  for (const Batch& batch : batches) gradient_.add_loss(run_batch(batch, scale, on_progress));
+  for (const Batch& batch : global.local()) gradient_.add_loss(run_batch(batch, scale, on_progress));
   const double total = gradient_.finish();
   result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
   result.gradient_norm = norm_(compute_, gradient_.values());

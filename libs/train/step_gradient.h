@@ -1,8 +1,8 @@
 #pragma once
 // Where the gradients and losses of micro-batches become those of a step: the only place that adds them up.
 // Here micro-batches are added one after the other, in the array that the update reads. When several machines
-// share a run, each share of its rows gets a sum of its own, and finish() adds the
-// shares in a fixed tree over their numbers, whichever machine computed them; so the bits do not depend on the
+// share a run, each slot of the global batch (global_batch.h) gets a sum of its own, and finish() adds the
+// slots in a fixed tree over their numbers, whichever machine computed them; so the bits do not depend on the
 // number of machines. Norm, guard and update come after finish() and see only the whole.
 //
 // Usage, for one step:

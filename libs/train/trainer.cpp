@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "libs/base/error.h"
-#include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/model/initialization.h"
 #include "libs/model/parameters.h"
+#include "libs/train/global_batch.h"
 
 namespace pretrain {
 namespace {
@@ -19,13 +19,6 @@ constexpr std::chrono::duration<double> kQuickEvaluation(2.0);
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-uint64_t combined_hash(const std::vector<Batch>& batches) {
-  if (batches.size() == 1) return batches.front().hash;
-  std::vector<uint64_t> hashes;
-  for (const Batch& batch : batches) hashes.push_back(batch.hash);
-  return hash64(std::as_bytes(std::span(hashes)));
 }
 
 bool due(uint64_t every, uint64_t step) {
@@ -195,7 +188,7 @@ StepRecord Trainer::train_step() {
                     .gradient_norm = result.gradient_norm,
                     .applied = result.finite,
                     .pass = model_.take_seconds(),
-                    .batch_hash = combined_hash(batches_)};
+                    .batch_hash = GlobalBatch(batches_).hash()};
   if (result.finite) record.checkpoint_wait_seconds = saver_.wait_until_sources_read();
   apply(result, record);
   record.tokens = state_.tokens;
@@ -237,16 +230,15 @@ void Trainer::count_step(bool applied, uint64_t targets) {
 
 /// The user wants it: what the batches hold is not trained.
 void Trainer::skip_step() {
-  uint64_t targets = 0;
-  for (const Batch& batch : batches_) targets += batch.target_count;
+  const GlobalBatch global(batches_);
   whole_ = false;
   if (bad_stretch_.open()) bad_stretch_.hold(batches_);
   skipping_ = true;
   ++state_.step;
-  state_.tokens += targets;
+  state_.tokens += global.targets();
   batches_pending_ = false;
   whole_ = true;
-  const uint64_t hash = combined_hash(batches_);
+  const uint64_t hash = global.hash();
   audit_replay(state_.step, hash);
   recorder_.note_skipped_step({.step = state_.step,
                                .tokens = state_.tokens,

@@ -1,0 +1,22 @@
+#include "libs/train/global_batch.h"
+
+#include <vector>
+
+#include "libs/base/hash.h"
+
+namespace pretrain {
+
+uint64_t GlobalBatch::targets() const {
+  uint64_t targets = 0;
+  for (const Batch& batch : batches_) targets += batch.target_count;
+  return targets;
+}
+
+uint64_t GlobalBatch::hash() const {
+  if (batches_.size() == 1) return batches_.front().hash;
+  std::vector<uint64_t> hashes;
+  for (const Batch& batch : batches_) hashes.push_back(batch.hash);
+  return hash64(std::as_bytes(std::span(hashes)));
+}
+
+}  // namespace pretrain
