@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -24,56 +23,70 @@ struct Part {
   const std::string& text() const { return forms[form]; }
 };
 
-/// Small losses are compared digit by digit; of an exploded loss only the magnitude matters.
-std::string number(double value, int digits) {
-  return std::abs(value) < 1000 ? fmt::format("{:.{}f}", value, digits) : fmt::format("{:.1e}", value);
-}
-
-Part step_part(const LiveStatus& s) {
+Part step_part(const RunSnapshot& run) {
+  const uint64_t most = run.limits.max_steps;
   const auto of = [&](const auto& format) {
-    return format(s.step) + (s.max_steps > 0 ? fmt::format("/{}", format(s.max_steps)) : "");
+    return format(run.step) + (most > 0 ? fmt::format("/{}", format(most)) : "");
   };
   const std::string full = of(format_count), brief = of(format_short_count);
   return {{"step " + full, "step " + brief, full, brief}, 0};
 }
 
-Part validation_part(const LiveStatus& s) {
-  const double loss = *s.validation_loss;
-  Part part{{fmt::format("val {}", number(loss, 3)), fmt::format("val {}", number(loss, 2))}, 4};
-  if (!s.bits_per_byte) return part;
-  part.forms.insert(part.forms.begin(),
-                    {fmt::format("val {} ({} bits per byte)", number(loss, 3), number(*s.bits_per_byte, 3)),
-                     fmt::format("val {} ({} bpb)", number(loss, 3), number(*s.bits_per_byte, 3)),
-                     fmt::format("val {} {}bpb", number(loss, 2), number(*s.bits_per_byte, 2))});
+Part loss_part(double loss) {
+  return {{fmt::format("loss {}", loss_text(loss, 3)), fmt::format("loss {}", loss_text(loss, 2))}, 1};
+}
+
+Part validation_part(const EvaluationResult& result) {
+  const auto text = [&](int digits) { return fmt::format("val {}", loss_text(result.loss, digits)); };
+  Part part{{text(3), text(2)}, 4};
+  if (result.bits_per_byte <= 0 || !std::isfinite(result.bits_per_byte)) return part;
+  const std::string bits = loss_text(result.bits_per_byte, 3);
+  part.forms.insert(
+      part.forms.begin(),
+      {fmt::format("{} ({} bits per byte)", text(3), bits), fmt::format("{} ({} bpb)", text(3), bits),
+       fmt::format("{} {}bpb", text(2), loss_text(result.bits_per_byte, 2))});
   return part;
 }
 
-Part saved_part(const LiveStatus& s) {
-  if (!s.since_save) return {{"not saved"}, 3};
-  const std::string brief = format_short_duration(*s.since_save);
-  return {{fmt::format("saved {} ago", format_duration(*s.since_save)), fmt::format("saved {} ago", brief),
+Part saved_part(const RunSnapshot& run) {
+  if (!run.failed_save.empty()) return {{"last save FAILED", "save FAILED"}, 3};
+  if (!run.since_save) return {{"not saved"}, 3};
+  const std::string brief = format_short_duration(*run.since_save);
+  return {{fmt::format("saved {} ago", format_duration(*run.since_save)), fmt::format("saved {} ago", brief),
            "saved " + brief},
           3};
 }
 
-std::vector<Part> parts_of(const LiveStatus& s) {
-  std::vector<Part> parts{step_part(s)};
-  parts.push_back({{"loss " + number(s.loss, 3), "loss " + number(s.loss, 2)}, 1});
-  if (s.validation_loss) parts.push_back(validation_part(s));
-  if (s.time_left) {
+Part rate_part(double tokens_per_second) {
+  const auto rate = static_cast<uint64_t>(std::llround(std::clamp(tokens_per_second, 0.0, 1e15)));
+  return {{format_rate(tokens_per_second), fmt::format("{} tok/s", format_count(rate)),
+           fmt::format("{} tok/s", format_short_count(rate)), fmt::format("{}/s", format_short_count(rate))},
+          5};
+}
+
+Part epoch_part(const RunSnapshot& run) {
+  const std::string epoch = fmt::format("epoch {}", format_count(uint64_t{run.epoch} + 1));
+  if (!run.epoch_progress) return {{epoch}, 7};
+  return {{fmt::format("{} ({:.0f} % done)", epoch, 100 * *run.epoch_progress), epoch}, 7};
+}
+
+std::vector<Part> parts_of(const RunSnapshot& run) {
+  std::vector<Part> parts{step_part(run)};
+  if (run.loss) parts.push_back(loss_part(*run.loss));
+  if (run.validation) parts.push_back(validation_part(run.validation->result));
+  if (run.time_left) {
     parts.push_back(
-        {{format_duration(*s.time_left) + " left", format_short_duration(*s.time_left) + " left"}, 2});
+        {{format_duration(*run.time_left) + " left", format_short_duration(*run.time_left) + " left"}, 2});
   }
-  parts.push_back(saved_part(s));
-  const auto rate = static_cast<uint64_t>(std::llround(std::clamp(s.tokens_per_second, 0.0, 1e15)));
-  parts.push_back(
-      {{format_rate(s.tokens_per_second), fmt::format("{} tok/s", format_count(rate)),
-        fmt::format("{} tok/s", format_short_count(rate)), fmt::format("{}/s", format_short_count(rate))},
-       5});
-  parts.push_back({{format_count(s.tokens) + " tokens", format_short_count(s.tokens) + " tokens"}, 6});
-  parts.push_back({{fmt::format("rate {:.2g}", s.learning_rate)}, 7});
-  parts.push_back({{fmt::format("{:.0f} % of peak", 100 * s.utilization)}, 8});
-  if (s.wait_share >= 0.01) parts.push_back({{fmt::format("{:.0f} % waiting", 100 * s.wait_share)}, 9});
+  parts.push_back(saved_part(run));
+  parts.push_back(rate_part(run.tokens_per_second));
+  if (run.bad_steps > 0)
+    parts.push_back({{fmt::format("{} not finite", format_short_count(run.bad_steps))}, 6});
+  parts.push_back(epoch_part(run));
+  parts.push_back({{format_count(run.tokens) + " tokens", format_short_count(run.tokens) + " tokens"}, 8});
+  parts.push_back({{fmt::format("rate {:.2g}", run.learning_rate)}, 9});
+  parts.push_back({{fmt::format("{:.0f} % of peak", 100 * run.utilization)}, 10});
+  if (run.wait_share >= 0.01) parts.push_back({{fmt::format("{:.0f} % waiting", 100 * run.wait_share)}, 11});
   return parts;
 }
 
@@ -127,17 +140,52 @@ std::string joined(const std::vector<Part>& parts, std::string_view separator) {
 
 }  // namespace
 
-std::string live_line(const LiveStatus& status, size_t columns) {
-  // Bars are easier to read, but below this width the parts need the room.
-  constexpr size_t kRoomForBars = 100;
+std::string loss_text(double loss, int digits) {
+  if (!std::isfinite(loss)) return "not finite";
+  return std::abs(loss) < 1000 ? fmt::format("{:.{}f}", loss, digits) : fmt::format("{:.1e}", loss);
+}
+
+std::string live_line(const RunSnapshot& run, size_t columns) {
+  // Bars read better, but cost room that the parts need below this width.
+  constexpr size_t kRoomForBars = 94;
   const std::string_view separator = columns >= kRoomForBars ? " | " : "  ";
-  std::vector<Part> parts = parts_of(status);
+  std::vector<Part> parts = parts_of(run);
   fit(parts, separator, columns);
   return joined(parts, separator);
 }
 
-std::string status_line(const LiveStatus& status) {
-  return live_line(status, std::numeric_limits<size_t>::max());
+std::string status_line(const RunSnapshot& run) {
+  constexpr size_t kLogColumns = 94;  // of 120; date, time and level take the others
+  return live_line(run, kLogColumns);
+}
+
+std::string service_status(const RunSnapshot& run) {
+  const std::string of =
+      run.limits.max_steps > 0 ? fmt::format(" of {}", format_count(run.limits.max_steps)) : "";
+  std::string text = fmt::format("step {}{}", format_count(run.step), of);
+  const auto add = [&](const std::string& part) { text += fmt::format(", {}", part); };
+  if (run.loss) add(fmt::format("loss {}", loss_text(*run.loss, 3)));
+  if (run.validation) {
+    const EvaluationResult& result = run.validation->result;
+    add(fmt::format("validation {}", loss_text(result.loss, 3)));
+    if (result.bits_per_byte > 0 && std::isfinite(result.bits_per_byte))
+      text += fmt::format(" ({:.3f} bits per byte)", result.bits_per_byte);
+  }
+  if (run.time_left) add(fmt::format("{} left", format_duration(*run.time_left)));
+  add(format_rate(run.tokens_per_second));
+  if (run.saved_step) add(fmt::format("saved at step {}", format_count(*run.saved_step)));
+  if (run.bad_steps > 0) add(fmt::format("{} not finite", format_counted(run.bad_steps, "step")));
+  if (!run.failed_save.empty()) add(run.failed_save);
+  return text;
+}
+
+std::string evaluation_text(const EvaluationResult& result) {
+  if (!std::isfinite(result.loss)) return "the loss is not finite: the weights have overflown";
+  std::string text = fmt::format("loss {}", loss_text(result.loss, 4));
+  constexpr double kReadable = 1e6;
+  if (result.perplexity < kReadable) text += fmt::format(", perplexity {:.1f}", result.perplexity);
+  if (result.bits_per_byte > 0) text += fmt::format(", {} bits per byte", loss_text(result.bits_per_byte, 3));
+  return text;
 }
 
 }  // namespace pretrain

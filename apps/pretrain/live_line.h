@@ -1,32 +1,28 @@
 #pragma once
-// The one line that shows the progress of a run, for any width of the terminal.
+// What is said of a run's state: the live line of a terminal, the lines of a log, the service manager's
+// status, and how an evaluation came out.
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
+
+#include "libs/train/run_snapshot.h"
 
 namespace pretrain {
 
-struct LiveStatus {
-  uint64_t step = 0, tokens = 0;
-  uint64_t max_steps = 0;  ///< 0: no limit
-  double loss = 0;
-  std::optional<double> validation_loss, bits_per_byte;
-  std::optional<std::chrono::nanoseconds> time_left;   ///< empty if there is no limit, or not known yet
-  std::optional<std::chrono::nanoseconds> since_save;  ///< empty before the first save
-  double tokens_per_second = 0, learning_rate = 0;
-  double utilization = 0;  ///< share of the machine's peak
-  double wait_share = 0;   ///< share of the time that training waits for text
-};
+/// What matters comes first: step, loss, validation, time left, last save, tokens/s; the rest follows where
+/// there is room. Nothing is cut: a part is written shorter, or left out whole. At most `columns` characters.
+std::string live_line(const RunSnapshot& run, size_t columns);
 
-/// The line in at most `columns` characters. The most important parts (step, loss, validation, time left,
-/// last save, tokens/s) come first, others follow if there is room. A part is abbreviated or omitted, never
-/// cut.
-std::string live_line(const LiveStatus& status, size_t columns);
+/// The same for a log, so that it fits 120 columns with the time before it.
+std::string status_line(const RunSnapshot& run);
 
-/// The whole line, for a log.
-std::string status_line(const LiveStatus& status);
+/// For `systemctl status`: one sentence, in which a checkpoint that failed has its reason.
+std::string service_status(const RunSnapshot& run);
+
+/// "loss 1.9032, perplexity 6.7, 2.743 bits per byte", or in words that it is no number.
+std::string evaluation_text(const EvaluationResult& result);
+
+/// A loss with `digits` after the point; only its size when it exploded; "not finite" for no number.
+std::string loss_text(double loss, int digits);
 
 }  // namespace pretrain

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/pretrain/live_line.h"
 #include "apps/pretrain/run_end.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
@@ -212,23 +213,27 @@ void report_skips(const SourceStatus& source) {
     log_info("malformed UTF-8 replaced: {}", format_counted(source.invalid_utf8, "time"));
 }
 
-/// Logs the run's first and this session's last validation loss, once if they are the same.
-void report_validation(const RunSummary& s) {
-  std::string line;
+}  // namespace
+
+std::string validation_text(const RunSummary& s) {
+  std::string text;
   const auto add = [&](const std::optional<StepEvaluation>& evaluation) {
     if (!evaluation) return;
-    line += fmt::format("{}{:.4f} at step {}", line.empty() ? "" : ", ", evaluation->result.loss,
+    text += fmt::format("{}{} at step {}", text.empty() ? "" : ", ", loss_text(evaluation->result.loss, 4),
                         format_count(evaluation->step));
   };
   add(s.first_evaluation);
   if (!s.first_evaluation || !s.last_evaluation || s.first_evaluation->step != s.last_evaluation->step)
     add(s.last_evaluation);
-  if (s.last_evaluation)
-    line += fmt::format(" ({:.3f} bits per byte)", s.last_evaluation->result.bits_per_byte);
-  if (!line.empty()) log_info("validation loss: {}", line);
+  if (!s.last_evaluation) return text;
+  const EvaluationResult& last = s.last_evaluation->result;
+  if (!std::isfinite(last.loss)) {
+    text += " (the weights have overflown)";
+  } else if (last.bits_per_byte > 0) {
+    text += fmt::format(" ({:.3f} bits per byte)", last.bits_per_byte);
+  }
+  return text;
 }
-
-}  // namespace
 
 void ProgressLog::tell(const std::string& line) {
   constexpr std::chrono::seconds kPause{2};
@@ -240,7 +245,7 @@ void ProgressLog::tell(const std::string& line) {
 namespace {
 
 void report_speed(const RunSummary& s, const RunConfiguration& c, double peak_flops) {
-  const double rate = static_cast<double>(s.tokens) / s.step_seconds;
+  const double rate = static_cast<double>(s.tokens) / s.run.step_seconds;
   log_info("speed: {}, {:.1f} % of the peak of {:.0f} GFLOP/s", format_rate(rate),
            100 * rate * flops_per_token(c.model) / peak_flops, peak_flops / 1e9);
   log_info("memory: {} at most", format_bytes(peak_resident_bytes()));
@@ -273,7 +278,8 @@ void report_summary(const RunSummary& s, const RunConfiguration& c, double peak_
     report_skips(s.source);
   }
   report_losses(s);
-  if (s.tokens > 0) report_validation(s);
+  if (const std::string text = validation_text(s); s.tokens > 0 && !text.empty())
+    log_info("validation loss: {}", text);
   report_next(s, c);
 }
 

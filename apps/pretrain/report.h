@@ -53,6 +53,10 @@ class ProgressLog {
 /// Errors: kUsage when memory or disk can't hold the run, with the numbers.
 void check_resources(const RunConfiguration& config, const ParameterLayout& layout, const Machine& machine);
 
+/// The first loss of the run and the last of the session, which may be the same: "5.5210 at step 0, 1.9032 at
+/// step 40 (2.743 bits per byte)"; empty without an evaluation.
+std::string validation_text(const RunSummary& summary);
+
 /// Logs the end of a run: the reason, steps, speed, validation loss, where the model is, and what to type
 /// next.
 void report_summary(const RunSummary& summary, const RunConfiguration& config, double peak_flops);

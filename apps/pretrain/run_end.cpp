@@ -91,10 +91,11 @@ void report_losses(const RunSummary& s) {
         "them",
         format_count(*s.saved_step + 1), format_count(s.last_step), format_count(*s.saved_step));
   }
-  if (s.skipped_steps > 0) log_info("skipped on request: {}", format_counted(s.skipped_steps, "step"));
-  if (s.lost_records > 0) {
+  if (s.run.skipped_steps > 0)
+    log_info("skipped on request: {}", format_counted(s.run.skipped_steps, "step"));
+  if (s.run.lost_records > 0) {
     log_warning("metrics.jsonl lacks {} of this session, which could not be written",
-                format_counted(s.lost_records, "record"));
+                format_counted(s.run.lost_records, "record"));
   }
   if (s.source.unwritten_skips > 0) {
     log_warning("skipped.jsonl lacks {} of this session, which could not be written",

@@ -1,6 +1,6 @@
 #include "apps/pretrain/service_reporter.h"
 
-#include "libs/base/quantity.h"
+#include "apps/pretrain/live_line.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -15,28 +15,16 @@ void ServiceReporter::on_progress() {
   extender_.note();
 }
 
-void ServiceReporter::on_step(const StepRecord& record, const SourceStatus&) {
+void ServiceReporter::on_step(const StepRecord&, const RunSnapshot& run) {
   constexpr std::chrono::seconds kStatusInterval{5};
   const auto now = Clock::now();
   if (last_status_ && now - *last_status_ < kStatusInterval) return;
   last_status_ = now;
-  std::string line = fmt::format("step {}, loss {:.3f}{}, {}", format_count(record.step), record.loss,
-                                 validation_, format_rate(record.tokens_per_second));
-  if (saved_step_) line += fmt::format(", saved at step {}", format_count(*saved_step_));
-  service_.status(line + failed_save_);
+  service_.status(service_status(run));
 }
 
-void ServiceReporter::on_evaluation(uint64_t, const EvaluationResult& result) {
-  validation_ = fmt::format(", validation {:.3f} ({:.3f} bits per byte)", result.loss, result.bits_per_byte);
-}
-
-void ServiceReporter::on_saved(const SaveResult& result) {
-  if (result.ok) {
-    saved_step_ = result.step;
-    failed_save_.clear();
-  } else {
-    failed_save_ = fmt::format(", checkpoint of step {} failed: {}", format_count(result.step), result.error);
-  }
+/// The next step tells what became of it.
+void ServiceReporter::on_saved(const SaveResult&) {
   last_status_.reset();
 }
 

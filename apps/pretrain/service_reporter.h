@@ -3,7 +3,6 @@
 // while the trainer makes progress, and requests for more time during a long start or a slow last save.
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -26,8 +25,7 @@ class ServiceReporter : public TrainObserver {
 
   void on_ready() override;
   void on_progress() override;
-  void on_step(const StepRecord& record, const SourceStatus& source) override;
-  void on_evaluation(uint64_t step, const EvaluationResult& result) override;
+  void on_step(const StepRecord& record, const RunSnapshot& run) override;
   void on_saved(const SaveResult& result) override;
   void on_finishing(uint64_t step) override;
 
@@ -36,9 +34,6 @@ class ServiceReporter : public TrainObserver {
 
   ServiceNotifier service_;
   TimeoutExtender extender_{service_};  // active while the start or the stop is under way
-  std::optional<uint64_t> saved_step_;
-  std::string validation_;   // the newest validation loss, for the status line
-  std::string failed_save_;  // the error of the newest save, "" if it succeeded
   std::optional<Clock::time_point> last_status_;
 };
 

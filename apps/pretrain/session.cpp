@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 
 #include <tbb/global_control.h>
@@ -294,30 +293,6 @@ uint64_t epoch_tokens_of(const KeyValues& values) {
   return found == values.end() ? 0 : parse_count(found->second).value_or(0);
 }
 
-/// The time of Manifest::created.
-std::optional<std::chrono::system_clock::time_point> created_at(const Manifest& manifest) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  const int read = std::sscanf(manifest.created.c_str(), "%4d-%2d-%2dT%2d:%2d:%2dZ", &year, &month, &day,
-                               &hour, &minute, &second);
-  const std::chrono::year_month_day date(std::chrono::year(year),
-                                         std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day)));
-  if (read != 6 || !date.ok()) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
-}
-
-/// Facts that the console shows from the start of a resumed run.
-KnownBefore known_before(const Session& s) {
-  KnownBefore known;
-  if (!s.start.checkpoint || s.branch) return known;
-  known.saved = created_at(s.start.checkpoint->manifest);
-  const SavedNumbers numbers =
-      saved_numbers_of(file_of(*s.start.checkpoint, "state.json"), s.start.checkpoint->step);
-  if (numbers.run.evaluation) known.evaluation = numbers.run.evaluation->result;
-  return known;
-}
-
 /// Writes run.ini for the user; the run itself only reads its checkpoints.
 void keep_configuration(const Session& s) {
   const Path file = s.config.state_folder / "run.ini";
@@ -363,23 +338,20 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   }
 
   CheckpointStore store = open_store(s);
-  Console console(compute, c.model, layout, *s.tokenizer,
-                  {.max_steps = c.trainer.max_steps,
-                   .max_tokens = c.trainer.max_tokens,
-                   .max_epochs = c.epochs,
-                   .epoch_tokens = epoch_tokens_of(s.values),
-                   .max_time = c.trainer.max_time,
-                   .sample_tokens = c.sample_tokens,
-                   .seed = c.seed,
-                   .stop = stop.token(),
-                   .on_progress = [&s] { s.service.on_progress(); },
-                   .before = known_before(s)});
+  Console console(
+      compute, c.model, layout, *s.tokenizer,
+      {.sample_tokens = c.sample_tokens, .seed = c.seed, .stop = stop.token(), .on_progress = [&s] {
+         s.service.on_progress();
+       }});
   EvaluationKeeper evaluation_keeper(s);
   std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
     return std::make_unique<Loader>(loader_options(s, *skips), *s.tokenizer, state ? Catalog{} : s.catalog,
                                     state);
   };
+  TrainerOptions options = c.trainer;
+  options.max_epochs = c.epochs;
+  options.epoch_tokens = epoch_tokens_of(s.values);
   Trainer trainer({.compute = compute,
                    .model = c.model,
                    .files = s.files,
@@ -395,7 +367,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .observers = {&stopping, &console, &s.service, &evaluation_keeper},
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); }},
-                  c.trainer);
+                  options);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
   skips.emplace(s.files, skips_file(c.state_folder));

@@ -26,7 +26,7 @@ void StopReporter::set_checkpoint(uint64_t step) {
 void StopReporter::set_saved() {
   {
     const std::lock_guard lock(mutex_);
-    phase_ = Phase::kSummary;
+    all_saved_ = true;
   }
   stop_.set_work_to_save(false);
 }
@@ -34,15 +34,15 @@ void StopReporter::set_saved() {
 void StopReporter::on_ready() {
   stop_.set_work_to_save(true);
   const std::lock_guard lock(mutex_);
-  phase_ = Phase::kSteps;
+  ready_ = true;
 }
 
-void StopReporter::on_work(TrainerWork work) {
+void StopReporter::on_phase(RunPhase phase) {
   const std::lock_guard lock(mutex_);
-  work_ = work;
+  phase_ = phase;
 }
 
-void StopReporter::on_step(const StepRecord& record, const SourceStatus&) {
+void StopReporter::on_step(const StepRecord& record, const RunSnapshot&) {
   const std::lock_guard lock(mutex_);
   step_ = record.step;
 }
@@ -60,33 +60,26 @@ void StopReporter::on_saved(const SaveResult& result) {
 
 void StopReporter::on_finishing(uint64_t step) {
   const std::lock_guard lock(mutex_);
-  phase_ = Phase::kLastSave;
+  ready_ = true;
   step_ = step;
 }
 
-std::string StopReporter::what_happens_between_saves() const {
-  switch (work_) {
-    case TrainerWork::kSteps:
-      return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
-    case TrainerWork::kEvaluation:
-      return fmt::format("aborting the evaluation, then saving step {}", format_count(step_));
-    case TrainerWork::kSample:
-      return fmt::format("aborting the sample, then saving step {}", format_count(step_));
-  }
-  return "";
-}
-
 std::string StopReporter::what_happens() const {
+  if (all_saved_) return "everything is saved";
+  if (!ready_) {
+    return saved_step_ ? fmt::format("the run stays at step {}", format_count(*saved_step_))
+                       : "nothing was trained yet";
+  }
   switch (phase_) {
-    case Phase::kStart:
-      return saved_step_ ? fmt::format("the run stays at step {}", format_count(*saved_step_))
-                         : "nothing was trained yet";
-    case Phase::kSteps:
-      return what_happens_between_saves();
-    case Phase::kLastSave:
+    case RunPhase::kStarting:
+    case RunPhase::kTraining:
+      return fmt::format("finishing step {}, then saving", format_count(step_ + 1));
+    case RunPhase::kEvaluating:
+      return fmt::format("aborting the evaluation, then saving step {}", format_count(step_));
+    case RunPhase::kSampling:
+      return fmt::format("aborting the sample, then saving step {}", format_count(step_));
+    case RunPhase::kFinishing:
       return fmt::format("saving step {}", format_count(step_));
-    case Phase::kSummary:
-      return "everything is saved";
   }
   return "";
 }
@@ -101,7 +94,7 @@ std::string StopReporter::newest_checkpoint() const {
 
 StopWords StopReporter::words() const {
   const std::lock_guard lock(mutex_);
-  const bool unsaved = phase_ == Phase::kSteps || phase_ == Phase::kLastSave;
+  const bool unsaved = ready_ && !all_saved_;
   return {
       .now = what_happens(),
       .again = unsaved ? "exits without saving" : "exits immediately",

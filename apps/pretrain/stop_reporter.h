@@ -30,23 +30,21 @@ class StopReporter : public TrainObserver {
   StopWords words() const;
 
   void on_ready() override;
-  void on_work(TrainerWork work) override;
-  void on_step(const StepRecord& record, const SourceStatus& source) override;
+  void on_phase(RunPhase phase) override;
+  void on_step(const StepRecord& record, const RunSnapshot& run) override;
   void on_save_started(uint64_t step) override;
   void on_saved(const SaveResult& result) override;
   void on_finishing(uint64_t step) override;
 
  private:
-  enum class Phase { kStart, kSteps, kLastSave, kSummary };
-
   std::string newest_checkpoint() const;
   std::string what_happens() const;
-  std::string what_happens_between_saves() const;
 
   StopSignal& stop_;
   mutable std::mutex mutex_;  // guards all below
-  Phase phase_ = Phase::kStart;
-  TrainerWork work_ = TrainerWork::kSteps;
+  RunPhase phase_ = RunPhase::kStarting;
+  bool ready_ = false;                    // the first batch has arrived
+  bool all_saved_ = false;                // only the summary is left
   uint64_t step_ = 0;                     // the last completed step
   std::optional<uint64_t> saved_step_;    // of the newest checkpoint
   std::optional<uint64_t> started_save_;  // step of a save that may still be running

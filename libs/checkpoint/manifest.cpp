@@ -1,5 +1,6 @@
 #include "libs/checkpoint/manifest.h"
 
+#include <cstdio>
 #include <ctime>
 #include <set>
 
@@ -121,6 +122,18 @@ bool is_plain_file_name(std::string_view name) {
 
 std::string utc_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+std::optional<std::chrono::system_clock::time_point> created_at(const Manifest& manifest) {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  const int read = std::sscanf(manifest.created.c_str(), "%4d-%2d-%2dT%2d:%2d:%2dZ", &year, &month, &day,
+                               &hour, &minute, &second);
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (read != 6 || !date.ok()) return std::nullopt;
+  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+         std::chrono::seconds(second);
 }
 
 }  // namespace pretrain

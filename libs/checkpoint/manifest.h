@@ -4,7 +4,9 @@
 // byte is detected. All format versions, including future ones, begin with that field and have the field
 // format_version.
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,9 @@ struct Manifest {
 
   bool operator==(const Manifest&) const = default;
 };
+
+/// The time of Manifest::created; nothing when it is none.
+std::optional<std::chrono::system_clock::time_point> created_at(const Manifest& manifest);
 
 /// A file of a checkpoint differs from what was written.
 class DamageError : public Error {

@@ -4,9 +4,9 @@
 #include <cstdint>
 
 #include "libs/checkpoint/writer.h"
-#include "libs/data/batch_source.h"
 #include "libs/model/transformer.h"
 #include "libs/train/evaluation.h"
+#include "libs/train/run_snapshot.h"
 
 namespace pretrain {
 
@@ -25,9 +25,6 @@ struct StepRecord {
   uint64_t batch_hash = 0;
 };
 
-/// What the trainer does between two steps, or that it is back at steps.
-enum class TrainerWork { kSteps, kEvaluation, kSample };
-
 /// What a user or a service manager sees of a run. Called from the trainer's thread.
 class TrainObserver {
  public:
@@ -37,8 +34,10 @@ class TrainObserver {
   /// A part of the work is done: a micro-batch, or a second of waiting for the disk. While the trainer waits
   /// for batches, or does not come back from a computation, nobody calls this.
   virtual void on_progress() {}
-  virtual void on_work(TrainerWork /*work*/) {}
-  virtual void on_step(const StepRecord& /*record*/, const SourceStatus& /*source*/) {}
+  /// The trainer does something else from here on.
+  virtual void on_phase(RunPhase /*phase*/) {}
+  /// `run`: how it is doing after this step.
+  virtual void on_step(const StepRecord& /*record*/, const RunSnapshot& /*run*/) {}
   virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
   /// Writes a sample with these parameters; ends early when a stop is requested.
   virtual void on_sample(uint64_t /*step*/, const float* /*parameters*/) {}

@@ -86,6 +86,10 @@ void add(TimeSplit& split, const StepRecord& record) {
 RunRecorder::RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers)
     : files_(files), state_folder_(std::move(state_folder)), observers_(std::move(observers)) {}
 
+void RunRecorder::begin_session(const RunLimits& limits, const KnownAtStart& known) {
+  progress_.begin(limits, known, Clock::now());
+}
+
 std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
   if (log_ != nullptr) lost_before_ += log_->failed_writes();
   log_.reset();
@@ -112,7 +116,7 @@ void RunRecorder::write(const nlohmann::json& record) {
   const uint64_t before = log_->failed_writes();
   log_->write(record);
   const bool failed = log_->failed_writes() > before;
-  summary_.lost_records = lost_before_ + log_->failed_writes();
+  progress_.note_lost_records(lost_before_ + log_->failed_writes());
   if (failed && !loses_) {
     log_warning("{}: {}; training continues, its records are lost until it can be written again",
                 (state_folder_ / "metrics.jsonl").native(), log_->last_error());
@@ -121,24 +125,27 @@ void RunRecorder::write(const nlohmann::json& record) {
 }
 
 void RunRecorder::note_ready() {
-  if (!std::exchange(ready_, true)) tell([](TrainObserver& observer) { observer.on_ready(); });
+  if (phase_ != RunPhase::kStarting) return;
+  set_phase(phase_ = RunPhase::kTraining);
+  tell([](TrainObserver& observer) { observer.on_ready(); });
 }
 
 void RunRecorder::note_progress() {
   tell([](TrainObserver& observer) { observer.on_progress(); });
 }
 
-void RunRecorder::note_work(TrainerWork work) {
-  tell([&](TrainObserver& observer) { observer.on_work(work); });
+void RunRecorder::set_phase(RunPhase phase) {
+  progress_.note_phase(phase);
+  tell([&](TrainObserver& observer) { observer.on_phase(phase); });
 }
 
 void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source, bool logged) {
   summary_.last_step = record.step;
   summary_.tokens += record.step_tokens;
-  summary_.step_seconds += record.step_seconds;
   add(summary_.split, record);
+  progress_.note_step(record);
   if (logged) write(to_json(record, source));
-  tell([&](TrainObserver& observer) { observer.on_step(record, source); });
+  tell([&, run = snapshot()](TrainObserver& observer) { observer.on_step(record, run); });
 }
 
 void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
@@ -148,7 +155,7 @@ void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
 
 void RunRecorder::note_skipped_step(const SkippedStep& step) {
   summary_.last_step = step.step;
-  ++summary_.skipped_steps;
+  progress_.note_skipped_step(step.step, step.tokens, step.epoch);
   write({{"step", step.step},
          {"tokens", step.tokens},
          {"epoch", step.epoch},
@@ -167,12 +174,13 @@ void RunRecorder::note_hardware_fault(uint64_t step) {
 void RunRecorder::note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row) {
   write({{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
   summary_.last_step = to;
-  ++summary_.returns;
+  progress_.note_return(to);
 }
 
 void RunRecorder::note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops) {
   const EvaluationResult& result = evaluation.result;
   summary_.last_evaluation = evaluation;
+  progress_.note_evaluation(evaluation);
   write({{"step", evaluation.step},
          {"tokens", tokens},
          {"validation_loss", result.loss},
@@ -191,11 +199,13 @@ void RunRecorder::note_save_started(uint64_t step) {
 }
 
 void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
+  progress_.note_saved(result, Clock::now());
   write(to_json(result, pause_seconds));
   tell([&](TrainObserver& observer) { observer.on_saved(result); });
 }
 
 void RunRecorder::note_finishing(uint64_t step) {
+  set_phase(phase_ = RunPhase::kFinishing);
   tell([&](TrainObserver& observer) { observer.on_finishing(step); });
 }
 

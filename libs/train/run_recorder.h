@@ -1,7 +1,9 @@
 #pragma once
-// What is written down and told of a run: the records of metrics.jsonl, the summary of the session, and the
-// observers. The trainer says what happened; here it becomes JSON, sums and calls.
+// What is written down and told of a run: the records of metrics.jsonl, the snapshot of how it is doing, the
+// summary of the session, and the observers. The trainer says what happened; here it becomes JSON, sums and
+// calls.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/guard.h"
 #include "libs/train/observer.h"
+#include "libs/train/run_progress.h"
 #include "libs/train/summary.h"
 
 namespace pretrain {
@@ -34,6 +37,9 @@ class RunRecorder {
  public:
   RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers);
 
+  /// A session begins. Before any note.
+  void begin_session(const RunLimits& limits, const KnownAtStart& known);
+
   /// Continues the log at this position, which a checkpoint of this step holds: at the beginning, and after a
   /// return to a checkpoint. What follows the position is cut off, but for an evaluation of the same step.
   std::optional<StepEvaluation> open_log(const StepLogPosition& position, uint64_t step);
@@ -42,7 +48,9 @@ class RunRecorder {
   /// The first batch is there. Told once.
   void note_ready();
   void note_progress();
-  void note_work(TrainerWork work);
+  /// The trainer evaluates or writes a sample until end_work().
+  void begin_work(RunPhase phase) { set_phase(phase); }
+  void end_work() { set_phase(phase_); }
   /// `logged`: whether the step gets a record of its own.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
   /// A step that was not finite, and what it was to be trained on.
@@ -59,25 +67,31 @@ class RunRecorder {
   void note_saved(const SaveResult& result, double pause_seconds);
   void note_finishing(uint64_t step);
 
-  /// Of the session so far; steps, tokens, times, evaluations and lost records are kept here.
+  /// How the run is doing now.
+  RunSnapshot snapshot() const { return progress_.snapshot(Clock::now()); }
+  /// Of the session so far; steps, tokens, times and evaluations are kept here.
   RunSummary& summary() { return summary_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   template <typename Call>
   void tell(Call call) {
     for (TrainObserver* observer : observers_) call(*observer);
   }
 
   void write(const nlohmann::json& record);
+  void set_phase(RunPhase phase);
 
   FileSystem& files_;
   Path state_folder_;
   std::vector<TrainObserver*> observers_;
   std::unique_ptr<StepLog> log_;
+  RunProgress progress_;
   RunSummary summary_;
-  uint64_t lost_before_ = 0;  // records that earlier logs of this session could not write
-  bool loses_ = false;        // the newest record could not be written
-  bool ready_ = false;
+  uint64_t lost_before_ = 0;              // records that earlier logs of this session could not write
+  bool loses_ = false;                    // the newest record could not be written
+  RunPhase phase_ = RunPhase::kStarting;  // but for evaluations and samples
 };
 
 }  // namespace pretrain

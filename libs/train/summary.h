@@ -6,6 +6,7 @@
 
 #include "libs/data/batch_source.h"
 #include "libs/train/evaluation.h"
+#include "libs/train/run_snapshot.h"
 
 namespace pretrain {
 
@@ -31,15 +32,12 @@ struct RunSummary {
   /// The step that a resume continues from. Below last_step when the last steps were not finite.
   std::optional<uint64_t> saved_step;
   bool ended_amid_bad_steps = false;  ///< those after saved_step
-  uint64_t returns = 0;        ///< times that the run went back to a checkpoint because of non-finite steps
-  uint64_t skipped_steps = 0;  ///< skipped because the user wanted it
+  RunSnapshot run;                    ///< at the end
   double seconds = 0;
-  double step_seconds = 0;  ///< in steps alone
   TimeSplit split;
   std::optional<StepEvaluation> first_evaluation;  ///< of the run, as far as it is known
   std::optional<StepEvaluation> last_evaluation;
-  uint64_t lost_records = 0;  ///< of metrics.jsonl, because it could not be written
-  SourceStatus source;        ///< at the end
+  SourceStatus source;  ///< at the end
 };
 
 }  // namespace pretrain

@@ -12,11 +12,6 @@
 namespace pretrain {
 namespace {
 
-/// Some ten rounds: enough for one of them to have all cores, and little beside an evaluation.
-constexpr std::chrono::milliseconds kPeakMeasurement(20);
-/// An evaluation that is expected to take less is made after a stop request, too.
-constexpr std::chrono::duration<double> kQuickEvaluation(2.0);
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -62,6 +57,7 @@ void Trainer::load(const Checkpoint& checkpoint) {
   model_.use_parameters(parameters_.data());
   state_.skips.add(options_.skips);
   on_disk_ = state_.step;
+  saved_at_ = created_at(checkpoint.manifest);
   bad_stretch_.end();
   if (!state_.guard.in_a_row.empty()) bad_stretch_.begin(state_);  // earlier versions saved inside of one
 }
@@ -80,6 +76,7 @@ void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
   state_.guard.in_a_row.clear();
   state_.guard.recorded.clear();
   on_disk_.reset();
+  saved_at_.reset();
 }
 
 void Trainer::initialize_from(const Checkpoint& parent) {
@@ -93,6 +90,7 @@ RunSummary Trainer::run() {
   session_start_ = Clock::now();
   saver_.begin_session(on_disk_);
   open_log();
+  begin_session();
   source_ = parts_.open_source(loaded_stream_ ? &*loaded_stream_ : nullptr);
   loaded_stream_.reset();
   try {
@@ -106,8 +104,21 @@ RunSummary Trainer::run() {
   finish();
   summary.seconds = seconds_since(session_start_);
   summary.first_evaluation = state_.first_evaluation;
+  summary.run = recorder_.snapshot();
   if (source_ != nullptr) summary.source = source_->status();
   return summary;
+}
+
+void Trainer::begin_session() {
+  KnownAtStart known{
+      .step = state_.step, .tokens = state_.tokens, .validation = state_.evaluation, .saved_step = on_disk_};
+  if (saved_at_) known.since_save = std::chrono::system_clock::now() - *saved_at_;
+  recorder_.begin_session({.max_steps = options_.max_steps,
+                           .max_tokens = options_.max_tokens,
+                           .max_epochs = options_.max_epochs,
+                           .epoch_tokens = options_.epoch_tokens,
+                           .max_time = options_.max_time},
+                          known);
 }
 
 /// Continues the log. An evaluation of this very state that was made after its checkpoint was saved counts.
@@ -262,65 +273,13 @@ void Trainer::finish_record(StepRecord& record) const {
   record.utilization = flops_per_token(parts_.model) * record.tokens_per_second / parts_.peak.flops();
 }
 
-/// At the beginning of a session: what an uninterrupted run would have done after this step.
-void Trainer::catch_up() {
-  if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_now(parts_.stop);
-  if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
-}
-
 void Trainer::do_what_is_due() {
   saver_.collect();
   // Not inside a bad stretch: what began it may have changed the parameters too. And not while nothing
   // changes, or states that are alike would push out the ones from before.
   if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
-  if (due(options_.evaluate_every, state_.step)) evaluate_now(parts_.stop);
+  if (due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (due(options_.sample_every, state_.step)) sample_now();
-}
-
-void Trainer::evaluate_now(const std::stop_token& stop) {
-  if (parts_.evaluation.target_count == 0) return;
-  if (state_.evaluation && state_.evaluation->step == state_.step) return;
-  const auto start = Clock::now();
-  recorder_.note_work(TrainerWork::kEvaluation);
-  // Once a session would not do: a neighbour that has a core just then makes every share too high.
-  parts_.peak.measure(kPeakMeasurement);
-  const EvaluationResult result =
-      evaluate(model_, parts_.evaluation, stop, [this] { recorder_.note_progress(); });
-  model_.take_seconds();
-  evaluation_seconds_ = seconds_since(start);
-  recorder_.summary().split.evaluation += evaluation_seconds_;
-  state_.evaluation = {.step = state_.step, .result = result};
-  if (!state_.first_evaluation) state_.first_evaluation = state_.evaluation;
-  recorder_.note_evaluation(*state_.evaluation, state_.tokens, parts_.peak.flops());
-  recorder_.note_work(TrainerWork::kSteps);
-}
-
-/// After a stop request: what was learned is worth a moment, but not more.
-void Trainer::evaluate_if_quick() {
-  if (state_.step == recorder_.summary().first_step) return;
-  const double expected = expected_evaluation_seconds();
-  if (expected <= 0 || expected >= kQuickEvaluation.count()) return;
-  evaluate_now({});
-}
-
-/// As long as the last one, or as the forward pass of a step for as many positions; 0: not known.
-double Trainer::expected_evaluation_seconds() const {
-  if (evaluation_seconds_ > 0) return evaluation_seconds_;
-  size_t positions = 0;
-  for (const Batch& batch : batches_) positions += batch.inputs.size();
-  if (positions == 0) return 0;
-  return forward_seconds_ * static_cast<double>(parts_.evaluation.sequences * parts_.evaluation.context) /
-         static_cast<double>(positions);
-}
-
-void Trainer::sample_now() {
-  if (last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
-  const auto start = Clock::now();
-  recorder_.note_work(TrainerWork::kSample);
-  recorder_.note_sample(state_.step, parameters_.data());
-  recorder_.note_work(TrainerWork::kSteps);
-  recorder_.summary().split.samples += seconds_since(start);
-  last_sampled_ = state_.step;
 }
 
 void Trainer::save() {

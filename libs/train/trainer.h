@@ -49,6 +49,8 @@ struct TrainerOptions {
   Recompute recompute = Recompute::kCheap;
   Precision precision = Precision::kFloat32;
   SkipRanges skips;  ///< steps to skip, beside those that the checkpoint knows of
+  /// Where the stream ends, as far as it is known, to foresee the end of the run. 0: nowhere, not known.
+  uint64_t max_epochs = 0, epoch_tokens = 0;
 };
 
 /// Opens the stream of batches at its beginning, or where a saved state stands.
@@ -105,6 +107,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void begin_session();
   void open_log();
   EndReason train();
   EndReason loop();
@@ -127,9 +130,12 @@ class Trainer {
 
   void catch_up();
   void do_what_is_due();
+  void evaluate_between_steps();
   void evaluate_now(const std::stop_token& stop);
+  void evaluate_within(double most_seconds, const std::stop_token& stop);
   void evaluate_if_quick();
   double expected_evaluation_seconds() const;
+  void tell_left_out();
   void sample_now();
 
   void save();
@@ -149,8 +155,9 @@ class Trainer {
   RunState state_;
   StepHistory history_;
   BadStretch bad_stretch_;
-  std::optional<uint64_t> on_disk_;           // step of the checkpoint that was loaded
-  std::optional<StreamState> loaded_stream_;  // where the source is to be opened
+  std::optional<uint64_t> on_disk_;                                // step of the checkpoint that was loaded
+  std::optional<std::chrono::system_clock::time_point> saved_at_;  // when it was made
+  std::optional<StreamState> loaded_stream_;                       // where the source is to be opened
   std::unique_ptr<BatchSource> source_;
   std::vector<Batch> batches_;
   bool skipping_ = false;         // the newest step was skipped because the user wanted it
@@ -158,6 +165,7 @@ class Trainer {
   /// Whether parameters, moments, numbers and source belong to one step. What throws while they don't leaves
   /// a mixture, which is never saved.
   bool whole_ = true;
+  bool left_out_told_ = false;  // that there is no time for evaluations
   uint64_t last_sampled_ = UINT64_MAX;
   double evaluation_seconds_ = 0;  // of the newest evaluation
   double forward_seconds_ = 0;     // of the newest step

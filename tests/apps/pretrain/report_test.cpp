@@ -1,5 +1,7 @@
 #include "apps/pretrain/report.h"
 
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -45,6 +47,28 @@ TEST(CheckResources, RefusesARunThatTheDiskCannotHold) {
   // 100 million sequences of 65,536 tokens: 13 TB.
   const RunConfiguration config = tiny(folder, {{"shuffle-buffer", "100M"}, {"context", "64Ki"}});
   EXPECT_THAT(refusal(config, {.memory_bytes = kPlenty, .available_bytes = kPlenty}), HasSubstr("free"));
+}
+
+StepEvaluation evaluation(uint64_t step, double loss) {
+  return {.step = step, .result = {.loss = loss, .bits_per_byte = loss / 2}};
+}
+
+TEST(Report, TellsTheFirstAndTheLastValidation) {
+  RunSummary summary;
+  EXPECT_EQ(validation_text(summary), "");
+  summary.first_evaluation = evaluation(0, 5.521);
+  EXPECT_EQ(validation_text(summary), "5.5210 at step 0") << "of an earlier session";
+  summary.last_evaluation = evaluation(1400, 1.9032);
+  EXPECT_EQ(validation_text(summary), "5.5210 at step 0, 1.9032 at step 1,400 (0.952 bits per byte)");
+  summary.first_evaluation = summary.last_evaluation;
+  EXPECT_EQ(validation_text(summary), "1.9032 at step 1,400 (0.952 bits per byte)");
+}
+
+TEST(Report, SaysInWordsThatAValidationIsNoNumber) {
+  RunSummary summary;
+  summary.first_evaluation = evaluation(0, 5.521);
+  summary.last_evaluation = evaluation(20, -std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(validation_text(summary), "5.5210 at step 0, not finite at step 20 (the weights have overflown)");
 }
 
 TEST(Report, NamesKernelsAsPeopleKnowThem) {

@@ -32,5 +32,29 @@ TEST(ServiceReporter, TellsTheWatchdogOfWorkThatIsNotTheTrainers) {
   EXPECT_TRUE(managed.manager.has("WATCHDOG=1"));
 }
 
+RunSnapshot at_step(uint64_t step) {
+  return {.step = step, .loss = 2.5, .tokens_per_second = 100};
+}
+
+TEST(ServiceReporter, ShowsHowTheRunIsDoingWithoutFloodingTheServiceManager) {
+  Managed managed;
+  ServiceReporter reporter;
+  for (uint64_t step = 1; step <= 100; ++step) reporter.on_step({}, at_step(step));
+  EXPECT_TRUE(managed.manager.has("STATUS=step 1, loss 2.500, 100 tokens/s"));
+  EXPECT_LT(managed.manager.count("STATUS="), 100U);
+}
+
+TEST(ServiceReporter, TellsOfASaveWithTheNextStep) {
+  Managed managed;
+  ServiceReporter reporter;
+  reporter.on_step({}, at_step(1));
+  reporter.on_saved({.step = 1, .ok = false, .error = "disk full"});
+  RunSnapshot run = at_step(2);
+  run.failed_save = "checkpoint of step 1 failed: disk full";
+  reporter.on_step({}, run);
+  EXPECT_TRUE(
+      managed.manager.has("STATUS=step 2, loss 2.500, 100 tokens/s, checkpoint of step 1 failed: disk full"));
+}
+
 }  // namespace
 }  // namespace pretrain

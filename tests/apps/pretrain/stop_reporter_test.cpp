@@ -51,11 +51,11 @@ TEST(StopReporter, KnowsWhatIsDoneBetweenSteps) {
   StopReporter reporter(stop);
   reporter.on_ready();
   reporter.on_step(step(500), {});
-  reporter.on_work(TrainerWork::kEvaluation);
+  reporter.on_phase(RunPhase::kEvaluating);
   EXPECT_EQ(reporter.words().now, "aborting the evaluation, then saving step 500");
-  reporter.on_work(TrainerWork::kSample);
+  reporter.on_phase(RunPhase::kSampling);
   EXPECT_EQ(reporter.words().now, "aborting the sample, then saving step 500");
-  reporter.on_work(TrainerWork::kSteps);
+  reporter.on_phase(RunPhase::kTraining);
   EXPECT_EQ(reporter.words().now, "finishing step 501, then saving");
 }
 
@@ -63,6 +63,7 @@ TEST(StopReporter, KnowsTheLastSaveAndThatItIsOver) {
   StopSignal stop;
   StopReporter reporter(stop);
   reporter.on_ready();
+  reporter.on_phase(RunPhase::kFinishing);
   reporter.on_finishing(7);
   EXPECT_EQ(reporter.words().now, "saving step 7");
   EXPECT_EQ(reporter.words().again, "exits without saving");

@@ -67,8 +67,10 @@ class RecordingObserver : public TrainObserver {
     ++progress;
     if (at_progress) at_progress();
   }
-  void on_step(const StepRecord& record, const SourceStatus&) override {
+  void on_phase(RunPhase phase) override { phases.push_back(phase); }
+  void on_step(const StepRecord& record, const RunSnapshot& run) override {
     steps.push_back(record);
+    snapshots.push_back(run);
     if (after_step) after_step(record.step);
   }
   void on_evaluation(uint64_t step, const EvaluationResult&) override { evaluations.push_back(step); }
@@ -83,6 +85,8 @@ class RecordingObserver : public TrainObserver {
   }
 
   std::vector<StepRecord> steps;
+  std::vector<RunSnapshot> snapshots;
+  std::vector<RunPhase> phases;
   std::vector<uint64_t> evaluations, samples;
   std::vector<SaveResult> saves;
   uint64_t ready = 0, progress = 0, finishing = 0;

@@ -55,7 +55,7 @@ TEST(TrainerFaults, FiveNanBatchesInARowAreReplayedOnceAndPassedOver) {
   TrainerOptions options = steps_only(12);
   options.checkpoint_every = 2;
   const RunSummary summary = run.train(options);
-  EXPECT_EQ(summary.returns, 1U);
+  EXPECT_EQ(summary.run.returns, 1U);
   EXPECT_EQ(summary.last_step, 12U);
   std::vector<uint64_t> steps;
   for (const StepRecord& record : run.observer.steps) steps.push_back(record.step);
@@ -70,7 +70,7 @@ TEST(TrainerFaults, AReplayLeavesTheSameRunAsNone) {
   TestRun replayed;
   replayed.poison();
   replayed.source.poisoned = {2, 3, 4, 5, 6};
-  EXPECT_EQ(replayed.train(steps_only(12)).returns, 1U);
+  EXPECT_EQ(replayed.train(steps_only(12)).run.returns, 1U);
   TestRun stopped;  // no row is long enough within a session to be returned from before it is saved
   stopped.poison();
   stopped.source.poisoned = {2, 3, 4, 5, 6};
@@ -120,7 +120,7 @@ TEST(TrainerFaults, AFaultThatTheReplayDoesNotRepeatIsReportedAndLeavesNoTrace) 
     if (step == 7) faulty.source.poisoned.clear();
   };
   const RunSummary summary = faulty.train(steps_only(12));
-  EXPECT_EQ(summary.returns, 1U);
+  EXPECT_EQ(summary.run.returns, 1U);
   uint64_t faults = 0;
   for (const auto& record : faulty.log()) faults += record.contains("hardware_fault");
   EXPECT_EQ(faults, 5U);

@@ -134,7 +134,7 @@ TEST(TrainerRescue, ACheckpointBetweenBadStepsIsNotReturnedTo) {
   run.save_between_bad_steps(4, {{3, 2}, {4, 3}});
   const RunSummary summary = run.train(steps_only(12));
   EXPECT_EQ(summary.first_step, 4U);
-  EXPECT_EQ(summary.returns, 1U);
+  EXPECT_EQ(summary.run.returns, 1U);
   EXPECT_EQ(summary.last_step, 12U);
   std::vector<uint64_t> returns;
   for (const auto& record : run.log()) {

@@ -36,7 +36,7 @@ TEST(TrainerSkips, TheBatchesOfSkippedStepsAreTakenAndNotTrained) {
   TestRun run;
   const RunSummary summary = run.train(skipping(8, "4-6"));
   EXPECT_EQ(summary.last_step, 8U);
-  EXPECT_EQ(summary.skipped_steps, 3U);
+  EXPECT_EQ(summary.run.skipped_steps, 3U);
   std::vector<uint64_t> steps;
   for (const StepRecord& record : run.observer.steps) {
     steps.push_back(record.step);
@@ -86,7 +86,7 @@ TEST(TrainerSkips, SkippingTheBatchesThatStoppedARunLetsItContinue) {
   EXPECT_THROW(run.train(steps_only(12)), Diverged);
   const RunSummary summary = run.train(skipping(12, "3-8"));
   EXPECT_EQ(summary.last_step, 12U);
-  EXPECT_EQ(summary.returns, 0U);
+  EXPECT_EQ(summary.run.returns, 0U);
   EXPECT_TRUE(test::all_finite(run.parameters()));
 }
 

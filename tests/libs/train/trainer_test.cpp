@@ -154,6 +154,79 @@ TEST(Trainer, DoesNotEvaluateAtAStopWhenTheLastEvaluationTookLong) {
   EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0}));
 }
 
+TEST(Trainer, LeavesOutEvaluationsForWhichALimitedTimeHasNoRoom) {
+  TestRun run;
+  TrainerOptions options = steps_only(3);
+  options.micro_rows = 1;
+  options.evaluate_every = 1;
+  options.max_time = std::chrono::seconds(20);
+  // The first of five parts takes a second: more than two seconds, a tenth of the time, are to be expected.
+  run.observer.at_progress = [&] {
+    if (run.observer.progress > 1) return;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1010);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  };
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{3})) << "the last one is always made";
+  EXPECT_GT(summary.split.evaluation, 1.0) << "what was broken off counts too";
+  EXPECT_EQ(summary.last_evaluation->step, 3U);
+}
+
+TEST(Trainer, EvaluatesAsEverWhereALimitedTimeHasRoom) {
+  TestRun run;
+  TrainerOptions options = steps_only(2);
+  options.evaluate_every = 1;
+  options.max_time = std::chrono::hours(1);
+  run.train(options);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0, 1, 2}));
+}
+
+TEST(Trainer, TellsItsObserversWhatItDoes) {
+  TestRun run;
+  run.train(steps_only(2));
+  using enum RunPhase;
+  EXPECT_EQ(run.observer.phases,
+            (std::vector<RunPhase>{kEvaluating, kStarting, kSampling, kStarting, kTraining, kFinishing,
+                                   kEvaluating, kFinishing, kSampling, kFinishing}));
+}
+
+TEST(Trainer, TellsItsObserversHowTheRunIsDoing) {
+  TestRun run;
+  TrainerOptions options = steps_only(3);
+  options.max_epochs = 2;
+  options.epoch_tokens = 1'000'000;
+  RunSummary summary = run.train(options);
+  ASSERT_EQ(run.observer.snapshots.size(), 3U);
+  for (size_t i = 0; i < 3; ++i) {
+    const RunSnapshot& snapshot = run.observer.snapshots[i];
+    EXPECT_EQ(snapshot.phase, RunPhase::kTraining);
+    EXPECT_EQ(snapshot.step, i + 1);
+    EXPECT_EQ(snapshot.steps, i + 1);
+    EXPECT_EQ(snapshot.tokens, run.observer.steps[i].tokens);
+    EXPECT_EQ(snapshot.limits.max_steps, 3U);
+    EXPECT_EQ(snapshot.limits.max_epochs, 2U);
+    EXPECT_EQ(snapshot.limits.epoch_tokens, 1'000'000U);
+    EXPECT_EQ(snapshot.validation->step, 0U);
+    EXPECT_TRUE(snapshot.time_left);
+  }
+  EXPECT_EQ(summary.run.phase, RunPhase::kFinishing);
+  EXPECT_EQ(summary.run.step, 3U);
+  EXPECT_EQ(summary.run.saved_step, 3U);
+  EXPECT_EQ(summary.run.validation->step, 3U);
+
+  run.observer.snapshots.clear();
+  options.max_steps = 4;
+  options.evaluate_every = 0;
+  summary = run.train(options);
+  ASSERT_EQ(run.observer.snapshots.size(), 1U);
+  const RunSnapshot& resumed = run.observer.snapshots.front();
+  EXPECT_EQ(resumed.steps, 1U) << "of this session";
+  EXPECT_EQ(resumed.validation->step, 3U) << "known from the session before";
+  EXPECT_EQ(resumed.saved_step, 3U);
+  EXPECT_TRUE(resumed.since_save);
+}
+
 TEST(Trainer, ASessionThatTrainsNothingShowsNothing) {
   TestRun run;
   run.train(steps_only(3));
@@ -201,7 +274,7 @@ TEST(Trainer, CountsRecordsThatCouldNotBeWritten) {
   std::filesystem::create_directory(run.state_folder() / "metrics.jsonl");
   const RunSummary summary = run.train(steps_only(4));
   EXPECT_EQ(summary.last_step, 4U);
-  EXPECT_GE(summary.lost_records, 6U) << "four steps and two evaluations";
+  EXPECT_GE(summary.run.lost_records, 6U) << "four steps and two evaluations";
 }
 
 TEST(Trainer, DoesWithoutAnEvaluationSet) {

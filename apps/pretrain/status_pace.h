@@ -1,0 +1,36 @@
+#pragma once
+// How often a run says how it is doing. Single-owner.
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "libs/base/log.h"
+
+namespace pretrain {
+
+class StatusPace {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// `live`: the line is redrawn in place.
+  StatusPace(bool live, LogPlace place)
+      : interval_(live ? std::chrono::milliseconds(200) : std::chrono::seconds(10)),
+        grows_(!live && place == LogPlace::kJournal) {}
+
+  /// Whether a line is due; then it counts as shown.
+  bool is_due(Time now) {
+    if (last_ && now - *last_ < interval_) return false;
+    // The service manager keeps all lines for weeks, and shows a status of its own that is never old.
+    if (grows_) interval_ = std::min<std::chrono::milliseconds>(2 * interval_, std::chrono::hours(1));
+    last_ = now;
+    return true;
+  }
+
+ private:
+  std::chrono::milliseconds interval_;
+  bool grows_;
+  std::optional<Time> last_;
+};
+
+}  // namespace pretrain

@@ -1,0 +1,115 @@
+#include "libs/train/run_progress.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace pretrain {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::nanoseconds;
+using Seconds = std::chrono::duration<double>;
+
+/// Share of the newest step in the smoothed figures: steady to the eye, and a change shows within a score of
+/// steps. The first steps count alike.
+constexpr double kSmoothing = 0.05;
+/// Seconds that nanoseconds of 64 bits can hold.
+constexpr double kLongest = 9e9;
+
+void smooth(double& value, double newest, uint64_t count) {
+  value += std::max(kSmoothing, 1.0 / static_cast<double>(count)) * (newest - value);
+}
+
+}  // namespace
+
+void RunProgress::begin(const RunLimits& limits, const KnownAtStart& known, Time now) {
+  run_ = {.limits = limits,
+          .step = known.step,
+          .tokens = known.tokens,
+          .validation = known.validation,
+          .saved_step = known.saved_step};
+  applied_steps_ = 0;
+  wait_seconds_ = 0;
+  start_ = now;
+  saved_at_.reset();
+  if (known.since_save) saved_at_ = now - std::max(*known.since_save, nanoseconds(0));
+}
+
+void RunProgress::note_place(uint64_t step, uint64_t tokens, uint32_t epoch) {
+  run_.step = step;
+  run_.tokens = tokens;
+  run_.epoch = epoch;
+}
+
+void RunProgress::note_step(const StepRecord& record) {
+  note_place(record.step, record.tokens, record.epoch);
+  ++run_.steps;
+  run_.step_seconds += record.step_seconds;
+  wait_seconds_ += record.data_wait_seconds;
+  run_.learning_rate = record.learning_rate;
+  smooth(run_.tokens_per_second, record.tokens_per_second, run_.steps);
+  smooth(run_.utilization, record.utilization, run_.steps);
+  if (!record.applied) {
+    ++run_.bad_steps;
+    return;
+  }
+  double loss = run_.loss.value_or(0);
+  smooth(loss, record.loss, ++applied_steps_);
+  run_.loss = loss;
+}
+
+void RunProgress::note_skipped_step(uint64_t step, uint64_t tokens, uint32_t epoch) {
+  note_place(step, tokens, epoch);
+  ++run_.skipped_steps;
+}
+
+void RunProgress::note_return(uint64_t step) {
+  run_.step = step;
+  ++run_.returns;
+}
+
+void RunProgress::note_saved(const SaveResult& result, Time now) {
+  if (!result.ok) {
+    run_.failed_save = fmt::format("checkpoint of step {} failed: {}", result.step, result.error);
+    return;
+  }
+  run_.failed_save.clear();
+  run_.saved_step = result.step;
+  saved_at_ = now;
+}
+
+RunSnapshot RunProgress::snapshot(Time now) const {
+  RunSnapshot run = run_;
+  if (run.step_seconds > 0) run.wait_share = wait_seconds_ / run.step_seconds;
+  if (saved_at_) run.since_save = now - *saved_at_;
+  if (const auto seconds = seconds_left(now))
+    run.time_left = duration_cast<nanoseconds>(Seconds(std::clamp(*seconds, 0.0, kLongest)));
+  if (run.limits.epoch_tokens > 0) {
+    const double epochs = static_cast<double>(run.tokens) / static_cast<double>(run.limits.epoch_tokens);
+    run.epoch_progress = std::clamp(epochs - run.epoch, 0.0, 1.0);
+  }
+  return run;
+}
+
+/// Until the first limit is reached.
+std::optional<double> RunProgress::seconds_left(Time now) const {
+  const RunLimits& limits = run_.limits;
+  std::optional<double> seconds;
+  const auto lower = [&](double candidate) { seconds = std::min(seconds.value_or(candidate), candidate); };
+  const auto until_tokens = [&](double tokens) {
+    if (run_.tokens_per_second > 0)
+      lower((tokens - static_cast<double>(run_.tokens)) / run_.tokens_per_second);
+  };
+  if (limits.max_steps > 0 && run_.steps > 0) {
+    const uint64_t left = limits.max_steps - std::min(limits.max_steps, run_.step);
+    lower(static_cast<double>(left) * run_.step_seconds / static_cast<double>(run_.steps));
+  }
+  if (limits.max_tokens > 0) until_tokens(static_cast<double>(limits.max_tokens));
+  if (limits.max_epochs > 0 && limits.epoch_tokens > 0)
+    until_tokens(static_cast<double>(limits.max_epochs) * static_cast<double>(limits.epoch_tokens));
+  if (limits.max_time.count() > 0) lower(Seconds(limits.max_time - (now - start_)).count());
+  return seconds;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,55 @@
+#pragma once
+// Makes the snapshot of a run from what happens to it: smooths, sums, and foresees when it ends.
+//
+//   progress.begin(limits, known, now);
+//   progress.note_step(record);              // and the other notes, as things happen
+//   const RunSnapshot run = progress.snapshot(now);
+
+#include <chrono>
+#include <optional>
+
+#include "libs/checkpoint/writer.h"
+#include "libs/train/observer.h"
+#include "libs/train/run_snapshot.h"
+
+namespace pretrain {
+
+/// What there is when a session begins.
+struct KnownAtStart {
+  uint64_t step = 0, tokens = 0;
+  std::optional<StepEvaluation> validation = {};
+  std::optional<uint64_t> saved_step = {};  ///< of the checkpoint that the session begins with
+  std::optional<std::chrono::nanoseconds> since_save = {};  ///< its age
+};
+
+/// Single-owner. The clock is the caller's.
+class RunProgress {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  void begin(const RunLimits& limits, const KnownAtStart& known, Time now);
+
+  void note_phase(RunPhase phase) { run_.phase = phase; }
+  void note_step(const StepRecord& record);
+  /// A step that the user wanted skipped.
+  void note_skipped_step(uint64_t step, uint64_t tokens, uint32_t epoch);
+  /// The run is back at this step.
+  void note_return(uint64_t step);
+  void note_evaluation(const StepEvaluation& evaluation) { run_.validation = evaluation; }
+  void note_saved(const SaveResult& result, Time now);
+  void note_lost_records(uint64_t lost_records) { run_.lost_records = lost_records; }
+
+  RunSnapshot snapshot(Time now) const;
+
+ private:
+  void note_place(uint64_t step, uint64_t tokens, uint32_t epoch);
+  std::optional<double> seconds_left(Time now) const;
+
+  RunSnapshot run_;  // but for what depends on the time
+  Time start_;
+  std::optional<Time> saved_at_;
+  uint64_t applied_steps_ = 0;
+  double wait_seconds_ = 0;
+};
+
+}  // namespace pretrain
