@@ -12,6 +12,7 @@
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
 #include "libs/model/architecture.h"
@@ -112,11 +113,14 @@ void describe_model(const Path& folder) {
   print_line("{}: model without a run; it opens {}", folder.string(),
              file_exists(folder / kManifestName) ? "and its files fit the manifest"
                                                  : "but has no manifest to check it against");
-  print_line("  {} of {} layers, width {}, {} heads, MLP {}, context {}", config.architecture->name,
-             config.layers, config.d_model, config.heads, config.d_ff,
+  const auto counted = [](int64_t count, std::string_view thing) {
+    return format_counted(static_cast<uint64_t>(count), thing);
+  };
+  print_line("  {} of {}, width {}, {}, MLP {}, context {}", config.architecture->name,
+             counted(config.layers, "layer"), config.d_model, counted(config.heads, "head"), config.d_ff,
              format_count(static_cast<uint64_t>(config.context)));
-  print_line("  {} parameters, vocabulary of {} pieces", format_count(model.layout->parameter_count()),
-             format_count(static_cast<uint64_t>(config.vocabulary)));
+  print_line("  {}, vocabulary of {}", format_counted(model.layout->parameter_count(), "parameter"),
+             counted(config.vocabulary, "piece"));
 }
 
 enum class Object { kCheckpoint, kModel, kState, kCorpus };
