@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
+#include <tbb/task.h>
 
 #include "pipeline/corpus/scan.h"
 #include "tests/pipeline/assembler_testing.h"
@@ -227,6 +228,35 @@ TEST_F(LoaderFault, ThatIsNoExceptionOfTheStandardEndsTheStream) {
   const auto loader = open_loader(options_);
   std::vector<Batch> batches;
   EXPECT_THROW(take_all(*loader, batches), int);
+}
+
+/// What oneTBB throws on its own, for want of memory, only cancels the graph: no node runs any more, and nobody
+/// would close the queue.
+TEST_F(LoaderFault, OfTheGraphItselfEndsTheStreamAndLeavesAStateFromWhichItGoesOn) {
+  const auto clean = hashes_of(Session(options_, 1).take(300));
+  options_.before_encode = [](const Ticket& ticket) {
+    if (ticket.number == 5) tbb::task::current_context()->cancel_group_execution();
+  };
+  std::vector<Batch> batches;
+  StreamState state;
+  {
+    const auto loader = open_loader(options_);
+    expect_error(ErrorKind::kRuntime, "the loader died", [&] { take_all(*loader, batches); });
+    state = through_text(loader->state(Deadline().token()));
+  }
+  options_.before_encode = {};
+  auto hashes = hashes_of(batches);
+  const auto rest = hashes_of(Session(options_, 2, &state).take(300 - hashes.size()));
+  hashes.insert(hashes.end(), rest.begin(), rest.end());
+  EXPECT_EQ(hashes, clean);
+}
+
+TEST_F(LoaderFault, OfTheGraphItselfIsToldToWhoSaves) {
+  options_.before_encode = [](const Ticket& ticket) {
+    if (ticket.number == 0) tbb::task::current_context()->cancel_group_execution();
+  };
+  const auto loader = open_loader(options_);
+  EXPECT_NO_THROW(loader->state(Deadline().token())) << "it waits for a full queue no longer";
 }
 
 TEST_F(LoaderFault, BatchesThatWereGivenBackComeAgainAndBelongToTheState) {
