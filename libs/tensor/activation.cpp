@@ -11,6 +11,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+// GELU with the tanh approximation: gelu(x) = 0.5 x (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3).
+// Source: Hendrycks and Gimpel, "Gaussian Error Linear Units"; GPT-2 uses it.
 constexpr float kSqrtTwoOverPi = 0.7978845608F;
 constexpr float kCubic = 0.044715F;
 
@@ -20,7 +22,7 @@ V Sigmoid2u(D d, V x) {
   const V square = hn::Mul(x, x);
   const V u = hn::Mul(hn::Mul(hn::Set(d, kSqrtTwoOverPi), x),
                       hn::MulAdd(hn::Set(d, kCubic), square, hn::Set(d, 1.0F)));
-  // exp(87) can't overflow and makes the quotient the smallest normal float, which stays nothing even when
+  // exp(87) can't overflow, and makes the quotient the smallest normal float, which is still negligible after
   // the derivative multiplies it by x^3 (with exp(40) the derivative at -1e6 was -0.9).
   const V exponent = hn::Min(hn::Mul(hn::Set(d, -2.0F), u), hn::Set(d, 87.0F));
   return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), ExpUpTo88(d, exponent)));
@@ -83,7 +85,7 @@ HWY_EXPORT(GeluForwardBlock);
 HWY_EXPORT(GeluBackwardBlock);
 
 namespace {
-constexpr size_t kElementsPerTask = 16384;
+constexpr size_t kElementsPerTask = 16384;  // 64 KiB; an element costs about 20 operations
 }  // namespace
 
 void gelu_forward(Compute& compute, const ConstOperand& x, size_t count, const Operand& out) {

@@ -12,6 +12,13 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// AdamW for a vector of parameters, in one pass over gradient, moments and parameter:
+///
+///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+///   p -= rate (m / correction1 / (sqrt(v / correction2) + epsilon) + decay p)
+///
+/// The update is limited by memory, so a second pass would cost as much again.
+/// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2.
 template <class D>
 void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* gradient, float* parameter,
                   float* m, float* v) {

@@ -19,12 +19,24 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-/// Scores -> probabilities for the first `valid` columns, zero up to `columns`; returns the row's
-/// log-sum-exp. Whole vectors are worked on: the row has room for one beyond `valid`.
+// Causal attention, one head at a time, in blocks of queries. A block only multiplies with the keys that its
+// last query may see, so about half of the scores are never computed. The forward pass keeps only the
+// log-sum-exp of each row; the backward pass recomputes the scores from it. With S = scale Q K^T, P =
+// softmax(S), O = P V:
+//
+//   dV = P^T dO,  dP = dO V^T,  delta = rowsum(dO * O),  dS = scale P * (dP - delta)
+//   dQ = dS K,    dK = dS^T Q
+//
+// Source: Dao et al., "FlashAttention", algorithms 1 and 4, without their tiles of keys: a row of scores fits
+// the cache here.
+
+/// Scores -> probabilities of the first `valid` columns, and zeros up to `columns`; returns the row's
+/// log-sum-exp. Works on whole vectors, so the row has room for one after `valid`.
 float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const float first = scores[0];
+  // The columns of the last vector beyond `valid`: exp(-inf) is 0, so they don't count.
   hn::StoreU(hn::Set(d, -std::numeric_limits<float>::infinity()), d, scores + valid);
   auto lanes = hn::Set(d, first);
   for (int64_t i = 0; i < valid; i += N) lanes = hn::Max(lanes, hn::LoadU(d, scores + i));
@@ -46,7 +58,7 @@ float SoftmaxRow(float* scores, int64_t valid, int64_t columns, float scale) {
   return maximum + std::log(sum);
 }
 
-/// scores -> P and dP -> dS, both zero from `valid` up to `columns`. The rows have room for a vector beyond
+/// scores -> P and dP -> dS, both zero from `valid` to `columns`. The rows have room for a vector after
 /// `valid`.
 void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t columns, float scale,
                         float log_sum_exp, float delta) {
@@ -54,7 +66,7 @@ void SoftmaxBackwardRow(float* scores, float* dscores, int64_t valid, int64_t co
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   const auto vscale = hn::Set(d, scale);
   if (std::isinf(log_sum_exp))
-    log_sum_exp = std::numeric_limits<float>::quiet_NaN();  // else P is 0 throughout
+    log_sum_exp = std::numeric_limits<float>::quiet_NaN();  // otherwise P would be 0 and hide the overflow
   const auto vlse = hn::Set(d, log_sum_exp);
   const auto vdelta = hn::Set(d, delta);
   for (int64_t i = 0; i < valid; i += N) {
@@ -111,8 +123,9 @@ int64_t query_blocks(int64_t T) {
   return (T + CausalAttention::kQueryBlock - 1) / CausalAttention::kQueryBlock;
 }
 
-/// The distance of rows of `columns` floats in the scratch: an odd number of cache lines, with room for a
-/// vector beyond the last column. Rows a power of two apart would push each other out of the cache.
+/// The distance between rows of `columns` floats in the scratch: an odd number of cache lines, with room for
+/// a vector after the last column. Rows at a distance of a power of two would evict each other from the
+/// cache.
 int64_t padded(int64_t columns) {
   constexpr int64_t kFloatsPerLine = 16;
   const int64_t lines = (columns + 2 * kFloatsPerLine - 1) / kFloatsPerLine;
@@ -141,7 +154,7 @@ struct CausalAttention::Inputs {
   MatrixView rows_at(int64_t offset, int64_t width) const { return {qkv.at(offset), width}; }
 };
 
-/// Where the backward pass of one group writes to.
+/// The destinations of the backward pass of one group.
 struct CausalAttention::Gradients {
   float* dqkv;
   float* dq_gain;  ///< [D], of this group alone; null: no gain
@@ -174,7 +187,7 @@ CausalAttention::Group CausalAttention::group_at(size_t index) const {
           .log_sum_exp = (b * shape_.H + h) * shape_.T};
 }
 
-/// What one thread works in: operands of one head's products, packed.
+/// The working memory of one thread: packed operands of one head's products.
 struct CausalAttention::Scratch {
   float* scores;             ///< [kQueryBlock, stride]
   float* dscores;            ///< [kQueryBlock, stride]
@@ -237,7 +250,7 @@ void CausalAttention::multiply_rows(int64_t M, int64_t N, int64_t K, const Matri
 void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
                                       const Right& b, float* c, int64_t ldc, const Addends& addends,
                                       const ReadNext& next) const {
-  if (precision_ == Precision::kFloat32) {  // rows that far apart can be read in place
+  if (precision_ == Precision::kFloat32) {  // padded rows can be read in place, which saves packing (12 %)
     multiply(M, N, K, a, b.words, b.ld, c, ldc, addends, next);
   } else {
     pack_rows(precision_, M, K, a, left);
@@ -317,7 +330,7 @@ void CausalAttention::backward(const ConstOperand& qkv, const ConstOperand& out,
   if (gains.k != nullptr) sum_gains(k_parts, gains.accumulate, gains.k);
 }
 
-/// dgain (+)= the parts of all groups, in order.
+/// dgain (+)= the parts of all groups, in a fixed order, so that the sum does not depend on the threads.
 void CausalAttention::sum_gains(const float* parts, bool accumulate, float* dgain) const {
   if (!accumulate) std::fill_n(dgain, shape_.D, 0.0F);
   for (size_t index = 0; index < groups(); ++index) {
@@ -354,7 +367,8 @@ void CausalAttention::backward_head(const Group& group, int64_t h, const Scratch
   float* dk = in.turn ? scratch.dkeys : gradients.dqkv + group.keys;
   float* dv = gradients.dqkv + group.values;
   const int64_t ld_dk = in.turn ? head_stride_ : W;
-  // The last block sees all keys: that of the first head writes dk and dv, the others add to them.
+  // Goes backwards, because the last block sees all keys: for the first head it writes dk and dv, and the
+  // other blocks and heads add to them. So they need not be cleared first.
   const int64_t last = query_blocks(shape_.T) - 1;
   for (int64_t index = last; index >= 0; --index) {
     const auto [first, rows, seen] = query_block(shape_.T, index);
@@ -393,7 +407,7 @@ void CausalAttention::backward_scores(const Scratch& scratch, int64_t index, con
   const MatrixView block_queries = queries.at(first, 0), block_douts = douts.at(first, 0);
   pack_columns(precision_, rows, D, block_queries, scratch.queries, head_stride_);
   pack_columns(precision_, rows, D, block_douts, scratch.douts, head_stride_);
-  // Rows of the block before, which comes next, are on their way meanwhile.
+  // Prefetches rows of the previous block, which is computed next.
   const int64_t before = std::max<int64_t>(0, first - kQueryBlock);
   multiply_rows(rows, seen, D, block_queries, scratch.left, {scratch.keys_transposed, stride_},
                 scratch.scores, stride_, {.rows = out.at(first * C), .ld = C, .columns = D});

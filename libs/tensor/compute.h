@@ -91,10 +91,10 @@ class Compute {
     Clock::time_point start_;
   };
 
-  /// The context of one loop. oneTBB runs each task with the floating point settings of its context, whatever
-  /// the thread's own are, and a context takes over those of the thread that makes it. Not the arena's: that
-  /// one keeps the settings of whoever first used oneTBB in this process. One a loop, as an exception cancels
-  /// it for good.
+  /// The context of one loop. oneTBB runs each task with the floating-point settings of its context, not with
+  /// those of the thread, and a context copies the settings of the thread that creates it. The arena's
+  /// context can't be used, because it has the settings of the first user of oneTBB in this process. Each
+  /// loop has its own, because an exception cancels a context permanently.
   static tbb::task_group_context flushing_context();
 
   std::vector<ParallelLoop>* loops_ = nullptr;

@@ -4,6 +4,8 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kRowsPerTask = 64;
+/// The backward pass is cut by columns, not by rows: several rows may have the same token, and threads must
+/// not add to the same element. 64 columns are four cache lines.
 constexpr size_t kColumnsPerTask = 64;
 
 void add_columns(const float* from, float* to, size_t begin, size_t end) {
@@ -24,6 +26,7 @@ void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens
   });
 }
 
+/// Each thread adds all rows of its columns, in order, so that sums don't depend on the threads.
 void embed_backward(Compute& compute, const uint32_t* tokens, const float* dx, int64_t M, int64_t T,
                     int64_t C, bool accumulate_positions, float* dtokens_table, float* dpositions_table) {
   compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {

@@ -12,7 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-/// Adds f(vector at i) over [0, C) in lanes, then the lanes, then what does not fill a vector.
+/// Sums f over [0, C): first by lanes, then the lanes, then the elements after the last whole vector. This
+/// order is fixed, so that results don't depend on the threads.
 template <class F, class G>
 float sum_over(int64_t C, const F& vector_at, const G& scalar_at) {
   const hn::ScalableTag<float> d;
@@ -25,7 +26,13 @@ float sum_over(int64_t C, const F& vector_at, const G& scalar_at) {
   return sum;
 }
 
-/// T: float or Bf16.
+// Forward: xhat = (x - mean) rstd, rstd = 1 / sqrt(variance + epsilon), out = xhat gamma + beta. Backward,
+// with g = dy gamma: dx = rstd (g - mean(g) - xhat mean(g xhat)), dgamma = sum over rows of dy xhat, dbeta =
+// sum of dy.
+// Source: Ba, Kiros and Hinton, "Layer Normalization".
+
+/// The variance is computed from centred values in a second pass over the row, which is in the cache: E[x^2]
+/// - mean^2 would cancel. T: float or Bf16.
 template <class T>
 void NormalizeRowTo(const float* x, const float* gamma, const float* beta, int64_t C, T* out, float* mean_out,
                     float* rstd_out) {
@@ -57,6 +64,7 @@ void NormalizeRow(const float* x, const float* gamma, const float* beta, int64_t
   out.visit([&](auto* row) { NormalizeRowTo(x, gamma, beta, C, row, mean, rstd); });
 }
 
+/// Adds to dx, which already holds the gradient of the residual stream.
 void BackwardRow(const float* dy, const float* x, const float* gamma, float mean, float rstd, int64_t C,
                  float* dx) {
   const hn::ScalableTag<float> d;
@@ -81,14 +89,15 @@ void BackwardRow(const float* dy, const float* x, const float* gamma, float mean
   for (; i < C; ++i) dx[i] += rstd * (dy[i] * gamma[i] - mean_g - scalar_xhat(i) * mean_gx);
 }
 
-/// Columns [begin, end) of the parameter gradients, all rows in order.
+/// Columns [begin, end) of the parameter gradients. Adds all rows in order, so that sums don't depend on the
+/// threads.
 void ParameterGradientColumns(const float* dy, const float* x, const float* mean, const float* rstd,
                               int64_t M, int64_t C, int64_t begin, int64_t end, bool accumulate,
                               float* dgamma, float* dbeta) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = begin;
-  for (; c + 2 * N <= end; c += 2 * N) {  // two vectors of each row: a cache line pair is fetched once
+  for (; c + 2 * N <= end; c += 2 * N) {  // two vectors of each row, so that each cache line is read once
     auto gamma0 = accumulate ? hn::LoadU(d, dgamma + c) : hn::Zero(d);
     auto gamma1 = accumulate ? hn::LoadU(d, dgamma + c + N) : hn::Zero(d);
     auto beta0 = accumulate ? hn::LoadU(d, dbeta + c) : hn::Zero(d);
@@ -144,8 +153,8 @@ HWY_EXPORT(BackwardRow);
 HWY_EXPORT(ParameterGradientColumns);
 
 namespace {
-constexpr size_t kRowsPerTask = 32;
-constexpr size_t kColumnsPerTask = 64;
+constexpr size_t kRowsPerTask = 32;     // 64 KiB at a width of 512
+constexpr size_t kColumnsPerTask = 64;  // their sums stay in the first-level cache during all rows
 }  // namespace
 
 void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,

@@ -14,6 +14,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+// Cross-entropy of each row: loss = log(sum exp(x - max)) + max - x[target]. Its gradient is scale
+// (softmax(x) - onehot(target)), written in place of the logits, because they are not needed afterwards and
+// are the largest array of a step.
+
 float MaximumOf(const float* x, int64_t V) {
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
@@ -28,7 +32,7 @@ float MaximumOf(const float* x, int64_t V) {
   return maximum;
 }
 
-/// Sum of exp(x - maximum); stores the terms back when `keep` is set.
+/// Sum of exp(x - maximum). Stores the terms in x when `keep` is set, for the gradient.
 float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> d1;
@@ -50,13 +54,13 @@ float SumOfExponentials(float* x, int64_t V, float maximum, bool keep) {
   return sum;
 }
 
-/// T: float or Bf16; `to` is where x is, too.
+/// T: float or Bf16; `to` is the same memory as x.
 template <class T>
 void GradientRow(float* x, int32_t target, int64_t V, float sum, float gradient_scale, T* to) {
   const float factor = gradient_scale / sum;
   const hn::CappedTag<float, 1> d1;
   const auto of_target = hn::Set(d1, x[target] * factor - gradient_scale);
-  ForEachVector(V, [&](auto d, int64_t v) {  // what is written has been read, also where it is narrower
+  ForEachVector(V, [&](auto d, int64_t v) {  // bf16 is narrower, so a write never reaches unread elements
     StoreValues(hn::Mul(hn::LoadU(d, x + v), hn::Set(d, factor)), d, to + v);
   });
   StoreValues(of_target, d1, to + target);
@@ -95,7 +99,7 @@ void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targe
                            float gradient_scale, float* losses, Precision precision) {
   const auto row = HWY_DYNAMIC_DISPATCH(CrossEntropyRow);
   const LogitsGradient gradient = gradient_of_logits(logits, V, precision);
-  constexpr size_t kRowsPerTask = 8;
+  constexpr size_t kRowsPerTask = 8;  // 0.5 MB of logits with a vocabulary of 16,000
   compute.parallel_ranges(static_cast<size_t>(rows), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const auto m = static_cast<int64_t>(i);

@@ -10,7 +10,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-/// Copies between arrays of either kind.
+/// Copies between arrays of float and bf16, converting each vector.
 template <class From, class To>
 void CopyValues(int64_t count, const From* from, To* to) {
   ForEachVector(count, [&](auto d, int64_t i) { StoreValues(LoadValues(d, from + i), d, to + i); });

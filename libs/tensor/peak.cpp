@@ -15,15 +15,18 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-/// Chains of multiply-adds, each a = multiply_add(a, x, y) that does `terms` a lane. Twelve independent ones
-/// hide the latency (4 cycles, 2 a cycle) and leave registers for the operands on AVX2. Returns
-/// floating-point operations done; `sink` keeps the work alive.
+/// Runs chains of multiply-adds, each a = multiply_add(a, x, y) with `terms` products per lane. Twelve
+/// independent chains hide the latency (4 cycles, at 2 instructions per cycle) and leave registers for the
+/// operands on AVX2. Returns the number of floating-point operations; `sink` keeps the compiler from removing
+/// them.
 template <class F>
 HWY_INLINE double RunChains(long iterations, int terms, float* sink, const F& multiply_add) {
   const hn::ScalableTag<float> d;
   const auto x = hn::Set(d, 0.999F);
   const auto y = hn::Set(d, 0.001F);
-  const auto start = [&](float i) { return hn::Set(d, *sink + i); };  // equal chains would be merged into one
+  // Different starts, because the compiler would merge equal chains. The chains converge to 1, so no
+  // overflow.
+  const auto start = [&](float i) { return hn::Set(d, *sink + i); };
   auto a0 = start(0), a1 = start(1), a2 = start(2), a3 = start(3), a4 = start(4), a5 = start(5);
   auto a6 = start(6), a7 = start(7), a8 = start(8), a9 = start(9), a10 = start(10), a11 = start(11);
   for (long i = 0; i < iterations; ++i) {
@@ -49,7 +52,7 @@ double MultiplyAddLoop(Precision precision, long iterations, float* sink) {
   return RunChains(iterations, 1, sink, [](auto a, auto x, auto y) { return hn::MulAdd(a, x, y); });
 }
 
-/// Eight loads in flight; the sum keeps them alive.
+/// Reads memory with eight independent loads at a time; the sum keeps the compiler from removing them.
 float SumLoop(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
   const size_t N = hn::Lanes(d);
@@ -81,6 +84,8 @@ double combined_rate(std::span<const WorkSpan> spans) {
   return all.operations / std::chrono::duration<double>(all.end - all.begin).count();
 }
 
+/// Each round runs the same work on all threads; their common rate is the work over the time from the first
+/// start to the last end. The best round is the peak; the harmonic mean is the rate of the whole time.
 FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, Precision precision) {
   using Clock = std::chrono::steady_clock;
   constexpr long kIterations = 400'000;  // a few milliseconds
@@ -90,7 +95,8 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
   const auto round = [&] {
     std::atomic<size_t> arrived{0};
     compute.parallel_for(threads, [&](size_t i) {
-      // Waits a moment so that all threads run at once; alone, a core may clock higher than all together.
+      // Waits until all threads are here, because a core alone may clock higher than all cores together.
+      // Gives up after 20 ms, in case another program has a core.
       const auto patience = Clock::now() + std::chrono::milliseconds(20);
       for (++arrived; arrived < threads && Clock::now() < patience;) {
       }
@@ -102,7 +108,7 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
     return combined_rate(spans);
   };
   double best = 0;
-  double sum = 0;  // of seconds for each FLOP: rounds are of equal work
+  double sum = 0;  // of seconds per FLOP; all rounds have equal work, so the mean rate is rounds / sum
   int rounds = 0;
   const auto end = Clock::now() + duration;
   do {
@@ -116,7 +122,7 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
 
 Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono::milliseconds duration) {
   using Clock = std::chrono::steady_clock;
-  constexpr size_t kPiece = 256 * 1024;  // floats: 1 MiB
+  constexpr size_t kPiece = 256 * 1024;  // floats, 1 MiB: long enough for the hardware prefetcher
   const auto sum = HWY_DYNAMIC_DISPATCH(SumLoop);
   const size_t half = memory.size() / 2;
   std::atomic<int> positive{0};
@@ -136,7 +142,8 @@ Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono
     });
     const double read = rate(2 * half, [&] {
       compute.parallel_ranges(2 * half, kPiece, [&](size_t begin, size_t until) {
-        if (sum(memory.data() + begin, until - begin) > 0) ++positive;  // so that the sums are needed
+        if (sum(memory.data() + begin, until - begin) > 0)
+          ++positive;  // uses the sums, so that they are computed
       });
     });
     best = {std::max(best.read, read), std::max(best.copy, copied)};

@@ -16,22 +16,29 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
-// T is what the elements of a matrix are: float, or Bf16 where they are packed as bf16.
+// Copies operands into the order in which the kernel reads them, so that it only reads consecutive memory:
+//
+//   A, in tiles of up to kPackedRows rows:  word 0 of each row, word 1 of each row, ...
+//   B, in panels of columns:                word 0 of each column, word 1 of each column, ...
+//
+// A word is a float or a pair of bf16 (two consecutive terms). If the terms of a row of A are contiguous,
+// packing is a transposition, done in registers. T is the element type: float, or Bf16 for matrices stored as
+// bf16.
 
-/// Words that begin at `word` in a row whose terms lie side by side.
+/// Words that begin at `word` of a row with contiguous terms.
 template <Precision kPrecision, class T, class D>
 hn::Vec<D> WordsAlong(D d, const T* row, int64_t word) {
   if constexpr (kPrecision == Precision::kFloat32) {
     return hn::LoadU(d, row + word);
-  } else if constexpr (std::is_same_v<T, Bf16>) {  // they are pairs
+  } else if constexpr (std::is_same_v<T, Bf16>) {  // stored as pairs already
     return hn::BitCast(d, hn::LoadU(hn::Repartition<Bf16, D>(), row + 2 * word));
   } else {
     return LoadPairs(d, row + 2 * word);
   }
 }
 
-/// Words whose terms stand below each other: in `line`, and for pairs in `second`. Null: that is beyond the
-/// last term.
+/// Words whose terms are in different rows: the first in `line`, the second of a pair in `second`. Null:
+/// there is no second term, which counts as 0.
 template <Precision kPrecision, class T, class D>
 hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
   if constexpr (kPrecision == Precision::kFloat32) {
@@ -44,11 +51,11 @@ hn::Vec<D> WordsAcross(D d, const T* line, const T* second) {
   }
 }
 
-/// `count` words of terms that stand below each other, the second ones in the line `second` if there is one.
+/// Copies `count` such words.
 template <Precision kPrecision, class T>
 HWY_INLINE void CopyAcross(const T* line, const T* second, int64_t count, float* to) {
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 4> d4;  // for what is left of a row: 14 words of a tile with AVX-512, 6 else
+  const hn::CappedTag<float, 4> d4;  // for the rest of a row: a tile has 14 words with AVX-512, 6 otherwise
   const hn::CappedTag<float, 1> d1;
   int64_t i = 0;
   const auto copy_vectors = [&](auto tag) {
@@ -63,7 +70,7 @@ HWY_INLINE void CopyAcross(const T* line, const T* second, int64_t count, float*
   copy_vectors(d1);
 }
 
-/// Word `word` of a row of K terms.
+/// Copies word `word` of a row of K terms; a missing second term is 0.
 template <Precision kPrecision, class T>
 void CopyWord(const T* row, int64_t word, int64_t K, float* to) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
@@ -71,7 +78,9 @@ void CopyWord(const T* row, int64_t word, int64_t K, float* to) {
   CopyAcross<kPrecision>(first, (word + 1) * kTerms <= K ? first + 1 : nullptr, 1, to);
 }
 
-/// Words [begin, end) of up to four rows of K terms -> side by side, `ld` apart. Stores four a word, always.
+/// Packs words [begin, end) of up to four rows of K terms: the words of one position become consecutive, `ld`
+/// after those of the position before. Transposes blocks of 4 x 4 words with two rounds of interleaving.
+/// Always stores four words for each position; if there are fewer rows, the last one is repeated.
 template <Precision kPrecision, class T>
 void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a, float* to,
                   int64_t ld) {
@@ -106,7 +115,7 @@ void PackFourRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* 
 #if HWY_CAP_GE512
 #define PRETRAIN_PACKS_SIXTEEN_ROWS 1
 
-/// In each block of four, element j of vectors[i] changes places with element i of vectors[j].
+/// Transposes each block of 4 x 4 words: element j of vectors[i] and element i of vectors[j] swap places.
 template <class D>
 HWY_INLINE void TransposeInBlocks(D d, hn::Vec<D>* vectors) {
   const auto low02 = hn::InterleaveLower(d, vectors[0], vectors[2]);
@@ -119,7 +128,7 @@ HWY_INLINE void TransposeInBlocks(D d, hn::Vec<D>* vectors) {
   vectors[3] = hn::InterleaveUpper(d, high02, high13);
 }
 
-/// Block j of vectors[i * step] changes places with block i of vectors[j * step].
+/// Transposes the blocks: block j of vectors[i * step] and block i of vectors[j * step] swap places.
 template <int kStep, class D>
 HWY_INLINE void TransposeBlocks(D d, hn::Vec<D>* vectors) {
   const auto low02 = hn::ConcatLowerLower(d, vectors[2 * kStep], vectors[0]);
@@ -132,8 +141,9 @@ HWY_INLINE void TransposeBlocks(D d, hn::Vec<D>* vectors) {
   vectors[3 * kStep] = hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02));
 }
 
-/// As PackFourRows(), of up to 16 rows and as many words at a time as are whole vectors; returns the first
-/// word that is left. Stores sixteen a word.
+/// As PackFourRows(), for up to 16 rows, in blocks of 16 x 16 words: first within 4 x 4 blocks, then the
+/// blocks themselves. Packs whole vectors of words only and returns the first word that is left. Stores
+/// sixteen words for each position.
 template <Precision kPrecision, class T>
 int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a,
                         float* to, int64_t ld) {
@@ -159,7 +169,8 @@ int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, con
 #define PRETRAIN_PACKS_SIXTEEN_ROWS 0
 #endif
 
-/// One tile of plain rows, the last ones first: what their vectors have too much, the first ones overwrite.
+/// Packs a tile of plain rows. Starts with the last rows: their stores may exceed the tile's rows, and the
+/// stores of earlier rows then overwrite the excess.
 template <Precision kPrecision, class T>
 void PackRowsOfTile(int64_t rows, int64_t K, const T* a, int64_t ld, float* to) {
   int64_t first_word = 0;
@@ -173,7 +184,9 @@ void PackRowsOfTile(int64_t rows, int64_t K, const T* a, int64_t ld, float* to) 
   }
 }
 
-/// K columns of one tile of A, which stand in rows of a_transposed, `there` elements of which may be read.
+/// Packs K columns of one tile of A, which are rows of a_transposed; `there` elements of each row may be
+/// read. Copies whole vectors if reading and storing beyond the tile is allowed, which is faster than exact
+/// lengths.
 template <Precision kPrecision, class T>
 void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transposed, int64_t ld, float* to) {
   constexpr int64_t kTerms = terms_per_word(kPrecision);
@@ -181,7 +194,8 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transp
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t vectors = (rows + lanes - 1) / lanes * lanes;
   const int64_t words = words_of(kPrecision, K);
-  const bool fit = vectors <= kPackedRows;  // else the next column overwrites what is too much
+  const bool fit =
+      vectors <= kPackedRows;  // otherwise the next column overwrites the excess, so not the last
   const int64_t whole = std::min(K / kTerms, fit ? words : words - 1);
   int64_t w = 0;
   if (vectors <= there) {
@@ -197,7 +211,7 @@ void PackColumnsOfTile(int64_t rows, int64_t there, int64_t K, const T* a_transp
   }
 }
 
-/// Fetches rows into the first-level cache.
+/// Prefetches rows into the first-level cache.
 template <class T>
 void FetchRows(int64_t rows, int64_t columns, const T* a, int64_t ld) {
   constexpr int64_t kElementsPerLine = 64 / sizeof(T);
@@ -206,7 +220,8 @@ void FetchRows(int64_t rows, int64_t columns, const T* a, int64_t ld) {
   }
 }
 
-/// A^T a few of its rows at a time, so that their cache lines are there for all tiles.
+/// Packs A^T, a few of its rows at a time, so that their cache lines are read from memory once for all tiles.
+/// The next rows are prefetched meanwhile.
 template <Precision kPrecision, class T>
 void PackTransposedRows(int64_t M, int64_t K, const T* a_transposed, int64_t ld, float* packed) {
   constexpr int64_t kRowsAtOnce = 16;
@@ -238,8 +253,8 @@ void PackRowsOf(int64_t M, int64_t K, const T* elements, const MatrixView& a, fl
   }
 }
 
-/// B whose columns lie side by side in memory, `ld_b` apart: pieces of them at a time, so that the lines
-/// written to are finished while they are in cache.
+/// Packs B from contiguous columns, `ld_b` apart. Works on 16 words of all columns at a time, so that each
+/// line of the result is complete before it leaves the cache.
 template <Precision kPrecision, class T>
 void PackTransposedColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float* packed, int64_t ld) {
   constexpr int64_t kWordsAtOnce = 16;
@@ -261,10 +276,11 @@ void PackTransposedColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float
   }
 }
 
-/// What is done with the column sums of B.
+/// Whether the sums of B's columns (the gradient of a bias) are computed on the way, and added or stored.
 enum class Sums { kNone, kStore, kAdd };
 
-/// kVectors vectors of columns of B in plain rows: whole cache lines are read at once.
+/// Packs kVectors vectors of columns of B in plain rows. Two vectors make a whole cache line with AVX2, so
+/// each line is read once.
 template <Precision kPrecision, Sums kSums, int kVectors, class D, class T>
 HWY_INLINE void PackPlainVectors(D d, int64_t K, const T* b, int64_t ld_b, float* packed, int64_t ld,
                                  float* sums) {
@@ -298,7 +314,7 @@ HWY_INLINE void PackPlainVectors(D d, int64_t K, const T* b, int64_t ld_b, float
   }
 }
 
-/// B in plain rows.
+/// Packs B in plain rows: two vectors of columns at a time, the rest with narrower vectors.
 template <Precision kPrecision, Sums kSums, class T>
 void PackPlainColumns(int64_t K, int64_t N, const T* b, int64_t ld_b, float* packed, int64_t ld,
                       float* sums) {
@@ -357,7 +373,7 @@ void PackColumns(Precision precision, int64_t K, int64_t N, const MatrixView& b,
 
 int64_t PackedRowWords(int64_t M, int64_t words) {
   return RowTiles(M).count * kPackedRows * words +
-         kPackedRows;  // whole vectors are stored, beyond the last column
+         kPackedRows;  // stores of whole vectors may exceed the last column
 }
 
 }  // namespace pretrain::HWY_NAMESPACE

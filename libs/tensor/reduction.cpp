@@ -13,6 +13,8 @@ namespace pretrain::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Two chains of sums, because one would wait for the latency of each addition. A range is short enough for
+/// float sums; the sums of ranges are added in double.
 float SquaresRange(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
@@ -30,6 +32,7 @@ float SquaresRange(const float* x, size_t count) {
   return sum;
 }
 
+/// Without branches, so that it runs at memory speed.
 bool FiniteRange(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
@@ -52,7 +55,7 @@ HWY_EXPORT(SquaresRange);
 HWY_EXPORT(FiniteRange);
 
 namespace {
-constexpr size_t kElementsPerTask = 65536;
+constexpr size_t kElementsPerTask = 65536;  // 256 KiB: long enough to hide the cost of a task
 }  // namespace
 
 SumOfSquares::SumOfSquares(size_t count)

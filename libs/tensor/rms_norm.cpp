@@ -14,6 +14,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+// Forward: xhat = x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon), out = xhat gain. Backward, with g = dy gain:
+// dx = rstd (g - xhat mean(g xhat)), dgain = sum over rows of dy xhat.
+// Source: Zhang and Sennrich, "Root Mean Square Layer Normalization".
+
 /// Returns rstd.
 float RmsNormRow(const float* x, const float* gain, float epsilon, int64_t C, const Operand& out) {
   const float rstd = 1.0F / std::sqrt(SumOfProducts(x, x, C) / static_cast<float>(C) + epsilon);
@@ -26,6 +30,7 @@ float RmsNormRow(const float* x, const float* gain, float epsilon, int64_t C, co
   return rstd;
 }
 
+/// Adds to dx, which already holds the gradient of the residual stream.
 void RmsNormBackwardRow(const float* dy, const float* x, const float* gain, float rstd, int64_t C,
                         float* dx) {
   const float mean =
@@ -40,7 +45,8 @@ void RmsNormBackwardRow(const float* dy, const float* x, const float* gain, floa
   });
 }
 
-/// Columns [begin, end) of the gain's gradient, all rows in order.
+/// Columns [begin, end) of the gain's gradient. Adds all rows in order, so that sums don't depend on the
+/// threads.
 void RmsNormGainColumns(const RmsNormRows& rows, const float* rstd, const float* dy, int64_t begin,
                         int64_t end, float* dgain) {
   for (int64_t m = 0; m < rows.M; ++m) {

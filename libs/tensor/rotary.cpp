@@ -22,7 +22,8 @@ struct Angles {
   int64_t half;
 };
 
-/// T: float or Bf16. `factor` and `gain`: y is turned from x * factor * gain; without gain from x.
+/// Rotates each pair (x[j], x[half + j]) by the angle of its position and frequency. With a gain, x * factor
+/// * gain is rotated instead of x. T: float or Bf16.
 template <class T>
 void TurnRow(const Angles& angles, const float* gain, float factor, const T* x, float* y) {
   const int64_t half = angles.half;
@@ -41,7 +42,7 @@ void TurnRow(const Angles& angles, const float* gain, float factor, const T* x, 
   });
 }
 
-/// The inverse turn: that of a rotation is its transpose, so it also takes gradients back.
+/// The inverse rotation. It is the transpose of the rotation, so it also maps the gradient of y to that of x.
 void TurnRowBack(const Angles& angles, const float* dy, float* dx) {
   const int64_t half = angles.half;
   ForEachVector(half, [&](auto d, int64_t j) {
@@ -59,7 +60,8 @@ float InverseRms(const T* x, int64_t D, float epsilon) {
   return 1.0F / std::sqrt(SumOfProducts(x, x, D) / static_cast<float>(D) + epsilon);
 }
 
-/// dx: the gradient of x * rstd * gain on entry, that of x on return.
+/// The backward pass of RMSNorm (rms_norm.cpp), in place. dx: the gradient of x * rstd * gain on entry, that
+/// of x on return.
 template <class T>
 void NormRowBack(const float* gain, float rstd, const T* x, int64_t D, float* dx, float* dgain) {
   const float mean =
@@ -117,6 +119,7 @@ HWY_EXPORT(TurnRowsBackward);
 RotaryTable::RotaryTable(int64_t T, int64_t D, double theta)
     : T_(T), half_(D / 2), cosines_(static_cast<size_t>(T * half_)), sines_(cosines_.size()) {
   PRETRAIN_CHECK(D % 2 == 0 && theta > 0, "RoPE of {} channels with theta {}", D, theta);
+  // Rounds exponent, frequency and angle to float where transformers does, so that logits are equal.
   for (int64_t j = 0; j < half_; ++j) {
     const auto exponent = static_cast<float>(2 * j) / static_cast<float>(D);
     const float frequency = 1.0F / static_cast<float>(std::pow(theta, static_cast<double>(exponent)));

@@ -11,6 +11,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
 
+// out = silu(gate) up with silu(x) = x s, s = sigmoid(x). Backward: silu' = s (1 + x (1 - s)), so
+// dgate = dout up silu', dup = dout silu(gate).
+// Source: Shazeer, "GLU Variants Improve Transformer".
+
 /// 1 / (1 + exp(-x)). exp(87) can't overflow and makes the quotient the smallest normal float.
 template <class D, class V>
 V Sigmoid(D d, V x) {
@@ -28,6 +32,7 @@ void SwigluRange(const T* gate, const T* up, int64_t count, T* out) {
 }
 
 template <class T>
+/// Also computes the forward result again into `out`, if it is not null.
 void SwigluBackwardRange(const T* gate, const T* up, const float* dhidden, int64_t count, float* dgate,
                          float* dup, T* out) {
   ForEachVector(count, [&](auto d, int64_t i) {
