@@ -14,6 +14,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
+// A save copies nothing: the writer's thread reads parameters and moments in place while the next step
+// computes its gradients. Only before the update must the trainer wait for the writer to have read them,
+// which is usually long done. The state of the stream is small and is copied.
+
 BackgroundSaver::BackgroundSaver(Parts parts, const SavingOptions& options)
     : parts_(std::move(parts)), options_(options), writer_(parts_.store), last_start_(Clock::now()) {}
 
@@ -29,6 +33,7 @@ bool BackgroundSaver::is_due(uint64_t step) {
   return requested_ || by_time || by_steps;
 }
 
+/// The timer counts from the start of a save, so that slow saves don't make the interval longer.
 void BackgroundSaver::save(uint64_t step, const Capture& capture, SaveKind kind) {
   const auto start = Clock::now();
   requested_ = false;
@@ -43,6 +48,7 @@ void BackgroundSaver::save(uint64_t step, const Capture& capture, SaveKind kind)
   parts_.recorder.summary().split.checkpoint += pause_seconds_;
 }
 
+/// Called before each update, so it does not wait unless a save is reading.
 double BackgroundSaver::wait_until_sources_read() {
   const auto start = Clock::now();
   writer_.wait_until_sources_read(
@@ -58,8 +64,8 @@ void BackgroundSaver::wait() {
   if (result) take_note_of(*result);
 }
 
-/// A slow disk is no fault of the run. One that has not moved for an hour is given up like a trainer that
-/// hangs.
+/// Reports progress while waiting, so that the watchdog tolerates a slow disk. After an hour it stops
+/// reporting, and the watchdog restarts the run as if the trainer hung.
 void BackgroundSaver::wait_a_second_for_the_disk(std::chrono::seconds waited) {
   constexpr std::chrono::seconds kPatience = std::chrono::hours(1);
   constexpr std::chrono::seconds kToldEvery = std::chrono::minutes(1);
@@ -79,7 +85,7 @@ void BackgroundSaver::take_note_of(const SaveResult& result) {
     parts_.on_step_saved(result.step);
   } else {
     log_error("checkpoint of step {} failed: {}{}", result.step, result.error,
-              is_last_ ? "" : "; training continues, the next attempt starts afresh");
+              is_last_ ? "" : "; training continues, the next save tries again");
   }
   parts_.recorder.note_saved(result, pause_seconds_);
 }

@@ -1,6 +1,6 @@
 #pragma once
-// When checkpoints are saved, and what becomes of them. Knows the timer, the requests, the newest step that
-// is safe on disk and what saving has cost the trainer; writing itself is CheckpointWriter's.
+// Decides when to save, and keeps track of saves: the timer, requests to save, the newest step that is safe
+// on disk, and the time that saving costs the trainer. CheckpointWriter does the writing.
 //
 // In each step, before parameters or moments change:   saver.wait_until_sources_read();
 // After it:                                            saver.collect();
@@ -38,26 +38,25 @@ class BackgroundSaver {
   };
   BackgroundSaver(Parts parts, const SavingOptions& options);
 
-  /// A session begins, with the step whose checkpoint it comes from.
+  /// Starts a session from the checkpoint of this step, if any.
   void begin_session(std::optional<uint64_t> step_on_disk);
-  /// The run is back at this checkpoint.
+  /// The run has returned to this checkpoint.
   void return_to(uint64_t step) { last_good_step_ = step; }
 
-  /// Whether a save is due after this step. A request is remembered until save().
+  /// Whether a save is due after this step. A request stays pending until save().
   bool is_due(uint64_t step);
 
-  /// Makes the content of a checkpoint. The stream stays where it is, unchanged, until the next save.
+  /// Makes the content of a checkpoint. The given stream state stays unchanged until the next save.
   using Capture = std::function<CheckpointContent(StreamState& stream)>;
-  /// Starts a save in the background, unless the step is on disk already. The save before it, if still under
-  /// way, is waited for.
+  /// Starts a save in the background, unless the step is already on disk. Waits first for a save that is
+  /// still running.
   void save(uint64_t step, const Capture& capture, SaveKind kind = SaveKind::kWhileTraining);
 
-  /// Waits until parameters and moments may change; a save under way reads them in place. Returns the
-  /// seconds.
+  /// Waits until parameters and moments may change: a running save reads them in place. Returns the seconds.
   double wait_until_sources_read();
-  /// Waits for the save under way.
+  /// Waits for the running save.
   void wait();
-  /// Takes note of saves that have ended.
+  /// Records the saves that have ended.
   void collect();
 
   /// The newest step that is safe on disk.

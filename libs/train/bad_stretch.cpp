@@ -5,7 +5,7 @@
 namespace pretrain {
 namespace {
 
-/// Ten steps of 128 batches of the preset base; the memory plan has as much to spare.
+/// Ten steps of 128 accumulated batches of the preset base; the memory plan has that much to spare.
 constexpr size_t kMostBytes = 40_MiB;
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
-// Consecutive steps that are not finite, while they last: the run as it was before the first of them, and
-// the batches that were taken from the stream since. What ends the run in between is saved as the run was
-// before them, with these batches given back to the stream, so that a checkpoint never stands inside.
+// A stretch of consecutive steps that are not finite: the state of the run before the first of them, and the
+// batches taken from the stream since. If the run ends within the stretch, that state is saved and the
+// batches are put back into the stream, so that no checkpoint is ever within a stretch.
 
 #include <optional>
 #include <span>
@@ -16,17 +16,17 @@ namespace pretrain {
 class BadStretch {
  public:
   bool open() const { return before_.has_value(); }
-  /// A bad step begins the stretch, after this state of the run.
+  /// Starts a stretch after this state of the run.
   void begin(const RunState& before) { before_ = before; }
-  /// The batches of a step that changed nothing.
+  /// Keeps the batches of a step that changed nothing.
   /// Requires: open().
   void hold(std::span<const Batch> batches);
-  /// A step changed something, or the run went back.
+  /// Ends the stretch: a step changed something, or the run returned to a checkpoint.
   void end();
 
-  /// Bounded: of a long stretch, or one of large steps, the batches are not kept.
+  /// Whether all batches are kept. A long stretch, or one of large steps, exceeds the bound.
   bool holds_all() const { return !overflowed_; }
-  /// The run before the stretch, whose numbers become those of the run again.
+  /// The state of the run before the stretch.
   /// Requires: open().
   const RunState& before() const { return *before_; }
   std::vector<Batch> take_batches() { return std::move(batches_); }

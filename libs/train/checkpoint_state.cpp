@@ -84,7 +84,7 @@ nlohmann::json to_json(const std::vector<GuardedStep>& steps) {
   return json;
 }
 
-/// Far more than a run records before it gives up.
+/// Far more than a run records before it stops; bounds the memory for a malicious file.
 constexpr size_t kMostGuardedSteps = 100'000;
 
 std::vector<GuardedStep> to_guarded_steps(const JsonField& list) {
@@ -103,7 +103,7 @@ nlohmann::json to_json(const std::optional<StepEvaluation>& evaluation) {
           {"bits_per_byte", evaluation->result.bits_per_byte}};
 }
 
-/// JSON has no NaN: such a number was written as null.
+/// JSON has no NaN, so it was written as null.
 double number_of(const JsonField& field) {
   return field.is_null() ? std::numeric_limits<double>::quiet_NaN() : field.number();
 }
@@ -163,7 +163,8 @@ RunState to_run(const JsonField& json, uint64_t step) {
   return run;
 }
 
-// The catalog of a corpus of a million files is in it, 130 bytes and seven values each.
+// state.json includes the catalog of the corpus: 130 bytes and seven values for each file. Allows a million
+// files.
 constexpr JsonLimits kStateLimits{.bytes = 512_MiB, .depth = 32, .values = 32'000'000};
 
 void read_stream(const Path& path, StreamState& stream) {
@@ -222,6 +223,7 @@ void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layou
   read_parameters(checkpoint_folder / "model.safetensors", layout, parameters);
 }
 
+/// Each file is opened through the manifest's list, so that only verified files are read.
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
                      OptimizerSet& optimizer, RunState& run, StreamState& stream) {
   read_parameters(file_of(checkpoint, "model.safetensors"), layout, parameters);

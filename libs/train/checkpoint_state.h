@@ -1,6 +1,6 @@
 #pragma once
-// What a checkpoint holds of a training run, and how it comes back. Files: model.safetensors (with
-// config.json and the tokenizer a Hugging Face model folder), optimizer.safetensors, stream.safetensors,
+// Converts the state of a training run to the files of a checkpoint and back: model.safetensors (with
+// config.json and the tokenizer, a Hugging Face model folder), optimizer.safetensors, stream.safetensors,
 // state.json.
 
 #include <cstdint>
@@ -25,7 +25,7 @@ namespace pretrain {
 /// The plain numbers of a run.
 struct RunState {
   uint64_t step = 0;    ///< optimizer steps, those that were skipped included
-  uint64_t tokens = 0;  ///< targets trained on
+  uint64_t tokens = 0;  ///< number of targets trained on
   NonFiniteGuard guard;
   StepLogPosition log;
   double trained_seconds = 0;                      ///< in steps, over all sessions
@@ -34,27 +34,28 @@ struct RunState {
   std::optional<StepEvaluation> evaluation;        ///< the newest
 };
 
-/// What state.json holds.
+/// The content of state.json.
 struct SavedNumbers {
   RunState run;
   uint64_t updates = 0;   ///< of the parameters
   nlohmann::json stream;  ///< StreamState::scalars
 };
 
-/// Reads the text of a state.json, of the checkpoint of this step.
-/// Errors: kData, naming `file`, the key and what is wrong with it.
+/// Reads the text of the state.json of the checkpoint of this step.
+/// Errors: kData, naming `file`, the key and the problem.
 SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_t step);
 
-/// The same of the file.
+/// The same for a file.
 /// Errors: also IoError.
 SavedNumbers saved_numbers_of(const Path& path, uint64_t step);
 
-/// Whether the checkpoint was taken amid steps that were not finite, so that what made them may be in it.
+/// Whether the checkpoint was taken between steps that were not finite, so that it may hold their cause.
 /// Requires: the folder has a checkpoint's name.
 /// Errors: as above.
 bool is_of_a_run_in_trouble(const Path& checkpoint_folder);
 
-/// The files of a checkpoint, as views: all arguments must stay unchanged until they were read.
+/// The files of a checkpoint, as views.
+/// Requires: all arguments stay unchanged until they have been read.
 std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLayout& layout,
                                           const float* parameters, const OptimizerSet& optimizer,
                                           const StreamState& stream);
@@ -64,12 +65,12 @@ std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLa
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
                      OptimizerSet& optimizer, RunState& run, StreamState& stream);
 
-/// Reads all that load_checkpoint() reads, tensor by tensor, and keeps the stream alone.
+/// Reads and checks everything that load_checkpoint() reads, tensor by tensor, but returns only the stream.
 /// Errors: as load_checkpoint().
 StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout,
                              const Optimizers& optimizers);
 
-/// Reads the parameters alone.
+/// Reads only the parameters.
 /// Errors: as above.
 void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layout, float* parameters);
 

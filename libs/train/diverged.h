@@ -1,5 +1,5 @@
 #pragma once
-// The end of a run from which no step works any more.
+// The error that ends a run whose steps are no longer finite.
 
 #include <cstdint>
 #include <optional>
@@ -9,14 +9,14 @@
 
 namespace pretrain {
 
-/// Consecutive steps were not finite, also when they were repeated. Nothing is saved for it: the checkpoints
-/// from before are what a way out begins with. A restart would only repeat it, so it counts as a checkpoint
-/// that can't be used (kData), for which a service is not restarted.
+/// Consecutive steps were not finite, also when they were repeated. Nothing is saved: the user continues from
+/// an earlier checkpoint. A restart would only repeat it, so its kind is kData, for which a service is not
+/// restarted.
 class Diverged : public Error {
  public:
   struct Facts {
-    uint64_t first_step = 0, last_step = 0;   ///< those that were not finite
-    std::optional<uint64_t> checkpoint_step;  ///< the newest checkpoint, from before them
+    uint64_t first_step = 0, last_step = 0;   ///< the steps that were not finite
+    std::optional<uint64_t> checkpoint_step;  ///< the newest checkpoint, before these steps
   };
 
   Diverged(const std::string& message, const Facts& facts)

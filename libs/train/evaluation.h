@@ -12,16 +12,16 @@ namespace pretrain {
 struct EvaluationResult {
   double loss = 0;  ///< nats per target
   double perplexity = 0;
-  double bits_per_byte = 0;  ///< of the text that the targets stand for; 0: they stand for none
+  double bits_per_byte = 0;  ///< of the text of the targets; 0: they have no text
 };
 
-/// An evaluation, and after which step it was made.
+/// An evaluation and the step after which it was made.
 struct StepEvaluation {
   uint64_t step = 0;
   EvaluationResult result;
 };
 
-/// Evaluates all sequences that `read` gives; the last micro-batch is padded with positions that don't count.
+/// Evaluates all sequences from `read`; the last micro-batch is padded with positions that don't count.
 /// `on_progress` is called after each micro-batch.
 /// Memory: one micro-batch.
 /// Units: nats, over all targets.

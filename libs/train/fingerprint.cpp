@@ -18,13 +18,13 @@ namespace {
 
 constexpr std::string_view kUnknown = "unknown";
 
-/// Initial weights take log and cos from libm, sums and sorting come from libstdc++ and oneTBB, tokens from
-/// SentencePiece, text from the parsers of JSON and XML. What decompresses gives the bytes that went in,
-/// whichever version it is; what logs, reports and reads options has no part in the numbers.
+/// Libraries that affect results: initial weights use log and cos of libm, sums and sorting use libstdc++ and
+/// oneTBB, tokens come from SentencePiece, text from the parsers of JSON and XML. Decompressors return the
+/// same bytes in any version, and libraries for logging and options don't affect numbers.
 constexpr std::array<std::string_view, 7> kComputing{"libm",   "libstdc++",   "libsentencepiece", "libtbb",
                                                      "libhwy", "libsimdjson", "libexpat"};
 
-/// Some ten megabytes in all: hashed in milliseconds.
+/// Hashes whole files: about ten megabytes in total, which takes milliseconds.
 std::string content_hash(const Path& file) {
   try {
     return hash128_hex(read_file(file));

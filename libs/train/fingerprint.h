@@ -1,5 +1,6 @@
 #pragma once
-// What has to be equal for a resume to be bit for bit: processor, program, libraries.
+// The fingerprint of a machine: processor, program and libraries, which must be equal for a bit-identical
+// resume.
 
 #include <string>
 
@@ -7,12 +8,12 @@
 
 namespace pretrain {
 
-/// Processor model, vector target, and the content hashes of this program's file and of those shared
-/// libraries that have a part in the numbers (`libraries`, an object with one entry for each by name).
+/// Processor model, vector target, and the content hashes of this program's file and of the shared libraries
+/// that affect results (`libraries`, an object with one entry for each name).
 nlohmann::json machine_fingerprint();
 
-/// Names the entries that differ, libraries one by one, or is empty. Versions before 0.2 saved no libraries:
-/// they may differ, and the text says so. `saved` may be anything that a file holds.
+/// Names the entries and libraries that differ; empty when none do. Versions before 0.2 did not save
+/// libraries; then the text says that they may differ. `saved` may be any JSON.
 std::string fingerprint_difference(const nlohmann::json& saved, const nlohmann::json& current);
 
 }  // namespace pretrain

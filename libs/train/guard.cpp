@@ -4,6 +4,8 @@
 
 namespace pretrain {
 
+/// A stretch of failures whose first step was recorded before fails in the replay too, so its batches or the
+/// state are the cause and another return would not help: the run stops.
 GuardVerdict NonFiniteGuard::record(bool finite, uint64_t step, uint64_t batch) {
   if (finite) {
     in_a_row.clear();
@@ -28,8 +30,9 @@ bool NonFiniteGuard::has_recorded(uint64_t step) const {
   return std::ranges::find(recorded, step, &GuardedStep::step) != recorded.end();
 }
 
+/// The history only covers consecutive steps, so a gap starts it again.
 bool StepHistory::agrees(uint64_t step, uint64_t digest) {
-  constexpr size_t kMost = 1'000'000;
+  constexpr size_t kMost = 1'000'000;  // 8 MB
   if (const auto index = index_of(step)) return digests_[*index] == digest;
   if (digests_.empty() || step != first_step_ + digests_.size()) {
     digests_.clear();

@@ -1,8 +1,8 @@
 #pragma once
 // The guard against non-finite numbers. A step whose loss or gradient is not finite is skipped before it
-// changes anything. After several consecutive ones the run returns to its newest checkpoint and replays: if
-// the same steps fail again, the batches are at fault and stay skipped; if they don't, the machine was. When
-// further steps fail after what was replayed, the run is over.
+// changes anything. After several consecutive ones the run returns to its newest checkpoint and replays the
+// steps. If the same steps fail again, their batches are the cause and stay skipped; if not, the machine was.
+// If more steps fail after the replayed ones, the run stops.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace pretrain {
 
-/// A step that was skipped, and the batch it was to be trained on.
+/// A skipped step and its batch.
 struct GuardedStep {
   uint64_t step = 0;
   uint64_t batch = 0;
@@ -20,7 +20,7 @@ struct GuardedStep {
   bool operator==(const GuardedStep&) const = default;
 };
 
-/// What has to happen after a step.
+/// What to do after a step.
 enum class GuardVerdict {
   kGoOn,
   kReturn,  ///< to the newest checkpoint, and replay from there
@@ -30,30 +30,30 @@ enum class GuardVerdict {
 /// Single-owner. Its state is part of a checkpoint.
 struct NonFiniteGuard {
   uint64_t total = 0;                 ///< steps skipped in the whole run
-  std::vector<GuardedStep> in_a_row;  ///< those since the last clean step
-  /// Those that made the run return to a checkpoint, as far as the newest one lies before them. Ascending.
+  std::vector<GuardedStep> in_a_row;  ///< skipped steps since the last finite one
+  /// Steps that triggered a return to a checkpoint and are newer than the newest checkpoint. Ascending.
   std::vector<GuardedStep> recorded;
 
-  /// Several consecutive ones are no accident of one batch.
+  /// One bad batch can't cause this many consecutive failures.
   static constexpr size_t kMaximumInARow = 5;
 
   /// Records the outcome of a step.
   GuardVerdict record(bool finite, uint64_t step, uint64_t batch);
 
-  /// For the replay: this guard is that of a checkpoint, `newer` the one that asked for the return.
+  /// Prepares a replay: this guard comes from the checkpoint, `newer` is the one that requested the return.
   void remember(const NonFiniteGuard& newer);
-  /// No replay will begin before this step any more.
+  /// Forgets steps up to this one, because no replay will start before it.
   void forget_up_to(uint64_t step);
 
  private:
   bool has_recorded(uint64_t step) const;
 };
 
-/// What the steps since the newest checkpoint came to, so that a replay can be held against them. Not part of
-/// a checkpoint: it is about this process. Bounded: of a very long stretch it knows the newest million steps.
+/// Digests of the steps since the newest checkpoint, to compare a replay with. Not part of a checkpoint,
+/// because it is about this process. Bounded to the newest million steps.
 class StepHistory {
  public:
-  /// False when the step was seen before with another digest.
+  /// False if the step was seen before with another digest.
   [[nodiscard]] bool agrees(uint64_t step, uint64_t digest);
   void forget_up_to(uint64_t step);
 

@@ -20,7 +20,7 @@ SafetensorsFile open_weights(const Path& folder, Links links) {
   if (file_exists(path)) return SafetensorsFile::open(path, links);
   if (file_exists(folder / "model.safetensors.index.json"))
     fail(ErrorKind::kData,
-         "{}: the weights are cut into several files; save the model again as one (max_shard_size)",
+         "{}: the weights are split into several files; save the model again as one file (max_shard_size)",
          folder.string());
   if (file_exists(folder / "pytorch_model.bin"))
     fail(ErrorKind::kData,
@@ -33,7 +33,7 @@ bool is_readable(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kF16;
 }
 
-/// Copies a tensor, widened to float32.
+/// Reads a tensor and widens it to float32.
 void read_as_floats(const SafetensorsFile& file, const std::string& name, std::span<float> into) {
   const DType dtype = file.find(name)->dtype;
   if (dtype == DType::kF32) {
@@ -75,13 +75,13 @@ void ModelWeights::check_tensors() const {
     const std::string name = name_in_file(tensor);
     const TensorInfo* found = file_.find(name);
     const std::vector<uint64_t> shape(tensor.shape.begin(), tensor.shape.end());
-    // An unreadable type, a missing tensor and another shape are told by require.
+    // require() reports a missing tensor, an unsupported type or another shape.
     file_.require(name, found != nullptr && is_readable(found->dtype) ? found->dtype : DType::kF32, shape);
     ours.insert(name);
   }
   for (const auto& [name, info] : file_.tensors()) {
     if (!ours.contains(name) && !is_ignored(name))
-      fail(ErrorKind::kData, "{}: tensor '{}' is no part of this model; it would be ignored", path_.string(),
+      fail(ErrorKind::kData, "{}: tensor '{}' is not part of this model and would be ignored", path_.string(),
            printable(name.substr(0, 200)));
   }
 }

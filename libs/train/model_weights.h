@@ -1,5 +1,5 @@
 #pragma once
-// The weights of a model folder in the layout of Hugging Face, whichever program wrote it: ours, or
+// Reads the weights of a model folder in the layout of Hugging Face, written by this program or by
 // transformers, whose tensors may have other names and types.
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace pretrain {
 
-/// DIR/model.safetensors, held against the shapes of a model before anything of that size is allocated.
+/// DIR/model.safetensors, checked against the shapes of a model before memory for it is allocated.
 /// Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
 /// F32, BF16 or F16. The head is tied: its tensor may be there when it repeats the embedding. Tensors that
 /// the architecture ignores (masks that early versions of transformers saved) may be there too.

@@ -1,5 +1,5 @@
 #pragma once
-// What a run tells while it trains.
+// The events of a run while it trains.
 
 #include <cstdint>
 
@@ -17,7 +17,7 @@ struct StepRecord {
   uint64_t step_tokens = 0;  ///< of this step
   uint32_t epoch = 0;
   double loss = 0, learning_rate = 0, gradient_norm = 0;
-  bool applied = true;  ///< false when the guard skipped it
+  bool applied = true;  ///< false if the guard skipped it
   double step_seconds = 0, data_wait_seconds = 0, optimizer_seconds = 0, checkpoint_wait_seconds = 0;
   PassSeconds pass;
   double tokens_per_second = 0;
@@ -25,25 +25,25 @@ struct StepRecord {
   uint64_t batch_hash = 0;
 };
 
-/// What a user or a service manager sees of a run. Called from the trainer's thread.
+/// Receives the events of a run, for the user or a service manager. Called on the trainer's thread.
 class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
-  /// The first batch is there: from here on the run trains.
+  /// The first batch has arrived; training starts.
   virtual void on_ready() {}
-  /// A part of the work is done: a micro-batch, or a second of waiting for the disk. While the trainer waits
-  /// for batches, or does not come back from a computation, nobody calls this.
+  /// A part of the work is done: a micro-batch, or a second of waiting for the disk. Not called while the
+  /// trainer waits for batches or hangs in a computation.
   virtual void on_progress() {}
-  /// The trainer does something else from here on.
+  /// The trainer starts another kind of work.
   virtual void on_phase(RunPhase /*phase*/) {}
-  /// `run`: how it is doing after this step.
+  /// `run`: the state of the run after this step.
   virtual void on_step(const StepRecord& /*record*/, const RunSnapshot& /*run*/) {}
   virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
   /// Writes a sample with these parameters; ends early when a stop is requested.
   virtual void on_sample(uint64_t /*step*/, const float* /*parameters*/) {}
   virtual void on_save_started(uint64_t /*step*/) {}
   virtual void on_saved(const SaveResult& /*result*/) {}
-  /// Training is over; what follows is the last evaluation and the last save.
+  /// Training has ended; the last evaluation and the last save follow.
   virtual void on_finishing(uint64_t /*step*/) {}
 };
 

@@ -18,6 +18,8 @@ nlohmann::json to_json(std::span<const GuardedStep> steps) {
   return json;
 }
 
+// The keys of the records; libs/metrics/FORMAT.md lists them with their units.
+
 nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
   return {{"step", r.step},
           {"tokens", r.tokens},
@@ -56,7 +58,7 @@ nlohmann::json numbers_of(std::span<const Batch> batches) {
   return numbers;
 }
 
-/// JSON has no NaN: such a number was written as null.
+/// JSON has no NaN, so it was written as null.
 double number_in(const nlohmann::json& record, const char* key) {
   const auto found = record.find(key);
   return found != record.end() && found->is_number() ? found->get<double>()
@@ -90,6 +92,8 @@ void RunRecorder::begin_session(const RunLimits& limits, const KnownAtStart& kno
   progress_.begin(limits, known, Clock::now());
 }
 
+/// A run that was stopped during an evaluation saved its checkpoint before it. Keeping the record of that
+/// evaluation saves the resumed run from repeating it.
 std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
   if (log_ != nullptr) lost_before_ += log_->failed_writes();
   log_.reset();
@@ -104,14 +108,13 @@ std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& posit
                                    StepLogStart{.position = position, .step = step, .keeps = keeps});
   if (log_->was_replaced()) {
     log_warning(
-        "{} is not as it was at step {} (edited, replaced or lost in part): it continues after its records "
-        "up to that step",
+        "{} changed since step {} (edited, replaced or truncated); it continues after its records up to that step",
         (state_folder_ / "metrics.jsonl").native(), step);
   }
   return kept;
 }
 
-/// Lost records are told once when it begins, and counted for the summary.
+/// Logs the first of consecutive lost records only, and counts all for the summary.
 void RunRecorder::write(const nlohmann::json& record) {
   const uint64_t before = log_->failed_writes();
   log_->write(record);

@@ -1,7 +1,6 @@
 #pragma once
-// What is written down and told of a run: the records of metrics.jsonl, the snapshot of how it is doing, the
-// summary of the session, and the observers. The trainer says what happened; here it becomes JSON, sums and
-// calls.
+// Records a run: writes metrics.jsonl, keeps a snapshot of its state, sums up the session, and notifies
+// observers. The trainer reports each event once; this turns it into JSON, sums and calls.
 
 #include <chrono>
 #include <cstdint>
@@ -22,7 +21,7 @@
 
 namespace pretrain {
 
-/// A step that was skipped because the user wanted it.
+/// A step that was skipped on the user's request.
 struct SkippedStep {
   uint64_t step = 0;
   uint64_t tokens = 0;  ///< total so far
@@ -37,23 +36,24 @@ class RunRecorder {
  public:
   RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers);
 
-  /// A session begins. Before any note.
+  /// Starts a session. Call it before all other functions.
   void begin_session(const RunLimits& limits, const KnownAtStart& known);
 
-  /// Continues the log at this position, which a checkpoint of this step holds: at the beginning, and after a
-  /// return to a checkpoint. What follows the position is cut off, but for an evaluation of the same step.
+  /// Continues the log at the position from the checkpoint of this step, at the start and after a return to a
+  /// checkpoint. Cuts off everything after the position except an evaluation of the same step, which it
+  /// returns.
   std::optional<StepEvaluation> open_log(const StepLogPosition& position, uint64_t step);
   StepLogPosition log_position() const { return log_->position(); }
 
-  /// The first batch is there. Told once.
+  /// The first batch has arrived. Reported once.
   void note_ready();
   void note_progress();
   /// The trainer evaluates or writes a sample until end_work().
   void begin_work(RunPhase phase) { set_phase(phase); }
   void end_work() { set_phase(phase_); }
-  /// `logged`: whether the step gets a record of its own.
+  /// `logged`: whether to write a record of the step.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
-  /// A step that was not finite, and what it was to be trained on.
+  /// A step that was not finite, and its batches.
   void note_bad_step(uint64_t step, std::span<const Batch> batches,
                      const std::vector<std::string>& documents);
   void note_skipped_step(const SkippedStep& step);
@@ -63,13 +63,13 @@ class RunRecorder {
   /// Lets the observers write a sample.
   void note_sample(uint64_t step, const float* parameters);
   void note_save_started(uint64_t step);
-  /// `pause_seconds`: what the save has cost the trainer.
+  /// `pause_seconds`: time that the save has cost the trainer.
   void note_saved(const SaveResult& result, double pause_seconds);
   void note_finishing(uint64_t step);
 
-  /// How the run is doing now.
+  /// The current state of the run.
   RunSnapshot snapshot() const { return progress_.snapshot(Clock::now()); }
-  /// Of the session so far; steps, tokens, times and evaluations are kept here.
+  /// The summary of the session so far: steps, tokens, times and evaluations.
   RunSummary& summary() { return summary_; }
 
  private:
@@ -89,8 +89,8 @@ class RunRecorder {
   std::unique_ptr<StepLog> log_;
   RunProgress progress_;
   RunSummary summary_;
-  uint64_t lost_before_ = 0;              // records that earlier logs of this session could not write
-  bool loses_ = false;                    // the newest record could not be written
+  uint64_t lost_before_ = 0;              // records that earlier logs of this session failed to write
+  bool loses_ = false;                    // the last record could not be written
   RunPhase phase_ = RunPhase::kStarting;  // but for evaluations and samples
 };
 

@@ -10,7 +10,7 @@
 namespace pretrain {
 namespace {
 
-/// Far more than a user types, and little for a file from elsewhere.
+/// Far more than a user types; bounds the memory for a malicious file.
 constexpr size_t kMostRanges = 10'000;
 
 Path requests_file(const Path& state_folder) {
@@ -55,7 +55,7 @@ SkipRanges SkipRanges::from_json(const JsonField& list) {
   SkipRanges ranges;
   for (const JsonField& entry : list.elements(kMostRanges)) {
     const auto ends = entry.elements(2);
-    if (ends.size() != 2) entry.fail_because("is no range of steps");
+    if (ends.size() != 2) entry.fail_because("is not a range of steps");
     const Range range{ends[0].count(), ends[1].count()};
     if (range.first == 0 || range.last < range.first) entry.fail_because("is no range of steps");
     ranges.add(range);
@@ -79,7 +79,7 @@ std::string SkipRanges::to_string() const {
   return text;
 }
 
-/// Joins the range with those that it overlaps or touches.
+/// Merges the range with those that it overlaps or touches.
 void SkipRanges::add(const Range& range) {
   Range joined = range;
   std::vector<Range> ranges;
@@ -110,7 +110,7 @@ SkipRanges load_skip_requests(const Path& state_folder) {
   const Path path = requests_file(state_folder);
   if (!file_exists(path)) return {};
   const nlohmann::json document = read_json(path, Links::kRefuse);
-  return SkipRanges::from_json(JsonField(document, path.string(), "remove it, and name the steps again"));
+  return SkipRanges::from_json(JsonField(document, path.string(), "remove it and give the steps again"));
 }
 
 void save_skip_requests(FileSystem& files, const Path& state_folder, const SkipRanges& ranges) {

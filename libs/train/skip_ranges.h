@@ -1,6 +1,6 @@
 #pragma once
-// Steps whose batches are taken from the stream and not trained, because the user wants it: the way past text
-// on which a run breaks. Ranges are of a run's steps, both ends included.
+// Steps whose batches the user wants to skip: they are taken from the stream but not trained. The way past
+// text on which a run breaks. Ranges are of a run's steps, both ends included.
 
 #include <cstdint>
 #include <optional>
@@ -15,7 +15,7 @@
 
 namespace pretrain {
 
-/// A set of steps. Kept as ranges that are sorted and do not touch.
+/// A set of steps, stored as sorted ranges that do not touch.
 class SkipRanges {
  public:
   struct Range {
@@ -24,10 +24,10 @@ class SkipRanges {
     bool operator==(const Range&) const = default;
   };
 
-  /// "120-125", "120" or several with commas: "120-125,300". Nothing when the text is something else, a step
-  /// is 0 or beyond what a run can have, or a range runs backwards.
+  /// Parses "120-125", "120" or several with commas: "120-125,300". Empty for other text, a step of 0 or out
+  /// of range, or a range that runs backwards.
   static std::optional<SkipRanges> parse(std::string_view text);
-  /// As to_json() wrote it.
+  /// Reads what to_json() wrote.
   /// Errors: kData, naming file and key.
   static SkipRanges from_json(const JsonField& list);
   nlohmann::json to_json() const;
@@ -35,7 +35,7 @@ class SkipRanges {
 
   void add(const Range& range);
   void add(const SkipRanges& other);
-  /// The range that holds the step.
+  /// The range that contains the step.
   std::optional<Range> range_of(uint64_t step) const;
   bool empty() const { return ranges_.empty(); }
   const std::vector<Range>& ranges() const { return ranges_; }
@@ -46,8 +46,8 @@ class SkipRanges {
   std::vector<Range> ranges_;
 };
 
-/// STATE/skip-steps.json: what the user asked for and no checkpoint may know of yet. Written before the first
-/// step, so that a run that is killed at once skips the same steps when it is started again.
+/// STATE/skip-steps.json: requests that no checkpoint may include yet. Written before the first step, so that
+/// a run that is killed at once skips the same steps after a restart.
 /// Errors: kData, naming the file.
 SkipRanges load_skip_requests(const Path& state_folder);
 /// An empty set removes the file.

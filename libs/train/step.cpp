@@ -21,7 +21,7 @@ GradientPass::GradientPass(Compute& compute, Transformer& model)
 StepResult GradientPass::run(std::span<const Batch> batches, const std::function<void()>& on_progress) {
   const GlobalBatch global(batches);
   StepResult result{.targets = global.targets()};
-  // Never 0: it would ask for no gradient, and leave the logits where the gradient is read.
+  // Never 0, because a scale of 0 means "no gradient" to the loss kernel.
   const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
   gradient_.begin();
   for (const Batch& batch : global.local()) gradient_.add_loss(run_batch(batch, scale, on_progress));
@@ -32,6 +32,8 @@ StepResult GradientPass::run(std::span<const Batch> batches, const std::function
   return result;
 }
 
+/// The model only takes micro-batches of a fixed shape. The last one is padded with masked targets, which add
+/// nothing to the loss or the gradients.
 double GradientPass::run_batch(const Batch& batch, float scale, const std::function<void()>& on_progress) {
   PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
                  model_.context());

@@ -15,14 +15,14 @@ namespace pretrain {
 struct StepResult {
   double loss = 0;           ///< nats per target, mean over all targets of the step
   double gradient_norm = 0;  ///< before clipping
-  bool finite = true;        ///< whether loss and gradients were; only then gradients may be applied
+  bool finite = true;        ///< whether loss and gradients are finite; otherwise don't apply the gradients
   uint64_t targets = 0;
 };
 
 /// Single-owner.
 class GradientPass {
  public:
-  /// `rows` of a batch are worked through in micro-batches of model.rows(), the last padded if need be.
+  /// A batch is computed in micro-batches of model.rows() rows; the last is padded if necessary.
   GradientPass(Compute& compute, Transformer& model);
 
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are

@@ -1,5 +1,5 @@
 #pragma once
-// How a session of training ended and what it did, for the summary that a user reads.
+// The end and the totals of a session, for the summary that the user reads.
 
 #include <cstdint>
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace pretrain {
 
-/// Seconds by what they were spent on, over a session.
+/// Seconds of a session by activity.
 struct TimeSplit {
   double forward = 0, backward = 0, loss = 0, optimizer = 0, data_wait = 0, checkpoint = 0, evaluation = 0,
          samples = 0;
@@ -29,9 +29,9 @@ struct RunSummary {
   EndReason reason = EndReason::kLimit;
   ReachedLimits limits;
   uint64_t first_step = 0, last_step = 0, tokens = 0;  ///< tokens of this session
-  /// The step that a resume continues from. Below last_step when the last steps were not finite.
+  /// The step from which a resume continues. Less than last_step if the last steps were not finite.
   std::optional<uint64_t> saved_step;
-  bool ended_amid_bad_steps = false;  ///< those after saved_step
+  bool ended_amid_bad_steps = false;  ///< the steps after saved_step were not finite
   RunSnapshot run;                    ///< at the end
   double seconds = 0;
   TimeSplit split;

@@ -59,20 +59,20 @@ void Trainer::load(const Checkpoint& checkpoint) {
   on_disk_ = state_.step;
   saved_at_ = created_at(checkpoint.manifest);
   bad_stretch_.end();
-  if (!state_.guard.in_a_row.empty()) bad_stretch_.begin(state_);  // earlier versions saved inside of one
+  if (!state_.guard.in_a_row.empty()) bad_stretch_.begin(state_);  // earlier versions saved within a stretch
 }
 
 void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
   load(parent);
   if (!keeps_stream) {
     loaded_stream_.reset();
-    state_.skips = options_.skips;  // the parent's are about its stream
+    state_.skips = options_.skips;  // the parent's refer to its own stream
   }
   state_.log = {};
   state_.evaluation.reset();
   state_.first_evaluation.reset();
   bad_stretch_.end();
-  // With other keys the steps that failed there may come out well.
+  // With other keys, the steps that failed in the parent may succeed.
   state_.guard.in_a_row.clear();
   state_.guard.recorded.clear();
   on_disk_.reset();
@@ -84,6 +84,7 @@ void Trainer::initialize_from(const Checkpoint& parent) {
   model_.use_parameters(parameters_.data());
 }
 
+/// Any error but Diverged is followed by a save, so that the steps since the last checkpoint are not lost.
 RunSummary Trainer::run() {
   RunSummary& summary = recorder_.summary();
   summary.first_step = summary.last_step = state_.step;
@@ -121,7 +122,8 @@ void Trainer::begin_session() {
                           known);
 }
 
-/// Continues the log. An evaluation of this very state that was made after its checkpoint was saved counts.
+/// Continues the log. If the log has an evaluation of this step, made after its checkpoint was saved, uses
+/// that.
 void Trainer::open_log() {
   const auto evaluation = recorder_.open_log(state_.log, state_.step);
   if (!evaluation) return;
@@ -137,6 +139,8 @@ EndReason Trainer::train() {
   }
 }
 
+/// One iteration per step: fetch, train or skip, then whatever is due. Saves a checkpoint before the first
+/// step, so that there is always one to return to.
 EndReason Trainer::loop() {
   if (!saver_.last_good_step()) save();
   if (state_.step == 0 || !reached_limits().any()) catch_up();
@@ -162,8 +166,8 @@ ReachedLimits Trainer::reached_limits() const {
           .time = options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time};
 }
 
-/// A stop waits until a begun step has its batches, and at an error or the end the step is made of those
-/// there are.
+/// A stop request waits until a started step has all its batches. At an error or the end of the stream, the
+/// step uses the batches that have arrived.
 bool Trainer::fetch() {
   batches_.resize(options_.accumulate);
   size_t got = 0;
@@ -171,7 +175,7 @@ bool Trainer::fetch() {
     while (got < batches_.size() && source_->next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
       ++got;
   } catch (...) {
-    if (got == 0) throw;  // else the source throws it again at the next step
+    if (got == 0) throw;  // otherwise the source throws it again at the next step
   }
   batches_.resize(got);
   batches_pending_ = got > 0;
@@ -189,6 +193,7 @@ void Trainer::step() {
   judge(record);
 }
 
+/// Gradients may be computed while a save reads the parameters; only the update waits for it.
 StepRecord Trainer::train_step() {
   const StepResult result = pass_.run(batches_, [this] { recorder_.note_progress(); });
   StepRecord record{.step = state_.step + 1,
@@ -206,7 +211,7 @@ StepRecord Trainer::train_step() {
   return record;
 }
 
-/// Parameters, moments and numbers change together.
+/// Parameters, moments and numbers change together; whole_ is false in between.
 void Trainer::apply(const StepResult& result, StepRecord& record) {
   const auto start = Clock::now();
   whole_ = false;
@@ -222,7 +227,7 @@ void Trainer::apply(const StepResult& result, StepRecord& record) {
   record.optimizer_seconds = seconds_since(start);
 }
 
-/// The batches are used up by a step, which changed something or did not.
+/// Counts a step, applied or not; its batches are consumed.
 void Trainer::count_step(bool applied, uint64_t targets) {
   skipping_ = false;
   if (applied) {
@@ -239,7 +244,7 @@ void Trainer::count_step(bool applied, uint64_t targets) {
   batches_pending_ = false;
 }
 
-/// The user wants it: what the batches hold is not trained.
+/// Consumes the batches of a step that the user wants to skip, without training on them.
 void Trainer::skip_step() {
   const GlobalBatch global(batches_);
   whole_ = false;
@@ -275,8 +280,8 @@ void Trainer::finish_record(StepRecord& record) const {
 
 void Trainer::do_what_is_due() {
   saver_.collect();
-  // Not inside a bad stretch: what began it may have changed the parameters too. And not while nothing
-  // changes, or states that are alike would push out the ones from before.
+  // No save within a stretch of bad steps: their cause may have changed the parameters too. And none while
+  // steps are skipped, because equal states would displace older checkpoints.
   if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
   if (due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (due(options_.sample_every, state_.step)) sample_now();
@@ -286,9 +291,9 @@ void Trainer::save() {
   saver_.save(state_.step, [this](StreamState& stream) { return capture(stream); });
 }
 
-/// Everything that the next step reads.
+/// The content of a checkpoint: everything that the next step reads.
 CheckpointContent Trainer::capture(StreamState& stream) {
-  stream = {};  // the one before would be a second copy
+  stream = {};  // frees the previous one first, so that there are never two copies
   stream = source_->state(parts_.stop);
   if (!bad_stretch_.open()) state_.log = recorder_.log_position();
   CheckpointContent content{
@@ -302,7 +307,7 @@ CheckpointContent Trainer::capture(StreamState& stream) {
   return content;
 }
 
-/// Training is over: shows what came of it.
+/// After training: makes the last evaluation and sample.
 EndReason Trainer::conclude(EndReason reason) {
   recorder_.note_finishing(state_.step);
   const bool trained = state_.step != recorder_.summary().first_step;
@@ -319,7 +324,7 @@ EndReason Trainer::conclude(EndReason reason) {
   return reason;
 }
 
-/// The last save. Everything trained is on disk when this returns.
+/// The last save. When this returns, everything trained is on disk.
 void Trainer::finish() {
   const auto start = Clock::now();
   const bool is_to_be_saved = save_at_end();
@@ -328,7 +333,7 @@ void Trainer::finish() {
   summary.saved_step = saver_.last_good_step();
   if (!is_to_be_saved || saver_.last_good_step() == state_.step) return;
   if (!saver_.last_good_step())
-    fail(ErrorKind::kRuntime, "the final checkpoint failed, and there is none before it");
+    fail(ErrorKind::kRuntime, "the final checkpoint failed, and there is no earlier one");
   fail(ErrorKind::kRuntime, "the final checkpoint failed; the last good one is step {}",
        *saver_.last_good_step());
 }

@@ -1,8 +1,11 @@
 #pragma once
-// The training loop: fetch, step, update; evaluation, samples and checkpoints when they are due; limits, stop
-// requests, and the way back to a checkpoint. Everything a resume needs is in RunState, the parameters, the
-// optimizer and the batch source. What is written down and told is RunRecorder's, saving is
-// BackgroundSaver's.
+// The training loop: fetches batches, computes and applies steps, evaluates, samples and saves when due, and
+// handles limits, stop requests and the return to a checkpoint. A resume needs RunState, the parameters, the
+// optimizer and the batch source. RunRecorder records and reports; BackgroundSaver saves.
+//
+//   Trainer trainer(parts, options);
+//   checkpoint ? trainer.load(*checkpoint) : trainer.initialize(seed);
+//   const RunSummary summary = trainer.run();
 
 #include <chrono>
 #include <functional>
@@ -48,15 +51,15 @@ struct TrainerOptions {
   int64_t micro_rows = 8;
   Recompute recompute = Recompute::kCheap;
   Precision precision = Precision::kFloat32;
-  SkipRanges skips;  ///< steps to skip, beside those that the checkpoint knows of
+  SkipRanges skips;  ///< steps to skip, in addition to those of the checkpoint
   /// Where the stream ends, as far as it is known, to foresee the end of the run. 0: nowhere, not known.
   uint64_t max_epochs = 0, epoch_tokens = 0;
 };
 
-/// Opens the stream of batches at its beginning, or where a saved state stands.
+/// Opens the stream of batches at its beginning, or at a saved state.
 using SourceOpener = std::function<std::unique_ptr<BatchSource>(const StreamState* state)>;
 
-/// What the trainer is given. References must outlive it.
+/// The parts that the trainer works with. References must outlive it.
 struct TrainerParts {
   Compute& compute;
   const ModelConfig& model;
@@ -81,22 +84,22 @@ class Trainer {
   Trainer(TrainerParts parts, const TrainerOptions& options);
   ~Trainer();
 
-  /// A fresh run with seeded parameters.
+  /// Prepares a new run with seeded parameters.
   void initialize(uint64_t seed);
-  /// A run from a checkpoint.
+  /// Prepares a run from a checkpoint.
   /// Errors: kData.
   void load(const Checkpoint& checkpoint);
-  /// A new run from a checkpoint of another one: with its parameters, moments and numbers, and its place in
-  /// the stream, or at the beginning of one. Saved before its first step.
+  /// Prepares a branch from a checkpoint of another run: with its parameters, moments and numbers, and its
+  /// position in the stream or the beginning of a new one. It is saved before its first step.
   /// Errors: kData.
   void branch(const Checkpoint& parent, bool keeps_stream);
-  /// A new run with the parameters of a checkpoint and nothing else of it.
+  /// Prepares a new run with only the parameters of a checkpoint.
   /// Errors: kData.
   void initialize_from(const Checkpoint& parent);
 
-  /// Trains until a limit, a stop request or the end of the stream, and saves.
+  /// Trains until a limit, a stop request or the end of the stream, then saves.
   /// Requires: initialize() or load().
-  /// Errors: whatever ended the training, after a save; kRuntime when the final save fails (naming the last
+  /// Errors: the error that ended training, after a save; kRuntime when the final save fails (naming the last
   /// good step); Diverged, without a save.
   RunSummary run();
 
@@ -157,21 +160,21 @@ class Trainer {
   BadStretch bad_stretch_;
   std::optional<uint64_t> on_disk_;                                // step of the checkpoint that was loaded
   std::optional<std::chrono::system_clock::time_point> saved_at_;  // when it was made
-  std::optional<StreamState> loaded_stream_;                       // where the source is to be opened
+  std::optional<StreamState> loaded_stream_;                       // where to open the source
   std::unique_ptr<BatchSource> source_;
   std::vector<Batch> batches_;
-  bool skipping_ = false;         // the newest step was skipped because the user wanted it
-  bool batches_pending_ = false;  // taken from the source, and not yet a finished step
-  /// Whether parameters, moments, numbers and source belong to one step. What throws while they don't leaves
-  /// a mixture, which is never saved.
+  bool skipping_ = false;         // the last step was skipped on the user's request
+  bool batches_pending_ = false;  // taken from the source, but their step is not finished
+  /// Whether parameters, moments, numbers and source are of the same step. An exception while they are not
+  /// leaves a mixture, which is never saved.
   bool whole_ = true;
   bool left_out_told_ = false;  // that there is no time for evaluations
   uint64_t last_sampled_ = UINT64_MAX;
-  double evaluation_seconds_ = 0;  // of the newest evaluation
-  double forward_seconds_ = 0;     // of the newest step
+  double evaluation_seconds_ = 0;  // of the last evaluation
+  double forward_seconds_ = 0;     // of the last step
   Clock::time_point session_start_, step_start_;
   RunRecorder recorder_;
-  BackgroundSaver saver_;  // after all that a save reads: its writer ends first
+  BackgroundSaver saver_;  // last, so that its writer ends before the data that it reads
 };
 
 }  // namespace pretrain

@@ -13,7 +13,7 @@
 namespace pretrain {
 namespace {
 
-/// Some ten rounds: enough for one of them to have all cores, and little beside an evaluation.
+/// About ten rounds: enough that one of them has all cores, and short compared with an evaluation.
 constexpr std::chrono::milliseconds kPeakMeasurement(20);
 /// An evaluation that is expected to take less is made after a stop request, too.
 constexpr std::chrono::duration<double> kQuickEvaluation(2.0);
@@ -33,7 +33,8 @@ struct TooLong {
 
 }  // namespace
 
-/// At the beginning of a session: what an uninterrupted run would have done after this step.
+/// At the start of a session: evaluates and samples if an uninterrupted run would have done so after this
+/// step.
 void Trainer::catch_up() {
   if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
@@ -76,7 +77,8 @@ void Trainer::evaluate_within(double most_seconds, const std::stop_token& stop) 
   if (state_.evaluation && state_.evaluation->step == state_.step) return;
   const auto start = Clock::now();
   recorder_.begin_work(RunPhase::kEvaluating);
-  // Once a session would not do: a neighbour that has a core just then makes every share too high.
+  // Measure repeatedly: if another program on the host was using a core, a single measurement would be too
+  // low and every utilisation too high.
   parts_.peak.measure(kPeakMeasurement);
   const auto rows = static_cast<uint64_t>(model_.rows());
   EvaluationForecast forecast(most_seconds, (parts_.evaluation.sequences + rows - 1) / rows);
@@ -93,7 +95,7 @@ void Trainer::evaluate_within(double most_seconds, const std::stop_token& stop) 
   recorder_.end_work();
 }
 
-/// After a stop request: what was learned is worth a moment, but not more.
+/// Evaluates after a stop request, but only if it is quick: the user is waiting.
 void Trainer::evaluate_if_quick() {
   if (state_.step == recorder_.summary().first_step) return;
   const double expected = expected_evaluation_seconds();
@@ -101,7 +103,7 @@ void Trainer::evaluate_if_quick() {
   evaluate_now({});
 }
 
-/// As long as the last one, or as the forward pass of a step for as many positions; 0: not known.
+/// The time of the last evaluation, or else estimated from the forward pass of a step; 0: not known.
 double Trainer::expected_evaluation_seconds() const {
   if (evaluation_seconds_ > 0) return evaluation_seconds_;
   size_t positions = 0;

@@ -1,5 +1,5 @@
-// The part of the trainer that is for trouble: steps that are not finite, the way back to a checkpoint, and
-// what is saved when a run ends in the middle of something.
+// The trainer's handling of trouble: steps that are not finite, the return to a checkpoint, and the last save
+// of a run that ends in the middle of something.
 
 #include <algorithm>
 #include <array>
@@ -15,14 +15,15 @@
 namespace pretrain {
 namespace {
 
-/// What a replay of the step must come to as well. Steps that are not finite are alike.
+/// A digest that a replay of the step must reproduce. All steps that are not finite count as equal, because
+/// NaN has many bit patterns.
 uint64_t digest_of(const StepRecord& record) {
   const std::array<double, 2> numbers =
       record.applied ? std::array{record.loss, record.gradient_norm} : std::array{0.0, -1.0};
   return hash64(std::as_bytes(std::span(numbers)), record.batch_hash);
 }
 
-/// Enough to look at; the log has all.
+/// The first few documents, for a message; the log has all.
 std::string first_documents(const std::vector<std::string>& documents) {
   constexpr size_t kShown = 3;
   const auto shown = std::span(documents).first(std::min(kShown, documents.size()));
@@ -31,7 +32,7 @@ std::string first_documents(const std::vector<std::string>& documents) {
 
 }  // namespace
 
-/// What a step that was not finite means, after it was recorded.
+/// Decides what to do after a step that may not be finite.
 void Trainer::judge(const StepRecord& record) {
   if (!record.applied) note_bad_step(record.step);
   audit_replay(record.step, digest_of(record));
@@ -53,17 +54,18 @@ void Trainer::note_bad_step(uint64_t step) {
   recorder_.note_bad_step(step, batches_, documents());
 }
 
-/// The same step from the same state has to come to the same numbers.
+/// The same step from the same state must give the same numbers; if not, the hardware failed.
 void Trainer::audit_replay(uint64_t step, uint64_t digest) {
   if (history_.agrees(step, digest)) return;
   log_error(
-      "step {} came out differently when it was repeated: this machine computed wrongly once (memory, "
+      "step {} came out differently when it was repeated: this machine produced a wrong result once (check memory, "
       "processor, overclocking); training continues with the second result",
       step);
   recorder_.note_hardware_fault(step);
 }
 
-/// The newest one, unless an earlier version saved it between bad steps: a return would lead into them again.
+/// The newest checkpoint. If an earlier version saved it between bad steps, the newest one before them,
+/// because the replay would fail again otherwise.
 std::optional<Checkpoint> Trainer::checkpoint_to_return_to() {
   std::optional<Checkpoint> newest = parts_.store.newest_verified();
   if (!newest || !is_of_a_run_in_trouble(newest->folder)) return newest;
@@ -77,15 +79,15 @@ std::optional<Checkpoint> Trainer::checkpoint_to_return_to() {
   return std::nullopt;
 }
 
-/// Until the source is open again the run is no whole: a stop or an error ends it without a save, and a
-/// resume continues from the checkpoint.
+/// Until the source is open again the state is a mixture (whole_ is false): a stop or an error then ends the
+/// run without a save, and a resume continues from the checkpoint.
 void Trainer::return_to_checkpoint() {
   saver_.wait();
   const std::optional<Checkpoint> checkpoint = checkpoint_to_return_to();
   if (!checkpoint) give_up("and there is no checkpoint to return to");
   const NonFiniteGuard guard = state_.guard;
   const uint64_t from = state_.step;
-  log_warning("{} consecutive steps were not finite: back from step {} to the checkpoint of step {}",
+  log_warning("{} consecutive steps were not finite; returning from step {} to the checkpoint of step {}",
               guard.in_a_row.size(), from, checkpoint->step);
   recorder_.summary().source = source_->status();
   whole_ = false;
@@ -100,8 +102,8 @@ void Trainer::return_to_checkpoint() {
   whole_ = true;
 }
 
-/// Nothing is saved: nothing was trained since the newest checkpoint that a resume does not come to again,
-/// and a state from which no step works must not take the place of one that is sound.
+/// Saves nothing: a resume trains the steps since the newest checkpoint again, and a state from which every
+/// step fails must not replace a good one.
 void Trainer::give_up(const std::string& why) {
   saver_.wait();
   const std::vector<GuardedStep>& steps = state_.guard.in_a_row;
@@ -116,13 +118,13 @@ void Trainer::give_up(const std::string& why) {
        .checkpoint_step = saver_.last_good_step()});
 }
 
-/// The last save: of the last step that changed something. What was taken from the stream since is given back
-/// to it. False when there is no such state in memory.
+/// The last save, of the last step that changed something. Batches taken from the stream since are put back.
+/// False if that state is no longer in memory.
 bool Trainer::save_at_end() {
   if (!whole_) {
     log_warning(
-        "nothing is saved after step {}: the run was on its way to another state; continue from the "
-        "newest checkpoint with resume",
+        "nothing is saved after step {}, because the run was changing its state; continue from the newest checkpoint "
+        "with resume",
         recorder_.summary().last_step);
     return false;
   }
@@ -133,12 +135,12 @@ bool Trainer::save_at_end() {
   return true;
 }
 
-/// False when the batches of a long bad stretch are not there any more.
+/// False if the stretch was too long to keep its batches.
 bool Trainer::give_back_batches() {
   std::vector<Batch> batches;
   if (bad_stretch_.open()) {
     if (!bad_stretch_.holds_all()) {
-      log_warning("the steps after {} were not finite, and too many to go back to it: nothing is saved",
+      log_warning("the steps after {} were not finite, and too many to return to it; nothing is saved",
                   bad_stretch_.before().step);
       return false;
     }
@@ -151,7 +153,8 @@ bool Trainer::give_back_batches() {
   return true;
 }
 
-/// What was trained is not lost. The error that ended the run counts, not how this save went.
+/// Saves what was trained after an error. Errors of this save are only logged, because the first error is the
+/// one to report.
 void Trainer::save_after_error() {
   try {
     save_at_end();

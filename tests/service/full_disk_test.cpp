@@ -105,7 +105,7 @@ TEST_F(FullDisk, TrainingGoesOnAndTheNextSaveAfterRoomIsMadeSucceeds) {
   program_->signal(SIGTERM);
   const auto result = program_->wait();
   EXPECT_EQ(result.exit_code, 0) << result.output;
-  EXPECT_NE(result.output.find("training continues, the next attempt starts afresh"), std::string::npos);
+  EXPECT_NE(result.output.find("training continues, the next save tries again"), std::string::npos);
 }
 
 TEST_F(FullDisk, ALastSaveThatFailsExitsOneAndNamesTheLastGoodStep) {

@@ -183,7 +183,7 @@ TEST(TrainerFaults, AFailingFinalSaveSaysWhenThereIsNoCheckpoint) {
   run.observer.before_save = [&](uint64_t) { break_disk(run); };
   const auto error = error_of([&] { run.train(steps_only(3)); });
   ASSERT_TRUE(error.has_value());
-  EXPECT_TRUE(contains(error, "there is none before it")) << error->what();
+  EXPECT_TRUE(contains(error, "there is no earlier one")) << error->what();
   EXPECT_EQ(run.observer.steps.size(), 3U);
 }
 
