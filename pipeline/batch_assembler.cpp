@@ -9,7 +9,7 @@
 namespace pretrain {
 namespace {
 
-/// Earlier versions did not keep them.
+/// Earlier versions did not save them, so they may be absent.
 std::vector<Packer::DocumentStart> document_starts_of(const nlohmann::json& scalars) {
   std::vector<Packer::DocumentStart> starts;
   for (const auto& entry : scalars.value("document_starts", nlohmann::json::array())) {
@@ -28,6 +28,9 @@ BatchAssembler::BatchAssembler(const AssemblerOptions& options)
       packer_(options.packing, options.buffer.context, options.end_of_text),
       buffer_(options.buffer) {}
 
+/// Each iteration does the first of these that is possible: move a sequence from the shuffle buffer to the
+/// batch, cut a sequence into the buffer, end the epoch, or finish the stream. The order is a function of the
+/// chunks alone, so the stream is too. An unfinished last batch is padded with rows that don't count.
 bool BatchAssembler::produce(Batch& batch) {
   while (!finished_) {
     SequenceView sequence;
@@ -58,6 +61,8 @@ bool BatchAssembler::produce(Batch& batch) {
   return false;
 }
 
+/// A sequence has T + 1 tokens: the first T are inputs, and the target of each is the next one. Positions
+/// after the end of a short sequence get the target -1, which does not count.
 void BatchAssembler::append_row(const SequenceBuffer::Sequence& sequence) {
   const uint32_t T = options_.buffer.context;
   const std::vector<uint32_t>& tokens = sequence.tokens;
@@ -78,7 +83,9 @@ void BatchAssembler::finish(Batch& batch) {
   finish_batch(batch);
 }
 
-/// An epoch that is too short changes nothing, so that a state saved then says the same again.
+/// Fails before it changes anything if the epoch is too short, so that a state saved afterwards fails in the
+/// same way. The buffer stops growing after the first epoch: it would otherwise hold a small corpus several
+/// times.
 void BatchAssembler::end_epoch() {
   if (epoch_is_too_short()) {
     fail(ErrorKind::kData,
@@ -99,14 +106,15 @@ void BatchAssembler::leave_epoch() {
   sequences_this_epoch_ = 0;
 }
 
-/// The epochs that were to be the last have been absorbed, and now there are to be more. What the end has
-/// done stays: sequences may have left the buffer without others coming in, the last one may be padded, and
-/// so may the last batch.
+/// More epochs were requested after the last one had been absorbed. The effects of the end remain: sequences
+/// may have left the buffer without replacement, and the last sequence and the last batch may be padded.
 void BatchAssembler::reopen() {
   draining_ = finished_ = false;
   reopened_ = true;
 }
 
+/// Only takes a chunk when it is needed, so that a saved state holds little text: the tokens of one chunk at
+/// most.
 void BatchAssembler::absorb(const Chunk& chunk) {
   PRETRAIN_CHECK(!epoch_ends_ && !draining_, "absorbing beyond the end");
   for (const EncodedPiece& piece : chunk.pieces) {
@@ -136,6 +144,8 @@ void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalo
   catalog_ = std::move(catalog);
 }
 
+/// libs/checkpoint/FORMAT.md lists the keys and arrays. Their names are part of the format and must not
+/// change.
 void BatchAssembler::save(StreamState& state) const {
   state.scalars["cursor"] = cursor_;
   state.scalars["catalog"] = *catalog_;
@@ -164,6 +174,7 @@ void BatchAssembler::save(StreamState& state) const {
   buffer_.save_sequences(state);
 }
 
+/// Checks every value against the options and the vocabulary, because a checkpoint may be damaged or forged.
 void BatchAssembler::restore(const StreamState& state) {
   try {
     buffer_.restore(state);
@@ -224,7 +235,7 @@ void BatchAssembler::restore_partial(const StreamState& state) {
   const auto expected = static_cast<uint64_t>(partial_.rows) * options_.buffer.context;
   if (partial_.rows < 0 || partial_.rows >= options_.rows || partial_.inputs.size() != expected ||
       targets.size() != expected) {
-    fail_stream(kArraysFile, fmt::format("{} rows of a begun batch do not fit batches of {} x {}",
+    fail_stream(kArraysFile, fmt::format("{} rows of an unfinished batch do not fit batches of {} x {}",
                                          partial_.rows, options_.rows, options_.buffer.context));
   }
   check_ids(partial_.inputs, options_.buffer.vocabulary, "partial_inputs");

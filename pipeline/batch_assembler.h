@@ -1,6 +1,11 @@
 #pragma once
-// The serial heart of the loader: from chunks in ticket order to batches. All that decides the stream of
-// batches is here, nothing of it depends on time or threads, and all of it can be saved and restored.
+// The serial core of the loader: turns chunks, in ticket order, into batches. Everything that determines the
+// stream of batches is here. None of it depends on time or threads, and all of it can be saved and restored.
+//
+//   while (!assembler.produce(batch)) {
+//     if (assembler.finished()) return;   // the end of the stream
+//     assembler.absorb(next_chunk());
+//   }
 
 #include <cstdint>
 #include <map>
@@ -29,28 +34,27 @@ class BatchAssembler {
  public:
   explicit BatchAssembler(const AssemblerOptions& options);
 
-  /// Makes the next batch from what has been absorbed. False: it needs another chunk, or the stream has
-  /// ended.
+  /// Makes the next batch from the absorbed chunks. False: it needs another chunk, or the stream has ended.
   /// Errors: kData when an epoch gives less than one batch.
   bool produce(Batch& batch);
   bool finished() const { return finished_; }
-  /// The last epoch was absorbed: no chunk will be needed any more.
+  /// Whether the last epoch was absorbed, so that no more chunks are needed.
   bool draining() const { return draining_; }
-  /// The restored stream had absorbed its last epoch, and the options ask for more of them.
+  /// Whether the restored stream had absorbed its last epoch, but the options now ask for more epochs.
   bool reopened() const { return reopened_; }
-  /// After produce() has failed for an epoch of less than one batch, which its state keeps: whether it may go
-  /// on with the next epoch all the same, and going on.
+  /// After produce() has failed because an epoch had less than one batch: whether it may continue with the
+  /// next epoch, and a call to do so.
   bool may_leave_epoch() const { return epoch_is_too_short() && !is_last_epoch(); }
   void leave_epoch();
 
   /// Requires: produce() has returned false and the stream has not ended.
   void absorb(const Chunk& chunk);
 
-  /// Where a corpus reader has to go on, and with which catalog.
+  /// The position from which a corpus reader must continue, and its catalog.
   const Cursor& cursor() const { return cursor_; }
   const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
 
-  /// "wiki_07 at byte 12345" for each row whose text has a known beginning.
+  /// "wiki_07 at byte 12345" for each row whose document is known.
   std::vector<std::string> documents_of(const Batch& batch) const;
 
   uint64_t buffered() const { return buffer_.size(); }
@@ -65,7 +69,7 @@ class BatchAssembler {
   /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer
   /// is too small for it.
   void restore(const StreamState& state);
-  /// The beginning of a fresh stream.
+  /// Sets the beginning of a new stream.
   void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);
 
  private:

@@ -31,6 +31,7 @@ void BatchQueue::close(std::exception_ptr error) {
   changed_.notify_all();
 }
 
+/// Wakes every second to call `while_waiting`, without the lock, because that may close the queue.
 bool BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token& stop, bool until_full,
                       const WhileWaiting& while_waiting) {
   constexpr std::chrono::seconds kTick{1};
@@ -47,6 +48,7 @@ bool BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token&
   return true;
 }
 
+/// An error only surfaces once the queue is empty: the batches made before it are still valid.
 bool BatchQueue::pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting) {
   std::unique_lock lock(mutex_);
   if (!wait(lock, stop, false, while_waiting)) throw Stopped();

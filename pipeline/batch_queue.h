@@ -1,5 +1,5 @@
 #pragma once
-// Batches that wait for the trainer. Bounded; the producer never blocks, it asks for room first.
+// The queue of batches for the trainer. Bounded. The producer never blocks: it asks for room first.
 
 #include <condition_variable>
 #include <deque>
@@ -24,22 +24,22 @@ class BatchQueue {
   /// No batch will follow; with an error, pop() throws it once the queue is empty. The first call counts.
   void close(std::exception_ptr error = nullptr);
 
-  /// Called once a second of a wait, to close the queue if nobody will fill it any more.
+  /// Called every second of a wait, to close the queue if its producer has died.
   using WhileWaiting = std::function<void()>;
 
   /// Waits for a batch; false at the end.
   /// Errors: Stopped; the error given to close().
   bool pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting = {});
-  /// Waits until the queue is full or closed (then its content is all there will be), or a stop is requested.
+  /// Waits until the queue is full or closed (then no batch will follow), or a stop is requested.
   void wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
-  /// Puts batches that pop() gave back in front, oldest first, beyond the capacity if need be.
+  /// Puts batches from pop() back at the front, oldest first, even beyond the capacity.
   void give_back(std::vector<Batch> batches);
-  /// Shows all batches that wait, oldest first; neither producer nor consumer moves meanwhile.
+  /// Calls `reader` with all queued batches, oldest first. Producer and consumer wait meanwhile.
   void read(const std::function<void(const std::deque<Batch>&)>& reader) const;
 
   size_t size() const;
   size_t capacity() const { return capacity_; }
-  /// Most batches that ever waited.
+  /// The largest number of batches so far.
   size_t high_water() const;
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// What a worker makes of a ticket: token ids instead of text.
+// The result of a worker for a ticket: token ids instead of text.
 
 #include <cstdint>
 #include <exception>
@@ -20,16 +20,16 @@ struct EncodedPiece {
   bool ends_document = false;
 };
 
-/// The result of one ticket; there is exactly one for each, in whatever way it went.
+/// The result of one ticket: exactly one per ticket, success or failure.
 struct Chunk {
   uint64_t number = 0;  ///< of its ticket
   uint32_t epoch = 0;
   std::vector<EncodedPiece> pieces;
   std::vector<Skip> skips;
-  std::map<std::string, uint64_t> unwanted;  ///< pages that were not asked for, by why
+  std::map<std::string, uint64_t> unwanted;  ///< number of unwanted pages, by reason
   uint64_t invalid_utf8 = 0;                 ///< malformed byte runs that were replaced
-  Cursor after;                              ///< position behind the ticket
-  std::shared_ptr<const Catalog> catalog;    ///< what `after` refers to
+  Cursor after;                              ///< position after the ticket
+  std::shared_ptr<const Catalog> catalog;    ///< the catalog that `after` refers to
   bool ends_epoch = false;
   std::exception_ptr error;  ///< why the stream ends here
 };

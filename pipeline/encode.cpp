@@ -6,6 +6,8 @@
 
 namespace pretrain {
 
+/// Everything except the text is moved from the ticket to the chunk. Text is freed piece by piece with the
+/// ticket.
 Chunk encode_ticket(Ticket&& ticket, const Tokenizer& tokenizer) {
   Chunk chunk{.number = ticket.number,
               .epoch = ticket.epoch,

@@ -1,5 +1,5 @@
 #pragma once
-// The work of a loader thread: text of a ticket to token ids. Thread-safe: pure functions.
+// The work of a loader thread: converts the text of a ticket to token ids. Thread-safe: pure functions.
 
 #include "pipeline/chunk.h"
 #include "tokenizer/tokenizer.h"

@@ -14,15 +14,15 @@
 namespace pretrain {
 namespace {
 
-/// Tokens that are read or written at once: 1 MiB of ids.
+/// Tokens to read or write at once: 1 MiB of ids, which bounds the memory.
 constexpr uint64_t kTokensAtOnce = uint64_t{1} << 18;
 
 uint64_t rows_at_once(uint32_t context) {
   return std::max<uint64_t>(1, kTokensAtOnce / context);
 }
 
-/// Hash of inputs and targets as hash_of(), and a checksum that covers the counts too, which can't be told
-/// from the tokens alone.
+/// A checksum of the hash of inputs and targets (hash_of) and of the counts, which can't be computed from the
+/// tokens.
 std::string checksum_of(const std::string& hash, uint64_t target_count, uint64_t target_bytes) {
   return hex64(hash64(fmt::format("{} {} {}", hash, target_count, target_bytes)));
 }
@@ -39,12 +39,12 @@ void for_each_block(uint64_t sequences, uint32_t context, const Visit& visit) {
   for (uint64_t row = 0; row < sequences; row += at_once) visit(row, std::min(at_once, sequences - row));
 }
 
-/// A file beside another one, gone with this.
+/// A temporary file next to another one, removed by the destructor.
 class BesideFile {
  public:
   BesideFile(FileSystem& files, const Path& path, const char* ending) : files_(files), path_(path) {
     path_ += ending;
-    if (file_exists(path_)) files_.remove_file(path_);  // of a process that was killed
+    if (file_exists(path_)) files_.remove_file(path_);  // left by a process that was killed
     file_ = files_.create(path_);
   }
   ~BesideFile() {
@@ -59,7 +59,7 @@ class BesideFile {
 
   WritableFile& file() { return *file_; }
   const Path& path() const { return path_; }
-  /// Makes it the file that it stands beside.
+  /// Replaces the other file by this one.
   void become(const Path& path) {
     file_->sync();
     file_->close();
@@ -73,8 +73,8 @@ class BesideFile {
   std::unique_ptr<WritableFile> file_;
 };
 
-/// The collected blocks: of each its inputs and then its targets, since their number is known at the end
-/// only.
+/// The collected blocks, each with its inputs and then its targets. They are not one array each, because the
+/// number of sequences, and so the offset of the targets, is only known at the end.
 class Blocks {
  public:
   Blocks(FileSystem& files, const Path& path) : file_(files, path, ".collecting") {}
@@ -93,7 +93,7 @@ class Blocks {
     }
   }
 
-  /// Gives the inputs of all blocks, or the targets, in their order.
+  /// Passes the inputs, or the targets, of all blocks to `sink`, in order.
   void read(bool inputs, const ByteSink& sink) const {
     const ReadableFile file(file_.path());
     std::vector<std::byte> block;
@@ -101,7 +101,7 @@ class Blocks {
       const uint64_t bytes = rows * context_ * 4;
       block.resize(bytes);
       if (file.read_at(row * context_ * 8 + (inputs ? 0 : bytes), block) < bytes)
-        fail(ErrorKind::kRuntime, "{} was cut while it was read; start again", file_.path().string());
+        fail(ErrorKind::kRuntime, "{} was truncated while it was read; start again", file_.path().string());
       sink(block);
     });
   }
@@ -162,7 +162,7 @@ class StoredSet {
   }
 
   [[noreturn]] void fail_set(const std::string& problem) const {
-    fail(ErrorKind::kData, "{}: {}; remove it to have it collected again", path_.string(), problem);
+    fail(ErrorKind::kData, "{}: {}; remove it, and it is collected again", path_.string(), problem);
   }
 
  private:
@@ -182,7 +182,7 @@ class StoredSet {
   uint64_t sequences_ = 0;
 };
 
-/// Sizes and hash of what is really there.
+/// Counts and hash of the actual content.
 EvaluationSet examine(const StoredSet& stored, uint32_t context, const Tokenizer& tokenizer,
                       const std::stop_token& stop, const EvaluationProgress& progress) {
   EvaluationSet set{.context = context, .sequences = stored.sequences(), .hash = {}};
@@ -267,7 +267,7 @@ EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Toke
   const uint64_t count = stored->count("target_count");
   const uint64_t bytes = stored->count("target_bytes");
   if (stored->metadata("hash") != checksum_of(set.hash, count, bytes))
-    stored->fail_set("content does not fit its hash");
+    stored->fail_set("content does not match its hash");
   if (count != set.target_count)
     stored->fail_set(fmt::format("target_count is {}, and there are {}", count, set.target_count));
   if (bytes != set.target_bytes)

@@ -1,6 +1,6 @@
 #pragma once
-// The evaluation set of a run: the first held-out sequences in seeded order, collected once and kept in a
-// file, which is read piece by piece. Thread-safe: free functions.
+// The evaluation set of a run: the first held-out sequences in seeded order, collected once into a file that
+// is read piece by piece. Thread-safe: free functions.
 
 #include <cstdint>
 #include <functional>
@@ -12,22 +12,21 @@
 
 namespace pretrain {
 
-/// How much of a long piece of work is done, in sequences; not called for a short one.
+/// Reports the progress of long work, in sequences; not called for short work.
 using EvaluationProgress = std::function<void(uint64_t sequences)>;
 
-/// Collects the sequences into the file, durably. While it works there is another file of the same size
-/// beside it.
-/// Memory: a few MB.
+/// Collects the sequences into the file, durably. Meanwhile there is a temporary file of the same size next
+/// to it. Memory: a few MB.
 /// Errors: IoError; those of the text.
 void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
                             const EvaluationProgress& progress = {});
 
-/// Makes the set in `from` the one in `to`, durably: what was collected beside it is moved, the set of
-/// another folder is copied. Sets that are open stay readable.
+/// Durably moves the set from `from` to `to` if they are in the same folder, otherwise copies it. Open sets
+/// stay readable.
 /// Errors: IoError.
 void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to);
 
-/// The set in the file, after a check of all of it. Each reader checks again what it gives on.
+/// The set in the file, fully verified. Each reader checks again what it reads.
 /// Errors: kData, naming the file and what is wrong, when it is damaged or was made for another context or
 /// tokenizer; IoError; Stopped.
 EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Tokenizer& tokenizer,

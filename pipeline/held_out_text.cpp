@@ -22,6 +22,7 @@ HeldOutText::HeldOutText(const CorpusOptions& corpus, const Catalog& catalog, co
       reader_(corpus, catalog, {}, Role::kHeldOut, {.stop = stop}),
       packer_(Packing::kConcat, context, tokenizer.end_of_text()) {}
 
+/// Reads tickets as sequences need them; at most one ticket of text is in memory.
 uint64_t HeldOutText::read(std::span<uint32_t> inputs, std::span<int32_t> targets) {
   const size_t T = context_;
   uint64_t rows = 0;
@@ -53,6 +54,8 @@ void HeldOutText::read_ticket() {
   for (const EncodedPiece& piece : encode_ticket(std::move(ticket), tokenizer_).pieces) packer_.add(piece);
 }
 
+/// Targets beyond the limit become -1. Bytes are counted from the targets, so that bits per byte refer to the
+/// text that the model predicts.
 void HeldOutText::append(const SequenceView& sequence, std::span<uint32_t> inputs,
                          std::span<int32_t> targets) {
   const uint64_t pairs = std::min<uint64_t>(sequence.pairs, limits_.targets - target_count_);

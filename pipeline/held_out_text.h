@@ -1,6 +1,6 @@
 #pragma once
-// Held-out text as the sequences of an evaluation, made as they are read: memory does not depend on how much
-// text there is.
+// Makes evaluation sequences from held-out text while they are read, so that memory does not depend on the
+// amount of text.
 
 #include <cstdint>
 #include <limits>
@@ -13,14 +13,14 @@
 
 namespace pretrain {
 
-/// How much is taken; whichever comes first.
+/// Limits of the set; the first one that is reached ends it.
 struct HeldOutLimits {
   uint64_t sequences = std::numeric_limits<uint64_t>::max();
-  uint64_t targets = std::numeric_limits<uint64_t>::max();  ///< the last sequence is cut for it
+  uint64_t targets = std::numeric_limits<uint64_t>::max();  ///< the last sequence may be cut
 };
 
-/// The set that so many tokens are asked for: whole sequences, as many as they fill; of less than one, a
-/// part.
+/// The limits for a number of tokens: as many whole sequences as they fill, or a part of one if they are
+/// fewer.
 HeldOutLimits whole_sequences(uint64_t tokens, uint32_t context);
 
 /// Single-owner.
@@ -36,7 +36,7 @@ class HeldOutText {
   uint64_t read(std::span<uint32_t> inputs, std::span<int32_t> targets);
 
   uint32_t context() const { return context_; }
-  /// Of what was read so far.
+  /// Totals of the sequences read so far.
   uint64_t sequences() const { return sequences_; }
   uint64_t target_count() const { return target_count_; }
   uint64_t target_bytes() const { return target_bytes_; }

@@ -19,7 +19,7 @@ namespace pretrain {
 namespace {
 
 /// Tickets between the reader and the assembler for each worker: one in work, and enough waiting that a slow
-/// ticket at the head of the line does not idle the others.
+/// ticket at the head does not leave the others idle. Tried: 16 for each worker, no faster.
 constexpr size_t kTicketsPerWorker = 4;
 
 constexpr const char* kSkipLogBytes = "skip_log_bytes";
@@ -36,8 +36,8 @@ size_t Loader::ticket_bound(int workers) {
   return kTicketsPerWorker * static_cast<size_t>(workers);
 }
 
-/// What the reader gives on: a ticket, or why there is none; and the chunk that is to be made of it, so that
-/// a worker has one whatever happens to it.
+/// The output of the reader: a ticket or an error, and an empty chunk. The chunk is allocated here so that a
+/// worker can return one even when it runs out of memory.
 struct Loader::ReadTicket {
   Ticket ticket;
   std::exception_ptr error;
@@ -47,8 +47,8 @@ struct Loader::ReadTicket {
 /// The flow graph. Nodes are in the order of the drawing.
 struct Loader::Graph {
   using Reader = tbb::flow::multifunction_node<tbb::flow::continue_msg, std::tuple<TicketPtr>>;
-  /// A thread that has read a ticket would encode it next, so that none were waiting while a reader unpacks
-  /// the next block of a file: reading goes first, as far as it may.
+  /// By default a thread that has read a ticket would encode it next. Then no ticket would be waiting while
+  /// the reader decompresses the next block. So reading has priority, up to the bound on tickets.
   static constexpr tbb::flow::node_priority_t kReadFirst = 1;
 
   Graph(Loader& loader, int workers)
@@ -82,8 +82,8 @@ struct Loader::Graph {
     flow::make_edge(*sequencer, *assemble);
   }
 
-  /// So many more tickets may be read: at the start as many as may be in flight, later one for each that was
-  /// absorbed.
+  /// Allows the reader to read this many more tickets: at the start the bound, later one for each absorbed
+  /// ticket.
   void allow(size_t tickets) {
     for (size_t i = 0; i < tickets; ++i) read->try_put({});
   }
@@ -91,11 +91,11 @@ struct Loader::Graph {
   void wait() {
     try {
       arena.execute([&] { graph->wait_for_all(); });
-    } catch (...) {  // what oneTBB threw on its own; close_if_graph_died() has told
+    } catch (...) {  // an exception of oneTBB itself, which close_if_graph_died() reports
     }
   }
 
-  /// An exception got into oneTBB itself: no node runs any more.
+  /// Whether an exception in oneTBB itself cancelled the graph, so that no node runs any more.
   bool died() { return context.is_group_execution_cancelled(); }
 
   tbb::task_arena arena;
@@ -145,7 +145,8 @@ Loader::~Loader() {
   graph_->wait();
 }
 
-/// The reader is ahead of what is trained, so that another number of epochs may come too late to be exact.
+/// The reader is ahead of training, so another number of epochs may come too late to give exactly the stream
+/// that a run with this number from the start would have had. Then it says so.
 void Loader::tell_of_raised_epochs() {
   const uint32_t epochs = options_.assembler.epochs;
   if (assembler_.reopened()) {
@@ -162,10 +163,10 @@ void Loader::tell_of_raised_epochs() {
 void Loader::resume_from(const StreamState& state) {
   assembler_.restore(state);
   as_restored_ = true;
-  // There may be more of them than a smaller queue would make.
+  // There may be more batches than fit a queue that is now smaller.
   queue_.give_back(restore_queue(state, options_.assembler));
   if (options_.skip_log == nullptr) return;
-  // Earlier versions did not say where the log was.
+  // Earlier versions did not save the length of the log.
   std::optional<uint64_t> log_bytes;
   if (state.scalars.contains(kSkipLogBytes)) log_bytes = number_in(state.scalars, kSkipLogBytes);
   options_.skip_log->begin(log_bytes);
@@ -173,7 +174,8 @@ void Loader::resume_from(const StreamState& state) {
 
 bool Loader::next(Batch& batch, const std::stop_token& stop) {
   const bool got = queue_.pop(batch, stop, [this] { close_if_graph_died(); });
-  graph_->assemble->try_put(nullptr);  // the assembler may have stopped because the queue was full
+  graph_->assemble->try_put(
+      nullptr);  // wakes the assembler, which may have stopped because the queue was full
   return got;
 }
 
@@ -219,18 +221,18 @@ LoaderHighWater Loader::high_water() const {
 void Loader::close_with(std::exception_ptr error) noexcept {
   try {
     queue_.close(std::move(error));
-  } catch (...) {  // a mutex that does not lock: nothing is left to try
+  } catch (...) {  // the mutex can't be locked; there is nothing left to try
   }
 }
 
-/// Exceptions of the bodies are caught in them; what oneTBB throws on its own, for want of memory, ends here.
+/// Node bodies catch their own exceptions. This handles those of oneTBB itself, when memory runs out.
 void Loader::close_if_graph_died() {
   if (!graph_->died()) return;
   close_with(std::make_exception_ptr(
       Error(ErrorKind::kRuntime, "the loader died (out of memory?); start the run again to continue it")));
 }
 
-/// Reader. Whatever is thrown ends the stream.
+/// The reading node. Any exception ends the stream.
 Loader::TicketPtr Loader::read_ticket() {
   if (stopping_ || reading_ended_ || reader_ == nullptr) return nullptr;
   try {
@@ -242,7 +244,7 @@ Loader::TicketPtr Loader::read_ticket() {
   }
 }
 
-/// An error of the corpus becomes the last ticket, so that it takes effect in its place in the stream.
+/// An error of the corpus becomes the last ticket, so that the batches before it are still delivered.
 Loader::TicketPtr Loader::read_next_ticket() {
   if (options_.before_read) options_.before_read();
   auto read = std::make_shared<ReadTicket>();
@@ -259,7 +261,7 @@ Loader::TicketPtr Loader::read_next_ticket() {
   return read;
 }
 
-/// Worker. Gives a chunk whatever happens: the sequencer needs every number.
+/// The encoding node. Returns a chunk even after an error, because the sequencer needs every number.
 Loader::ChunkPtr Loader::encode(const TicketPtr& read) {
   const ChunkPtr chunk = read->chunk;
   chunk->number = read->ticket.number;
@@ -286,7 +288,7 @@ size_t Loader::assemble(const ChunkPtr& chunk) {
   }
 }
 
-/// A run that ended because an epoch was too short goes on, once there is another corpus to go on with.
+/// A run that ended because an epoch was too short continues if the corpus has changed since.
 bool Loader::produce(Batch& batch) {
   try {
     return assembler_.produce(batch);
@@ -297,7 +299,7 @@ bool Loader::produce(Batch& batch) {
   return assembler_.produce(batch);
 }
 
-/// Since the epoch began that the restored state is in.
+/// Whether the corpus has changed since the start of the restored state's epoch.
 bool Loader::corpus_has_changed() const {
   const auto contents = [](const Catalog& catalog) {
     std::vector<std::string> hashes;
@@ -309,7 +311,8 @@ bool Loader::corpus_has_changed() const {
   return contents(scan_corpus(options_.corpus, &before, stop_reading_.get_token())) != contents(before);
 }
 
-/// Makes batches while the queue has room, and absorbs chunks as they are needed for it.
+/// Makes batches while the queue has room, and absorbs a chunk whenever the assembler needs one. Called for
+/// each chunk and after each batch that the trainer takes. Returns the number of absorbed tickets.
 size_t Loader::pump() {
   size_t absorbed = 0;
   while (queue_.has_room()) {

@@ -5,9 +5,13 @@
 //        ^                                                       |
 //        +------- a ticket is absorbed: one more may be read ----+
 //
-// It runs in an arena of its own with low priority. The stream of batches does not depend on the number of
-// workers nor on timing: tickets are absorbed in their order, and everything that decides is in
+// It runs in its own arena with low priority. The stream of batches depends neither on the number of workers
+// nor on timing: tickets are absorbed in order, and everything that determines the stream is in
 // BatchAssembler.
+//
+//   Loader loader(options, tokenizer, catalog, nullptr);   // or with the state of a checkpoint
+//   while (loader.next(batch, stop)) train(batch);
+//   const StreamState state = loader.state(stop);          // continues after the last batch from next()
 
 #include <atomic>
 #include <cstdint>
@@ -31,19 +35,19 @@ struct LoaderOptions {
   AssemblerOptions assembler;
   int workers = 1;
   size_t queue_batches = 32;
-  /// Where skips are written down, in stream order; null: nowhere. Outlives the loader.
+  /// Records skips in stream order; null: don't record. Must outlive the loader.
   SkipLog* skip_log = nullptr;
-  /// Called by the reader before it reads a ticket. Tests fail it with this.
+  /// Called by the reader before it reads a ticket. Tests let it fail.
   std::function<void()> before_read;
-  /// Called by a worker before it encodes a ticket. Tests delay and fail workers with it.
+  /// Called by a worker before it encodes a ticket. Tests let it wait or fail.
   std::function<void(const Ticket&)> before_encode;
-  /// Progress of a long read at a restart: bytes done and in all.
+  /// Progress of a long read at a restart: bytes done and total bytes.
   std::function<void(uint64_t done, uint64_t total)> on_seek;
-  /// Called by the reader as long as its look at the corpus at the start of an epoch advances.
+  /// Called periodically while the reader scans the corpus at the start of an epoch.
   std::function<void()> on_scan;
 };
 
-/// The most that was ever held, against the bounds.
+/// High-water marks, to compare with the bounds.
 struct LoaderHighWater {
   size_t tickets = 0;  ///< between the reader and their absorption
   size_t ticket_bound = 0;
@@ -53,13 +57,12 @@ struct LoaderHighWater {
 
 class Loader : public BatchSource {
  public:
-  /// Starts at the beginning of a stream with this catalog, or goes on from a saved state (whose catalog
-  /// counts).
+  /// Starts a new stream with this catalog, or continues from a saved state, whose catalog is used instead.
   /// Errors: kData, kUsage when the state does not fit.
   Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalog,
          const StreamState* state = nullptr);
   /// Whether a stream can continue from this state, without opening the corpus.
-  /// Errors: as the constructor, naming what does not fit.
+  /// Errors: as the constructor, naming what is wrong.
   static void check(const StreamState& state, const AssemblerOptions& options);
   /// Stops reading and waits for the work in flight (milliseconds).
   ~Loader() override;
@@ -86,11 +89,12 @@ class Loader : public BatchSource {
   TicketPtr read_ticket();
   TicketPtr read_next_ticket();
   ChunkPtr encode(const TicketPtr& read);
-  /// Takes a chunk, or null to look whether the queue has room again; returns how many tickets were absorbed.
+  /// Takes a chunk, or null to check whether the queue has room again. Returns the number of absorbed
+  /// tickets.
   size_t assemble(const ChunkPtr& chunk);
   size_t pump();
   void tell_of_raised_epochs();
-  /// Ends the stream with this error once the batches that wait are taken.
+  /// Ends the stream with this error after the queued batches.
   void close_with(std::exception_ptr error) noexcept;
   void close_if_graph_died();
   bool produce(Batch& batch);
@@ -104,7 +108,7 @@ class Loader : public BatchSource {
   uint64_t next_ticket_ = 0;    // reading node only
   bool reading_ended_ = false;  // reading node only
 
-  mutable std::mutex mutex_;  // guards the assembler and what waits for it
+  mutable std::mutex mutex_;  // guards the assembler and the chunks that wait for it
   BatchAssembler assembler_;
   bool as_restored_ = false;  // nothing was absorbed since a state was restored
   std::deque<ChunkPtr> waiting_;

@@ -5,7 +5,7 @@
 namespace pretrain {
 namespace {
 
-/// Text of a ticket, its tokens, and what it was unpacked with.
+/// Text of a ticket, its tokens, and the memory to decompress it.
 constexpr uint64_t kTicketBytes = 512_KiB;
 /// An origin in a checkpoint: shard and offset.
 constexpr uint64_t kStoredOriginBytes = 12;

@@ -1,5 +1,5 @@
 #pragma once
-// How much memory a loader takes, from its options alone. A test counts what it really takes.
+// The memory that a loader needs, computed from its options. A test compares it with the actual memory.
 
 #include <cstdint>
 
@@ -10,11 +10,11 @@ namespace pretrain {
 /// Bytes by purpose, at most.
 struct LoaderMemory {
   uint64_t buffer = 0;     ///< the shuffle buffer, full
-  uint64_t queue = 0;      ///< batches that wait, all of them
+  uint64_t queue = 0;      ///< a full queue of batches
   uint64_t in_flight = 0;  ///< tickets between the reader and the assembler
-  uint64_t state = 0;      ///< of a checkpoint that is being written, or that the loader begins with
+  uint64_t state = 0;      ///< of a checkpoint that is being written, or from which the loader starts
 
-  uint64_t graph = 0;  ///< the flow graph, its tasks, and what its readers hold of files
+  uint64_t graph = 0;  ///< the flow graph, its tasks, and the file buffers of its readers
 
   uint64_t total() const { return buffer + queue + in_flight + state + graph; }
 };

@@ -18,6 +18,8 @@ OriginNames::OriginNames(std::vector<std::string> names) : names_(std::move(name
   for (size_t i = 0; i < names_.size(); ++i) numbers_.emplace(names_[i], static_cast<uint32_t>(i));
 }
 
+/// Called for each document, so it caches the numbers of the current catalog's shards instead of looking up
+/// names.
 SequenceOrigin OriginNames::origin_of(const Place& place, const std::shared_ptr<const Catalog>& catalog) {
   if (catalog == nullptr || place.shard >= catalog->shards.size()) return {};
   if (catalog_ != catalog) {
@@ -40,6 +42,7 @@ std::string OriginNames::describe(const SequenceOrigin& origin) const {
   return fmt::format("{} at byte {}", names_[origin.shard], origin.offset);
 }
 
+/// Offsets are split into two words, because the arrays of a checkpoint have elements of at most 32 bits.
 StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins) {
   StreamState::Array array{.name = std::move(name),
                            .element_bytes = 4,

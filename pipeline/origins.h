@@ -1,6 +1,6 @@
 #pragma once
-// Names for the places that sequences come from. A shard's number in a catalog changes when the corpus grows;
-// here each shard keeps its number for the whole run.
+// Names of the documents that sequences come from. The number of a shard in a catalog changes when the corpus
+// grows; here each shard keeps its number for the whole run.
 
 #include <cstdint>
 #include <map>
@@ -20,10 +20,10 @@ namespace pretrain {
 class OriginNames {
  public:
   OriginNames() = default;
-  /// With the numbers that `names` had.
+  /// Restores names with the numbers that they had.
   explicit OriginNames(std::vector<std::string> names);
 
-  /// The origin for a place in this catalog.
+  /// The origin of a place in this catalog.
   SequenceOrigin origin_of(const Place& place, const std::shared_ptr<const Catalog>& catalog);
 
   /// "wiki_07 at byte 12345", or "" when it is not known.
@@ -37,14 +37,14 @@ class OriginNames {
   std::vector<std::string> names_;
   std::map<std::string, uint32_t> numbers_;
   std::shared_ptr<const Catalog> catalog_;   // of the numbers below
-  std::vector<uint32_t> numbers_of_shards_;  // by place in catalog_; UINT32_MAX: not asked for yet
+  std::vector<uint32_t> numbers_of_shards_;  // by index in catalog_; UINT32_MAX: not used yet
 };
 
-/// Origins as an array of a checkpoint, and back.
+/// Converts origins to an array of a checkpoint and back.
 /// Shapes: [N, 3]: shard, offset (low half, high half).
 StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> origins);
-/// Reads `count` of them into `origins`, which may keep its room; all unknown when there is no such array:
-/// earlier versions did not write it.
+/// Reads `count` origins into `origins`. All are unknown if there is no such array, because earlier versions
+/// did not write it.
 /// Errors: kData when the array has another size.
 void read_origins(const StreamState& state, std::string_view name, size_t count,
                   std::vector<SequenceOrigin>& origins);

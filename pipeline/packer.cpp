@@ -16,7 +16,8 @@ void Packer::add(const EncodedPiece& piece, const SequenceOrigin& origin) {
   if (packing_ == Packing::kChunk) ends_.push_back(tokens_.size());
 }
 
-/// So that memory stays bounded by one chunk.
+/// Removes the consumed tokens. Done once per piece, so that the cost is linear and memory is bounded by one
+/// chunk.
 void Packer::move_to_front() {
   starts_ = document_starts();
   ends_ = document_ends();
@@ -24,7 +25,7 @@ void Packer::move_to_front() {
   begin_ = 0;
 }
 
-/// Returns tokens [begin, begin + pairs], padded to T + 1, and moves on.
+/// Returns tokens [begin, begin + pairs], padded to T + 1, and advances.
 bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
   const auto first = tokens_.begin() + static_cast<int64_t>(begin_);
   sequence.pairs = static_cast<uint32_t>(pairs);
@@ -40,6 +41,7 @@ bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
   return true;
 }
 
+/// The document of the token at begin_. Drops the starts of earlier documents, since begin_ only increases.
 SequenceOrigin Packer::origin_here() {
   size_t passed = 0;
   while (passed + 1 < starts_.size() && starts_[passed + 1].position <= begin_) ++passed;
@@ -47,8 +49,10 @@ SequenceOrigin Packer::origin_here() {
   return starts_.empty() || starts_.front().position > begin_ ? SequenceOrigin{} : starts_.front().origin;
 }
 
+/// Concat packing: windows of T pairs that overlap by one token, so that each token is a target once.
+/// Chunk packing: the same within each document; the rest of a document becomes a padded sequence.
 bool Packer::next(SequenceView& sequence) {
-  while (!ends_.empty()) {  // a whole document is there
+  while (!ends_.empty()) {  // chunk packing, with the end of the current document known
     const size_t left = ends_.front() - begin_;
     if (left > context_ + 1) return cut(context_, context_, sequence);
     ends_.erase(ends_.begin());
@@ -56,7 +60,8 @@ bool Packer::next(SequenceView& sequence) {
     begin_ += left;  // only the overlap token, or an empty document
   }
   const size_t left = tokens_.size() - begin_;
-  // In chunk packing a full piece whose document may go on keeps its last token for the next piece.
+  // In chunk packing, the last token of a full piece is also the first of the next one, as the document may
+  // continue.
   if (left >= context_ + 1) return cut(context_, context_, sequence);
   if (flushed_ && left > 1) return cut(left - 1, left, sequence);
   return false;

@@ -28,27 +28,27 @@ struct SequenceView {
   SequenceOrigin origin;  ///< the document of the first token
 };
 
-/// Serial. Its state is `carry`: the tokens that have not become sequences yet, and which documents they are
-/// of.
+/// Serial. Its state is `carry`: the tokens that are not yet in a sequence, and their documents.
 class Packer {
  public:
   Packer(Packing packing, uint32_t context, uint32_t end_of_text);
 
-  /// Takes a piece of a document; its end-of-text token follows when the piece ends the document.
+  /// Adds a piece of a document, and an end-of-text token if the piece ends the document.
   void add(const EncodedPiece& piece, const SequenceOrigin& origin = {});
 
   /// The next whole sequence, if there is one.
   bool next(SequenceView& sequence);
 
-  /// Makes what is left a sequence of its own, padded. For the end of a bounded stream.
+  /// From now on next() also returns the remaining tokens as a padded sequence. For the end of a bounded
+  /// stream.
   void flush();
 
-  /// Tokens not yet in a sequence, and where the documents among them end (chunk packing: positions behind
-  /// the end-of-text tokens).
+  /// Tokens not yet in a sequence, and the ends of their documents (chunk packing: positions after the
+  /// end-of-text tokens).
   std::span<const uint32_t> carry() const { return std::span(tokens_).subspan(begin_); }
   std::vector<uint64_t> document_ends() const;
 
-  /// A document, and where in the carry it begins; the first may have begun before it and stands at 0.
+  /// A document and its first position in the carry; 0 if it began before the carry.
   struct DocumentStart {
     uint64_t position = 0;
     SequenceOrigin origin;
@@ -67,7 +67,7 @@ class Packer {
   uint32_t context_;
   uint32_t end_of_text_;
   std::vector<uint32_t> tokens_;
-  size_t begin_ = 0;            // tokens before it are used up
+  size_t begin_ = 0;            // tokens before it are already in sequences
   std::vector<uint64_t> ends_;  // chunk packing: ends of documents, as positions in tokens_, ascending
   std::vector<DocumentStart>
       starts_;  // positions in tokens_, ascending; those before the current one are dropped

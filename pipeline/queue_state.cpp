@@ -10,7 +10,7 @@
 namespace pretrain {
 namespace {
 
-/// Values of all batches, one batch after the other. `Values` is a vector of 32-bit numbers in a batch.
+/// Concatenates the values of all batches. `Values` is a vector of 32-bit numbers in a batch.
 template <typename Values>
 StreamState::Array joined(std::string name, const std::deque<Batch>& batches, Values Batch::*values) {
   uint64_t count = 0;
@@ -40,7 +40,7 @@ std::span<const std::byte> bytes_of(const StreamState& state, std::string_view n
   return array.bytes;
 }
 
-/// Takes the next values from the front of `bytes`.
+/// Moves the next values from the front of `bytes` to `values`.
 template <typename Value>
 void take(std::span<const std::byte>& bytes, std::vector<Value>& values) {
   const auto to = std::as_writable_bytes(std::span(values));
@@ -59,6 +59,8 @@ void save_queue(const std::deque<Batch>& batches, StreamState& state) {
   state.arrays.push_back(joined("queued_targets", batches, &Batch::targets));
 }
 
+/// The sizes of the arrays must follow from the number of batches; nothing is allocated before that is
+/// checked.
 std::vector<Batch> restore_queue(const StreamState& state, const AssemblerOptions& options) {
   const auto queued = state.scalars.find("queued");
   if (queued == state.scalars.end() || !queued->is_array())

@@ -1,5 +1,5 @@
 #pragma once
-// The batches that were made and not trained, as a checkpoint holds them. Thread-safe: free functions.
+// Saves and restores the batches that were made but not trained. Thread-safe: free functions.
 
 #include <deque>
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace pretrain {
 
-/// Appends the batches to the state: the one copy of them.
+/// Appends the batches to the state, which holds the only copy of them.
 /// Requires: all of one shape.
 void save_queue(const std::deque<Batch>& batches, StreamState& state);
 

@@ -11,8 +11,8 @@
 namespace pretrain {
 namespace {
 
-/// A line without its epoch: the same place is skipped in each one. Keys are written in their order, and
-/// earlier versions wrote no epoch, so that it is told without parsing what may be in the file.
+/// The hash of a line without its epoch, because the same place is skipped in each epoch. The epoch is the
+/// first key if there is one (earlier versions wrote none), so it can be cut off without parsing JSON.
 uint64_t place_of(std::string_view line) {
   constexpr std::string_view kEpoch = R"({"epoch":)";
   if (!line.starts_with(kEpoch)) return hash64(line);
@@ -37,7 +37,7 @@ void SkipLog::begin(std::optional<uint64_t> keep_bytes) {
   }
 }
 
-/// Of whole lines only: a crash of the machine may have left a part of one.
+/// Reads complete lines only, because a crash of the machine may have left an incomplete one.
 void SkipLog::read_places(uint64_t keep_bytes) {
   if (!file_exists(path_)) return;
   const ReadableFile file(path_);
@@ -77,7 +77,7 @@ void SkipLog::add(const Skip& skip, uint32_t epoch) {
   }
 }
 
-/// A write that failed may have left a part of its line.
+/// Cuts off the incomplete line that a failed write may have left.
 void SkipLog::reopen() {
   try {
     file_ = files_.append(path_, bytes_);
@@ -88,7 +88,7 @@ void SkipLog::reopen() {
 
 void SkipLog::warn_once(const std::string& why) {
   if (std::exchange(warned_, true)) return;
-  log_warning("{}: what is skipped from now on is counted but not written down: {}", path_.string(), why);
+  log_warning("{}: further skips are counted but not recorded: {}", path_.string(), why);
 }
 
 uint64_t SkipLog::bytes() const {

@@ -1,6 +1,6 @@
 #pragma once
-// STATE/skipped.jsonl: what was skipped, with its place, its reason and the epoch. Bounded: a corpus that is
-// damaged all over is counted in full, but only so many places are written down, each once.
+// STATE/skipped.jsonl: skipped records with their place, reason and epoch. Bounded: all skips of a badly
+// damaged corpus are counted, but only a limited number of places is recorded, each once.
 
 #include <memory>
 #include <mutex>
@@ -17,16 +17,16 @@ class SkipLog {
  public:
   SkipLog(FileSystem& files, Path path) : files_(files), path_(std::move(path)) {}
 
-  /// Begins a stream, or goes on with one: the first `keep_bytes` of the file stay, which bytes() told when
-  /// the stream was saved. Nothing: a state that does not say; all that is there stays.
+  /// Starts or continues a stream. Keeps the first `keep_bytes` of the file: the value of bytes() when the
+  /// stream was saved. Empty for a state of an earlier version without this value: keeps the whole file.
   void begin(std::optional<uint64_t> keep_bytes);
-  /// Writes a place down when it is not there yet.
+  /// Records a place if it is not recorded yet.
   /// Requires: begin().
   void add(const Skip& skip, uint32_t epoch);
 
   /// Length of the file.
   uint64_t bytes() const;
-  /// Places that could not be written down, other than for the bound.
+  /// Places that could not be recorded because of I/O errors.
   uint64_t failed_writes() const;
 
  private:

@@ -13,7 +13,7 @@ const nlohmann::json& field_of(const nlohmann::json& object, const char* field) 
   return *found;
 }
 
-/// `bad` is true for a value that is none of the vocabulary's.
+/// Fails for the first value for which `bad` is true.
 template <typename Value, typename Bad>
 void check_values(std::span<const Value> values, uint32_t vocabulary, std::string_view name, const Bad& bad) {
   const auto found = std::ranges::find_if(values, bad);
@@ -34,6 +34,7 @@ void fail_stream(std::string_view file, const std::string& problem) {
        file, problem);
 }
 
+/// Only accepts unsigned integers: nlohmann::json would convert negative numbers and fractions silently.
 template <typename Integer>
 Integer number_in(const nlohmann::json& object, const char* field, Integer most) {
   const nlohmann::json& value = field_of(object, field);

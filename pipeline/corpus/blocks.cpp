@@ -7,8 +7,8 @@
 namespace pretrain {
 namespace {
 
-/// Keeps the choice independent of other uses of the same hash. Never change it: old runs would train on what
-/// they held out.
+/// Keeps the choice independent of other uses of the same hash. Never change it: resumed runs would train on
+/// text that they had held out.
 constexpr uint64_t kHoldOutSeed = 0x686f6c646f757431;
 
 }  // namespace

@@ -1,11 +1,10 @@
 #pragma once
-// Where a text is cut into pieces, and which text is held out from training. Both depend on the text's bytes
-// and the place inside it only, so that no decision depends on how the text is delivered. Thread-safe: pure
-// functions.
+// Decides where text is cut into pieces, and which text is held out from training. Both depend only on the
+// text's bytes and the position in it, not on how the text is delivered. Thread-safe: pure functions.
 //
-// Cuts stand near the multiples of a grid size, at the last newline, else the last space, else the last
-// character boundary in the kCutSlack bytes before the grid position. So each cut can be found without the
-// text before it.
+// Cuts are near multiples of a grid size: at the last newline, else the last space, else the last character
+// boundary in the kCutSlack bytes before the grid position. So each cut can be found without the text before
+// it.
 
 #include <cstddef>
 #include <cstdint>

@@ -17,17 +17,17 @@
 namespace pretrain {
 namespace {
 
-/// 900,000 symbols of at most 20 bits and the tables: no block is longer.
+/// The longest possible block: 900,000 symbols of at most 20 bits, and the tables.
 constexpr uint64_t kMaxBlockBits = 4_MiB * 8;
-/// A block has at least these bits before its first symbol.
+/// The shortest possible block: the bits before its first symbol.
 constexpr uint64_t kMinBlockBits = 160;
-/// 900,000 symbols, of which five become at most 259 bytes.
+/// The largest content of a block: 900,000 symbols, of which each five become at most 259 bytes.
 constexpr size_t kMaxContentBytes = 48'000'000;
 constexpr size_t kUsualContentBytes = 1_MiB;
 constexpr uint64_t kHeaderBits = 32;  // "BZh9"
 constexpr uint64_t kMarkAndChecksumBits = kBzip2MarkBits + kBzip2ChecksumBits;
-/// How many marks inside a block may be false. One is as good as never seen; a hostile file could hold very
-/// many, and each costs an attempt.
+/// Maximum number of false marks inside a block. Even one is extremely rare, but a malicious file could have
+/// very many, and each costs an attempt to decompress.
 constexpr int kMaxFalseMarks = 2;
 
 constexpr std::string_view kDamaged = "damaged bzip2 block";
@@ -35,19 +35,19 @@ constexpr std::string_view kTruncated = "truncated bzip2 stream";
 constexpr std::string_view kGarbage = "garbage after the bzip2 stream";
 constexpr std::string_view kBomb = "unpacks to more than 1 GiB a MiB";
 
-/// What came of decompressing the bits from one mark to another.
+/// The result of decompressing the bits from one mark to another.
 enum class Outcome {
   kGood,
   kGoodWithRest,  ///< the block is sound, and what follows it is neither a block nor an end
   kBad,
 };
 
-/// Turns single blocks into their content.
+/// Decompresses single blocks.
 class BlockDecoder {
  public:
   explicit BlockDecoder(Bzip2Marks& marks) : marks_(marks) {}
 
-  /// `content` becomes what the block holds, or empty.
+  /// Sets `content` to that of the block, or to empty.
   Outcome decode(uint64_t begin, uint64_t end, std::string& content) {
     content.clear();
     if (end - begin < kMinBlockBits) return Outcome::kBad;
@@ -61,11 +61,11 @@ class BlockDecoder {
     return content.empty() ? Outcome::kBad : Outcome::kGoodWithRest;
   }
 
-  /// How many bits the last block took, to within some bytes; known when it was followed by a rest.
+  /// Length of the last block in bits, to within some bytes; known if more input followed it.
   uint64_t bits_taken() const { return bits_taken_; }
 
  private:
-  /// Makes a stream of this block alone: header, block, end mark, checksum of the stream (that of its only
+  /// Builds a bzip2 stream with only this block, for libbz2: header, block, end mark, checksum (that of the
   /// block).
   uint32_t wrap(uint64_t begin, uint64_t end) {
     packed_ = "BZh9";
@@ -109,7 +109,7 @@ class BlockDecoder {
 
   Bzip2Marks& marks_;
   std::string packed_;
-  std::vector<char> buffer_;  // kept, since zeroing a fresh one costs more than a small block
+  std::vector<char> buffer_;  // reused, because clearing a new one costs more than a small block
   size_t made_ = 0;
   uint64_t bits_taken_ = 0;
 };
@@ -165,7 +165,8 @@ class Bzip2BlockSource : public ByteSource {
     return mark;
   }
 
-  /// Decompresses the upcoming block, and looks for the one after it.
+  /// Decompresses the upcoming block and finds the next one. A mark inside the block may be false; then the
+  /// block is tried again up to the next mark.
   void read_block() {
     const Bzip2Mark block = *upcoming_;
     begin_block(block.bit / 8);
@@ -177,7 +178,8 @@ class Bzip2BlockSource : public ByteSource {
       end = marks_.next(end->bit + 1, limit);
       outcome = attempt(block, end);
     }
-    if (outcome != Outcome::kGood && marks_.shrunk()) {  // no damage; the reader is told how the stream ended
+    if (outcome != Outcome::kGood &&
+        marks_.shrunk()) {  // not damage: status() tells the reader how the stream ended
       content_.clear();
       return upcoming_.reset();
     }
@@ -204,7 +206,7 @@ class Bzip2BlockSource : public ByteSource {
     if (decoded_end_ < records_end_) blocks_.push_back({decoded_end_, file_offset});
   }
 
-  /// A newline stands for what can't be read, so that each gap has a position of its own.
+  /// Replaces the unreadable range by a newline, so that each gap has its own position.
   void add_gap(uint64_t file_offset, std::string_view reason) {
     gaps_.push_back({decoded_end_ + content_.size(), file_offset, reason});
     content_ += '\n';
@@ -225,7 +227,7 @@ class Bzip2BlockSource : public ByteSource {
     if (mine && (!upcoming_ || upcoming_->bit >= end_bit_)) records_end_ = decoded_end_ + content_.size();
   }
 
-  /// Between the end of a stream and the first block of the next one there is nothing but a header.
+  /// Between the end of a stream and the first block of the next one there is only a header.
   void judge_space_after(const Bzip2Mark& end) {
     const uint64_t begin = (end.bit + kMarkAndChecksumBits + 7) / 8;
     if (begin > file_.size()) return add_gap(end.bit / 8, kTruncated);
@@ -240,7 +242,7 @@ class Bzip2BlockSource : public ByteSource {
     }
   }
 
-  /// Whether a stream without any block stands there.
+  /// Whether a stream without blocks begins there.
   bool begins_empty_stream(uint64_t begin) {
     const auto mark = marks_.next(begin * 8, begin * 8 + kHeaderBits + 1);
     return mark && !mark->begins_block;
@@ -250,7 +252,7 @@ class Bzip2BlockSource : public ByteSource {
   Bzip2Marks marks_;
   BlockDecoder decoder_;
   uint64_t end_bit_;
-  std::optional<Bzip2Mark> upcoming_;  // the next block; it may lie behind the part
+  std::optional<Bzip2Mark> upcoming_;  // the next block, which may be after the part
 
   std::string content_;       // of the block being delivered, and a newline for each gap after it
   size_t given_ = 0;          // bytes of it

@@ -10,11 +10,11 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kWindowBytes = 64_KiB;
-constexpr size_t kSpannedBytes = 7;  // a mark that begins inside a byte reaches into six more
+constexpr size_t kSpannedBytes = 7;  // a mark that begins inside a byte extends over six more
 
-/// For each value of the byte after the one in which a mark begins: the eight bit positions where a block
-/// mark can have begun (low byte) and those where an end mark can (high byte). Spares looking closer at 94 %
-/// of all bytes.
+/// For each value of the byte after the one in which a mark begins: the bit positions at which a block mark
+/// may have begun (low byte), and those for an end mark (high byte). Rules out 94 % of all bytes with one
+/// look-up.
 std::array<uint16_t, 256> make_filter() {
   std::array<uint16_t, 256> filter{};
   for (unsigned shift = 0; shift < 8; ++shift) {

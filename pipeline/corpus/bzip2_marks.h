@@ -1,6 +1,6 @@
 #pragma once
-// The marks inside a bzip2 file: 48 bits that begin each block and each end of a stream, at any bit. They are
-// all that stands at a known place, so they are how reading can begin in the middle. Single-owner.
+// Finds the marks in a bzip2 file: the 48 bits, at any bit position, at the start of each block and each end
+// of a stream. They are what makes it possible to start reading in the middle. Single-owner.
 
 #include <array>
 #include <cstdint>
@@ -23,26 +23,27 @@ struct Bzip2Mark {
   bool begins_block = false;
 };
 
-/// Finds marks and takes bits out of the file. Random data looks like a mark once in 2^47 bits, and a hostile
-/// file may hold as many as it likes: a block is one only when its checksum holds.
+/// Finds marks and extracts bits. Random data looks like a mark once in 2^47 bits, and a malicious file may
+/// have many false marks, so a block only counts after its checksum was verified.
 class Bzip2Marks {
  public:
   /// `file` must outlive this.
   explicit Bzip2Marks(const ReadableFile& file) : file_(file) {}
 
-  /// The first mark that begins in [from, limit); nothing also when the file ends before.
+  /// The first mark that begins in [from, limit); empty if there is none, also when the file ends before
+  /// `limit`.
   /// Errors: kData when the device fails.
   std::optional<Bzip2Mark> next(uint64_t from, uint64_t limit);
 
-  /// Appends the bits [begin, end), moved to a byte boundary and padded with zero bits. The file may end
-  /// sooner.
+  /// Appends the bits [begin, end), shifted to a byte boundary and padded with zero bits. The file may end
+  /// earlier.
   void append_bits(uint64_t begin, uint64_t end, std::string& out);
 
   /// Whether any byte in [begin, end) is not zero.
   bool holds_data(uint64_t begin, uint64_t end);
 
   uint64_t file_bits() const { return file_.size() * 8; }
-  /// The file became shorter since it was opened.
+  /// Whether the file became shorter since it was opened.
   bool shrunk() const { return shrunk_; }
 
  private:
@@ -55,7 +56,7 @@ class Bzip2Marks {
   bool shrunk_ = false;
 };
 
-/// The checksum that a block of this content has.
+/// The checksum of a block with this content.
 /// Source: bzip2's CRC-32 (polynomial 0x04c11db7, most significant bit first).
 uint32_t bzip2_checksum(std::string_view content);
 

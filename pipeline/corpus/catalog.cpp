@@ -37,7 +37,7 @@ DumpSite site_from_json(const nlohmann::json& json) {
   return site;
 }
 
-/// More than any file system holds; what is computed from sizes can't overflow then.
+/// More than any file system holds; prevents overflow in computations with sizes from a checkpoint.
 constexpr uint64_t kMostBytes = uint64_t{1} << 60;
 
 Shard shard_from_json(const nlohmann::json& json) {
@@ -84,7 +84,7 @@ void from_json(const nlohmann::json& json, Catalog& catalog) {
   try {
     catalog = Catalog{};
     for (const auto& shard : json.at("shards")) catalog.shards.push_back(shard_from_json(shard));
-    // Names are looked up by halves.
+    // find() uses a binary search.
     if (!std::ranges::is_sorted(catalog.shards, {}, &Shard::name))
       fail(ErrorKind::kData,
            "the catalog of the corpus is damaged (its names are not in order); use an older checkpoint");

@@ -1,7 +1,6 @@
 #pragma once
-// What a corpus consists of: the readable files below the given paths, each with an identity that doesn't
-// depend on where the corpus lies or when it was copied. The catalog of an epoch is part of a checkpoint.
-// Thread-compatible.
+// The catalog of a corpus: the readable files below the given paths, each with an identity that does not
+// depend on its path or date. The catalog of an epoch is part of a checkpoint. Thread-compatible.
 
 #include <cstdint>
 #include <optional>
@@ -26,7 +25,7 @@ constexpr EnumName<DocumentMode> kDocumentModes[] = {{DocumentMode::kFiles, "fil
                                                      {DocumentMode::kParagraphs, "paragraphs"}};
 static_assert(is_in_order(kDocumentModes));
 
-/// What happens when a shard changes or vanishes while it is being read.
+/// What to do when a shard changes or vanishes while it is being read.
 enum class OnChanged { kFail, kSkip };
 constexpr EnumName<OnChanged> kChangeActions[] = {{OnChanged::kFail, "fail"}, {OnChanged::kSkip, "skip"}};
 static_assert(is_in_order(kChangeActions));
@@ -38,21 +37,23 @@ struct CorpusOptions {
   uint64_t seed = 0;                   ///< of the order in which an epoch visits the corpus
   double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
   PageSelection pages;                 ///< of MediaWiki dumps
-  /// Folders of runs, which may lie below the inputs and are left out; folders that look like one are too.
+  /// State folders of runs, which are excluded from the inputs, as are folders that look like one.
   std::vector<Path> state_folders;
 };
 
 struct Shard {
-  Path path;         ///< where it is now; not part of the identity and not stored
-  std::string name;  ///< relative to its input; with the input's name before it when two inputs have the same
+  Path path;  ///< its current path; neither part of the identity nor stored
+  std::string
+      name;  ///< relative to its input; preceded by the input's name if two inputs have the same file name
   uint64_t size_bytes = 0;
   std::string hash;  ///< see identify()
   Compression compression = Compression::kNone;
   TextFormat format = TextFormat::kText;
   DumpSite site;  ///< of a MediaWiki dump
-  /// Of the file when its content was looked at, if every later change shows in it; not stored.
+  /// Stamp of the file when its content was examined, if every later change would change the stamp; not
+  /// stored.
   std::optional<FileStamp> stamp = {};
-  bool left_out = false;  ///< a run's file, which earlier versions took for text; not stored
+  bool left_out = false;  ///< a file of a run, which earlier versions read as text; not stored
 };
 
 struct RejectedFile {
@@ -64,8 +65,7 @@ struct RejectedFile {
 struct Catalog {
   std::vector<Shard> shards;  ///< sorted by name
   std::vector<RejectedFile> rejected;
-  /// What is odd about shards that are read all the same, a line each. For whoever starts to read; not
-  /// stored.
+  /// Non-fatal warnings about shards, one line each; not stored.
   std::vector<std::string> warnings;
 
   const Shard* find(const std::string& name) const;

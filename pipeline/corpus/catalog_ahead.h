@@ -1,7 +1,7 @@
 #pragma once
-// A look at the corpus in the background, while an epoch is still being read, so that the one at the epoch's
-// end finds little left to do. What it finds is only ever used to save reading files that did not change
-// since: the catalog of an epoch is what the corpus is when the epoch begins, with or without this.
+// Scans the corpus in the background while an epoch is still being read, so that the scan at the epoch's end
+// has little left to do. Its results only save reading files that have not changed since: with or without it,
+// the catalog of an epoch describes the corpus at the start of the epoch.
 
 #include <atomic>
 #include <functional>
@@ -13,18 +13,18 @@
 
 namespace pretrain {
 
-/// Single-owner; works on a thread of its own from the constructor on.
+/// Single-owner. Its thread starts in the constructor.
 class CatalogAhead {
  public:
   /// `known` is the catalog of the epoch that is being read.
   CatalogAhead(CorpusOptions options, Catalog known);
-  /// Stops the look.
+  /// Stops the scan.
   ~CatalogAhead();
   CatalogAhead(const CatalogAhead&) = delete;
   CatalogAhead& operator=(const CatalogAhead&) = delete;
 
-  /// Waits for the end of the look and returns what was found; nothing when it failed, which the look at the
-  /// epoch's end will report. `on_progress` is called now and then as long as it advances. Called once.
+  /// Waits for the end of the scan and returns its catalog; nothing if it failed, which the scan at the
+  /// epoch's end will report. Calls `on_progress` periodically while it makes progress. Call it once.
   /// Errors: Stopped.
   std::optional<Catalog> take(const std::stop_token& stop, const std::function<void()>& on_progress);
 
@@ -34,7 +34,7 @@ class CatalogAhead {
   CorpusOptions options_;
   Catalog known_;
   std::optional<Catalog> found_;
-  std::atomic<uint64_t> files_{0};  // that were looked at so far
+  std::atomic<uint64_t> files_{0};  // examined so far
   std::atomic<bool> done_{false};
   std::jthread thread_;
 };

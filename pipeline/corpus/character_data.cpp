@@ -11,8 +11,7 @@ struct Entity {
   char character;
 };
 
-/// Appends what the reference at the front of `raw` stands for and takes it off. False when it is none of
-/// XML's five.
+/// Decodes and removes the reference at the start of `raw`. False if it is not one of XML's five.
 bool take_entity(std::string_view& raw, std::string& text) {
   static constexpr Entity kEntities[] = {
       {"&quot;", '"'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&apos;", '\''}};
@@ -25,8 +24,8 @@ bool take_entity(std::string_view& raw, std::string& text) {
   return false;
 }
 
-/// Not 0 when the byte `before` `after` may be no text, apart from '&'. Without branches and in bytes
-/// throughout, so that the compiler makes vectors of many.
+/// Not 0 if the byte between `before` and `after` may not be text, apart from '&'. Only bytes and no
+/// branches, so that the compiler vectorises the loop.
 constexpr uint8_t suspicious(uint8_t before, uint8_t after) {
   const auto control = static_cast<uint8_t>((before < ' ') & (before != '\t') & (before != '\n'));
   const auto markup = static_cast<uint8_t>((before == '<') | (before == '>'));
@@ -40,7 +39,7 @@ bool is_text_in_its_place(std::string_view raw, size_t at) {
   return character != "\xEF\xBF\xBE" && character != "\xEF\xBF\xBF";  // U+FFFE and U+FFFF are none
 }
 
-/// Whether all that is not a reference is text.
+/// Whether everything except references is text.
 bool is_text(std::string_view raw) {
   if (raw.empty()) return true;
   const auto* bytes = reinterpret_cast<const uint8_t*>(raw.data());

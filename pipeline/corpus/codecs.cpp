@@ -16,9 +16,10 @@
 namespace pretrain {
 namespace {
 
-/// xz -9 needs 65 MiB; a file that asks for more than this is not text that someone packed with care.
+/// Memory limit of a decompressor. xz -9 needs 65 MiB, so a file that needs more than this is malicious or
+/// unusual.
 constexpr uint64_t kXzMemoryLimit = 256_MiB;
-/// zstd's own default: 128 MiB, what `zstd -d` accepts without --long.
+/// The default of zstd: a window of 128 MiB, as `zstd -d` accepts without --long.
 constexpr int kZstdWindowLog = 27;
 
 constexpr size_t kInputBytes = 64_KiB;

@@ -1,6 +1,6 @@
 #pragma once
-// What the decompressors share: buffered input from the file and the loop around one step of a library.
-// Single-owner. Used by compression.cpp and codecs.cpp only.
+// The common part of the decompressors: buffered input from the file, and the loop around one step of a
+// library. Single-owner. Used by compression.cpp and codecs.cpp only.
 
 #include <cstddef>
 #include <memory>
@@ -21,8 +21,8 @@ class CompressedSource : public ByteSource {
 
  protected:
   size_t produce(std::span<char> out) final;
-  /// One step of the library: takes from input(), fills `out`, calls an end function when something is over.
-  /// Returns the bytes made. Called with empty input only after the file has ended.
+  /// One step of the library: consumes input(), fills `out`, and calls an end function at the end of a
+  /// member. Returns the number of bytes written. Called with empty input only after the file has ended.
   virtual size_t decode(std::span<char> out) = 0;
   /// Prepares the library for the next member.
   virtual void restart() = 0;
@@ -30,7 +30,7 @@ class CompressedSource : public ByteSource {
   std::span<const std::byte> input() const { return input_; }
   void take(size_t bytes) { input_ = input_.subspan(bytes); }
   bool input_ended() const { return input_.empty() && file_ended_; }
-  /// Members that ended well.
+  /// Number of complete members.
   uint64_t members() const { return members_; }
 
   void end_member();

@@ -11,13 +11,13 @@ namespace pretrain {
 
 enum class Compression { kNone, kGzip, kBzip2, kXz, kZstd };
 
-/// "gzip", "bzip2", "xz", "zstd", or "none": what a checkpoint calls it, never to be changed. These are
-/// proper names, so that the user reads the same words.
+/// "gzip", "bzip2", "xz", "zstd", or "none": the key in checkpoints, which must never change. Messages use
+/// the same names.
 std::string_view compression_name(Compression compression);
-/// The inverse of compression_name(); nothing for other words.
+/// The inverse of compression_name(); empty for other words.
 std::optional<Compression> find_compression(std::string_view name);
 
-/// How many bytes of text a byte of such a file usually unpacks to.
+/// The usual ratio of text to compressed bytes.
 double usual_expansion(Compression compression);
 
 /// Opens the file for reading from its beginning.

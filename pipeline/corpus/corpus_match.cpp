@@ -9,7 +9,7 @@
 namespace pretrain {
 namespace {
 
-/// Each costs a dozen reads, on a hard disk a tenth of a second.
+/// Number of contents to compare. Each costs a dozen reads, a tenth of a second on a hard disk.
 constexpr size_t kContentsCompared = 64;
 
 bool holds(const Shard& shard, bool compare_content) {
@@ -18,7 +18,7 @@ bool holds(const Shard& shard, bool compare_content) {
     const ReadableFile file(shard.path);
     return file.size() == shard.size_bytes && (!compare_content || identify(file) == shard.hash);
   } catch (const Error&) {
-    return false;  // who reads it says why
+    return false;  // reading it later reports the error
   }
 }
 

@@ -15,9 +15,10 @@
 namespace pretrain {
 namespace {
 
-/// A ticket is closed by the first piece that reaches this, so that it holds about 32 KiB.
+/// A ticket ends with the first piece that reaches this, so that it holds about 32 KiB: about 20 ms of
+/// encoding, long compared with the cost of a task, and short enough to balance the workers.
 constexpr size_t kTicketTextBytes = 28_KiB;
-/// And after this much work without text, so that no call goes on for long.
+/// A ticket also ends after this much work without text, so that every call is short and a stop is quick.
 constexpr size_t kTicketSteps = 4096;
 constexpr uint64_t kTicketPassedBytes = 4_MiB;
 
@@ -25,7 +26,8 @@ bool is_gone(const IoError& error) {
   return error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ELOOP;
 }
 
-/// Whether the file itself may be sound but can't be opened as it was; all else is a failing device.
+/// Whether the error means that the file was changed, moved or protected; any other error is a failing
+/// device.
 bool is_change(const IoError& error) {
   return is_gone(error) || error.code() == EACCES || error.code() == EPERM || error.code() == EISDIR ||
          error.code() == EINVAL;
@@ -68,6 +70,8 @@ CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor&
   }
 }
 
+/// Adds steps to the ticket until it is full. Regions are visited in an order that is a permutation of (seed,
+/// epoch), so the cursor only needs the number of the region.
 bool CorpusReader::next(Ticket& ticket) {
   ticket = Ticket{};
   if (cursor_.region == regions_.size()) {
@@ -100,8 +104,7 @@ void CorpusReader::use_catalog(Catalog catalog) {
   catalog_ = std::make_shared<const Catalog>(std::move(catalog));
 }
 
-/// The first ticket of an epoch notes the shards that are there no more. A changed one is simply read as it
-/// is now.
+/// The first ticket of an epoch reports the shards that have vanished. A changed shard is read as it is now.
 void CorpusReader::begin_next_epoch(Ticket& ticket) {
   const auto before = catalog_;
   use_catalog(next_catalog());
@@ -122,7 +125,8 @@ Catalog CorpusReader::next_catalog() {
                      {.stop = hooks_.stop, .on_file = on_scan_, .seen = seen ? &*seen : nullptr});
 }
 
-/// Begins the look for the next epoch in time for its start, and so late that few files change in between.
+/// Starts the scan for the next epoch in the last eighth of the current one: early enough to be done in time,
+/// and so late that few files change afterwards.
 void CorpusReader::look_ahead() {
   constexpr uint64_t kPartOfEpoch = 8;
   const uint64_t left = regions_.size() - cursor_.region;
@@ -162,7 +166,8 @@ bool CorpusReader::open_region(Ticket& ticket) {
   return true;
 }
 
-/// A file that was not touched since it was found to be so is not read for it again.
+/// Whether a file still has the content in the catalog. Only reads it if its stamp has changed since the last
+/// check.
 bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard) {
   std::optional<FileStamp>& known = stamps_[static_cast<size_t>(&shard - catalog_->shards.data())];
   const std::optional<FileStamp> stamp = stamp_of(shard.path);
@@ -173,7 +178,7 @@ bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard
   return true;
 }
 
-/// Opens the shard and holds it against its identity; nothing when it changed and that is to be passed over.
+/// Opens the shard and checks its identity; empty if it has changed and changes are skipped.
 std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket& ticket) {
   if (shard.left_out) {
     note_once(shard, "written by a run, which is no text", ticket);

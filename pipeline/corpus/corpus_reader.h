@@ -1,10 +1,13 @@
 #pragma once
-// The corpus as an endless sequence of tickets: pieces of text small enough to be worked on in a few
-// milliseconds. Reading, decompressing and splitting are serial; workers take the text from there.
+// Reads the corpus as an endless sequence of tickets: pieces of text that a worker can encode in a few
+// milliseconds. Reading, decompressing and splitting are serial; workers encode the tickets in parallel.
 //
-// The sequence is a function of (corpus bytes, options), and each ticket carries the cursor behind it. A
-// reader made from that cursor and that ticket's catalog delivers the same further tickets, in any process,
-// after any number of resumes; in uncompressed files without reading what stands before.
+// The sequence is a function of (corpus bytes, options), and each ticket has the cursor after it. A reader
+// made from that cursor and the ticket's catalog delivers the same further tickets, in any process, after any
+// number of resumes; in uncompressed files without reading the bytes before.
+//
+//   CorpusReader reader(options, catalog, cursor, Role::kTraining, {.stop = stop});
+//   for (Ticket ticket; reader.next(ticket);) encode(ticket);   // ticket.after: the cursor to continue from
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +26,7 @@
 
 namespace pretrain {
 
-/// Something that was passed over, and where.
+/// A skipped record and its place.
 struct Skip {
   std::string shard;
   uint64_t offset = 0;  ///< decompressed
@@ -36,43 +39,43 @@ struct Ticket {
   uint32_t epoch = 0;
   std::vector<TextPiece> pieces;  ///< about 32 KiB of text together; may be empty
   std::vector<Skip> skips;
-  /// Pages of dumps that are not wanted, by why; they are too many for a skip each.
+  /// Number of unwanted pages of dumps, by reason; they are too many to record each as a skip.
   std::map<std::string, uint64_t> unwanted;
-  Cursor after;  ///< just behind this ticket
-  /// What `after` and the pieces' places refer to.
+  Cursor after;  ///< the position after this ticket
+  /// The catalog that `after` and the pieces' places refer to.
   std::shared_ptr<const Catalog> catalog;
   bool ends_epoch = false;
 };
 
 struct ReadStatistics {
-  uint64_t documents = 0;  ///< whose end was delivered
+  uint64_t documents = 0;  ///< documents that were delivered to their end
   uint64_t text_bytes = 0;
   std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
-  std::map<int, uint64_t> pages;          ///< sound pages of dumps that were decided on, by namespace
+  std::map<int, uint64_t> pages;          ///< well-formed pages of dumps, by namespace
   uint64_t redirects = 0;                 ///< among these pages
 };
 
 /// Single-owner.
 class CorpusReader {
  public:
-  /// Reads from `start` on; `catalog` is that of its epoch, fresh from scan_corpus() or from a checkpoint.
+  /// Reads from `start` on; `catalog` is that of its epoch, from scan_corpus() or from a checkpoint. Calls
+  /// `on_scan` periodically while it scans the inputs again.
   /// Errors: kData when they don't belong together, or the inputs are gone.
-  /// `on_scan` is called as long as a new look at the inputs advances.
   CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {},
                std::function<void()> on_scan = {});
 
-  /// The next ticket. Waits for nothing but the disk. For training it never returns false: epochs follow each
-  /// other, and each begins with a new look at the inputs. For the held-out role it returns false after one
-  /// epoch. After an error the reader can't continue.
+  /// The next ticket. Only waits for the disk. For training it never returns false: epoch follows epoch, and
+  /// each begins with a new scan of the inputs. For the held-out role it returns false after one epoch. After
+  /// an error the reader can't continue.
   /// Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone, or an
   /// epoch had no training text at all; Stopped.
   [[nodiscard]] bool next(Ticket& ticket);
 
-  /// Of the epoch being read.
+  /// The catalog of the current epoch.
   const Catalog& catalog() const { return *catalog_; }
-  /// Of this reader, since it was made. Pages of the other role are not among `documents`.
+  /// Counts of this reader since its construction. `documents` excludes those of the other role.
   const ReadStatistics& statistics() const { return statistics_; }
-  /// How much of the epoch is done, from 0 to 1; told by regions, of which a file that can't be split is one.
+  /// Progress of the epoch from 0 to 1, by regions; a file that can't be split is one region.
   double epoch_progress() const;
 
  private:
@@ -106,8 +109,9 @@ class CorpusReader {
   std::unique_ptr<RegionReader> region_;  // of regions_[permuted cursor_.region], when open
   std::set<uint32_t> reported_changes_;   // shards of this epoch, so that each is reported once
   ReadStatistics statistics_;
-  std::vector<std::optional<FileStamp>> stamps_;  // by shard: of a file that is known to be as catalogued
-  std::unique_ptr<CatalogAhead> ahead_;           // in the last part of an epoch
+  std::vector<std::optional<FileStamp>>
+      stamps_;                           // by shard: stamp of a file that was found to match the catalog
+  std::unique_ptr<CatalogAhead> ahead_;  // in the last part of an epoch
 };
 
 }  // namespace pretrain

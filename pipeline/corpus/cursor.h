@@ -1,6 +1,6 @@
 #pragma once
-// Places in a corpus: what a document's origin is recorded as, and where a reader goes on. Plain integers
-// that are stable across runs as long as the catalog is the same.
+// Positions in a corpus: the origin of a document, and the position from which a reader continues. Plain
+// integers that are stable across runs as long as the catalog is the same.
 
 #include <cstdint>
 
@@ -8,7 +8,7 @@
 
 namespace pretrain {
 
-/// Where a document begins: a shard of the catalog and a decompressed offset.
+/// The start of a document: a shard of the catalog and a decompressed offset.
 struct Place {
   uint32_t shard = 0;
   uint64_t offset = 0;
@@ -16,20 +16,19 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-/// Where to go on inside a region.
+/// The position in a region from which to continue.
 struct Position {
-  uint64_t offset =
-      0;  ///< decompressed, of the record that is under way or comes next; 0: the region's beginning
-  uint64_t inside = 0;  ///< bytes of a long document that are done
+  uint64_t offset = 0;  ///< decompressed offset of the current or next record; 0: the start of the region
+  uint64_t inside = 0;  ///< bytes of a long document already delivered
   bool begun = false;   ///< whether a piece of that document was delivered
 
   bool operator==(const Position&) const = default;
 };
 
-/// Where a reader goes on. Valid together with the catalog of its epoch.
+/// The position from which a reader continues. Only valid with the catalog of its epoch.
 struct Cursor {
   uint32_t epoch = 0;
-  uint64_t region = 0;  ///< in the order of the epoch; the number of regions when the epoch is over
+  uint64_t region = 0;  ///< index in the order of the epoch; the number of regions at the end of the epoch
   Position position;
   uint64_t ticket = 0;            ///< number of the next ticket, counted through all epochs
   uint64_t delivered_pieces = 0;  ///< in this epoch so far

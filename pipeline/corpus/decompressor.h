@@ -1,6 +1,6 @@
 #pragma once
-// The bytes of a corpus file, decompressed on the fly. Single-owner; memory is bounded for any input.
-// Positions count decompressed bytes. A damaged or truncated stream delivers what came before the fault and
+// Reads a corpus file and decompresses it on the fly. Single-owner; memory is bounded for any input.
+// Positions count decompressed bytes. A damaged or truncated stream delivers the bytes before the fault and
 // then ends; the status says how it ended.
 
 #include <cstdint>
@@ -16,23 +16,23 @@
 namespace pretrain {
 
 enum class StreamStatus {
-  kOk,         ///< not at the end yet, or ended as it should
+  kOk,         ///< not at the end yet, or ended correctly
   kTruncated,  ///< the file stops in the middle of a stream
   kDamaged,    ///< a checksum or the structure is wrong
   kShrunk,     ///< the file became shorter while it was read
 };
 
-/// A part of a file that can't be decompressed, where reading goes on behind it. One newline stands for it.
+/// An undecompressible range that was skipped; represented by one newline.
 struct Gap {
   uint64_t position = 0;     ///< of that newline
-  uint64_t file_offset = 0;  ///< of what can't be read
+  uint64_t file_offset = 0;  ///< of the unreadable range
   std::string_view reason;   ///< static
 };
 
-/// What a long skip reports to and is stopped by.
+/// Progress and stop of a long skip.
 struct ReadHooks {
   std::stop_token stop;
-  /// Called now and then with the decompressed bytes passed over and to pass over.
+  /// Called periodically with the number of decompressed bytes skipped so far and in total.
   std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
@@ -47,23 +47,23 @@ class ByteSource {
 
   uint64_t position() const { return position_; }
   StreamStatus status() const { return status_; }
-  /// How the stream ended, such as "truncated gzip stream"; empty when it is sound.
+  /// The problem at the end of the stream, such as "truncated gzip stream"; empty if there is none.
   const std::string& reason() const { return reason_; }
-  /// Whether bytes that are no stream follow the last good stream (they are not delivered).
+  /// Whether other bytes follow the last complete stream. They are not delivered.
   bool trailing_garbage() const { return trailing_garbage_; }
 
-  /// Moves to a decompressed offset: a seek in a plain file, else everything in between is decompressed and
-  /// dropped. Ends early at the end of the stream.
+  /// Moves to a decompressed offset: a seek in a plain file; otherwise everything in between is decompressed
+  /// and dropped. Stops at the end of the stream.
   /// Requires: offset >= position(), except for a plain file.
   /// Errors: Stopped.
   virtual void skip_to(uint64_t offset, const ReadHooks& hooks);
 
-  /// Where the part ends whose records this source was opened for. Known before anything behind it is read.
+  /// The end of the part for whose records this source was opened. Known before anything after it is read.
   static constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
   virtual uint64_t records_end() const { return kUnknown; }
-  /// The first gap at or after `position` among what was read.
+  /// The first gap at or after `position` in the part read so far.
   virtual const Gap* gap_after(uint64_t /*position*/) const { return nullptr; }
-  /// How a position is reported: as it is, or as the offset in the file of the block that holds it.
+  /// A position as reported to the user: unchanged, or the file offset of the block that contains it.
   virtual uint64_t place_of(uint64_t position) const { return position; }
 
  protected:

@@ -1,5 +1,5 @@
 #pragma once
-// The corpus in one line, for the start banner and `inspect`.
+// Describes a corpus in one line, for the start of a run and `inspect`.
 
 #include <cstdint>
 #include <functional>
@@ -21,13 +21,13 @@ struct Bzip2Counts {
   uint64_t streams = 0;
   uint64_t blocks = 0;
 };
-/// What a bzip2 file consists of, told by its marks without decompressing it; a last stream that is cut off
-/// counts too.
+/// The streams and blocks of a bzip2 file, counted by their marks without decompression. Includes a truncated
+/// last stream.
 /// Errors: kData when the device fails; Stopped.
 Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks);
 
-/// Calls `show` with documents of dumps and their wikitext, in the order of the files, until it has seen
-/// `count`; returns how many it saw.
+/// Calls `show` with documents of dumps and their wikitext, in the order of the files, at most `count` times.
+/// Returns the number of calls.
 /// Errors: kData when the device fails; Stopped.
 uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
                     const std::stop_token& stop, const std::function<void(const Record&)>& show);

@@ -1,6 +1,6 @@
-// `<doc id="12" url="..." title="Anarchism">`, the title again, the text, `</doc>`; each tag ends its line.
-// A line that looks like an opening tag begins a document wherever it stands, so that a lost closing tag
-// costs one document only and reading can begin anywhere.
+// `<doc id="12" url="..." title="Anarchism">`, the title again, the text, `</doc>`; each tag ends its line. A
+// line that looks like an opening tag always begins a document, so that a missing closing tag loses only one
+// document and reading can begin anywhere.
 
 #include "libs/base/text.h"
 #include "pipeline/corpus/blocks.h"
@@ -48,8 +48,8 @@ class DocReader : public RecordReader {
   }
 
  private:
-  /// Goes to the next opening tag of the range. True when text that belongs to no document stood before it;
-  /// in the middle of a file that is only known after a closing tag.
+  /// Moves to the next opening tag of the range. True if there was text before it outside of any document; in
+  /// the middle of a file this is only known after a closing tag.
   bool pass_stray_text(Record& record) {
     bool stray = false;
     while (const Line* line = line_in_range()) {

@@ -25,8 +25,8 @@ constexpr std::array<std::pair<std::string_view, int>, 26> kEnglishNames{{
     {"module", 828},       {"module talk", 829},
 }};
 
-/// Namespace names don't tell upper from lower case, nor blanks from underscores. ASCII is enough: other
-/// letters are written as siteinfo writes them.
+/// Names of namespaces ignore case and the difference between blanks and underscores. Folding ASCII is
+/// enough, because other letters are written as in siteinfo.
 std::string folded(std::string_view name) {
   std::string text(trim_blanks(name));
   for (char& c : text) {
@@ -36,7 +36,7 @@ std::string folded(std::string_view name) {
   return text;
 }
 
-/// Collects siteinfo from the beginning of a dump; stops the parser behind it, at a page, or at a DOCTYPE.
+/// Collects siteinfo from the start of a dump; stops the parser after it, at a page, or at a DOCTYPE.
 class SiteParser {
  public:
   SiteParser() : parser_(XML_ParserCreate("UTF-8"), XML_ParserFree) {
@@ -48,7 +48,7 @@ class SiteParser {
 
   DumpSite read(std::string_view head) {
     XML_Parse(parser_.get(), head.data(), static_cast<int>(head.size()), XML_FALSE);
-    // Old dumps name no language; "enwiki" and "zh_yuewiki" do.
+    // Old dumps have no language, but their database name does: "enwiki", "zh_yuewiki".
     const size_t wiki = database_.rfind("wiki");
     if (site_.wiki.language.empty() && wiki != std::string::npos) {
       site_.wiki.language = database_.substr(0, wiki);
@@ -104,7 +104,7 @@ class SiteParser {
   std::string text_;
 };
 
-/// Behind an opening "<?...?>" and comments.
+/// The text after an opening "<?...?>" and comments.
 std::string_view without_prolog(std::string_view head) {
   std::string_view text = trim_blanks(head.substr(utf8_mark_length(head)));
   for (const auto& [open, close] :
@@ -143,7 +143,8 @@ PageSelection parse_namespaces(std::string_view list) {
 std::optional<std::string> dump_prefix(std::string_view head) {
   constexpr size_t kLongestPrefix = 64;
   std::string_view text = without_prolog(head);
-  if (text.starts_with("<!DOCTYPE")) {  // its entities never reach a parser; the root behind it counts
+  if (text.starts_with(
+          "<!DOCTYPE")) {  // skipped: its entities never reach a parser, and only the root after it matters
     const bool subset = text.find('[') < text.find('>');
     const std::string_view close = subset ? "]>" : ">";
     const size_t end = text.find(close);

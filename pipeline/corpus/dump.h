@@ -1,6 +1,5 @@
 #pragma once
-// What is known of a MediaWiki dump before its pages are read, and which of its pages are wanted. Plain
-// values.
+// Facts about a MediaWiki dump from before its pages, and the selection of pages. Plain values.
 
 #include <optional>
 #include <string>
@@ -12,14 +11,14 @@
 
 namespace pretrain {
 
-/// From the head of the file. Empty for fragments, which begin with a page.
+/// Read from the head of the file. Empty for fragments, which begin with a page.
 struct DumpSite {
   std::string prefix;  ///< of its tags, such as "mw:"; mostly empty
   WikiSite wiki;
 };
 
-/// Disambiguation pages list the articles of one name: links and half sentences, a percent of the text. They
-/// are left out unless asked for, since a model learns lists from them and little else.
+/// Disambiguation pages list the articles of one name: links and half sentences, about 1 % of the text. They
+/// are dropped by default, because a model learns little from them but lists.
 enum class Disambiguation { kKeep, kDrop };
 constexpr EnumName<Disambiguation> kDisambiguations[] = {{Disambiguation::kKeep, "keep"},
                                                          {Disambiguation::kDrop, "drop"}};
@@ -36,25 +35,25 @@ struct PageSelection {
 /// Errors: kUsage.
 PageSelection parse_namespaces(std::string_view list);
 
-/// What a dump's records are read with.
+/// Options for reading the records of a dump.
 struct DumpOptions {
   DumpSite site;
   PageSelection pages;
-  bool keep_wikitext = false;  ///< for whoever compares it with what becomes of it
+  bool keep_wikitext = false;  ///< for comparing input and cleaned text
 };
 
-/// The prefix of the first tag if it is `<mediawiki` or `<page`, of any prefix, after an XML declaration and
-/// comments; nothing when the text is no dump.
+/// The prefix of the first tag after an XML declaration and comments, if it is `<mediawiki` or `<page` with
+/// any prefix; nothing if the text is not a dump.
 std::optional<std::string> dump_prefix(std::string_view head);
 
-/// Reads the siteinfo. Whatever it lacks, or can't be read, stays empty. `head` begins the file.
+/// Reads the siteinfo from the head of the file. Parts that are missing or unreadable stay empty.
 DumpSite read_dump_site(std::string_view head);
 
-/// The encoding that the XML declaration names, in lower case; empty when it names none.
+/// The encoding in the XML declaration, in lower case; empty if there is none.
 std::string declared_encoding(std::string_view head);
 
-/// The namespace that a title is in by its prefix: siteinfo's names, or the English ones. Dumps before schema
-/// 0.5 don't say it otherwise.
+/// The namespace of a title by its prefix: siteinfo's names, or the English ones. For dumps before schema
+/// 0.5, which have no other information.
 int namespace_of_title(const WikiSite& wiki, std::string_view title);
 
 }  // namespace pretrain

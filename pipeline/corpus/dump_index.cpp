@@ -15,11 +15,11 @@
 namespace pretrain {
 namespace {
 
-/// Of each end of an index; some thousand lines.
+/// Bytes to read at each end of an index: some thousand lines.
 constexpr size_t kEndBytes = 64_KiB;
-/// A bzip2 block begins in so many bytes of an index, wherever they are.
+/// So many bytes of a compressed index always have the start of a bzip2 block.
 constexpr uint64_t kTailBytes = 1_MiB;
-/// Those bytes of a real index unpack to some 5 MiB.
+/// Limit of decompression; a real index has about 5 MiB in those bytes.
 constexpr uint64_t kMaxTailBytes = 64_MiB;
 
 /// The offset of a line of an index.
@@ -34,8 +34,8 @@ std::optional<uint64_t> index_offset(std::string_view line) {
   return offset;
 }
 
-/// Bytes [begin, end) of an index, or for a bzip2 file what the blocks that begin there unpack to: the first
-/// kEndBytes of it, or the last ones.
+/// Bytes [begin, end) of an index; for a bzip2 file, the first or last kEndBytes of the content of the blocks
+/// that begin there.
 std::string part_of(const Shard& index, uint64_t begin, bool last, const std::stop_token& stop) {
   ReadableFile file(index.path);
   const auto source = index.compression == Compression::kBzip2
@@ -54,7 +54,7 @@ std::string part_of(const Shard& index, uint64_t begin, bool last, const std::st
   return text;
 }
 
-/// The offsets of whole lines, each once, in order.
+/// The offsets in complete lines, each once, in order.
 std::vector<uint64_t> offsets_in(std::string_view lines) {
   std::vector<uint64_t> offsets;
   for (size_t at = 0; at < lines.size();) {
@@ -67,8 +67,8 @@ std::vector<uint64_t> offsets_in(std::string_view lines) {
   return offsets;
 }
 
-/// The offsets that the two ends of an index name. A line that is cut at its beginning has another offset
-/// than it seems, so the first line of the tail is left out.
+/// The offsets at the two ends of an index. Ignores the first line of the tail: it may be truncated at its
+/// start and then show a wrong offset.
 std::vector<uint64_t> known_offsets(const Shard& index, const std::stop_token& stop) {
   std::vector<uint64_t> offsets = offsets_in(part_of(index, 0, false, stop));
   const uint64_t tail_begin = index.size_bytes - std::min(index.size_bytes, kTailBytes);
@@ -87,7 +87,7 @@ bool begins_stream(const ReadableFile& dump, uint64_t offset) {
   return got == head.size() && std::string_view(head.data(), 3) == "BZh" && head[3] >= '1' && head[3] <= '9';
 }
 
-/// Whether most of the offsets inside the dump begin no stream. Not one alone: that may be damage.
+/// Whether most of the offsets inside the dump are not the start of a stream. A single one may be damage.
 bool is_of_another_dump(const Shard& dump, const std::vector<uint64_t>& offsets) {
   constexpr size_t kLookedAt = 64;
   const ReadableFile file(dump.path);

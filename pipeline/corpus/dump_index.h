@@ -14,17 +14,16 @@ namespace pretrain {
 /// Why the index of a multistream dump is rejected.
 constexpr std::string_view kDumpIndex = "index of a multistream dump; it is not needed";
 
-/// Whether a file that begins with `head` is such an index: its first lines are, with an offset that never
-/// falls.
+/// Whether a file that begins with `head` is such an index: its first lines are, with offsets that never
+/// decrease.
 bool is_dump_index(std::string_view head);
 
-/// The name of the dump that an index belongs to by its own: "a-multistream-index1.txt-p1p9.bz2" to
-/// "a-multistream1.xml-p1p9.bz2". Empty when it isn't named like one.
+/// The name of the dump that belongs to an index of this name: "a-multistream1.xml-p1p9.bz2" for
+/// "a-multistream-index1.txt-p1p9.bz2". Empty for other names.
 std::string dump_of_index(std::string_view index_name);
 
-/// What speaks against an index and its dump being the two that were published together, in one line: the
-/// dump ends before streams that the index names, or the index is that of another dump. Empty when nothing
-/// does. Reads a few MiB at most.
+/// Why an index and a dump do not match, in one line: the dump ends before streams in the index, or the index
+/// belongs to another dump. Empty if they match. Reads a few MiB at most.
 /// Errors: kData when the device fails; Stopped.
 std::string doubt_dump(const Shard& index, const Shard& dump, const std::stop_token& stop);
 

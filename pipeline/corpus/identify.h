@@ -1,5 +1,5 @@
 #pragma once
-// What tells files of a corpus apart, whatever they are called. Thread-safe: a free function.
+// The identity of a corpus file by content, independent of its name. Thread-safe: a free function.
 
 #include <string>
 
@@ -8,7 +8,7 @@
 namespace pretrain {
 
 /// 128-bit hash of the size, the first and last 64 KiB and eight blocks of 4 KiB in between: cheap for any
-/// size, and the same wherever the file lies.
+/// size, and independent of the path.
 /// Errors: kData when the device fails.
 std::string identify(const ReadableFile& file);
 

@@ -1,4 +1,4 @@
-// One JSON object a line, its "text" is the document. A faulty line costs that line only.
+// One JSON object on each line, whose "text" is the document. A damaged line loses only itself.
 
 #include <optional>
 
@@ -11,7 +11,7 @@
 namespace pretrain {
 namespace {
 
-/// The parser keeps about 14 times the longest line; after a longer one than this it starts afresh.
+/// The parser keeps memory of about 14 times the longest line. After a line longer than this, it is replaced.
 constexpr size_t kKeptLineBytes = 1_MiB;
 
 class JsonlReader : public RecordReader {
@@ -49,7 +49,7 @@ class JsonlReader : public RecordReader {
 
   /// Fills text and title; returns the fault.
   std::string parse(std::string_view text, Record& record) {
-    // The stream buffer keeps padding behind each line, so the line need not be copied.
+    // The stream buffer has padding after each line, so the line need not be copied.
     auto parsed = parser_->parse(text.data(), text.size(), false);
     if (parsed.error() == simdjson::UTF8_ERROR) {
       std::string repaired(text);

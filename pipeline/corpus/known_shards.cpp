@@ -9,7 +9,7 @@
 namespace pretrain {
 namespace {
 
-/// Whether a name is `relative` with the name of an input before it, or with "2:" as earlier versions wrote.
+/// Whether a name is `relative` after the name of an input, or after "2:" as in earlier versions.
 bool is_name_of(const std::string& name, const std::string& relative) {
   if (!name.ends_with(relative)) return false;
   if (name.size() == relative.size()) return true;
@@ -21,7 +21,7 @@ std::string content_of(const Path& path) {
   try {
     return identify(ReadableFile(path));
   } catch (const Error&) {
-    return "";  // it is no candidate then
+    return "";  // then it is not a candidate
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Shards of an earlier catalog found again in files whose names may be others by now: because the inputs are
-// given in another order or lie elsewhere, or because another input has a file of the same name.
+// Finds shards of an earlier catalog again when their names may have changed: because the inputs are given in
+// another order or were moved, or because another input has a file of the same name.
 
 #include <map>
 #include <string>
@@ -15,7 +15,7 @@ class KnownShards {
   /// `known` may be null: no shards.
   explicit KnownShards(const Catalog* known);
 
-  /// The shard with the size and hash of this one, best of the same name; null when there is none.
+  /// A shard with the same size and hash, preferably with the same name; null if there is none.
   const Shard* same_content(const Shard& shard) const;
   /// Calls `visit` with each shard of that content, in the order of names.
   template <typename Visit>
@@ -30,15 +30,14 @@ class KnownShards {
   std::multimap<std::string, const Shard*> by_hash_;
 };
 
-/// Gives the shards of a new catalog the names that they had in the one before, where those differ by the
-/// name of an input only: origins and the order of an epoch go by names. `relative_names` are the new names
+/// Gives the shards of a new catalog the names from the previous one if they only differ in the name of an
+/// input, because origins and the order of an epoch depend on names. `relative_names` are the new names
 /// without inputs.
 void keep_names(const KnownShards& known, const std::map<std::string, std::string>& relative_names,
                 Catalog& catalog);
 
-/// Sets the path of each shard that the inputs (still) hold, for a catalog that comes from a checkpoint: the
-/// file of its name and size, else the one of its content, whatever its name is now. The others get an empty
-/// path: they have vanished.
+/// For a catalog from a checkpoint: sets the path of each shard that the inputs still hold, to the file with
+/// its name and size, or else the one with its content under any name. Vanished shards get an empty path.
 void locate_shards(const CorpusOptions& options, Catalog& catalog);
 
 }  // namespace pretrain

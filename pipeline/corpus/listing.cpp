@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A file name as JSON can hold it: bytes that are not UTF-8, and the escape character, become %XX.
+/// A file name for JSON: bytes that are not UTF-8, and the escape character, become %XX.
 std::string printable(const std::string& name) {
   std::string repaired = name;
   if (repair_utf8(repaired) == 0) return name;
@@ -34,7 +34,7 @@ bool is_half_copied(const std::string& name) {
   return name.ends_with(".part") || name.ends_with(".tmp");
 }
 
-/// An input as it is walked: in an order that does not depend on the order they are given in.
+/// An input. Inputs are walked in an order that does not depend on the order in which they are given.
 struct Input {
   Path path;       ///< absolute
   Path canonical;  ///< folders come before what lies in them
@@ -68,7 +68,7 @@ std::vector<Input> in_walking_order(const std::vector<Path>& given) {
   return inputs;
 }
 
-/// Files as they are found, with the input they belong to.
+/// The files found, with the input they belong to.
 struct FoundFile {
   ListedFile file;
   Path input_folder;
@@ -134,8 +134,8 @@ class Walker {
   static constexpr const char* kStateFolder = "the state folder of a run, which is no text";
   static constexpr const char* kRunEntry = "written by a run, which is no text";
 
-  /// `of_run`: the folder is an input and a run's state folder too; its text is read, what the run keeps is
-  /// not.
+  /// `of_run`: the folder is both an input and a run's state folder; its text is read, but not the run's
+  /// files.
   void walk(const Path& folder, const std::string& prefix, bool of_run) {
     if (stop_.stop_requested()) throw Stopped();
     std::error_code error;

@@ -1,5 +1,5 @@
-// Pages of a MediaWiki dump. A document is the page's title, a newline, and its cleaned text. What is not
-// wanted (other namespaces, redirects, disambiguations) is told apart from what is faulty.
+// Pages of a MediaWiki dump. A document is the page's title, a newline, and its cleaned text. Unwanted pages
+// (other namespaces, redirects, disambiguations) are distinguished from damaged ones.
 
 #include <utility>
 
@@ -65,7 +65,7 @@ class MediaWikiReader : public RecordReader {
     }
   }
 
-  /// A page that is no XML is read to its end all the same, to know where that is.
+  /// Reads a page to its end even if it is not well-formed XML, because the next page begins there.
   PageScanner::Part feed_page(Record& record) {
     bool good = true;
     std::string_view bytes;

@@ -18,11 +18,12 @@
 namespace pretrain {
 namespace {
 
-/// Pages of real dumps nest five deep, and no tag of them has more than eight attributes.
+/// Limits for malicious input. Pages of real dumps nest five deep, and their tags have at most eight
+/// attributes.
 constexpr int kMaxDepth = 32;
 constexpr int kMaxAttributes = 32;
-/// The parser keeps each name that it ever saw in a page. The first names are not looked at: few pages have
-/// more.
+/// expat keeps every name that it sees in a page, so their number is limited. The first names are not
+/// checked, because few pages have more.
 constexpr int kNamesPassed = 1000;
 constexpr int kMaxUnknownNames = 1000;
 constexpr std::array<std::string_view, 40> kKnownNames{
@@ -33,11 +34,11 @@ constexpr std::array<std::string_view, 40> kKnownNames{
     "size",          "bytes",      "location",     "deleted",     "xml:space", "type",
     "sha1base36",    "rel",        "archivename",  "base36",      "contents",  "discussionthreadinginfo",
     "ThreadSubject", "ThreadPage", "ThreadAuthor", "ThreadID"};
-/// A tag or comment that is longer than this is held by the parser until it ends.
+/// Limit of a tag or comment, because the parser holds it in memory until it ends.
 constexpr size_t kMaxMarkupBytes = 16_MiB;
-/// MediaWiki's own limit is 255 bytes for a title.
+/// Limit of a short field; MediaWiki's own limit of a title is 255 bytes.
 constexpr size_t kMaxValueBytes = 4_KiB;
-/// A long text's memory is given back.
+/// Larger text buffers are freed after use.
 constexpr size_t kKeptTextBytes = 4_MiB;
 
 std::string_view local_name(std::string_view name) {
@@ -54,7 +55,7 @@ void clear_text(std::string& text) {
 
 }  // namespace
 
-/// What expat calls.
+/// The handlers of expat.
 struct PageParser::Handlers {
   static PageParser& self(void* data) { return *static_cast<PageParser*>(data); }
 
@@ -93,10 +94,10 @@ void PageParser::begin() {
   fault_.clear();
 }
 
-// expat hands text over in one call for each line and entity, and looks at each byte of it several times. Of
-// a page that is fed at once it gets everything but the texts, nine tenths of a dump. Where it finds each of
-// them missing at the start of a text's content, and they are plain, they are copied; any other page is read
-// again whole.
+// expat passes text in one call for each line and entity and inspects each byte several times. So a page that
+// is passed at once is given to expat without its texts, which are nine tenths of a dump. If expat confirms
+// that each missing text was the content of a text element, and the text is plain, it is copied. Any other
+// page is parsed again whole.
 bool PageParser::feed(std::string_view bytes, bool last) {
   if (!fault_.empty()) return false;
   if (!last || fed_bytes_ > 0) return parse(bytes, last);
@@ -109,7 +110,7 @@ bool PageParser::feed(std::string_view bytes, bool last) {
   return parse(bytes, true);
 }
 
-/// Fills shortened_ and cuts_. What looks like a text's tag may be none, as in a comment.
+/// Fills shortened_ and cuts_. What looks like a text's tag may not be one, for example in a comment.
 void PageParser::cut_texts(std::string_view page) {
   static constexpr std::string_view kTag = "<text";
   constexpr auto npos = std::string_view::npos;
@@ -130,8 +131,8 @@ void PageParser::cut_texts(std::string_view page) {
   shortened_.append(page, kept);
 }
 
-// Last bytes are handed over as such: expat counts the lines of all others, a sixth of the time from XML to
-// text.
+// The last bytes are marked as such, because expat counts lines in all others: a sixth of the time from XML
+// to text.
 bool PageParser::parse(std::string_view bytes, bool last) {
   XML_SetCharacterDataHandler(parser_.get(), whole_.empty() ? Handlers::text : nullptr);
   fed_bytes_ += bytes.size();
@@ -221,7 +222,7 @@ void PageParser::end_field() {
   field_ = Field::kNone;
 }
 
-/// Takes the field that ends here from the page. False when that needs the handler of text.
+/// Copies the field that ends here from the page. False if that needs the text handler.
 bool PageParser::copy_text() {
   const auto end = static_cast<size_t>(XML_GetCurrentByteIndex(parser_.get()));
   std::string_view raw = whole_.substr(field_start_, end - field_start_);
@@ -234,7 +235,7 @@ bool PageParser::copy_text() {
   return text.size() + raw.size() <= longest && append_character_data(raw, text);
 }
 
-/// ISO 8601 in UTC, so that the order of the texts is that of the times.
+/// Timestamps are ISO 8601 in UTC, so comparing their text compares the times.
 void PageParser::end_revision() {
   in_revision_ = false;
   if (has_revision_ && timestamp_ < best_timestamp_) return;

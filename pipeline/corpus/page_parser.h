@@ -1,7 +1,7 @@
 #pragma once
-// One `<page>` element of a MediaWiki dump, through expat. Single-owner; serves any number of pages. No
-// DOCTYPE and no entity beyond XML's five ever reaches the parser, since it is fed single elements.
-// Memory: the text of two revisions.
+// Parses one `<page>` element of a MediaWiki dump with expat. Single-owner; serves any number of pages. The
+// parser only gets single elements, so no DOCTYPE and no entity beyond XML's five ever reaches it. Memory:
+// the text of two revisions.
 
 #include <memory>
 #include <optional>
@@ -15,10 +15,11 @@ struct XML_ParserStruct;
 
 namespace pretrain {
 
-/// A longer text of a page is passed over. MediaWiki itself refuses to save more than 2 MiB.
+/// Longer texts are skipped. MediaWiki itself refuses to save more than 2 MiB.
 constexpr size_t kMaxPageTextBytes = 16_MiB;
 
-/// What a page holds, and of its revisions the newest one: the greatest timestamp, the last of several.
+/// The content of a page, with the text of its newest revision: the one with the greatest timestamp, or the
+/// last of several.
 struct Page {
   std::string title;
   std::optional<int> name_space;  ///< dumps before schema 0.5 have none
@@ -39,19 +40,20 @@ class PageParser {
 
   /// Begins a page.
   void begin();
-  /// The next bytes of the page, in UTF-8; `last` says that nothing follows. False when what was fed is not
-  /// well-formed or, at the last bytes, not complete: see fault(). A page fed at once is read fastest.
+  /// Parses the next bytes of the page, in UTF-8; `last`: nothing follows. False if the page is not
+  /// well-formed or, after the last bytes, not complete: see fault(). Passing a whole page at once is
+  /// fastest.
   [[nodiscard]] bool feed(std::string_view bytes, bool last);
 
-  /// What was wrong, such as "invalid XML (undefined entity)".
+  /// The problem, such as "invalid XML (undefined entity)".
   const std::string& fault() const { return fault_; }
-  /// What was read so far.
+  /// The page as read so far.
   Page& page() { return page_; }
 
  private:
   enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
   struct Handlers;
-  /// What was left out of a page.
+  /// A text that was cut out of the page.
   struct Cut {
     size_t position;  ///< in shortened_
     std::string_view text;
@@ -69,7 +71,7 @@ class PageParser {
   bool copy_text();
 
   std::unique_ptr<XML_ParserStruct, void (*)(XML_ParserStruct*)> parser_;
-  unsigned long salt_;  // not 0: expat would ask the system for one a page
+  unsigned long salt_;  // not 0, because expat would then ask the system for a new one for each page
   Page page_;
   std::string best_timestamp_;
   bool has_revision_ = false;

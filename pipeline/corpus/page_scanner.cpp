@@ -8,15 +8,15 @@
 namespace pretrain {
 namespace {
 
-/// What is looked at at once between pages.
+/// Bytes to search at once between pages.
 constexpr size_t kLookBytes = 64_KiB;
-/// Pages up to this are given out whole: 99.99 % of them. The XML parser looks at an unfinished tag once for
-/// each part again, so parts should not be small.
+/// Pages up to this size are returned whole: 99.99 % of them. Larger ones are returned in parts, which should
+/// not be small, because the XML parser reads an unfinished tag again for each part.
 constexpr size_t kPartBytes = 4_MiB;
 
 }  // namespace
 
-/// What the search for a tag of a page ended at.
+/// The result of the search for a tag of a page.
 struct PageScanner::Tag {
   enum class Kind {
     kNone,
@@ -35,7 +35,7 @@ PageScanner::PageScanner(StreamBuffer& stream, std::string_view prefix, const Re
   stream_.skip_to(range.start);
 }
 
-/// Tags are far apart, since '<' is escaped in text: nearly all of this is memchr.
+/// Tags are far apart, because '<' is escaped in text, so nearly all of the time is spent in memchr.
 PageScanner::Tag PageScanner::find_tag(std::string_view bytes, size_t from) const {
   const size_t longest = std::max(opening_.size() + 1, closing_.size());
   for (size_t at = bytes.find('<', from); at != std::string_view::npos; at = bytes.find('<', at + 1)) {
@@ -67,7 +67,7 @@ PageScanner::Found PageScanner::seek() {
   for (size_t wanted = kLookBytes;;) {
     const uint64_t at = stream_.offset();
     if (at >= range_end()) return Found::kEnd;
-    // No more than the range holds, if that is enough: the block behind it may be costly.
+    // No more than the range, if that is enough, because decompressing the block after it costs time.
     const auto within = static_cast<size_t>(std::min<uint64_t>(kLookBytes, range_end() - at));
     const std::string_view window = stream_.window(std::max(within, wanted > kLookBytes ? wanted : 1));
     const bool ended = window.size() < within;
@@ -75,7 +75,7 @@ PageScanner::Found PageScanner::seek() {
     const std::string_view bytes =
         window.substr(0, static_cast<size_t>(std::min<uint64_t>(window.size(), left)));
     if (bytes.empty()) return at < range_end() && !window.empty() ? Found::kGap : Found::kEnd;
-    // A tag that begins in the range may reach beyond it.
+    // A tag that begins in the range may end after it.
     const Tag tag = find_tag(window, 0);
     if (tag.kind == Tag::Kind::kOpening && tag.at < bytes.size()) {
       stream_.take(tag.at);

@@ -1,7 +1,6 @@
 #pragma once
-// Finds the `<page>` elements in the text of a dump. Single-owner. A page begins wherever its tag stands,
-// since text never holds a bare '<': so reading can begin anywhere, and a page that isn't closed costs only
-// itself.
+// Finds the `<page>` elements in the text of a dump. Single-owner. A page begins wherever its tag is, because
+// text never has an unescaped '<'. So reading can begin anywhere, and an unclosed page loses only itself.
 
 #include <cstdint>
 #include <string>
@@ -17,11 +16,11 @@ class PageScanner {
   PageScanner(StreamBuffer& stream, std::string_view prefix, const RecordRange& range);
 
   enum class Found {
-    kPage,  ///< the stream stands at its opening tag
-    kGap,   ///< the stream stands at a gap of its source
+    kPage,  ///< the stream is at its opening tag
+    kGap,   ///< the stream is at a gap of its source
     kEnd,   ///< nothing more in the range
   };
-  /// Goes on to the next page or gap of the range.
+  /// Moves to the next page or gap of the range.
   [[nodiscard]] Found seek();
 
   enum class Part {
@@ -30,12 +29,12 @@ class PageScanner {
     kUnclosed,  ///< its last bytes, where another page begins or the stream ends
     kCut,       ///< its last bytes, where a gap begins
   };
-  /// The next bytes of the page that seek() found; valid until the next call. Never ends inside a character.
+  /// The next bytes of the page found by seek(); valid until the next call. Never ends inside a character.
   [[nodiscard]] Part read(std::string_view& bytes);
 
-  /// Behind what was read last.
+  /// The position after the bytes that were read last.
   uint64_t offset() const { return stream_.offset() + pending_; }
-  /// Takes what was read last; the next seek() goes on behind it.
+  /// Consumes the bytes that were read last; the next seek() continues after them.
   void finish();
 
  private:
@@ -48,7 +47,7 @@ class PageScanner {
   std::string opening_;  // "<page"
   std::string closing_;  // "</page>"
   uint64_t end_;
-  size_t pending_ = 0;  // bytes that read() has given out
+  size_t pending_ = 0;  // bytes that read() has returned
   bool inside_ = false;
 };
 

@@ -8,8 +8,8 @@
 namespace pretrain {
 namespace {
 
-/// A line of more blanks than this counts as text, so that how a region begins can be told from the bytes
-/// just before it.
+/// A line of more blanks than this counts as text, so that the bytes just before a region determine how it
+/// begins.
 constexpr size_t kMaxBlankLine = 256;
 
 bool separates(const Line& line) {
@@ -40,11 +40,11 @@ class ParagraphReader : public RecordReader {
   }
 
  private:
-  /// Goes to the first line at or after `begin` that is no continuation of a paragraph from before.
+  /// Moves to the first line at or after `begin` that does not continue an earlier paragraph.
   void go_to_region(uint64_t begin) {
     const uint64_t back = std::min<uint64_t>(begin, kMaxBlankLine + 3);
     stream_.skip_to(begin - back);
-    // The first line seen may be cut off: if it matters at all, it is too long to be blank.
+    // The first line may be truncated; that only matters if it is too long to be blank.
     const bool cut_off = begin > back;
     if (cut_off) stream_.skip_line(end_);
     for (bool blank_before = !cut_off; stream_.offset() < end_; stream_.take_line()) {

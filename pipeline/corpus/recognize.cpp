@@ -16,7 +16,7 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kHeadBytes = 64_KiB;
-/// To tell JSON lines from one large JSON object, the first line should be seen to its end.
+/// Long enough to see the end of the first line, which distinguishes JSON lines from one large JSON object.
 constexpr size_t kJsonHeadBytes = 4_MiB;
 
 constexpr std::string_view kNotLines =
@@ -52,13 +52,13 @@ std::string foreign_format(std::string_view head) {
   return {};
 }
 
-/// Why the head of a plain text file is no text in UTF-8; empty when it is.
+/// Why the head of a file is not UTF-8 text; empty if it is.
 std::string not_text(std::string_view head) {
   const auto nuls = static_cast<size_t>(std::ranges::count(head, '\0'));
   if (nuls * 100 > head.size()) return "binary data";
   std::string repaired(head);
-  // Latin-1 in a European language has some 2 % of such bytes, another alphabet or binary data has mostly
-  // them.
+  // Latin-1 in a European language has about 2 % of such bytes; another alphabet or binary data has mostly
+  // such bytes.
   if (repair_utf8(repaired) * 4 > head.size()) return "not UTF-8 text; convert it to UTF-8 first";
   return {};
 }
@@ -68,7 +68,7 @@ enum class JsonLine { kInvalid, kOther, kObject, kDocument };
 JsonLine judge_line(simdjson::dom::parser& parser, std::string_view line) {
   simdjson::dom::object object;
   auto parsed = parser.parse(line.data(), line.size());
-  // Bytes that are not UTF-8 get repaired when the line is read, and its structure says nothing against it.
+  // Bytes that are not UTF-8 are repaired when the line is read, so they don't matter here.
   if (parsed.error() == simdjson::UTF8_ERROR) return JsonLine::kDocument;
   if (parsed.error() != simdjson::SUCCESS) return JsonLine::kInvalid;
   if (parsed.get(object) != simdjson::SUCCESS) return JsonLine::kOther;
@@ -77,8 +77,8 @@ JsonLine judge_line(simdjson::dom::parser& parser, std::string_view line) {
 
 enum class Verdict { kLines, kNoLines, kUndecided };
 
-/// JSON lines may hold faulty lines, the first one too. So a file is taken when one of its first lines is a
-/// document, or when there are several objects; what is one object over one or many lines is not.
+/// JSON lines may have damaged lines, even the first. So a file is accepted if one of its first lines is a
+/// document or if it has several objects, but not if it is a single object on one or many lines.
 Verdict judge_lines(std::string_view head, bool is_whole_file) {
   simdjson::dom::parser parser;
   size_t objects = 0;
@@ -102,7 +102,7 @@ Recognition recognize_json(StreamBuffer& stream) {
     const std::string_view head = stream.window(bytes);
     verdict = judge_lines(head, head.size() < bytes);
   }
-  // A line that goes on beyond all this is left to the reader, which passes over what is faulty line by line.
+  // A line that is longer than this is left to the reader, which skips damaged lines one by one.
   if (verdict != Verdict::kNoLines && stream.window(1).rfind('\n') == std::string_view::npos) {
     verdict = Verdict::kLines;
   }
@@ -134,7 +134,7 @@ Compression recognize_compression(std::string_view head, std::string_view name) 
   if (head.starts_with("\x1F\x8B\x08")) return Compression::kGzip;
   if (head.starts_with(std::string_view("\xFD\x37zXZ\0", 6))) return Compression::kXz;
   if (head.starts_with("\x28\xB5\x2F\xFD")) return Compression::kZstd;
-  // A name counts for more than a first block that is damaged: the others may be sound.
+  // The name counts for more than a damaged first block, because the other blocks may be intact.
   if (head.starts_with("BZh") && name.ends_with(".bz2")) return Compression::kBzip2;
   const bool bzip2 = head.size() >= 4 && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9';
   const std::string_view block = head.substr(std::min<size_t>(4, head.size()), 6);

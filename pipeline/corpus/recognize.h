@@ -1,5 +1,5 @@
 #pragma once
-// What a file is, told from its first bytes. Thread-safe: free functions.
+// Recognizes the kind of a file from its first bytes. Thread-safe: free functions.
 
 #include <optional>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace pretrain {
 
-/// Judges by the magic number; the name decides only for zstd files that begin with a skippable frame.
+/// Decides by the magic number; the name only matters for zstd files that begin with a skippable frame.
 /// Requires: `head` holds at least 10 bytes unless the file is shorter.
 Compression recognize_compression(std::string_view head, std::string_view name);
 
@@ -19,12 +19,12 @@ struct Recognition {
   DumpSite site;       ///< for kMediaWiki
 };
 
-/// Reads the beginning of `source` (4 MiB at most, mostly 64 KiB) and judges by content alone.
+/// Reads the start of `source` (mostly 64 KiB, at most 4 MiB) and decides by content only.
 /// Errors: Stopped; kData when the device fails.
 Recognition recognize_format(ByteSource& source, DocumentMode documents, const ReadHooks& hooks = {});
 
-/// For the blocks of a bzip2 file: whether they hold a dump. One whose beginning is damaged is told by its
-/// pages, and nothing is known of its site then.
+/// For the blocks of a bzip2 file: whether they hold a dump. A dump with a damaged start is recognized by its
+/// pages; then its site is unknown.
 Recognition recognize_dump_blocks(ByteSource& blocks, const ReadHooks& hooks = {});
 
 }  // namespace pretrain

@@ -8,7 +8,8 @@
 namespace pretrain {
 namespace {
 
-/// The whole stream as one document. Short ones are held, so that the whole decides what is held out.
+/// The whole stream as one document. A short one is held in memory, because its whole text decides whether it
+/// is held out for validation.
 class TextReader : public RecordReader {
  public:
   TextReader(StreamBuffer& stream, const RecordRange& range) : stream_(stream), over_(range.start > 0) {

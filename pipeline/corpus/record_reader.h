@@ -1,7 +1,7 @@
 #pragma once
-// Splits the bytes of a shard into documents, one reader per text format. Single-owner.
-// What a record is depends on its own bytes only, so that a shard gives the same records whether it is read
-// whole, in regions, or from the middle on.
+// Splits the bytes of a shard into documents, with one reader for each text format. Single-owner. A record
+// depends only on its own bytes, so a shard gives the same records whether it is read whole, in regions, or
+// from the middle.
 
 #include <cstdint>
 #include <limits>
@@ -27,21 +27,20 @@ enum class TextFormat {
 /// "doc text", "JSON lines", "plain text", "paragraphs", "MediaWiki XML".
 std::string_view format_name(TextFormat format);
 
-/// A document, or a place where something was passed over.
+/// A document, or a record that was skipped.
 struct Record {
   uint64_t offset = 0;  ///< of its first byte
-  uint64_t end = 0;     ///< where a reader goes on after it
+  uint64_t end = 0;     ///< where a reader continues after it
   std::string text;     ///< not necessarily UTF-8; line ends are LF except inside JSON
   std::string title;    ///< when known
-  std::string fault;    ///< why it is passed over; empty for a document
-  /// The text is too long to be held: it begins at the stream buffer's offset and goes on to the end of the
-  /// stream.
+  std::string fault;    ///< why it is skipped; empty for a document
+  /// The text is too long to be held in memory: it is the rest of the stream from the stream buffer's offset.
   bool streamed = false;
-  /// Why a sound page of a dump is not asked for: one of the texts below; empty for documents and faults.
+  /// Why a well-formed page of a dump is not wanted: one of the texts below; empty for documents and faults.
   std::string_view unwanted;
-  std::optional<int> page_namespace;  ///< of a sound page of a dump
-  bool redirects = false;             ///< of a sound page of a dump, of any namespace
-  std::string wikitext;               ///< of a page that became a document, when asked for
+  std::optional<int> page_namespace;  ///< of a well-formed page of a dump
+  bool redirects = false;             ///< of a well-formed page of a dump in any namespace
+  std::string wikitext;               ///< of a page that became a document, if requested
   uint64_t invalid_utf8 = 0;          ///< malformed byte runs of a page that were replaced
 };
 
@@ -49,23 +48,23 @@ constexpr std::string_view kOtherNamespace = "other namespace";
 constexpr std::string_view kRedirect = "redirect";
 constexpr std::string_view kDisambiguation = "disambiguation";
 
-/// The part of a stream to read records from: those whose first byte lies in [begin, end).
+/// The part of a stream from which to read records: those whose first byte is in [begin, end).
 struct RecordRange {
   uint64_t begin = 0;
   uint64_t end = std::numeric_limits<uint64_t>::max();
-  /// Where to go on: `begin`, or the `end` of a record that was read before.
+  /// Where to continue: `begin`, or the `end` of a record that was read before.
   uint64_t start = 0;
 };
 
 class RecordReader {
  public:
   virtual ~RecordReader() = default;
-  /// The next document or fault; false when the range or the stream is over.
+  /// The next document or fault; false at the end of the range or the stream.
   [[nodiscard]] virtual bool next(Record& record) = 0;
 };
 
 /// Moves `stream` to range.start and reads records from there. `stream` must outlive the reader.
-/// `dump` counts for kMediaWiki only.
+/// `dump` is only used for kMediaWiki.
 std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
                                                  const RecordRange& range, const DumpOptions& dump = {});
 
@@ -76,8 +75,8 @@ std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const 
 std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
                                                     const DumpOptions& options);
 
-/// Moves `stream` to the first line that begins at or after range.start, or to the end of the range when none
-/// does before: a line may go on through many ranges, and each of them must not read all of it.
+/// Moves `stream` to the first line that begins at or after range.start, but not beyond the end of the range:
+/// a line may extend over many ranges, and reading all of it for each would be quadratic.
 /// Requires: range.start is `begin`, or the beginning of a line.
 void go_to_line(StreamBuffer& stream, const RecordRange& range);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Regions: the parts of a corpus whose order is mixed in each epoch. A function of the catalog only.
+// Regions: the parts of a corpus whose order is shuffled in each epoch. A function of the catalog only.
 
 #include <cstdint>
 #include <limits>
@@ -15,20 +15,21 @@ static_assert(kRegionBytes % 4_KiB == 0, "a region of a long plain text begins a
 
 struct Region {
   uint32_t shard = 0;
-  /// Records belong to the region where their first byte lies. Offsets in the file; in a bzip2 dump a
-  /// record's first byte lies where its block begins.
+  /// A record belongs to the region of its first byte. Offsets in the file; in a bzip2 dump, a record begins
+  /// where its block begins.
   uint64_t begin = 0;
   uint64_t end = std::numeric_limits<uint64_t>::max();
 };
 
-/// Whether long plain text, which is one document, is cut into regions too. Only a sample does that.
+/// Whether long plain text, which is one document, is also cut into regions. Only sampling does that.
 enum class LongText { kWhole, kSplit };
 
-/// Whether the regions of a shard are parts of a bzip2 file, see open_bzip2_blocks(). Only dumps are read so:
-/// for other formats the older checkpoints count bytes from the beginning of the file.
+/// Whether the regions of a shard are parts of a bzip2 file, see open_bzip2_blocks(). Only for dumps, because
+/// older checkpoints count the bytes of other formats from the start of the file.
 bool has_block_regions(const Shard& shard);
 
-/// The regions of a catalog without a list of them: memory by shards, and not by bytes of text. A value.
+/// The regions of a catalog, computed on demand, so that memory depends on the number of shards and not on
+/// their size. A value type.
 class Regions {
  public:
   Regions() = default;
@@ -40,12 +41,13 @@ class Regions {
   Region operator[](uint64_t index) const;
 
  private:
-  std::vector<uint64_t> ends_;   // regions of this shard and of those before it
-  std::vector<uint64_t> sizes_;  // of shards, in bytes; of those that are not split, the end of their region
+  std::vector<uint64_t> ends_;  // regions of this shard and of those before it
+  std::vector<uint64_t>
+      sizes_;  // of shards, // in bytes; for shards that are not split, the end of their region
 };
 
-/// Uncompressed shards of records and bzip2 dumps give regions of about a MiB of the file, all others one
-/// region each.
+/// Uncompressed shards of records, and bzip2 dumps, have regions of about 1 MiB of the file; all others have
+/// one region.
 std::vector<Region> make_regions(const Catalog& catalog, LongText long_text = LongText::kWhole);
 
 }  // namespace pretrain

@@ -10,7 +10,7 @@
 namespace pretrain {
 namespace {
 
-/// What a cut is judged by may reach a little beyond it.
+/// Bytes after a cut that decide whether it splits a character or CRLF.
 constexpr size_t kBeyondCut = 4;
 
 std::unique_ptr<ByteSource> open_region(ReadableFile file, const Shard& shard, const Region& region) {
@@ -36,6 +36,7 @@ RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& 
   start_at(start);
 }
 
+/// Short documents are read again from their start, because their whole text decides their role.
 void RegionReader::start_at(const Position& start) {
   const bool in_text = format_ == TextFormat::kText;
   if (in_text && start.inside > kLongDocumentBytes) return enter_long_text(start.inside, start.begun);
@@ -47,7 +48,7 @@ void RegionReader::start_at(const Position& start) {
   open_blocks(start.inside, start.begun);
 }
 
-/// Plain text can be entered at any cut, without reading what stands before it.
+/// Long plain text can be entered at any cut, without reading the text before it.
 void RegionReader::enter_long_text(uint64_t inside, bool begun) {
   records_ = make_record_reader(format_, stream_, {.start = inside});
   record_.streamed = true;
@@ -85,7 +86,8 @@ RegionReader::Step RegionReader::begin_document() {
 }
 
 RegionReader::Step RegionReader::deliver() {
-  const bool alone = is_long() && selection_.role == Role::kHeldOut;  // its neighbours are missing
+  const bool alone =
+      is_long() && selection_.role == Role::kHeldOut;  // the blocks around it have the other role
   piece_.text = std::move(upcoming_->text);
   piece_.place.offset = source_->place_of(record_.offset);
   piece_.begins_document = alone || !begun_;
@@ -101,7 +103,7 @@ RegionReader::Step RegionReader::deliver() {
   return Step::kPiece;
 }
 
-/// A stream that ends badly is passed over from where it does, once; everything before it has been delivered.
+/// Reports a truncated or damaged stream as one skip at its end; everything before that has been delivered.
 RegionReader::Step RegionReader::finish() {
   const bool behind = stream_.offset() >= std::min(range_.end, source_->records_end());
   if (checked_end_ || behind || !stream_.window(1).empty()) return Step::kEnd;
@@ -128,7 +130,7 @@ void RegionReader::open_blocks(uint64_t inside, bool begun) {
   upcoming_ = next_block();
 }
 
-/// The next part of the document that belongs to the role. Short documents were judged as a whole.
+/// The next block of the document that belongs to the role. A short document belongs to it as a whole.
 std::optional<RegionReader::Block> RegionReader::next_block() {
   const size_t grid = is_long() ? kBlockBytes : kPieceBytes;
   while (!record_.streamed || inside_ < region_.end) {

@@ -1,7 +1,6 @@
 #pragma once
-// One region of one shard, as the pieces of text that a role gets and the places that were passed over.
-// Single-owner.
-// Memory: one document of at most kMaxRecordBytes and the stream's window.
+// Reads one region of one shard: the pieces of text for a role, and the records that were skipped.
+// Single-owner. Memory: one document of at most kMaxRecordBytes and the stream's window.
 
 #include <cstdint>
 #include <memory>
@@ -18,7 +17,7 @@
 
 namespace pretrain {
 
-/// Which part of the corpus is delivered; every document, or block of a long one, goes to exactly one of the
+/// The part of the corpus to deliver. Every document, or block of a long one, belongs to exactly one of the
 /// two.
 enum class Role { kTraining, kHeldOut };
 
@@ -40,7 +39,7 @@ struct TextPiece {
 
 class RegionReader {
  public:
-  /// Begins the region, or goes on at `start`, a position() of an earlier reader of the same region.
+  /// Starts the region, or continues at `start`, a position() of an earlier reader of the same region.
   /// Errors: kData when the device fails; Stopped.
   RegionReader(ReadableFile file, const Shard& shard, const Region& region, const Selection& selection,
                const Position& start, const ReadHooks& hooks);
@@ -49,27 +48,27 @@ class RegionReader {
 
   enum class Step {
     kPiece,    ///< piece() is the next text
-    kSkip,     ///< fault() was passed over
+    kSkip,     ///< fault() was skipped
     kPassed,   ///< a document of the other role, or a page that is not wanted
-    kEnd,      ///< the region is done
-    kChanged,  ///< the file became shorter while it was read; the region can't go on
+    kEnd,      ///< the end of the region
+    kChanged,  ///< the file became shorter while it was read; the region ends here
   };
   [[nodiscard]] Step next();
 
   TextPiece& piece() { return piece_; }
-  /// The record that was passed over; its text is empty.
+  /// The skipped record; its text is empty.
   const Record& fault() const { return fault_; }
-  /// Why the page that was passed is not wanted; empty for a document of the other role.
+  /// Why the page is not wanted; empty for a document of the other role.
   std::string_view unwanted() const { return record_.unwanted; }
-  /// The namespace of the page that the last step was about, if it was a sound page of a dump.
+  /// The namespace of the page of the last step, if it was a well-formed page of a dump.
   std::optional<int> page_namespace() const { return record_.page_namespace; }
   /// Whether that page is a redirect.
   bool redirects() const { return record_.redirects; }
   /// Bytes of text that the last step read without delivering them.
   uint64_t passed_bytes() const { return passed_bytes_; }
-  /// Whether the last step was the last one that says anything.
+  /// Whether no further step will deliver anything.
   bool over() const { return checked_end_; }
-  /// Where to go on after the last step, unless over().
+  /// The position from which to continue after the last step, unless over().
   Position position() const { return position_; }
 
  private:
@@ -105,8 +104,8 @@ class RegionReader {
   std::unique_ptr<RecordReader> records_;
 
   Record record_;
-  uint64_t inside_ = 0;            // bytes of the record's text that next_block() has taken
-  std::optional<Block> upcoming_;  // read ahead, so that the last piece of a document is known as such
+  uint64_t inside_ = 0;            // bytes of the record's text that next_block() has consumed
+  std::optional<Block> upcoming_;  // read ahead, to know which piece is the last of its document
   bool begun_ = false;
   bool checked_end_ = false;
 

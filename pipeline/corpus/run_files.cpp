@@ -6,8 +6,8 @@
 namespace pretrain {
 namespace {
 
-/// Checkpoints, and the lock or the record that a run has beside them. Copies of single checkpoints, which
-/// are models, don't look like this.
+/// A state folder has checkpoints, and next to them a lock or metrics. A copy of a single checkpoint, which
+/// is a model, does not.
 bool looks_like_state_folder(const Path& folder) {
   try {
     const Path checkpoints = folder / "checkpoints";

@@ -1,6 +1,6 @@
 #pragma once
-// What training runs write, told from text: a state folder may lie below the corpus, and its records would
-// else be read as text that grows all the time.
+// Recognizes files that training runs write. A state folder may be below the corpus, and its metrics would
+// otherwise be read as text that keeps growing.
 
 #include <set>
 #include <string_view>
@@ -13,16 +13,16 @@ namespace pretrain {
 /// Thread-compatible.
 class RunFiles {
  public:
-  /// `state_folders` are known to be runs'; they need not exist.
+  /// `state_folders` belong to runs; they need not exist.
   explicit RunFiles(const std::vector<Path>& state_folders);
 
-  /// Whether the folder is one of those, by whatever path, or looks like the state folder of a run.
+  /// Whether the folder is one of those, under any path, or looks like the state folder of a run.
   bool is_state_folder(const Path& folder) const;
 
-  /// Whether a run keeps something of this name directly in its state folder.
+  /// Whether a run writes a file or folder of this name directly into its state folder.
   static bool is_run_entry(std::string_view name);
 
-  /// Whether the path leads to something that a run keeps, or into it.
+  /// Whether the path is a file of a run, or inside a folder of one.
   /// Requires: canonical.
   bool hold(const Path& path) const;
 

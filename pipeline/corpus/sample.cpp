@@ -14,9 +14,9 @@ namespace pretrain {
 namespace {
 
 constexpr uint64_t kShares = 32;
-/// Keeps the order apart from those of the epochs, which are derived from the same seed by small numbers.
+/// Makes the order independent of those of the epochs, which are derived from the same seed by small numbers.
 constexpr uint64_t kSampleOrder = 0x73616d706c65;
-/// Faulty or held-out regions are left after this much work per region.
+/// Damaged or held-out regions are abandoned after this much work.
 constexpr uint64_t kMaxPassedBytes = uint64_t{16} << 20;
 
 struct Visit {
@@ -34,7 +34,7 @@ class Sampler {
         left_(max_bytes),
         hooks_{stop, {}} {}
 
-  /// Takes up to `share` bytes from where the visit stopped the last time.
+  /// Takes up to `share` bytes from where the previous visit stopped.
   void take_from(Visit& visit, uint64_t share) {
     std::optional<ReadableFile> file = open(catalog_.shards[visit.region.shard]);
     visit.done = true;
@@ -65,8 +65,7 @@ class Sampler {
     uint64_t text = 0;  ///< training text among them
   };
 
-  /// Unpacked bytes before the place where a visit goes on; from which place they count depends on the
-  /// region.
+  /// Decompressed position from which a visit continues; its origin depends on the region.
   uint64_t position_of(const Visit& visit) const {
     const bool from_block = has_block_regions(catalog_.shards[visit.region.shard]);
     return std::max(from_block ? 0 : visit.region.begin, visit.position.offset + visit.position.inside);
@@ -76,12 +75,12 @@ class Sampler {
     try {
       ReadableFile file(shard.path);
       if (file.size() == shard.size_bytes) return file;
-    } catch (const IoError&) {  // it is named when the epoch comes to it
+    } catch (const IoError&) {  // reported when the epoch reaches it
     }
     return std::nullopt;
   }
 
-  /// True when the region has no more to give. Adds the bytes of its text to `text_bytes`.
+  /// True at the end of the region. Adds the bytes of its text to `text_bytes`.
   bool read(RegionReader& reader, uint64_t& text_bytes) {
     uint64_t passed = 0;
     bool new_document = true;

@@ -19,7 +19,7 @@
 namespace pretrain {
 namespace {
 
-/// Examines one listed file; returns the reason when it can't be read as text.
+/// Examines one listed file; returns the reason if it can't be read as text.
 std::string examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
                     Shard& shard) {
   ReadableFile file(shard.path);
@@ -61,12 +61,12 @@ std::string examine_or_explain(const CorpusOptions& options, const KnownShards& 
     return reason;
   } catch (const Error& error) {
     std::string reason = error.what();
-    repair_utf8(reason);  // it may quote a file name of any bytes, and JSON is to hold it
+    repair_utf8(reason);  // it may quote a file name with any bytes, and is stored as JSON
     return reason;
   }
 }
 
-/// Holds the indexes of multistream dumps against their dumps.
+/// Checks the indexes of multistream dumps against their dumps.
 void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop, Catalog& catalog) {
   for (const Shard& index : indexes) {
     const Shard* dump = catalog.find(dump_of_index(index.name));
@@ -94,12 +94,12 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
        inputs, shown);
 }
 
-/// A shard whose size is another one than when the scan came to it is still being written; it waits for a
-/// later epoch.
+/// A shard whose size changed during the scan is still being written; it is left for a later epoch.
 void set_growing_aside(Catalog& catalog) {
   const auto is_growing = [](const Shard& shard) {
     const std::optional<FileStamp> now = stamp_of(shard.path);
-    return now && now->size_bytes != shard.size_bytes;  // one that is gone is named when its turn comes
+    return now &&
+           now->size_bytes != shard.size_bytes;  // a vanished one is reported when the epoch reaches it
   };
   std::vector<Shard> settled;
   for (Shard& shard : catalog.shards) {

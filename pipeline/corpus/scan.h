@@ -1,5 +1,5 @@
 #pragma once
-// A look at the files of a corpus, which makes the catalog of an epoch. Thread-safe: free functions.
+// Scans the files of a corpus and makes the catalog of an epoch. Thread-safe: free functions.
 
 #include <functional>
 #include <stop_token>
@@ -8,17 +8,17 @@
 
 namespace pretrain {
 
-/// How a scan is stopped, what it tells, and what it may use.
+/// Stop and progress of a scan, and an earlier result that it may use.
 struct ScanHooks {
   std::stop_token stop = {};
-  std::function<void()> on_file = {};  ///< a file, or a folder, was looked at
-  const Catalog* seen = nullptr;  ///< what another look found; files that were not touched since are not read
+  std::function<void()> on_file = {};  ///< called for each file and folder
+  const Catalog* seen = nullptr;       ///< result of an earlier scan; files not changed since are not read
 };
 
-/// Finds and examines all files. Hidden and half-copied files (.part, .tmp), and what can't be read as text,
-/// are rejected with a reason, so is a file that grows during the scan; nothing blocks on a FIFO or device.
-/// `known`, the catalog of the epoch before, saves examining files that are unchanged in it, which also keep
-/// the names they had there; and there are no warnings then.
+/// Finds and examines all files. Rejects, with a reason, hidden and partly copied files (.part, .tmp), files
+/// that are not text, and files that grow during the scan; never blocks on a FIFO or device. `known`, the
+/// catalog of the previous epoch, saves examining unchanged files, which also keep their names; then there
+/// are no warnings.
 /// Errors: kData when an input doesn't exist or no readable shard is left; Stopped.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known = nullptr,
                     const ScanHooks& hooks = {});

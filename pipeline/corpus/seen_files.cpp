@@ -3,7 +3,7 @@
 namespace pretrain {
 namespace {
 
-/// What a file is may depend on what it is called, but not on where it lies.
+/// The format of a file may depend on its name, but not on its folder.
 std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('/') + 1);
 }

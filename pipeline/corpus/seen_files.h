@@ -1,6 +1,5 @@
 #pragma once
-// What earlier looks at the corpus found in files that have not been touched since, so that no look reads a
-// file twice.
+// Results of earlier scans for files that have not changed since, so that no scan reads a file twice.
 
 #include <map>
 #include <optional>
@@ -14,11 +13,11 @@ namespace pretrain {
 /// Thread-compatible; refers to the catalogs.
 class SeenFiles {
  public:
-  /// Takes in what a catalog found; null is none.
+  /// Adds the results in a catalog; null: none.
   void add(const Catalog* catalog);
 
-  /// Fills in all that is known of the content of the file with this stamp, whose name is `shard.name`.
-  /// Returns why it can't be read as text, empty when it can; nothing when it was not seen as it is now.
+  /// Sets what is known about the content of the file with this stamp and the name `shard.name`. Returns why
+  /// it can't be read as text, empty if it can; nothing if it was not seen in its current state.
   std::optional<std::string> recall(const FileStamp& stamp, Shard& shard) const;
 
  private:

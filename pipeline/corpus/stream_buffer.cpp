@@ -9,10 +9,10 @@
 namespace pretrain {
 namespace {
 
-constexpr size_t kChunkBytes = 128_KiB;
-constexpr size_t kPadding = 64;  // SIMDJSON_PADDING: the parser reads beyond the end of a line
+constexpr size_t kChunkBytes = 128_KiB;  // bytes of one read of the source
+constexpr size_t kPadding = 64;          // SIMDJSON_PADDING: the parser reads beyond the end of a line
 constexpr size_t kFirstCapacity = 2 * kChunkBytes + kPadding;
-constexpr size_t kKeptCapacity = 4_MiB;  // a buffer that one giant line has blown up is given back
+constexpr size_t kKeptCapacity = 4_MiB;  // a larger buffer, after a very long line, is freed
 constexpr size_t kLargestCapacity = kMaxRecordBytes + 2 * kChunkBytes + kPadding;
 
 }  // namespace
@@ -48,7 +48,7 @@ bool StreamBuffer::fill() {
   return !ended_;
 }
 
-/// Leaves room for at least a chunk.
+/// Makes room for at least a chunk: moves the unread bytes to the front, or to a larger buffer.
 void StreamBuffer::make_room() {
   const size_t used = end_ - begin_;
   const size_t capacity = capacity_for(used + kChunkBytes + kPadding);
@@ -64,13 +64,14 @@ void StreamBuffer::make_room() {
   end_ = used;
 }
 
-/// Doubling keeps the copying linear for long lines.
+/// Doubles the capacity, so that the total cost of copying is linear for long lines.
 size_t StreamBuffer::capacity_for(size_t needed) const {
   if (needed > capacity_) return std::max(needed, std::min(2 * capacity_, kLargestCapacity));
   const bool blown_up = capacity_ > kKeptCapacity && needed <= kKeptCapacity / 2;
   return blown_up ? kKeptCapacity / 2 : capacity_;
 }
 
+/// Each byte is searched for the newline once, even if the line needs many reads.
 const Line* StreamBuffer::peek_line() {
   if (has_line_) return &line_;
   size_t searched = 0;
@@ -100,6 +101,7 @@ const Line* StreamBuffer::peek_line() {
   return &line_;
 }
 
+/// Reads to the end of a line that is too long, without holding it.
 void StreamBuffer::drop_long_line() {
   line_ = {offset_, 0, {}, true, false};
   while (true) {
@@ -116,7 +118,7 @@ void StreamBuffer::drop_long_line() {
 
 void StreamBuffer::take_line() {
   PRETRAIN_CHECK(has_line_, "no line was looked at");
-  const auto rest = static_cast<size_t>(line_.end - offset_);  // 0 when a long line is gone already
+  const auto rest = static_cast<size_t>(line_.end - offset_);  // 0 if a long line was dropped already
   take(rest);
 }
 

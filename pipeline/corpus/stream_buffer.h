@@ -1,7 +1,6 @@
 #pragma once
 // A look-ahead window over a ByteSource, by bytes and by lines. Single-owner. Offsets count decompressed
-// bytes.
-// Memory: what is looked at, at most about kMaxRecordBytes.
+// bytes. Memory: the window, at most about kMaxRecordBytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +12,8 @@
 
 namespace pretrain {
 
-/// A longer line or record is passed over: far beyond any article (the longest of the English Wikipedia have
-/// some 3 MB), and what keeps memory bounded for a file without line ends.
+/// Longer lines and records are skipped. Far longer than any article (the longest of the English Wikipedia
+/// have about 3 MB); bounds the memory for a file without line ends.
 constexpr size_t kMaxRecordBytes = 64_MiB;
 
 struct Line {
@@ -32,10 +31,10 @@ class StreamBuffer {
 
   const ByteSource& source() const { return source_; }
 
-  /// Offset of the first byte that was not taken yet.
+  /// Offset of the first byte that was not consumed yet.
   uint64_t offset() const { return offset_; }
 
-  /// The next bytes: at least `wanted` unless the stream ends sooner. Valid until the next call.
+  /// The next bytes: at least `wanted` unless the stream ends. Valid until the next call.
   /// Errors: Stopped; kData when the device fails.
   std::string_view window(size_t wanted);
   void take(size_t bytes);
@@ -44,7 +43,7 @@ class StreamBuffer {
   /// At least simdjson's padding of readable bytes follow its text.
   const Line* peek_line();
   void take_line();
-  /// Moves behind the next newline, but not beyond `limit`; holds nothing of what stands before.
+  /// Moves to the position after the next newline, but not beyond `limit`, without holding the skipped bytes.
   void skip_line(uint64_t limit);
 
   /// Moves to an offset, forward only except in a plain file.
@@ -59,7 +58,7 @@ class StreamBuffer {
 
   ByteSource& source_;
   const ReadHooks& hooks_;
-  std::unique_ptr<char[]> storage_;  // a vector would fill it with zeros first
+  std::unique_ptr<char[]> storage_;  // a vector would fill it with zeros
   size_t capacity_;
   size_t begin_ = 0;
   size_t end_ = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// UTF-8: what is not UTF-8 is replaced before anything tokenizes it, and text is never cut inside a
-// character. Thread-safe: pure functions. Positions and sizes are bytes.
+// Repairs UTF-8 before text is tokenized, and finds positions where a cut does not split a character.
+// Thread-safe: pure functions. Positions and sizes are bytes.
 
 #include <cstddef>
 #include <string>
@@ -12,12 +12,12 @@ namespace pretrain {
 /// Source: The Unicode Standard, section 3.9, "U+FFFD Substitution of Maximal Subparts".
 size_t repair_utf8(std::string& text);
 
-/// The greatest position at or before `position` where cutting splits neither a character nor a maximal
-/// invalid part, so that repairing the two halves gives the same as repairing the whole. At most 3 less than
+/// The last position at or before `position` where a cut splits neither a character nor a maximal invalid
+/// part, so that repairing the two halves gives the same as repairing the whole. At most 3 less than
 /// `position`.
 size_t utf8_boundary(std::string_view text, size_t position);
 
-/// Bytes of the byte order mark that `text` begins with: 3 or 0.
+/// Length of the byte order mark at the start of `text`: 3 or 0.
 size_t utf8_mark_length(std::string_view text);
 
 }  // namespace pretrain
