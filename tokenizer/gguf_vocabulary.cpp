@@ -39,7 +39,7 @@ std::vector<GgufEntry> gguf_vocabulary(const Tokenizer& tokenizer) {
     scores.push_back(piece.score);
     kinds.push_back(kind_number(piece));
   }
-  // "llama" stands for SentencePiece's pair encoding; a char model is one whose pairs are no pieces. What is
+  // "llama" means SentencePiece's pair encoding; a char model is one whose pairs are no pieces. What is
   // false here is true for readers that find nothing.
   return {{"tokenizer.ggml.model", std::string("llama")},
           {"tokenizer.ggml.pre", std::string("default")},

@@ -1,7 +1,8 @@
 #pragma once
 // The memory and processor time that the control groups of this process allow it. Supports versions 1 and 2
-// of the kernel's interface, also both at once. Stateless, thread-safe. Source: the kernel's
-// Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+// of the kernel's interface, also both at once. Stateless, thread-safe.
+// Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst,
+// scheduler/sched-bwc.rst.
 
 #include <cstdint>
 #include <limits>

@@ -39,7 +39,8 @@ nlohmann::json parse_json(std::string_view text, const JsonLimits& limits = {});
 using OnJsonMember = std::function<void(const std::string& key, const nlohmann::json& value)>;
 
 /// The same for an object with many members, of which only one is in memory at a time. `limits.values`
-/// applies to each member. Errors: as parse_json(), and any exception from `on_member`.
+/// applies to each member.
+/// Errors: as parse_json(), and any exception from `on_member`.
 void parse_json_members(std::string_view text, const JsonLimits& limits, const OnJsonMember& on_member);
 
 /// parse_json() of a file.

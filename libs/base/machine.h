@@ -24,8 +24,8 @@ uint64_t peak_resident_bytes();
 
 /// Lets the C library keep up to 8 MiB of freed memory in each of its arenas. By default it returns the
 /// buffers of each part of a corpus to the system, and getting them back takes a fifteenth of the time from a
-/// dump to text. Blocks of 1 MiB and more are still returned immediately. Requires: no other thread was
-/// started yet.
+/// dump to text. Blocks of 1 MiB and more are still returned immediately.
+/// Requires: no other thread was started yet.
 void keep_freed_memory();
 
 /// User plus system seconds that this process has used, all threads.

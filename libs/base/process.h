@@ -13,9 +13,10 @@ namespace pretrain {
 
 /// Runs `work` in a forked child and returns what it returns.
 /// `on_output` gets each line that the child writes to standard error, where libraries report progress. A
-/// stop request kills the child. Requires: no other thread of this process holds a lock that `work` needs
-/// (call it early). Errors: Stopped; kRuntime when the child ends abnormally, or with the message of an
-/// exception that `work` threw.
+/// stop request kills the child.
+/// Requires: no other thread of this process holds a lock that `work` needs (call it early).
+/// Errors: Stopped; kRuntime when the child ends abnormally, or with the message of an exception that
+/// `work` threw.
 std::string run_in_child(const std::function<std::string()>& work,
                          const std::function<void(std::string_view line)>& on_output,
                          const std::stop_token& stop);

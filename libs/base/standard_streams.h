@@ -14,7 +14,8 @@ namespace pretrain {
 
 /// Turns problems of the standard streams, and a limit on file sizes, into errors of write() instead of
 /// signals that end the process. Opens closed streams on /dev/null, so that no file of the program gets their
-/// number. Requires: called first in main, before anything is opened.
+/// number.
+/// Requires: called first in main, before anything is opened.
 void protect_standard_streams();
 
 /// Standard error that does not block on its reader. Single-owner.

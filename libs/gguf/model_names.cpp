@@ -11,7 +11,7 @@
 namespace pretrain {
 namespace {
 
-/// A module of the model, which has a weight and perhaps a bias; `*` stands for the number of the layer.
+/// A module of the model, which has a weight and perhaps a bias; `*` is the number of the layer.
 struct Module {
   std::string_view ours;
   std::string_view gguf;

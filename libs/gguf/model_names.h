@@ -34,7 +34,7 @@ bool has_gguf_names(std::string_view architecture);
 /// Requires: has_gguf_names(model.architecture).
 std::vector<GgufEntry> model_metadata(const GgufModel& model);
 
-/// What becomes of a tensor of the checkpoint.
+/// How a tensor of the checkpoint is written.
 struct GgufPlace {
   GgufTensor tensor;           ///< as it is in the file
   bool is_transposed = false;  ///< its rows are the columns of the checkpoint's

@@ -37,7 +37,8 @@ class ParameterLayout {
   size_t parameter_count() const { return table_.parameter_count(); }
   /// Nothing when no tensor has that name.
   const ParameterInfo* find(std::string_view name) const;
-  /// The tensor that begins at an offset. Requires: there is one.
+  /// The tensor that begins at an offset.
+  /// Requires: there is one.
   const ParameterInfo& tensor_at(size_t offset) const;
 
  private:

@@ -12,6 +12,7 @@
 
 #include "tests/architecture/comment_rules.h"
 #include "tests/architecture/include_rules.h"
+#include "tests/architecture/word_rules.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain::test {
@@ -103,6 +104,50 @@ TEST(SourceTree, ContractLabelsInHeadersBeginTheirLine) {
     }
   }
   EXPECT_GT(labels, 100U) << "the comments were not read";
+}
+
+/// Texts of this project: sources, scripts and documents, without data and without the glossary itself.
+bool is_own_text(const fs::path& path) {
+  static const std::set<std::string> kExtensions{".h",  ".cpp", ".py",      ".sh",
+                                                 ".md", ".txt", ".service", ".ini"};
+  static constexpr std::string_view kOther[] = {"CONTRIBUTING.md",
+                                                "tests/architecture/word_rules",
+                                                "tests/golden/data",
+                                                "tests/fuzz/seeds",
+                                                "tests/pipeline/corpus/wikitext/golden_pages",
+                                                "deploy/sample-corpus",
+                                                "build"};
+  const std::string name = path.generic_string();
+  return kExtensions.contains(path.extension()) &&
+         std::ranges::none_of(kOther, [&](std::string_view other) { return name.starts_with(other); });
+}
+
+std::set<fs::path> own_texts() {
+  std::set<fs::path> texts;
+  const auto add = [&](const fs::directory_entry& entry) {
+    const fs::path path = entry.path().lexically_relative(source_folder());
+    if (entry.is_regular_file() && is_own_text(path)) texts.insert(path);
+  };
+  for (const auto& entry : fs::directory_iterator(source_folder())) add(entry);
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs", "tests", "deploy"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(source_folder() / top)) add(entry);
+  }
+  return texts;
+}
+
+TEST(SourceTree, UsesTheWordsOfItsGlossary) {
+  const auto texts = own_texts();
+  EXPECT_GT(texts.size(), 500U) << "the texts were not found";
+  for (const fs::path& path : texts) {
+    EXPECT_THAT(word_faults(path.generic_string(), content_of(source_folder() / path)), IsEmpty());
+  }
+}
+
+TEST(SourceTree, HasAGlossaryWithEachAvoidedPhrase) {
+  const std::string glossary = content_of(source_folder() / "CONTRIBUTING.md");
+  for (const AvoidedPhrase& avoided : avoided_phrases()) {
+    EXPECT_NE(glossary.find(avoided.phrase), std::string::npos) << avoided.phrase;
+  }
 }
 
 /// Thus each such header is shown to compile alone; CMakeLists.txt compiles the headers without a source.

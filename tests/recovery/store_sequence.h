@@ -1,6 +1,6 @@
 #pragma once
-// One random life of a state folder: saves, failing calls, crashes, damage, abandoning and restarts, held
-// against StoreModel after each.
+// One random life of a state folder: saves, failing calls, crashes, damage, abandoning and restarts.
+// Compared with StoreModel after each.
 
 #include <cstdint>
 #include <memory>
