@@ -23,7 +23,7 @@ void ServiceReporter::on_step(const StepRecord&, const RunSnapshot& run) {
   service_.status(service_status(run));
 }
 
-/// The next step tells what became of it.
+/// The next step reports the result.
 void ServiceReporter::on_saved(const SaveResult&) {
   last_status_.reset();
 }
