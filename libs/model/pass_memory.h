@@ -20,7 +20,7 @@ struct LayerTensors {
   std::vector<float*> between;  // one fewer, [M, C]: the residual stream between two blocks
 };
 
-/// The tensors of a pass, in memory that somebody else owns.
+/// The tensors of a pass, in memory owned by the caller.
 struct PassTensors {
   std::vector<LayerTensors> layers;  // L
   std::vector<float*> residual;      // L + 1 times [M, C]: inputs of layers, last output

@@ -59,7 +59,7 @@ class Transformer {
   void logits(float* logits);
 
  private:
-  /// A block where it stands in the residual stream.
+  /// A block and its position in the residual stream.
   struct Station {
     Block block;
     const float* in;

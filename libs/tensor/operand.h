@@ -10,7 +10,7 @@
 
 namespace pretrain {
 
-/// Where such a tensor stands, or part of one. Does not own the memory. Empty: no tensor.
+/// A pointer to such a tensor or a part of one. Does not own the memory. Empty: no tensor.
 /// Void: void, or const void for one that is only read.
 template <typename Void>
 class BasicOperand {

@@ -15,7 +15,7 @@ namespace pretrain {
 /// products of the precision are made of.
 struct FmaRate {
   double best = 0;  ///< of many rounds of a millisecond: what the machine can do
-  double mean = 0;  ///< over the whole time: what it gave, with neighbours on it
+  double mean = 0;  ///< over the whole time, with other programs on the host
 };
 
 /// What one thread has done, and when.
@@ -33,13 +33,13 @@ double combined_rate(std::span<const WorkSpan> spans);
 FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration,
                          Precision precision = Precision::kFloat32);
 
-/// The best rate: a noisy neighbour does not lower it.
+/// The best rate, which other programs on the host don't lower.
 inline double measure_fma_peak(Compute& compute, std::chrono::milliseconds duration,
                                Precision precision = Precision::kFloat32) {
   return measure_fma_rate(compute, duration, precision).best;
 }
 
-/// The highest peak measured so far: neighbours on the machine take from a measurement and never add to it.
+/// The highest peak measured so far, because other programs on the host only ever lower a measurement.
 /// Single-owner.
 class FmaPeak {
  public:

@@ -26,7 +26,7 @@ struct ReadNext {
 /// How a processor's kernel likes its operands. The sizes are part of a result's bits only through `terms`.
 struct KernelShape {
   int64_t tile_rows;      ///< rows of C that are summed in registers at once
-  int64_t panel_columns;  ///< columns of C beside them: two vectors
+  int64_t panel_columns;  ///< columns of C computed at once: two vectors
   int64_t terms;          ///< of a sum that are added before the next panel of B
   int64_t block_rows;     ///< of a copied A, `terms` long, that stay in the second-level cache: whole tiles
 };

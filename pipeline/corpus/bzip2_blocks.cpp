@@ -23,8 +23,8 @@ constexpr uint64_t kMaxBlockBits = 4_MiB * 8;
 constexpr uint64_t kMinBlockBits = 160;
 /// The largest content of a block: 900,000 symbols, of which each five become at most 259 bytes.
 constexpr size_t kMaxContentBytes = 48'000'000;
-constexpr size_t kUsualContentBytes = 1_MiB;
-constexpr uint64_t kHeaderBits = 32;  // "BZh9"
+constexpr size_t kUsualContentBytes = 1_MiB;  // bzip2 -9 compresses blocks of 900 kB
+constexpr uint64_t kHeaderBits = 32;          // "BZh9"
 constexpr uint64_t kMarkAndChecksumBits = kBzip2MarkBits + kBzip2ChecksumBits;
 /// Maximum number of false marks inside a block. Even one is extremely rare, but a malicious file could have
 /// very many, and each costs an attempt to decompress.
@@ -38,7 +38,7 @@ constexpr std::string_view kBomb = "unpacks to more than 1 GiB a MiB";
 /// The result of decompressing the bits from one mark to another.
 enum class Outcome {
   kGood,
-  kGoodWithRest,  ///< the block is sound, and what follows it is neither a block nor an end
+  kGoodWithRest,  ///< the block is intact, but the bits after it are neither a block nor an end
   kBad,
 };
 
@@ -85,6 +85,7 @@ class BlockDecoder {
     return value;
   }
 
+  /// Runs libbz2 on packed_. The buffer doubles when it is full, up to the largest possible block.
   int unpack() {
     bz_stream stream{};
     PRETRAIN_CHECK(BZ2_bzDecompressInit(&stream, 0, 0) == BZ_OK, "out of memory");
@@ -114,6 +115,8 @@ class BlockDecoder {
   uint64_t bits_taken_ = 0;
 };
 
+/// Delivers the blocks of a part one by one. It must read one block ahead, because the end of a block is only
+/// known from the next mark, and records_end() from the first block after the part.
 class Bzip2BlockSource : public ByteSource {
  public:
   Bzip2BlockSource(ReadableFile file, uint64_t begin, uint64_t end)
@@ -159,6 +162,7 @@ class Bzip2BlockSource : public ByteSource {
     uint64_t file_offset = 0;
   };
 
+  /// The next mark of a block in [from, limit), skipping marks of stream ends.
   std::optional<Bzip2Mark> next_block(uint64_t from, uint64_t limit) {
     auto mark = marks_.next(from, limit);
     while (mark && !mark->begins_block) mark = marks_.next(mark->bit + kMarkAndChecksumBits, limit);
@@ -212,6 +216,8 @@ class Bzip2BlockSource : public ByteSource {
     content_ += '\n';
   }
 
+  /// Finds the next block, and ends the part if it decompresses to too much: a malicious file could otherwise
+  /// fill memory with positions, or never end.
   void go_to_block_after(const Bzip2Mark& block, const std::optional<Bzip2Mark>& end, Outcome outcome) {
     const uint64_t from = end ? end->bit : block.bit + kMaxBlockBits;
     upcoming_ = next_block(from, std::max(end_bit_, from + kMaxBlockBits));

@@ -11,6 +11,7 @@
 namespace pretrain {
 namespace {
 
+/// The value with this name in a checkpoint.
 template <typename Value, size_t N>
 Value named(const std::array<Value, N>& values, std::string_view (*name_of)(Value), const std::string& name) {
   for (const Value value : values) {
@@ -21,6 +22,8 @@ Value named(const std::array<Value, N>& values, std::string_view (*name_of)(Valu
        "program, use that",
        name);
 }
+
+// Keys and names are part of the checkpoint format (libs/checkpoint/FORMAT.md) and must not change.
 
 nlohmann::json site_to_json(const DumpSite& site) {
   nlohmann::json names = nlohmann::json::object();

@@ -23,6 +23,7 @@ void CatalogAhead::look(const std::stop_token& stop) {
   done_ = true;
 }
 
+/// Polls every 20 ms instead of joining, so that a stop is quick and progress is reported.
 std::optional<Catalog> CatalogAhead::take(const std::stop_token& stop,
                                           const std::function<void()>& on_progress) {
   constexpr std::chrono::milliseconds kLookEvery{20};

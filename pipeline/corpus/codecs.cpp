@@ -22,16 +22,20 @@ constexpr uint64_t kXzMemoryLimit = 256_MiB;
 /// The default of zstd: a window of 128 MiB, as `zstd -d` accepts without --long.
 constexpr int kZstdWindowLog = 27;
 
-constexpr size_t kInputBytes = 64_KiB;
+constexpr size_t kInputBytes = 64_KiB;  // bytes of one read of the file
 
 unsigned clamp_size(size_t size) {
   return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<unsigned>::max()));
 }
 
+// Each class maps the return codes of its library to the same four ends: a member is complete, the file is
+// truncated, the data is damaged, or bytes of another kind follow the last member. The last is only possible
+// after a complete member; at the start of the file it is damage.
+
 class GzipSource : public CompressedSource {
  public:
   GzipSource(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) {
-    constexpr int kGzipOnly = 15 + 16;
+    constexpr int kGzipOnly = 15 + 16;  // the largest window, plus zlib's flag for the gzip format
     PRETRAIN_CHECK(inflateInit2(&stream_, kGzipOnly) == Z_OK, "out of memory");
   }
   ~GzipSource() override { inflateEnd(&stream_); }
@@ -53,6 +57,7 @@ class GzipSource : public CompressedSource {
   void restart() override { inflateReset(&stream_); }
 
  private:
+  /// Z_BUF_ERROR only means that inflate() could not progress without more input or output.
   void finish_step(int result, size_t made) {
     if (result == Z_STREAM_END) {
       end_member();
@@ -86,6 +91,7 @@ class Bzip2Source : public CompressedSource {
     return made;
   }
 
+  /// libbz2 has no reset, so the decompressor is closed and opened again.
   void restart() override {
     BZ2_bzDecompressEnd(&stream_);
     open();
@@ -151,6 +157,7 @@ class XzSource : public CompressedSource {
     PRETRAIN_CHECK(lzma_stream_decoder(&stream_, kXzMemoryLimit, 0) == LZMA_OK, "out of memory");
   }
 
+  /// LZMA_BUF_ERROR means no progress: truncation if the file has ended, otherwise more input is needed.
   void finish_step(lzma_ret result) {
     if (result == LZMA_OK || (result == LZMA_BUF_ERROR && !input_ended())) return;
     if (result == LZMA_STREAM_END) {
@@ -191,6 +198,7 @@ class ZstdSource : public CompressedSource {
   void restart() override { ZSTD_DCtx_reset(stream_, ZSTD_reset_session_only); }
 
  private:
+  /// A result of 0 means that a frame is complete; other values are hints of the next input size, or errors.
   void finish_step(size_t result, size_t made) {
     if (!ZSTD_isError(result)) {
       if (result == 0) {
@@ -218,6 +226,7 @@ class ZstdSource : public CompressedSource {
 CompressedSource::CompressedSource(ReadableFile file, std::string_view name)
     : file_(std::move(file)), name_(name), storage_(kInputBytes) {}
 
+/// Steps until there is output: a step may only consume a header or a trailer.
 size_t CompressedSource::produce(std::span<char> out) {
   size_t made = 0;
   while (made == 0 && !ended_) {
@@ -257,6 +266,8 @@ void CompressedSource::end_with_garbage() {
   trailing_garbage_ = true;
 }
 
+/// Distinguishes a file that is truncated from one that became shorter since it was opened, which is a
+/// change.
 void CompressedSource::end_truncated() {
   ended_ = true;
   if (file_offset_ < file_.size()) {

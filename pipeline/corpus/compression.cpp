@@ -9,6 +9,7 @@
 namespace pretrain {
 namespace {
 
+/// An uncompressed file. The only source that can seek.
 class PlainSource : public ByteSource {
  public:
   explicit PlainSource(ReadableFile file) : file_(std::move(file)) {}

@@ -24,6 +24,7 @@ bool holds(const Shard& shard, bool compare_content) {
 
 }  // namespace
 
+/// Compares contents at regular intervals of the sorted names, so that all folders are covered.
 CorpusMatch match_corpus(const CorpusOptions& options, Catalog catalog, const std::stop_token& stop) {
   locate_shards(options, catalog);
   CorpusMatch match{.shards = catalog.shards.size(), .example = ""};

@@ -6,6 +6,8 @@
 
 namespace pretrain {
 
+// The keys are part of the checkpoint format (libs/checkpoint/FORMAT.md).
+
 void to_json(nlohmann::json& json, const Cursor& cursor) {
   json = {{"epoch", cursor.epoch},
           {"region", cursor.region},

@@ -9,8 +9,8 @@
 namespace pretrain {
 namespace {
 
-constexpr size_t kSkipBytes = 64_KiB;
-constexpr uint64_t kProgressBytes = 4_MiB;
+constexpr size_t kSkipBytes = 64_KiB;       // bytes of one read while skipping
+constexpr uint64_t kProgressBytes = 4_MiB;  // bytes between two reports of progress
 
 }  // namespace
 
@@ -40,6 +40,7 @@ void ByteSource::end_with(StreamStatus status, std::string reason) {
   reason_ = std::move(reason);
 }
 
+/// A read error of the corpus is an error of the data (exit code 3), which a restart would not solve.
 size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::byte> out) {
   try {
     return file.read_at(offset, out);

@@ -45,6 +45,8 @@ std::string describe_corpus(const Catalog& catalog) {
   return text;
 }
 
+/// Searches the file for marks, 16 MiB at a time so that a stop is quick. A truncated last stream has no end
+/// mark, but its last mark begins a block, so it counts too.
 Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks) {
   constexpr uint64_t kAtOnce = 16_MiB * 8;
   Bzip2Marks marks(file);

@@ -15,6 +15,8 @@
 namespace pretrain {
 namespace {
 
+/// English names of namespaces, which all wikis accept.
+/// Source: MediaWiki, includes/Defines.php and the canonical names of common extensions.
 constexpr std::array<std::pair<std::string_view, int>, 26> kEnglishNames{{
     {"media", -2},         {"special", -1},      {"talk", 1},           {"user", 2},
     {"user talk", 3},      {"project", 4},       {"wikipedia", 4},      {"project talk", 5},
@@ -124,6 +126,7 @@ bool PageSelection::wants(int page_namespace) const {
   return std::ranges::binary_search(namespaces, page_namespace);
 }
 
+/// Sorted, so that wants() can use a binary search.
 PageSelection parse_namespaces(std::string_view list) {
   PageSelection pages{.namespaces = {}};
   for (std::string_view rest = list;;) {

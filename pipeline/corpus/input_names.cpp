@@ -28,6 +28,7 @@ std::string joined(const Components& components, size_t count) {
 
 }  // namespace
 
+/// Adds components from the end of the path until the name is unique. Quadratic, but there are few inputs.
 std::vector<std::string> distinct_names(const std::vector<Path>& folders) {
   std::vector<Components> all;
   std::ranges::transform(folders, std::back_inserter(all), components_of);

@@ -32,6 +32,7 @@ class ContentIndex {
     for (const ListedFile& file : files) by_size_.emplace(file.size_bytes, &file);
   }
 
+  /// Only reads files of the right size, and each at most once.
   const ListedFile* find(const Shard& shard) {
     const auto [begin, end] = by_size_.equal_range(shard.size_bytes);
     for (auto entry = begin; entry != end; ++entry) {
@@ -62,6 +63,7 @@ const Shard* KnownShards::same_content(const Shard& shard) const {
   return best;
 }
 
+/// A name is only taken over if no other shard has it, so that names stay unique.
 void keep_names(const KnownShards& known, const std::map<std::string, std::string>& relative_names,
                 Catalog& catalog) {
   std::set<std::string> taken;
@@ -81,6 +83,8 @@ void keep_names(const KnownShards& known, const std::map<std::string, std::strin
   std::ranges::sort(catalog.shards, {}, &Shard::name);
 }
 
+/// A file with the right name but another size is still used if no other file has the content: the reader
+/// then reports that the shard has changed.
 void locate_shards(const CorpusOptions& options, Catalog& catalog) {
   const Listing listing = list_inputs(options, {});
   ContentIndex contents(listing.files);

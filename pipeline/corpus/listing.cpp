@@ -30,6 +30,7 @@ std::string printable(const std::string& name) {
   return escaped;
 }
 
+/// Names that download and copy programs use for unfinished files.
 bool is_half_copied(const std::string& name) {
   return name.ends_with(".part") || name.ends_with(".tmp");
 }
@@ -97,6 +98,8 @@ void name_files(std::vector<FoundFile>& found) {
   }
 }
 
+/// Walks all inputs. Each file is listed once, even if inputs overlap or links lead to it again: canonical
+/// paths identify files and folders, and inode numbers identify hard links.
 class Walker {
  public:
   Walker(const std::vector<Path>& state_folders, const std::stop_token& stop,
@@ -172,6 +175,7 @@ class Walker {
     }
   }
 
+  /// Only regular files: reading a FIFO or a device could block.
   void add_file(const Path& path, const std::string& name, bool is_regular) {
     if (!is_regular) return reject(name, "not a regular file");
     if (is_half_copied(name)) return reject(name, "named like an unfinished copy");

@@ -39,6 +39,7 @@ class MediaWikiReader : public RecordReader {
   }
 
  private:
+  /// A gap is one newline in the stream; it becomes a fault with the reason of the gap.
   void read_gap(Record& record) {
     record.offset = stream_.offset();
     record.fault = stream_.source().gap_after(record.offset)->reason;
@@ -46,6 +47,7 @@ class MediaWikiReader : public RecordReader {
     record.end = stream_.offset();
   }
 
+  /// Damage of the page has priority over faults of its content, because the content may be incomplete.
   void read_page(Record& record) {
     record.offset = stream_.offset();
     parser_.begin();
@@ -77,6 +79,7 @@ class MediaWikiReader : public RecordReader {
     return part;
   }
 
+  /// Valid UTF-8, which nearly all pages are, is passed on without a copy.
   std::string_view repaired(std::string_view bytes, Record& record) {
     if (simdjson::validate_utf8(bytes.data(), bytes.size())) return bytes;
     repaired_ = bytes;
@@ -84,6 +87,7 @@ class MediaWikiReader : public RecordReader {
     return repaired_;
   }
 
+  /// Checks the cheap conditions first: most pages of other namespaces need no cleaning.
   void judge(Page& page, Record& record) {
     if (page.title.empty()) {
       record.fault = "page without a title";

@@ -42,6 +42,7 @@ class TextReader : public RecordReader {
 
 }  // namespace
 
+/// Part of the checkpoint format: the catalog stores these names.
 std::string_view format_name(TextFormat format) {
   switch (format) {
     case TextFormat::kDoc:
@@ -76,6 +77,8 @@ std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer
   return std::make_unique<TextReader>(stream, range);
 }
 
+/// A region begins at any byte. Its first line is the one after the next newline; skipping from the byte
+/// before makes sure that a line which begins exactly at the region's start is not skipped.
 void go_to_line(StreamBuffer& stream, const RecordRange& range) {
   if (range.start == 0 || range.start > range.begin) {
     stream.skip_to(range.start);

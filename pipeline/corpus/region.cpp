@@ -7,6 +7,8 @@
 namespace pretrain {
 namespace {
 
+/// Whether reading can begin in the middle of the shard. Compressed files can't be entered, except bzip2
+/// dumps.
 bool is_splittable(const Shard& shard, LongText long_text) {
   if (has_block_regions(shard)) return true;
   if (shard.compression != Compression::kNone) return false;
@@ -20,6 +22,7 @@ bool has_block_regions(const Shard& shard) {
   return shard.compression == Compression::kBzip2 && shard.format == TextFormat::kMediaWiki;
 }
 
+/// Stores running totals of regions, from which operator[] finds the shard of a region with a binary search.
 Regions::Regions(const Catalog& catalog, LongText long_text) {
   uint64_t count = 0;
   for (const Shard& shard : catalog.shards) {

@@ -13,6 +13,7 @@
 namespace pretrain {
 namespace {
 
+/// A region gives at most this part of the sample, so that the sample has text from many places.
 constexpr uint64_t kShares = 32;
 /// Makes the order independent of those of the epochs, which are derived from the same seed by small numbers.
 constexpr uint64_t kSampleOrder = 0x73616d706c65;

@@ -48,6 +48,9 @@ std::string examine(const CorpusOptions& options, const KnownShards& known, cons
   return std::move(recognition.reason);
 }
 
+/// As examine(), but errors are reasons too. A file that an earlier scan has seen with the same stamp is not
+/// read. The stamp is only stored if it is the same before and after the examination, so that no change in
+/// between is missed.
 std::string examine_or_explain(const CorpusOptions& options, const KnownShards& known, const SeenFiles& seen,
                                const ReadHooks& hooks, Shard& shard) {
   const std::optional<FileStamp> before = stamp_of(shard.path);
@@ -76,6 +79,7 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
   }
 }
 
+/// Names the first rejected files with their reasons, because one of them is probably what the user meant.
 [[noreturn]] void fail_empty(const CorpusOptions& options, const Catalog& catalog) {
   constexpr size_t kShown = 3;
   std::string inputs;
@@ -114,6 +118,7 @@ void set_growing_aside(Catalog& catalog) {
 
 }  // namespace
 
+/// Warnings are only collected for the first scan of a run; later scans would repeat them.
 Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const ScanHooks& scan) {
   Listing listing = list_inputs(options, scan.stop, scan.on_file);
   const ReadHooks hooks{scan.stop, {}};

@@ -24,6 +24,7 @@ void SeenFiles::add(const Catalog* catalog) {
   }
 }
 
+/// A stamp identifies file and content, so a match needs no read.
 std::optional<std::string> SeenFiles::recall(const FileStamp& stamp, Shard& shard) const {
   if (const auto seen = shards_.find(stamp); seen != shards_.end()) {
     const Shard& before = *seen->second;
