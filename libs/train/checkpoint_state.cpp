@@ -146,6 +146,7 @@ double to_seconds(const JsonField& field) {
   return field.number();
 }
 
+/// Each key is checked and named in errors: state.json is the only file of a checkpoint that a user may edit.
 RunState to_run(const JsonField& json, uint64_t step) {
   constexpr uint64_t kMostSegments = 1'000'000'000;
   RunState run;

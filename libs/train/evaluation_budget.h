@@ -1,5 +1,5 @@
 #pragma once
-// How much of a session with limited time goes into evaluations: training comes first.
+// Limits the time for evaluations in a session with a time limit, because training comes first.
 // Thread-compatible.
 
 #include <chrono>
@@ -11,14 +11,14 @@ namespace pretrain {
 /// Units: `spent_seconds` on evaluations so far, of a session of `max_time` (0: no limit).
 double evaluation_seconds_left(std::chrono::milliseconds max_time, double spent_seconds);
 
-/// Foresees from its first parts how long an evaluation takes.
+/// Estimates the time of an evaluation from its first parts.
 class EvaluationForecast {
  public:
   /// `parts`: that take about the same time each.
   EvaluationForecast(double most_seconds, uint64_t parts) : most_seconds_(most_seconds), parts_(parts) {}
 
-  /// One more part is done, at this time since the beginning. False when the whole would take longer than
-  /// allowed: it is to be broken off.
+  /// One more part is done, at this time since the start. False if the whole would take longer than allowed
+  /// and must be aborted.
   [[nodiscard]] bool goes_on(double elapsed_seconds);
   /// Of the whole evaluation.
   double expected_seconds() const { return expected_seconds_; }

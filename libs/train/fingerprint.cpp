@@ -33,6 +33,7 @@ std::string content_hash(const Path& file) {
   }
 }
 
+/// The hash of the program's file, or "unknown" if an upgrade has replaced it meanwhile.
 std::string program_hash() {
   try {
     return content_hash(std::filesystem::read_symlink("/proc/self/exe"));

@@ -12,6 +12,8 @@ uint64_t GlobalBatch::targets() const {
   return targets;
 }
 
+/// The hash of a single batch is its own, so that logs of runs without accumulation show the hashes of the
+/// stream.
 uint64_t GlobalBatch::hash() const {
   if (batches_.size() == 1) return batches_.front().hash;
   std::vector<uint64_t> hashes;

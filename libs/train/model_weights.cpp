@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kWeightsName = "model.safetensors";
 
+/// Formats that are not supported get their own message with the way to convert them.
 SafetensorsFile open_weights(const Path& folder, Links links) {
   const Path path = folder / kWeightsName;
   if (file_exists(path)) return SafetensorsFile::open(path, links);
@@ -69,6 +70,8 @@ std::string ModelWeights::name_in_file(const ParameterInfo& tensor) const {
   return tensor.name.substr(missing_prefix_.size());
 }
 
+/// Every tensor of the model must be in the file with its shape, and every tensor of the file must be in the
+/// model: an unknown one means that the file is of another model.
 void ModelWeights::check_tensors() const {
   std::set<std::string, std::less<>> ours = {std::string(names_.tied_head)};
   for (const ParameterInfo& tensor : layout_.tensors()) {
@@ -98,6 +101,8 @@ void ModelWeights::read(float* parameters) const {
   check_head(parameters);
 }
 
+/// The model has a tied head, so a head of its own would be ignored; it is only accepted if it equals the
+/// embedding.
 void ModelWeights::check_head(const float* parameters) const {
   const TensorInfo* head = file_.find(names_.tied_head);
   if (head == nullptr) return;

@@ -11,10 +11,10 @@ using std::chrono::duration_cast;
 using std::chrono::nanoseconds;
 using Seconds = std::chrono::duration<double>;
 
-/// Share of the newest step in the smoothed figures: steady to the eye, and a change shows within a score of
-/// steps. The first steps count alike.
+/// Weight of the newest step in smoothed values: they look steady, and show a change within twenty steps. The
+/// first steps have equal weights.
 constexpr double kSmoothing = 0.05;
-/// Seconds that nanoseconds of 64 bits can hold.
+/// Seconds; 64-bit nanoseconds can't hold much more.
 constexpr double kLongest = 9e9;
 
 void smooth(double& value, double newest, uint64_t count) {
@@ -42,6 +42,7 @@ void RunProgress::note_place(uint64_t step, uint64_t tokens, uint32_t epoch) {
   run_.epoch = epoch;
 }
 
+/// The loss of a step that was not applied may be NaN, so it is left out of the smoothed loss.
 void RunProgress::note_step(const StepRecord& record) {
   note_place(record.step, record.tokens, record.epoch);
   ++run_.steps;
@@ -92,7 +93,8 @@ RunSnapshot RunProgress::snapshot(Time now) const {
   return run;
 }
 
-/// Until the first limit is reached.
+/// The time until the first limit is reached; empty if there is none, or the speed is not known yet. Steps
+/// are estimated from the mean step of the session, tokens and epochs from the smoothed speed.
 std::optional<double> RunProgress::seconds_left(Time now) const {
   const RunLimits& limits = run_.limits;
   std::optional<double> seconds;

@@ -1,5 +1,5 @@
 #pragma once
-// Makes the snapshot of a run from what happens to it: smooths, sums, and foresees when it ends.
+// Makes the snapshot of a run from its events: smooths and sums them, and estimates when the run ends.
 //
 //   progress.begin(limits, known, now);
 //   progress.note_step(record);              // and the other notes, as things happen
@@ -14,7 +14,7 @@
 
 namespace pretrain {
 
-/// What there is when a session begins.
+/// Facts from before the session.
 struct KnownAtStart {
   uint64_t step = 0, tokens = 0;
   std::optional<StepEvaluation> validation = {};
@@ -31,9 +31,9 @@ class RunProgress {
 
   void note_phase(RunPhase phase) { run_.phase = phase; }
   void note_step(const StepRecord& record);
-  /// A step that the user wanted skipped.
+  /// A step that was skipped on the user's request.
   void note_skipped_step(uint64_t step, uint64_t tokens, uint32_t epoch);
-  /// The run is back at this step.
+  /// The run has returned to this step.
   void note_return(uint64_t step);
   void note_evaluation(const StepEvaluation& evaluation) { run_.validation = evaluation; }
   void note_saved(const SaveResult& result, Time now);
@@ -45,7 +45,7 @@ class RunProgress {
   void note_place(uint64_t step, uint64_t tokens, uint32_t epoch);
   std::optional<double> seconds_left(Time now) const;
 
-  RunSnapshot run_;  // but for what depends on the time
+  RunSnapshot run_;  // without the values that depend on the time
   Time start_;
   std::optional<Time> saved_at_;
   uint64_t applied_steps_ = 0;

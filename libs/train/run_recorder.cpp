@@ -65,6 +65,7 @@ double number_in(const nlohmann::json& record, const char* key) {
                                                      : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// The evaluation in a record; empty for other records.
 std::optional<StepEvaluation> evaluation_in(const nlohmann::json& record) {
   if (!record.contains("validation_loss") || !record.contains("step")) return std::nullopt;
   if (!record["step"].is_number_unsigned()) return std::nullopt;
@@ -142,6 +143,7 @@ void RunRecorder::set_phase(RunPhase phase) {
   tell([&](TrainObserver& observer) { observer.on_phase(phase); });
 }
 
+/// Counts before it writes, so that the snapshot for the observers includes this step.
 void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source, bool logged) {
   summary_.last_step = record.step;
   summary_.tokens += record.step_tokens;
@@ -174,6 +176,7 @@ void RunRecorder::note_hardware_fault(uint64_t step) {
   write({{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
 }
 
+/// The log continues after the checkpoint's step; the record says from where the run came back and why.
 void RunRecorder::note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row) {
   write({{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
   summary_.last_step = to;

@@ -17,6 +17,7 @@ Path requests_file(const Path& state_folder) {
   return state_folder / "skip-steps.json";
 }
 
+/// A step must be exact in JSON, whose numbers are doubles in many programs.
 std::optional<uint64_t> parse_step(std::string_view text) {
   const auto step = parse_number<uint64_t>(text);
   return step && *step > 0 && *step <= JsonField::kMostCount ? step : std::nullopt;
@@ -30,6 +31,7 @@ std::optional<SkipRanges::Range> parse_range(std::string_view text) {
   return SkipRanges::Range{*first, *last};
 }
 
+/// Whether two ranges neither overlap nor touch. Written without additions, which could overflow.
 bool are_apart(const SkipRanges::Range& a, const SkipRanges::Range& b) {
   const auto before = [](const SkipRanges::Range& x, const SkipRanges::Range& y) {
     return x.last < y.first && y.first - x.last > 1;
@@ -113,6 +115,7 @@ SkipRanges load_skip_requests(const Path& state_folder) {
   return SkipRanges::from_json(JsonField(document, path.string(), "remove it and give the steps again"));
 }
 
+/// Replaces the file atomically, so that a crash leaves either the old or the new requests.
 void save_skip_requests(FileSystem& files, const Path& state_folder, const SkipRanges& ranges) {
   const Path path = requests_file(state_folder);
   if (!ranges.empty()) {

@@ -1,5 +1,4 @@
-// The part of the trainer that looks at what was learned: evaluations and samples, at both ends of a session
-// and between steps.
+// The trainer's evaluations and samples, at both ends of a session and between steps.
 
 #include <limits>
 #include <utility>
@@ -15,7 +14,7 @@ namespace {
 
 /// About ten rounds: enough that one of them has all cores, and short compared with an evaluation.
 constexpr std::chrono::milliseconds kPeakMeasurement(20);
-/// An evaluation that is expected to take less is made after a stop request, too.
+/// After a stop request, an evaluation is only made if it is expected to take less than this.
 constexpr std::chrono::duration<double> kQuickEvaluation(2.0);
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -26,7 +25,7 @@ bool due(uint64_t every, uint64_t step) {
   return every > 0 && step % every == 0;
 }
 
-/// Breaks off an evaluation for which there is no time.
+/// Aborts an evaluation for which there is no time.
 struct TooLong {
   double expected_seconds;
 };
@@ -40,7 +39,7 @@ void Trainer::catch_up() {
   if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
 }
 
-/// Where time is limited, an evaluation that does not fit into its share is left out.
+/// In a session with a time limit, skips an evaluation that does not fit into its share of the time.
 void Trainer::evaluate_between_steps() {
   const double left = evaluation_seconds_left(options_.max_time, recorder_.summary().split.evaluation);
   if (expected_evaluation_seconds() > left) return tell_left_out();
@@ -48,7 +47,7 @@ void Trainer::evaluate_between_steps() {
   try {
     evaluate_within(left, parts_.stop);
   } catch (const TooLong& found) {
-    model_.take_seconds();  // no step's
+    model_.take_seconds();  // discards them, because they belong to no step
     evaluation_seconds_ = found.expected_seconds;
     recorder_.summary().split.evaluation += seconds_since(start);
     recorder_.end_work();
@@ -60,8 +59,8 @@ void Trainer::tell_left_out() {
   if (parts_.evaluation.target_count == 0 || std::exchange(left_out_told_, true)) return;
   const std::chrono::duration<double> expected(expected_evaluation_seconds());
   log_info(
-      "evaluations before the last one are left out: one takes about {}, and all together may take a tenth "
-      "of a session of {}",
+      "skipping evaluations before the last one: one takes about {}, and all together may take a tenth of a "
+      "session of {}",
       format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(expected)),
       format_duration(options_.max_time));
 }
@@ -70,7 +69,7 @@ void Trainer::evaluate_now(const std::stop_token& stop) {
   evaluate_within(std::numeric_limits<double>::infinity(), stop);
 }
 
-/// Nothing is evaluated twice.
+/// Does nothing if the step was evaluated already. The peak rate is measured next to each evaluation.
 /// Errors: TooLong, Stopped.
 void Trainer::evaluate_within(double most_seconds, const std::stop_token& stop) {
   if (parts_.evaluation.target_count == 0) return;
