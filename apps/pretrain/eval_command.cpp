@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -137,6 +138,10 @@ void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& co
   const bool cut = most_tokens > 0 && text.target_count() >= most_tokens;
   fmt::print("{}: {}, {} of text, {}\n", model.place.name(), format_counted(text.target_count(), "token"),
              format_bytes(text.target_bytes()), cut ? "limited by --tokens" : "the whole corpus");
+  if (!std::isfinite(result.loss)) {
+    fmt::print("the loss is not finite: the model overflows on this text\n");
+    return;
+  }
   fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {}\n", result.loss, result.perplexity,
              text.target_bytes() > 0 ? fmt::format("{:.4f} bits per byte", result.bits_per_byte)
                                      : "no bits per byte: none of these tokens represents text");

@@ -188,6 +188,29 @@ TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatch) {
   }
 }
 
+/// Feeds the chunks of a whole epoch; returns how many batches came of them.
+size_t feed_epoch(BatchAssembler& assembler, const NumberedCorpus& corpus, uint32_t epoch) {
+  size_t batches = 0;
+  Batch batch;
+  for (uint64_t number = 0;; ++number) {
+    while (assembler.produce(batch)) ++batches;
+    Chunk chunk = corpus.chunk(number);
+    chunk.epoch = epoch;
+    assembler.absorb(chunk);
+    if (chunk.ends_epoch) break;
+  }
+  while (assembler.produce(batch)) ++batches;
+  return batches;
+}
+
+/// Most of a corpus may go away between two epochs.
+TEST_P(Assembler, RefusesALaterEpochOfLessThanOneBatchToo) {
+  BatchAssembler assembler = fresh_assembler(bounded(0));
+  EXPECT_GT(feed_epoch(assembler, corpus_, 0), 3U);
+  const NumberedCorpus what_is_left({Document(6, 5)});
+  expect_error(ErrorKind::kData, "less than one batch of 3", [&] { feed_epoch(assembler, what_is_left, 1); });
+}
+
 TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatchAgainAfterARestore) {
   const NumberedCorpus corpus({Document(6, 5), Document(4, 5)});
   for (const uint32_t epochs : {0u, 1u}) {

@@ -148,6 +148,19 @@ TEST(SequenceBuffer, StopsGrowingAtTheEndOfTheFirstEpoch) {
   EXPECT_GE(run.buffer().size() + 1, size);
 }
 
+TEST(SequenceBuffer, HoldsOneSequenceAtATimeWhenItIsEmptyAtTheEndOfTheFirstEpoch) {
+  const SequenceBufferOptions options = options_with(10, 100);
+  SequenceBuffer buffer(options);
+  buffer.stop_growing();
+  EXPECT_FALSE(buffer.must_emit());
+  SequenceBuffer restored(options);
+  restored.restore(state_of(buffer));
+  insert(restored, numbered(7));
+  EXPECT_TRUE(restored.must_emit());
+  EXPECT_EQ(emit(restored), numbered(7));
+  EXPECT_FALSE(restored.must_emit());
+}
+
 TEST(SequenceBuffer, EmitsAfterTheFirstEpochEvenBelowItsMinimum) {
   BufferRun run(options_with(1000, 2000));
   run.insert_many(7);

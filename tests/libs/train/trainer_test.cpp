@@ -38,11 +38,25 @@ TEST(Trainer, TrainsToTheLimitOfTokens) {
   EXPECT_EQ(summary.tokens, tokens);
 }
 
+TEST(Trainer, EndsWithTheStepThatReachesTheLimitOfTokensExactly) {
+  TestRun run;
+  TrainerOptions options = steps_only(0);
+  for (uint64_t n = 0; n < 2; ++n)
+    options.max_tokens += test::random_batch(run.model, run.source.rows, n).target_count;
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.last_step, 2U);
+  EXPECT_TRUE(summary.limits.tokens);
+  EXPECT_FALSE(summary.limits.steps || summary.limits.time);
+}
+
 TEST(Trainer, EndsAfterItsTime) {
   TestRun run;
   TrainerOptions options = steps_only(0);
   options.max_time = std::chrono::milliseconds(1);
-  EXPECT_EQ(run.train(options).reason, EndReason::kLimit);
+  const RunSummary summary = run.train(options);
+  EXPECT_EQ(summary.reason, EndReason::kLimit);
+  EXPECT_TRUE(summary.limits.time);
+  EXPECT_FALSE(summary.limits.steps || summary.limits.tokens);
 }
 
 TEST(Trainer, EndsWithItsStream) {
@@ -121,6 +135,62 @@ TEST(Trainer, EvaluatesAndSamplesAtBothEndsAndInBetween) {
   ASSERT_TRUE(summary.first_evaluation && summary.last_evaluation);
   EXPECT_NEAR(summary.first_evaluation->result.loss, std::log(run.model.vocabulary),
               0.1);  // knows nothing yet
+}
+
+TEST(Trainer, EvaluatesAndSamplesOnceWhereTheEndIsDueAnyway) {
+  TestRun run;
+  TrainerOptions options = steps_only(8);
+  options.evaluate_every = 4;
+  options.sample_every = 4;
+  run.train(options);
+  EXPECT_EQ(run.observer.evaluations, (std::vector<uint64_t>{0, 4, 8}));
+  EXPECT_EQ(run.observer.samples, (std::vector<uint64_t>{0, 4, 8}));
+}
+
+TEST(Trainer, SumsWhatItsTimeWentInto) {
+  TestRun run;
+  const RunSummary summary = run.train(steps_only(4));
+  TimeSplit sum;
+  for (const StepRecord& record : run.observer.steps) {
+    sum.forward += record.pass.forward;
+    sum.backward += record.pass.backward;
+    sum.loss += record.pass.loss;
+    sum.optimizer += record.optimizer_seconds;
+    sum.data_wait += record.data_wait_seconds;
+  }
+  const TimeSplit& split = summary.split;
+  EXPECT_DOUBLE_EQ(split.forward, sum.forward);
+  EXPECT_DOUBLE_EQ(split.backward, sum.backward);
+  EXPECT_DOUBLE_EQ(split.loss, sum.loss);
+  EXPECT_DOUBLE_EQ(split.optimizer, sum.optimizer);
+  EXPECT_DOUBLE_EQ(split.data_wait, sum.data_wait);
+  for (const double part :
+       {split.forward, split.backward, split.optimizer, split.evaluation, split.checkpoint})
+    EXPECT_GT(part, 0);
+  EXPECT_LE(split.forward + split.backward + split.optimizer + split.data_wait + split.evaluation,
+            summary.seconds);
+}
+
+TEST(Trainer, TheSpeedOfAStepIsThatOfItsTokens) {
+  TestRun run;
+  run.train(steps_only(3));
+  for (const StepRecord& record : run.observer.steps) {
+    EXPECT_DOUBLE_EQ(record.tokens_per_second, static_cast<double>(record.step_tokens) / record.step_seconds);
+    EXPECT_GE(record.step_seconds, record.pass.forward + record.pass.backward + record.optimizer_seconds +
+                                       record.data_wait_seconds);
+    EXPECT_GT(record.utilization, 0);
+  }
+}
+
+TEST(Trainer, SumsTheSecondsInStepsOverAllSessions) {
+  TestRun run;
+  run.train(steps_only(2));
+  run.train(steps_only(5));
+  ASSERT_EQ(run.observer.steps.size(), 5U);
+  double seconds = 0;
+  for (const StepRecord& record : run.observer.steps) seconds += record.step_seconds;
+  const Path folder = checkpoints_folder(run.state_folder()) / checkpoint_name(5);
+  EXPECT_NEAR(saved_numbers_of(folder / "state.json", 5).run.trained_seconds, seconds, 1e-9);
 }
 
 /// Asks for a stop after a step.
