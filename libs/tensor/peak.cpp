@@ -142,8 +142,8 @@ Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono
     });
     const double read = rate(2 * half, [&] {
       compute.parallel_ranges(2 * half, kPiece, [&](size_t begin, size_t until) {
-        if (sum(memory.data() + begin, until - begin) > 0)
-          ++positive;  // uses the sums, so that they are computed
+        // Uses the sums, so that the compiler computes them.
+        if (sum(memory.data() + begin, until - begin) > 0) ++positive;
       });
     });
     best = {std::max(best.read, read), std::max(best.copy, copied)};

@@ -182,8 +182,8 @@ class Bzip2BlockSource : public ByteSource {
       end = marks_.next(end->bit + 1, limit);
       outcome = attempt(block, end);
     }
-    if (outcome != Outcome::kGood &&
-        marks_.shrunk()) {  // not damage: status() tells the reader how the stream ended
+    // A file that became shorter is not damaged: status() reports it to the reader.
+    if (outcome != Outcome::kGood && marks_.shrunk()) {
       content_.clear();
       return upcoming_.reset();
     }

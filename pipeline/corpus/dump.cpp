@@ -146,8 +146,8 @@ PageSelection parse_namespaces(std::string_view list) {
 std::optional<std::string> dump_prefix(std::string_view head) {
   constexpr size_t kLongestPrefix = 64;
   std::string_view text = without_prolog(head);
-  if (text.starts_with(
-          "<!DOCTYPE")) {  // skipped: its entities never reach a parser, and only the root after it matters
+  // A DOCTYPE is skipped: its entities never reach a parser, and only the root after it matters.
+  if (text.starts_with("<!DOCTYPE")) {
     const bool subset = text.find('[') < text.find('>');
     const std::string_view close = subset ? "]>" : ">";
     const size_t end = text.find(close);

@@ -102,8 +102,8 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
 void set_growing_aside(Catalog& catalog) {
   const auto is_growing = [](const Shard& shard) {
     const std::optional<FileStamp> now = stamp_of(shard.path);
-    return now &&
-           now->size_bytes != shard.size_bytes;  // a vanished one is reported when the epoch reaches it
+    // A vanished file is not growing; it is reported when the epoch reaches it.
+    return now && now->size_bytes != shard.size_bytes;
   };
   std::vector<Shard> settled;
   for (Shard& shard : catalog.shards) {

@@ -25,6 +25,7 @@ bool is_table_row(std::string_view line) {
 
 }  // namespace
 
+/// Reads the page, again from an unclosed brace if necessary; what is open at the end is closed.
 void PageScanner::run() {
   start_line();
   skipper_.add_work(at_);
@@ -35,6 +36,8 @@ void PageScanner::run() {
   end_line();
 }
 
+/// The main loop: text up to the next byte that may be markup goes to the writer, then markup() handles that
+/// byte. Prose has few such bytes, so most of the time is spent in the search.
 void PageScanner::scan() {
   static constexpr ByteSet kMarkup("\n[]{}'<&|_");
   const size_t start = at_;
@@ -143,6 +146,8 @@ void PageScanner::newline_in_braces(size_t brace) {
   writer_.verbatim(block || list ? "\n" : " ");
 }
 
+/// Determines the kind of a line from its first bytes. A line that begins with a space is preformatted in
+/// MediaWiki, so it is not joined with others.
 void PageScanner::start_line() {
   kind_ = verse_ ? LineKind::Own : LineKind::Text;
   heading_level_ = 0;
@@ -183,6 +188,7 @@ void PageScanner::after_removal() {
   writer_.removed();
 }
 
+/// Dropped markup at the start of a line, such as a template, may be followed by a heading or a list.
 void PageScanner::restart_line() {
   restart_ = false;
   const size_t next = std::min(page_.find_first_not_of(' ', at_), page_.size());
@@ -210,7 +216,7 @@ void PageScanner::entity() {
 
 /// A behaviour switch, `__NOTOC__`, is dropped.
 void PageScanner::underscore() {
-  constexpr size_t kLongest = 80;
+  constexpr size_t kLongest = 80;  // longer than any switch; bounds the search for the end
   const size_t run = run_length(page_, at_);
   if (run != 2) return literal(run);
   const std::string_view head = page_.substr(at_, kLongest);

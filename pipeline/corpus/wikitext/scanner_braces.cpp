@@ -32,6 +32,8 @@ std::string_view shown_variant(std::string_view content) {
 
 }  // namespace
 
+/// Two braces open a template, three a parameter, one perhaps a variant. Four and more are ambiguous, rare
+/// and nearly never text, so they are skipped.
 void PageScanner::open_braces() {
   const size_t run = run_length(page_, at_);
   if (run == 1) return open_variant();
@@ -87,6 +89,7 @@ void PageScanner::open_template() {
   if (call.function) arguments_.push_back(writer_.position());
 }
 
+/// A bar ends the target of a link or an argument of a template; elsewhere it is text.
 void PageScanner::bar() {
   if (frames_.empty()) return literal(1);
   Frame& frame = frames_.back();
@@ -105,6 +108,7 @@ void PageScanner::bar() {
   ++at_;
 }
 
+/// Closing braces close what is open inside them, such as links without an end.
 void PageScanner::close_braces() {
   const size_t run = run_length(page_, at_);
   const size_t brace = innermost_brace();
@@ -140,6 +144,7 @@ void PageScanner::replace(const Frame& frame, const std::string& text) {
   }
 }
 
+/// Arguments were written to the line as text; arguments_ has the positions where each begins.
 TemplateArguments PageScanner::arguments_of(const Frame& frame, std::string_view content) const {
   TemplateArguments arguments;
   for (size_t i = frame.first_argument; i < arguments_.size(); ++i) {

@@ -20,6 +20,7 @@ static_assert(std::ranges::all_of(kSchemes, [](std::string_view scheme) {
   return scheme.size() <= kLongestScheme && (scheme == "//" || scheme.find(':') != npos);
 }));
 
+/// The first line rules out nearly all links within the wiki without comparing schemes.
 bool starts_with_scheme(std::string_view text) {
   if (!text.starts_with("//") && text.substr(0, kLongestScheme).find(':') == npos) return false;
   return std::ranges::any_of(kSchemes, [&](std::string_view scheme) {
@@ -74,6 +75,7 @@ void PageScanner::open_link() {
   if (open && push({.kind = FrameKind::Target})) frames_.back().mark = writer_.mark();
 }
 
+/// `[[target]]`: the target is the text, without the colon that keeps a category or file from being one.
 void PageScanner::plain_link(size_t end) {
   std::string_view target = trim(page_.substr(at_ + 2, end - at_ - 2));
   if (target.starts_with(':')) target.remove_prefix(1);
@@ -86,6 +88,7 @@ void PageScanner::plain_link(size_t end) {
   writer_.text(label);
 }
 
+/// `[[target|label]]`: only the label is text, so the target is skipped and the label is read as usual.
 void PageScanner::labelled_link(size_t bar) {
   const std::string_view target = trim(page_.substr(at_ + 2, bar - at_ - 2));
   at_ = bar + 1;
@@ -94,10 +97,12 @@ void PageScanner::labelled_link(size_t bar) {
     at_ += 2;
     return;
   }
-  push({.kind =
-            FrameKind::Link});  // when the stack is full, the label is text and closing brackets are ignored
+  // When the stack is full, the label is text and the closing brackets are ignored.
+  push({.kind = FrameKind::Link});
 }
 
+/// `[address label]`: the label is text. Without a label the link is dropped, because its number means
+/// nothing.
 void PageScanner::open_external() {
   static constexpr ByteSet kStops(" ]\n\t<[");
   const size_t end = kStops.find(page_, at_ + 1);

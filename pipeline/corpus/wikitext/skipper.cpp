@@ -44,6 +44,7 @@ class BraceStack {
   size_t depth_ = 0;
 };
 
+/// Whether the line begins with `mark` after indentation, which MediaWiki allows for tables.
 bool line_starts_with(std::string_view page, size_t line, std::string_view mark) {
   const size_t first = page.find_first_not_of(" \t:", line);
   return first != npos && page.substr(first).starts_with(mark);
@@ -61,6 +62,8 @@ bool Skipper::prose_goes_on(size_t line) const {
   return at < page_.size() && std::string_view("|!{}\n\r<*:#]").find(page_[at]) == npos;
 }
 
+/// Counts opening and closing braces and skips comments and tags with literal content. Remembers the first
+/// place where prose seems to continue, and returns it if the braces are never closed.
 size_t Skipper::braces_end(size_t position) {
   static constexpr ByteSet kStops("{}<\n");
   BraceStack open;
@@ -95,6 +98,7 @@ size_t Skipper::braces_end(size_t position) {
   return std::min(prose, page_.size());
 }
 
+/// Counts the starts and ends of tables at the beginning of lines; templates in cells are skipped as a whole.
 size_t Skipper::table_end(size_t position) {
   static constexpr ByteSet kStops("{<\n");
   size_t depth = 1;
@@ -155,6 +159,9 @@ size_t Skipper::file_end(size_t position) {
   return std::min(line_end, page_.size());
 }
 
+// The next three searches remember their last result: a page with many unclosed comments or tags would
+// otherwise be searched to its end for each of them, which is quadratic.
+
 size_t Skipper::find_comment_end(size_t from) {
   if (from >= comment_.from && from <= comment_.at) return comment_.at;
   const size_t at = page_.find("-->", from);
@@ -190,6 +197,7 @@ size_t Skipper::find_heading(size_t from) {
   return at;
 }
 
+/// A reference is short, so one that is not closed before the next heading is taken as unclosed.
 size_t Skipper::closing_tag(const TagUse& use) {
   const size_t at = find_closing(*use.tag, use.end);
   if (at == npos || use.tag->name != "ref") return at;
@@ -207,6 +215,8 @@ size_t Skipper::opaque_end(size_t position) {
   return closing == npos ? position + 1 : std::min(page_.find('>', closing), page_.size() - 1) + 1;
 }
 
+/// A row outside of a table ends with its line, except for templates and comments that continue on later
+/// lines.
 size_t Skipper::row_end(size_t position) {
   static constexpr ByteSet kStops("{<\n");
   size_t at = position;

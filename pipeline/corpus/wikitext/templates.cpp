@@ -11,6 +11,8 @@
 namespace pretrain::wikitext {
 namespace {
 
+/// Whether the space-separated list contains the language. The empty list means all; an unknown language
+/// counts as English.
 bool lists(std::string_view languages, std::string_view language) {
   if (languages.empty()) return true;
   if (language.empty()) language = "en";
@@ -65,6 +67,7 @@ class PatternText {
     return complete || end == '\0' ? result : "";
   }
 
+  /// Expands a variable after '$'; TemplateEntry::detail lists them. Anything else is a literal '$'.
   std::string variable() {
     const char name = pattern_[at_++];
     if (is_digit(name)) return std::string(arguments_.positional(static_cast<size_t>(name - '0')));
@@ -95,6 +98,7 @@ class PatternText {
     return result;
   }
 
+  /// `$(a|2|b)`: the first of these arguments that is not empty.
   std::string first_of_list() {
     const size_t end = pattern_.find(')', at_);
     std::string_view found;
