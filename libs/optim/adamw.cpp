@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "libs/tensor/adamw_kernel.h"
 
 namespace pretrain {
@@ -22,10 +24,11 @@ AdamW::AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& opti
 std::vector<StateTensor> AdamW::state_tensors() const {
   std::vector<StateTensor> tensors;
   for (const Updated& u : updated())
-    tensors.push_back({.name = "m." + u.tensor.name, .shape = u.tensor.shape});
+    tensors.push_back({.name = fmt::format("m.{}", u.tensor.name), .shape = u.tensor.shape});
   for (const Updated& u : updated()) {
     // The update takes its root.
-    tensors.push_back({.name = "v." + u.tensor.name, .shape = u.tensor.shape, .may_be_negative = false});
+    tensors.push_back(
+        {.name = fmt::format("v.{}", u.tensor.name), .shape = u.tensor.shape, .may_be_negative = false});
   }
   return tensors;
 }

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "libs/optim/optimizer_set.h"
 
 namespace pretrain::test {
@@ -17,7 +19,8 @@ class Sgd : public Optimizer {
   std::vector<StateTensor> state_tensors() const override {
     std::vector<StateTensor> tensors;
     if (momentum_ == 0) return tensors;
-    for (const Updated& u : updated()) tensors.push_back({"momentum." + u.tensor.name, u.tensor.shape});
+    for (const Updated& u : updated())
+      tensors.push_back({fmt::format("momentum.{}", u.tensor.name), u.tensor.shape});
     return tensors;
   }
 

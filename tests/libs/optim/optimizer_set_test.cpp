@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/libs/optim/optim_testing.h"
@@ -100,8 +101,9 @@ std::vector<std::string> state_names(const Optimizers& optimizers) {
 TEST(OptimizerSet, KeepsTwoMomentsOfEachTensorInTheirOrder) {
   const ParameterLayout layout(test::kTinyModel);
   std::vector<std::string> expected;
-  for (const char* kind : {"m.", "v."}) {
-    for (const ParameterInfo& tensor : layout.tensors()) expected.push_back(kind + tensor.name);
+  for (const char* kind : {"m", "v"}) {
+    for (const ParameterInfo& tensor : layout.tensors())
+      expected.push_back(fmt::format("{}.{}", kind, tensor.name));
   }
   EXPECT_EQ(state_names(make_optimizers(layout, {})), expected);
 }
@@ -112,10 +114,10 @@ TEST(OptimizerSet, KeepsWhatEachOptimizerNames) {
   std::set<std::string> expected;
   for (const ParameterInfo& tensor : layout.tensors()) {
     if (tensor.decays) {
-      expected.insert("momentum." + tensor.name);
+      expected.insert(fmt::format("momentum.{}", tensor.name));
     } else {
-      expected.insert("m." + tensor.name);
-      expected.insert("v." + tensor.name);
+      expected.insert(fmt::format("m.{}", tensor.name));
+      expected.insert(fmt::format("v.{}", tensor.name));
     }
   }
   EXPECT_EQ(std::set(names.begin(), names.end()), expected);
