@@ -51,8 +51,10 @@ TEST(Bench, SplitsTheStep) {
   EXPECT_EQ(report["threads"], 1);
   EXPECT_LE(seconds("fastest_step_seconds"), seconds("step_seconds"));
   EXPECT_LE(seconds("step_seconds"), seconds("slowest_step_seconds"));
-  EXPECT_LE(seconds("forward_seconds") + seconds("backward_seconds") + seconds("optimizer_seconds"),
-            1.05 * seconds("slowest_step_seconds"));
+  // The parts are medians of their own: what another program takes from one of them is in no other, nor in the steps.
+  EXPECT_GT(seconds("forward_seconds"), 0);
+  EXPECT_GT(seconds("backward_seconds"), 0);
+  EXPECT_GT(seconds("optimizer_seconds"), 0);
   EXPECT_GT(seconds("loss_seconds"), 0);
   EXPECT_GT(step["flops_utilization"].get<double>(), 0);  // how large it is depends on what else runs here
   EXPECT_GT(step["peak_resident_bytes"].get<double>(), 1e6);

@@ -33,8 +33,14 @@ class RunningService {
   std::filesystem::path state() const { return folder_ / "state"; }
   std::filesystem::path trigger() const { return folder_ / "stall"; }
 
+  /// Reads what the program reports meanwhile: a full socket, which ten pings make on a slow machine, holds it up.
   bool wait_until(const std::function<bool()>& condition) {
-    return program_.wait_until(condition, kPatience);
+    return program_.wait_until(
+        [&] {
+          manager.messages();
+          return condition();
+        },
+        kPatience);
   }
   bool wait_for(const std::string& message) {
     return wait_until([&] { return manager.has(message); });
