@@ -138,6 +138,7 @@ std::vector<std::string> kinds_of(const nlohmann::json& record, const std::strin
 /// One record of each kind, by the code that writes them in a run.
 std::vector<nlohmann::json> all_records(const TempFolder& folder) {
   RunRecorder recorder(real_file_system(), folder.path(), {});
+  recorder.begin_session({}, {});
   recorder.open_log({}, 0);
   const std::vector<Batch> batches(2);
   const std::vector<std::string> documents{"wiki_07 at byte 12345"};
