@@ -121,7 +121,7 @@ void BatchAssembler::absorb(const Chunk& chunk) {
     packer_.add(piece, origin_names_.origin_of(piece.place, chunk.catalog));
     if (piece.ends_document) ++documents_;
   }
-  for (const Skip& skip : chunk.skips) ++skips_[skip.reason];
+  for (const Skip& skip : chunk.skips) ++skips_[skip.cause.reason];
   for (const auto& [reason, count] : chunk.unwanted) skips_[reason] += count;
   invalid_utf8_ += chunk.invalid_utf8;
   epoch_ = chunk.epoch;
@@ -157,7 +157,8 @@ void BatchAssembler::save(StreamState& state) const {
   state.scalars["finished"] = finished_;
   state.scalars["documents"] = documents_;
   state.scalars["invalid_utf8"] = invalid_utf8_;
-  state.scalars["skips"] = skips_;
+  nlohmann::json& skips = state.scalars["skips"] = nlohmann::json::object();
+  for (const auto& [reason, count] : skips_) skips[std::string(reason_key(reason))] = count;
   state.scalars["document_ends"] = packer_.document_ends();
   state.scalars["partial_rows"] = static_cast<uint64_t>(partial_.rows);
   nlohmann::json starts = nlohmann::json::array();
@@ -205,7 +206,7 @@ void BatchAssembler::restore_position(const nlohmann::json& s) {
   invalid_utf8_ = number_in(s, "invalid_utf8");
   skips_.clear();
   for (const auto& [reason, count] : s.at("skips").items())
-    skips_[reason] = number_in(s.at("skips"), reason.c_str());
+    skips_[find_reason(reason)] += number_in(s.at("skips"), reason.c_str());
 }
 
 void BatchAssembler::restore_packer(const StreamState& state) {

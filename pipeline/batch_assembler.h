@@ -60,7 +60,7 @@ class BatchAssembler {
   uint64_t buffered() const { return buffer_.size(); }
   uint64_t documents() const { return documents_; }
   uint64_t invalid_utf8() const { return invalid_utf8_; }
-  const std::map<std::string, uint64_t>& skips() const { return skips_; }
+  const std::map<SkipReason, uint64_t>& skips() const { return skips_; }
   uint64_t batches() const { return next_batch_; }
 
   /// Appends its state.
@@ -100,7 +100,7 @@ class BatchAssembler {
   std::shared_ptr<const Catalog> catalog_;
   uint64_t documents_ = 0;
   uint64_t invalid_utf8_ = 0;
-  std::map<std::string, uint64_t> skips_;
+  std::map<SkipReason, uint64_t> skips_;
   OriginNames origin_names_;
   SequenceBuffer::Sequence sequence_;  // scratch
 };

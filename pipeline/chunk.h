@@ -26,10 +26,10 @@ struct Chunk {
   uint32_t epoch = 0;
   std::vector<EncodedPiece> pieces;
   std::vector<Skip> skips;
-  std::map<std::string, uint64_t> unwanted;  ///< number of unwanted pages, by reason
-  uint64_t invalid_utf8 = 0;                 ///< malformed byte runs that were replaced
-  Cursor after;                              ///< position after the ticket
-  std::shared_ptr<const Catalog> catalog;    ///< the catalog that `after` refers to
+  std::map<SkipReason, uint64_t> unwanted;  ///< number of unwanted pages, by reason
+  uint64_t invalid_utf8 = 0;                ///< malformed byte runs that were replaced
+  Cursor after;                             ///< position after the ticket
+  std::shared_ptr<const Catalog> catalog;   ///< the catalog that `after` refers to
   bool ends_epoch = false;
   std::exception_ptr error;  ///< why the stream ends here
 };

@@ -30,6 +30,13 @@ void raise_to(std::atomic<size_t>& high_water, size_t value) {
   }
 }
 
+/// For the user, who reads texts and not keys.
+std::map<std::string, uint64_t> texts_of(const std::map<SkipReason, uint64_t>& skips) {
+  std::map<std::string, uint64_t> texts;
+  for (const auto& [reason, count] : skips) texts[std::string(reason_text(reason))] = count;
+  return texts;
+}
+
 }  // namespace
 
 size_t Loader::ticket_bound(int workers) {
@@ -206,7 +213,7 @@ SourceStatus Loader::status() const {
           .queue_capacity = queue_.capacity(),
           .documents = assembler_.documents(),
           .invalid_utf8 = assembler_.invalid_utf8(),
-          .skips = assembler_.skips(),
+          .skips = texts_of(assembler_.skips()),
           .unwritten_skips = options_.skip_log != nullptr ? options_.skip_log->failed_writes() : 0};
 }
 

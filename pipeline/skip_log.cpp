@@ -5,21 +5,37 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
+#include "libs/base/json.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
+#include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
 namespace {
 
-/// The hash of a line without its epoch, because the same place is skipped in each epoch. The epoch is the
-/// first key if there is one (earlier versions wrote none), so it can be cut off without parsing JSON.
-uint64_t place_of(std::string_view line) {
-  constexpr std::string_view kEpoch = R"({"epoch":)";
-  if (!line.starts_with(kEpoch)) return hash64(line);
-  const size_t end = line.find(',');
-  std::string place("{");
-  if (end != std::string_view::npos) place += line.substr(end + 1);
-  return hash64(place);
+/// What is the same when another epoch skips it again.
+uint64_t place_of(const std::string& file, uint64_t offset, SkipReason reason) {
+  return hash64(fmt::format("{}\n{}\n{}", offset, reason_key(reason), file));
+}
+
+/// The place of a record that this or an earlier version wrote: those of version 0.1 have the text of the reason
+/// where its key belongs, and the first ones had no epoch. A line that is no record is no place.
+std::optional<uint64_t> place_in(std::string_view line) {
+  constexpr JsonLimits kLimits{.depth = 2, .values = 100};
+  try {
+    const nlohmann::json json = parse_json(line, kLimits);
+    const JsonField record(json, "skipped.jsonl", "");
+    return place_of(record.at("file").text(), record.at("offset").count(),
+                    find_reason(record.at("reason").text()));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// JSON holds UTF-8 only.
+std::string repaired(std::string text) {
+  repair_utf8(text);
+  return text;
 }
 
 }  // namespace
@@ -48,16 +64,21 @@ void SkipLog::read_places(uint64_t keep_bytes) {
     done += got;
   }
   for (size_t end = 0; (end = content.find('\n', bytes_)) != std::string::npos; bytes_ = end + 1) {
-    places_.insert(place_of(std::string_view(content).substr(bytes_, end - bytes_)));
+    if (const auto place = place_in(std::string_view(content).substr(bytes_, end - bytes_)))
+      places_.insert(*place);
   }
 }
 
 void SkipLog::add(const Skip& skip, uint32_t epoch) {
-  nlohmann::json record = {
-      {"epoch", epoch}, {"file", skip.shard}, {"offset", skip.offset}, {"reason", skip.reason}};
-  if (!skip.title.empty()) record["title"] = skip.title;
-  const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  const uint64_t place = place_of(line);
+  const std::string file = repaired(skip.shard);
+  nlohmann::json record = {{"epoch", epoch},
+                           {"file", file},
+                           {"offset", skip.offset},
+                           {"reason", reason_key(skip.cause.reason)},
+                           {"text", repaired(skip.cause.text)}};
+  if (!skip.title.empty()) record["title"] = repaired(skip.title);
+  const std::string line = record.dump();
+  const uint64_t place = place_of(file, skip.offset, skip.cause.reason);
   const std::lock_guard lock(mutex_);
   if (places_.contains(place)) return;
   if (file_ == nullptr) {

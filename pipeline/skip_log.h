@@ -41,7 +41,7 @@ class SkipLog {
   mutable std::mutex mutex_;  // guards all below
   std::unique_ptr<WritableFile> file_;
   uint64_t bytes_ = 0;
-  /// Hashes of the places in the file: a quarter of a million at most, since a line has at least 60 bytes.
+  /// Hashes of the places in the file: a quarter of a million at most, since a line has more than 60 bytes.
   std::unordered_set<uint64_t> places_;
   uint64_t failed_writes_ = 0;
   bool warned_ = false;

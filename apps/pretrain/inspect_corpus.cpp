@@ -177,7 +177,7 @@ void report_text(const Catalog& catalog, const ReadStatistics& statistics, const
   if (!statistics.pages.empty())
     print_line("  redirects in all namespaces: {}", format_count(statistics.redirects));
   for (const auto& [reason, skips] : statistics.skips) {
-    print_line("  skipped: {} {}", format_count(skips), reason);
+    print_line("  skipped: {} {}", format_count(skips), reason_text(reason));
   }
 }
 

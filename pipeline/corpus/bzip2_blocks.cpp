@@ -30,10 +30,14 @@ constexpr uint64_t kMarkAndChecksumBits = kBzip2MarkBits + kBzip2ChecksumBits;
 /// very many, and each costs an attempt to decompress.
 constexpr int kMaxFalseMarks = 2;
 
-constexpr std::string_view kDamaged = "damaged bzip2 block";
-constexpr std::string_view kTruncated = "truncated bzip2 stream";
-constexpr std::string_view kGarbage = "garbage after the bzip2 stream";
-constexpr std::string_view kBomb = "unpacks to more than 1 GiB a MiB";
+struct GapKind {
+  SkipReason reason;
+  std::string_view text;
+};
+constexpr GapKind kDamaged{SkipReason::kDamagedBlock, "damaged bzip2 block"};
+constexpr GapKind kTruncated{SkipReason::kTruncatedStream, "truncated bzip2 stream"};
+constexpr GapKind kGarbage{SkipReason::kTrailingGarbage, "garbage after the bzip2 stream"};
+constexpr GapKind kBomb{SkipReason::kDecompressionBomb, "unpacks to more than 1 GiB a MiB"};
 
 /// The result of decompressing the bits from one mark to another.
 enum class Outcome {
@@ -211,8 +215,8 @@ class Bzip2BlockSource : public ByteSource {
   }
 
   /// Replaces the unreadable range by a newline, so that each gap has its own position.
-  void add_gap(uint64_t file_offset, std::string_view reason) {
-    gaps_.push_back({decoded_end_ + content_.size(), file_offset, reason});
+  void add_gap(uint64_t file_offset, const GapKind& kind) {
+    gaps_.push_back({decoded_end_ + content_.size(), file_offset, kind.reason, kind.text});
     content_ += '\n';
   }
 

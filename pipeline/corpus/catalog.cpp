@@ -1,7 +1,6 @@
 #include "pipeline/corpus/catalog.h"
 
 #include <algorithm>
-#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -11,16 +10,14 @@
 namespace pretrain {
 namespace {
 
-/// The value with this name in a checkpoint.
-template <typename Value, size_t N>
-Value named(const std::array<Value, N>& values, std::string_view (*name_of)(Value), const std::string& name) {
-  for (const Value value : values) {
-    if (name_of(value) == name) return value;
-  }
+/// The value that a checkpoint calls `word`, if there is one.
+template <typename Value>
+Value known(const std::optional<Value>& found, const std::string& word) {
+  if (found) return *found;
   fail(ErrorKind::kData,
        "the catalog of the corpus names an unknown kind of file, '{}'; it was written by a newer "
        "program, use that",
-       name);
+       word);
 }
 
 // Keys and names are part of the checkpoint format (libs/checkpoint/FORMAT.md) and must not change.
@@ -48,16 +45,14 @@ Shard shard_from_json(const nlohmann::json& json) {
   if (!size.is_number_unsigned() || size.get<uint64_t>() > kMostBytes)
     fail(ErrorKind::kData, "the catalog of the corpus is damaged (size_bytes {}); use an older checkpoint",
          size.dump());
-  static constexpr std::array kCompressions{Compression::kNone, Compression::kGzip, Compression::kBzip2,
-                                            Compression::kXz, Compression::kZstd};
-  static constexpr std::array kFormats{TextFormat::kDoc, TextFormat::kJsonl, TextFormat::kText,
-                                       TextFormat::kParagraphs, TextFormat::kMediaWiki};
+  const auto compression = json.at("compression").get<std::string>();
+  const auto format = json.at("format").get<std::string>();
   return {.path = {},
           .name = json.at("name").get<std::string>(),
           .size_bytes = size.get<uint64_t>(),
           .hash = json.at("hash").get<std::string>(),
-          .compression = named(kCompressions, compression_name, json.at("compression").get<std::string>()),
-          .format = named(kFormats, format_name, json.at("format").get<std::string>()),
+          .compression = known(find_compression(compression), compression),
+          .format = known(find_format(format), format),
           .site = json.contains("site") ? site_from_json(json.at("site")) : DumpSite{}};
 }
 
@@ -75,8 +70,8 @@ void to_json(nlohmann::json& json, const Catalog& catalog) {
                               {"size_bytes", shard.size_bytes},
                               {"hash", shard.hash},
                               {"compression", compression_name(shard.compression)},
-                              {"format", format_name(shard.format)}});
-    if (shard.format == TextFormat::kMediaWiki) json["shards"].back()["site"] = site_to_json(shard.site);
+                              {"format", format_key(shard.format)}});
+    if (row_of(shard.format).is_dump) json["shards"].back()["site"] = site_to_json(shard.site);
   }
   for (const RejectedFile& file : catalog.rejected) {
     json["rejected"].push_back({{"name", file.name}, {"reason", file.reason}});

@@ -15,7 +15,7 @@
 #include "libs/base/file_stamp.h"
 #include "pipeline/corpus/compression.h"
 #include "pipeline/corpus/dump.h"
-#include "pipeline/corpus/record_reader.h"
+#include "pipeline/corpus/text_format.h"
 
 namespace pretrain {
 
@@ -58,8 +58,9 @@ struct Shard {
 
 struct RejectedFile {
   std::string name;
-  std::string reason;
-  std::optional<FileStamp> stamp = {};  ///< as of a shard
+  std::string reason;                   ///< for the user
+  std::optional<FileStamp> stamp = {};  ///< as of a shard; not stored
+  bool is_dump_index = false;           ///< of a multistream dump; not stored
 };
 
 struct Catalog {

@@ -35,7 +35,9 @@ bool is_change(const IoError& error) {
 
 std::string reasons_of(const ReadStatistics& statistics) {
   std::string text;
-  for (const auto& [reason, count] : statistics.skips) text += fmt::format("; {} x {}", count, reason);
+  for (const auto& [reason, count] : statistics.skips) {
+    text += fmt::format("; {} x {}", count, reason_text(reason));
+  }
   return text;
 }
 
@@ -110,7 +112,7 @@ void CorpusReader::begin_next_epoch(Ticket& ticket) {
   use_catalog(next_catalog());
   for (const Shard& shard : before->shards) {
     if (catalog_->find(shard.name) == nullptr) {
-      add_skip(ticket, {shard.name, 0, "vanished since the epoch before", ""});
+      add_skip(ticket, {shard.name, 0, SkipReason::kVanishedShard, ""});
     }
   }
   reported_changes_.clear();
@@ -181,7 +183,7 @@ bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard
 /// Opens the shard and checks its identity; empty if it has changed and changes are skipped.
 std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket& ticket) {
   if (shard.left_out) {
-    note_once(shard, "written by a run, which is no text", ticket);
+    note_once(shard, SkipReason::kFileOfRun, ticket);
     return std::nullopt;
   }
   std::string change;
@@ -204,10 +206,10 @@ void CorpusReader::handle_change(const Shard& shard, const std::string& what, Ti
     fail(ErrorKind::kData, "shard {} changed since the epoch began: {}; restore it or pass --on-changed skip",
          shard.name, what);
   }
-  note_once(shard, "shard changed since the epoch began", ticket);
+  note_once(shard, SkipReason::kChangedShard, ticket);
 }
 
-void CorpusReader::note_once(const Shard& shard, const char* reason, Ticket& ticket) {
+void CorpusReader::note_once(const Shard& shard, SkipReason reason, Ticket& ticket) {
   const auto index = static_cast<uint32_t>(&shard - catalog_->shards.data());
   if (!reported_changes_.insert(index).second) return;
   add_skip(ticket, {shard.name, cursor_.position.offset, reason, ""});
@@ -227,9 +229,10 @@ void CorpusReader::step(Ticket& ticket, Fill& fill) {
       break;
     case RegionReader::Step::kPassed:
       count_page();
-      if (region_->unwanted().empty()) break;
-      ++statistics_.skips[std::string(region_->unwanted())];
-      ++ticket.unwanted[std::string(region_->unwanted())];
+      if (const auto reason = region_->unwanted()) {
+        ++statistics_.skips[*reason];
+        ++ticket.unwanted[*reason];
+      }
       break;
     case RegionReader::Step::kEnd:
       leave_region();
@@ -261,12 +264,12 @@ void CorpusReader::count_page() {
 void CorpusReader::add_fault(Ticket& ticket) {
   const Record& fault = region_->fault();
   const Region region = region_at(cursor_.region);
-  add_skip(ticket, {catalog_->shards[region.shard].name, fault.offset, fault.fault, fault.title});
+  add_skip(ticket, {catalog_->shards[region.shard].name, fault.offset, *fault.fault, fault.title});
   if (region_->over()) leave_region();
 }
 
 void CorpusReader::add_skip(Ticket& ticket, Skip skip) {
-  ++statistics_.skips[skip.reason];
+  ++statistics_.skips[skip.cause.reason];
   ticket.skips.push_back(std::move(skip));
 }
 

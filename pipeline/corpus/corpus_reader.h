@@ -23,6 +23,7 @@
 #include "pipeline/corpus/cursor.h"
 #include "pipeline/corpus/region.h"
 #include "pipeline/corpus/region_reader.h"
+#include "pipeline/corpus/skip_reason.h"
 
 namespace pretrain {
 
@@ -30,7 +31,7 @@ namespace pretrain {
 struct Skip {
   std::string shard;
   uint64_t offset = 0;  ///< decompressed
-  std::string reason;
+  SkipCause cause = SkipReason::kOther;
   std::string title;  ///< of the document, when known
 };
 
@@ -40,7 +41,7 @@ struct Ticket {
   std::vector<TextPiece> pieces;  ///< about 32 KiB of text together; may be empty
   std::vector<Skip> skips;
   /// Number of unwanted pages of dumps, by reason; they are too many to record each as a skip.
-  std::map<std::string, uint64_t> unwanted;
+  std::map<SkipReason, uint64_t> unwanted;
   Cursor after;  ///< the position after this ticket
   /// The catalog that `after` and the pieces' places refer to.
   std::shared_ptr<const Catalog> catalog;
@@ -50,9 +51,9 @@ struct Ticket {
 struct ReadStatistics {
   uint64_t documents = 0;  ///< documents that were delivered to their end
   uint64_t text_bytes = 0;
-  std::map<std::string, uint64_t> skips;  ///< by reason, unwanted pages among them
-  std::map<int, uint64_t> pages;          ///< well-formed pages of dumps, by namespace
-  uint64_t redirects = 0;                 ///< among these pages
+  std::map<SkipReason, uint64_t> skips;  ///< by reason, unwanted pages among them
+  std::map<int, uint64_t> pages;         ///< well-formed pages of dumps, by namespace
+  uint64_t redirects = 0;                ///< among these pages
 };
 
 /// Single-owner.
@@ -91,7 +92,7 @@ class CorpusReader {
   bool is_as_catalogued(const ReadableFile& file, const Shard& shard);
   std::optional<ReadableFile> open_shard(const Shard& shard, Ticket& ticket);
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
-  void note_once(const Shard& shard, const char* reason, Ticket& ticket);
+  void note_once(const Shard& shard, SkipReason reason, Ticket& ticket);
   void step(Ticket& ticket, Fill& fill);
   void add_piece(Ticket& ticket, Fill& fill);
   void count_page();

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "libs/base/file.h"
+#include "pipeline/corpus/skip_reason.h"
 
 namespace pretrain {
 
@@ -26,7 +27,8 @@ enum class StreamStatus {
 struct Gap {
   uint64_t position = 0;     ///< of that newline
   uint64_t file_offset = 0;  ///< of the unreadable range
-  std::string_view reason;   ///< static
+  SkipReason reason = SkipReason::kDamagedBlock;
+  std::string_view text;  ///< for the user; static
 };
 
 /// Progress and stop of a long skip.

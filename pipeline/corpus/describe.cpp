@@ -72,7 +72,7 @@ uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64
   const ReadHooks hooks{stop, {}};
   uint64_t shown = 0;
   for (const Shard& shard : catalog.shards) {
-    if (shard.format != TextFormat::kMediaWiki) continue;
+    if (!row_of(shard.format).is_dump) continue;
     ReadableFile file(shard.path);
     const auto source = shard.compression == Compression::kBzip2
                             ? open_bzip2_blocks(std::move(file), 0, shard.size_bytes)
@@ -81,7 +81,7 @@ uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64
     const auto reader = make_record_reader(shard.format, stream, {}, {shard.site, options.pages, true});
     for (Record record; shown < count && reader->next(record);) {
       if (stop.stop_requested()) throw Stopped();
-      if (!record.fault.empty() || !record.unwanted.empty()) continue;
+      if (record.fault || record.unwanted) continue;
       show(record);
       ++shown;
     }

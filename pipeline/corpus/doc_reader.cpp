@@ -4,6 +4,7 @@
 
 #include "libs/base/text.h"
 #include "pipeline/corpus/blocks.h"
+#include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/record_reader.h"
 
 namespace pretrain {
@@ -63,7 +64,7 @@ class DocReader : public RecordReader {
       record.end = line->end;
       stream_.take_line();
     }
-    if (stray) record.fault = "text outside <doc>";
+    if (stray) record.fault = SkipReason::kOutsideDocument;
     return stray;
   }
 
@@ -77,15 +78,15 @@ class DocReader : public RecordReader {
     const bool closed = read_body(record);
     outside_ = true;
     if (too_long_) {
-      record.fault = "too long";
+      record.fault = SkipReason::kTooLong;
     } else if (!closed) {
-      record.fault = "unclosed document";
+      record.fault = SkipReason::kUnclosedDocument;
     } else {
       trim_newlines(record.text);
       const std::string_view words = trim_blanks(record.text);
-      if (words.empty() || words == record.title) record.fault = "empty";
+      if (words.empty() || words == record.title) record.fault = SkipReason::kEmpty;
     }
-    if (!record.fault.empty()) record.text.clear();
+    if (record.fault) record.text.clear();
   }
 
   bool read_body(Record& record) {
@@ -119,8 +120,14 @@ class DocReader : public RecordReader {
 
 }  // namespace
 
-std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range) {
+std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range,
+                                              const DumpOptions& /*dump*/) {
   return std::make_unique<DocReader>(stream, range);
+}
+
+std::optional<Recognition> recognize_doc(const FileBeginning& beginning) {
+  if (!beginning.text.starts_with("<doc ")) return std::nullopt;
+  return Recognition{.format = TextFormat::kDoc};
 }
 
 }  // namespace pretrain

@@ -11,9 +11,6 @@
 
 namespace pretrain {
 
-/// Why the index of a multistream dump is rejected.
-constexpr std::string_view kDumpIndex = "index of a multistream dump; it is not needed";
-
 /// Whether a file that begins with `head` is such an index: its first lines are, with offsets that never
 /// decrease.
 bool is_dump_index(std::string_view head);

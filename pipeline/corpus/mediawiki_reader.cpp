@@ -8,6 +8,7 @@
 #include "libs/base/text.h"
 #include "pipeline/corpus/page_parser.h"
 #include "pipeline/corpus/page_scanner.h"
+#include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/utf8.h"
 #include "pipeline/corpus/wikitext/cleaner.h"
@@ -42,7 +43,8 @@ class MediaWikiReader : public RecordReader {
   /// A gap is one newline in the stream; it becomes a fault with the reason of the gap.
   void read_gap(Record& record) {
     record.offset = stream_.offset();
-    record.fault = stream_.source().gap_after(record.offset)->reason;
+    const Gap& gap = *stream_.source().gap_after(record.offset);
+    record.fault = SkipCause(gap.reason, gap.text);
     stream_.take(1);
     record.end = stream_.offset();
   }
@@ -57,11 +59,11 @@ class MediaWikiReader : public RecordReader {
     Page& page = parser_.page();
     record.title = page.title;
     if (last == PageScanner::Part::kUnclosed) {
-      record.fault = "unclosed page";
+      record.fault = SkipReason::kUnclosedPage;
     } else if (last == PageScanner::Part::kCut) {
-      record.fault = "page cut by a damaged block";
+      record.fault = SkipReason::kCutPage;
     } else if (!parser_.fault().empty()) {
-      record.fault = parser_.fault();
+      record.fault = SkipCause(SkipReason::kInvalidXml, parser_.fault());
     } else {
       judge(page, record);
     }
@@ -90,22 +92,22 @@ class MediaWikiReader : public RecordReader {
   /// Checks the cheap conditions first: most pages of other namespaces need no cleaning.
   void judge(Page& page, Record& record) {
     if (page.title.empty()) {
-      record.fault = "page without a title";
+      record.fault = SkipReason::kUntitledPage;
       return;
     }
     record.page_namespace =
         page.name_space ? *page.name_space : namespace_of_title(options_.site.wiki, page.title);
     record.redirects = page.redirects || cleaner_.is_redirect(page.text);
     if (!options_.pages.wants(*record.page_namespace)) {
-      record.unwanted = kOtherNamespace;
+      record.unwanted = SkipReason::kOtherNamespace;
     } else if (page.redirects) {
-      record.unwanted = kRedirect;
+      record.unwanted = SkipReason::kRedirect;
     } else if (!page.has_text) {
-      record.fault = "page without text";
+      record.fault = SkipReason::kPageWithoutText;
     } else if (page.text_deleted) {
-      record.fault = "deleted text";
+      record.fault = SkipReason::kDeletedText;
     } else if (page.text_too_long) {
-      record.fault = "too long";
+      record.fault = SkipReason::kTooLong;
     } else {
       clean(page, record);
     }
@@ -113,11 +115,11 @@ class MediaWikiReader : public RecordReader {
 
   void clean(const Page& page, Record& record) {
     if (record.redirects) {
-      record.unwanted = kRedirect;
+      record.unwanted = SkipReason::kRedirect;
       return;
     }
     if (options_.pages.disambiguation == Disambiguation::kDrop && cleaner_.is_disambiguation(page.text)) {
-      record.unwanted = kDisambiguation;
+      record.unwanted = SkipReason::kDisambiguation;
       return;
     }
     record.text = page.title + "\n";
@@ -128,7 +130,7 @@ class MediaWikiReader : public RecordReader {
       return;
     }
     record.text.clear();
-    record.fault = "empty";
+    record.fault = SkipReason::kEmpty;
   }
 
   StreamBuffer& stream_;
@@ -144,6 +146,14 @@ class MediaWikiReader : public RecordReader {
 std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
                                                     const DumpOptions& options) {
   return std::make_unique<MediaWikiReader>(stream, range, options);
+}
+
+std::optional<Recognition> recognize_mediawiki(const FileBeginning& beginning) {
+  if (!dump_prefix(beginning.head)) return std::nullopt;
+  const std::string encoding = declared_encoding(beginning.head);
+  if (!encoding.empty() && encoding != "utf-8" && encoding != "us-ascii")
+    return rejected(fmt::format("XML in {}; convert it to UTF-8 first", encoding));
+  return Recognition{.format = TextFormat::kMediaWiki, .site = read_dump_site(beginning.head)};
 }
 
 }  // namespace pretrain

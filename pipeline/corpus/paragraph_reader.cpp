@@ -71,7 +71,7 @@ class ParagraphReader : public RecordReader {
       stream_.take_line();
       if (over) break;
     }
-    if (too_long) record.fault = "too long";
+    if (too_long) record.fault = SkipReason::kTooLong;
     if (!too_long) record.text.pop_back();
   }
 
@@ -81,7 +81,8 @@ class ParagraphReader : public RecordReader {
 
 }  // namespace
 
-std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const RecordRange& range) {
+std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const RecordRange& range,
+                                                    const DumpOptions& /*dump*/) {
   return std::make_unique<ParagraphReader>(stream, range);
 }
 

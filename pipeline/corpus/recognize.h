@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/units.h"
 #include "pipeline/corpus/catalog.h"
+#include "pipeline/corpus/stream_buffer.h"
 
 namespace pretrain {
 
@@ -15,8 +17,20 @@ Compression recognize_compression(std::string_view head, std::string_view name);
 
 struct Recognition {
   std::optional<TextFormat> format;
-  std::string reason;  ///< why there is no format
-  DumpSite site;       ///< for kMediaWiki
+  std::string reason = {};     ///< for the user: why there is no format
+  DumpSite site = {};          ///< of a dump
+  bool is_dump_index = false;  ///< there is no format because it is the index of a multistream dump
+};
+Recognition rejected(std::string reason);
+
+/// So much of a file is looked at first.
+constexpr size_t kRecognizedBytes = 64_KiB;
+
+/// What a format recognizes its files by.
+struct FileBeginning {
+  std::string_view head;  ///< the first kRecognizedBytes at most
+  std::string_view text;  ///< of it, without a byte order mark and blanks at both ends
+  StreamBuffer& stream;   ///< the file from its first byte on; a wider window of it ends the views above
 };
 
 /// Reads the start of `source` (mostly 64 KiB, at most 4 MiB) and decides by content only.

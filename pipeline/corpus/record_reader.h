@@ -11,42 +11,28 @@
 #include <string_view>
 
 #include "pipeline/corpus/dump.h"
+#include "pipeline/corpus/skip_reason.h"
 #include "pipeline/corpus/stream_buffer.h"
+#include "pipeline/corpus/text_format.h"
 
 namespace pretrain {
 
-/// How a shard's text is laid out. A new format needs a reader, a name, and a line in recognize_format().
-enum class TextFormat {
-  kDoc,         ///< `<doc id= url= title=>` ... `</doc>`, as WikiExtractor writes it
-  kJsonl,       ///< one JSON object a line, with the document in "text"
-  kText,        ///< plain text, the whole file is one document
-  kParagraphs,  ///< plain text, blank lines separate documents
-  kMediaWiki,   ///< MediaWiki's XML export, as Wikipedia's dumps are published
-};
-
-/// "doc text", "JSON lines", "plain text", "paragraphs", "MediaWiki XML".
-std::string_view format_name(TextFormat format);
-
 /// A document, or a record that was skipped.
 struct Record {
-  uint64_t offset = 0;  ///< of its first byte
-  uint64_t end = 0;     ///< where a reader continues after it
-  std::string text;     ///< not necessarily UTF-8; line ends are LF except inside JSON
-  std::string title;    ///< when known
-  std::string fault;    ///< why it is skipped; empty for a document
+  uint64_t offset = 0;             ///< of its first byte
+  uint64_t end = 0;                ///< where a reader continues after it
+  std::string text;                ///< not necessarily UTF-8; line ends are LF except inside JSON
+  std::string title;               ///< when known
+  std::optional<SkipCause> fault;  ///< why it is skipped; nothing for a document
   /// The text is too long to be held in memory: it is the rest of the stream from the stream buffer's offset.
   bool streamed = false;
-  /// Why a well-formed page of a dump is not wanted: one of the texts below; empty for documents and faults.
-  std::string_view unwanted;
+  /// Why a well-formed page of a dump is not wanted: its namespace, a redirect, a disambiguation.
+  std::optional<SkipReason> unwanted;
   std::optional<int> page_namespace;  ///< of a well-formed page of a dump
   bool redirects = false;             ///< of a well-formed page of a dump in any namespace
   std::string wikitext;               ///< of a page that became a document, if requested
   uint64_t invalid_utf8 = 0;          ///< malformed byte runs of a page that were replaced
 };
-
-constexpr std::string_view kOtherNamespace = "other namespace";
-constexpr std::string_view kRedirect = "redirect";
-constexpr std::string_view kDisambiguation = "disambiguation";
 
 /// The part of a stream from which to read records: those whose first byte is in [begin, end).
 struct RecordRange {
@@ -64,16 +50,9 @@ class RecordReader {
 };
 
 /// Moves `stream` to range.start and reads records from there. `stream` must outlive the reader.
-/// `dump` is only used for kMediaWiki.
+/// `dump` is only used for dumps.
 std::unique_ptr<RecordReader> make_record_reader(TextFormat format, StreamBuffer& stream,
                                                  const RecordRange& range, const DumpOptions& dump = {});
-
-/// One per format; use make_record_reader().
-std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range);
-std::unique_ptr<RecordReader> make_jsonl_reader(StreamBuffer& stream, const RecordRange& range);
-std::unique_ptr<RecordReader> make_paragraph_reader(StreamBuffer& stream, const RecordRange& range);
-std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
-                                                    const DumpOptions& options);
 
 /// Moves `stream` to the first line that begins at or after range.start, but not beyond the end of the range:
 /// a line may extend over many ranges, and reading all of it for each would be quadratic.

@@ -12,14 +12,14 @@ namespace {
 bool is_splittable(const Shard& shard, LongText long_text) {
   if (has_block_regions(shard)) return true;
   if (shard.compression != Compression::kNone) return false;
-  if (shard.format != TextFormat::kText) return true;
+  if (!row_of(shard.format).one_document) return true;
   return long_text == LongText::kSplit && shard.size_bytes > kLongDocumentBytes;
 }
 
 }  // namespace
 
 bool has_block_regions(const Shard& shard) {
-  return shard.compression == Compression::kBzip2 && shard.format == TextFormat::kMediaWiki;
+  return shard.compression == Compression::kBzip2 && row_of(shard.format).is_dump;
 }
 
 /// Stores running totals of regions, from which operator[] finds the shard of a region with a binary search.

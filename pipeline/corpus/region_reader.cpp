@@ -38,12 +38,12 @@ RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& 
 
 /// Short documents are read again from their start, because their whole text decides their role.
 void RegionReader::start_at(const Position& start) {
-  const bool in_text = format_ == TextFormat::kText;
+  const bool in_text = row_of(format_).one_document;
   if (in_text && start.inside > kLongDocumentBytes) return enter_long_text(start.inside, start.begun);
   if (in_text && region_.begin > 0 && start == Position{}) return enter_long_text(first_cut(), false);
   records_ = make_record_reader(format_, stream_,
                                 {range_.begin, range_.end, std::max(start.offset, range_.begin)}, dump_);
-  if (start.inside == 0 || !records_->next(record_) || !record_.fault.empty()) return;
+  if (start.inside == 0 || !records_->next(record_) || record_.fault) return;
   if (record_.streamed) stream_.skip_to(start.inside);
   open_blocks(start.inside, start.begun);
 }
@@ -70,14 +70,14 @@ RegionReader::Step RegionReader::next() {
 RegionReader::Step RegionReader::begin_document() {
   const bool found = records_->next(record_);
   if (!found) return finish();
-  if (!record_.fault.empty()) {
+  if (record_.fault) {
     fault_ = std::move(record_);
     passed_bytes_ = fault_.end - fault_.offset;
     position_ = {fault_.end, 0, false};
     fault_.offset = source_->place_of(fault_.offset);
     return Step::kSkip;
   }
-  const bool wanted = record_.unwanted.empty();
+  const bool wanted = !record_.unwanted;
   if (wanted && (is_long() || is_mine(record_.text))) open_blocks(0, false);
   if (upcoming_) return deliver();
   position_ = {record_.streamed ? stream_.offset() : record_.end, 0, false};
@@ -109,18 +109,22 @@ RegionReader::Step RegionReader::finish() {
   if (checked_end_ || behind || !stream_.window(1).empty()) return Step::kEnd;
   checked_end_ = true;
   if (source_->status() == StreamStatus::kShrunk) return Step::kChanged;
-  if (source_->status() != StreamStatus::kOk) return skip(source_->position(), source_->reason());
+  if (source_->status() == StreamStatus::kTruncated)
+    return skip(source_->position(), {SkipReason::kTruncatedStream, source_->reason()});
+  if (source_->status() == StreamStatus::kDamaged)
+    return skip(source_->position(), {SkipReason::kDamagedStream, source_->reason()});
   if (source_->trailing_garbage()) {
-    const std::string name(compression_name(compression_));
-    return skip(source_->position(), "garbage after the " + name + " stream");
+    return skip(source_->position(),
+                {SkipReason::kTrailingGarbage,
+                 fmt::format("garbage after the {} stream", compression_name(compression_))});
   }
   return Step::kEnd;
 }
 
-RegionReader::Step RegionReader::skip(uint64_t offset, std::string reason) {
+RegionReader::Step RegionReader::skip(uint64_t offset, SkipCause cause) {
   fault_ = Record{};
   fault_.offset = fault_.end = offset;
-  fault_.fault = std::move(reason);
+  fault_.fault = std::move(cause);
   return Step::kSkip;
 }
 

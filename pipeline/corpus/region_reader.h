@@ -58,8 +58,8 @@ class RegionReader {
   TextPiece& piece() { return piece_; }
   /// The skipped record; its text is empty.
   const Record& fault() const { return fault_; }
-  /// Why the page is not wanted; empty for a document of the other role.
-  std::string_view unwanted() const { return record_.unwanted; }
+  /// Why the page is not wanted; nothing for a document of the other role.
+  std::optional<SkipReason> unwanted() const { return record_.unwanted; }
   /// The namespace of the page of the last step, if it was a well-formed page of a dump.
   std::optional<int> page_namespace() const { return record_.page_namespace; }
   /// Whether that page is a redirect.
@@ -83,7 +83,7 @@ class RegionReader {
   Step begin_document();
   Step deliver();
   Step finish();
-  Step skip(uint64_t offset, std::string reason);
+  Step skip(uint64_t offset, SkipCause cause);
 
   void open_blocks(uint64_t inside, bool begun);
   std::optional<Block> next_block();

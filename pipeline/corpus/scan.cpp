@@ -19,9 +19,9 @@
 namespace pretrain {
 namespace {
 
-/// Examines one listed file; returns the reason if it can't be read as text.
-std::string examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
-                    Shard& shard) {
+/// Examines one listed file.
+Finding examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
+                Shard& shard) {
   ReadableFile file(shard.path);
   shard.size_bytes = file.size();
   shard.hash = identify(file);
@@ -43,29 +43,31 @@ std::string examine(const CorpusOptions& options, const KnownShards& known, cons
     const auto source = open_source(std::move(file), shard.compression);
     recognition = recognize_format(*source, options.documents, hooks);
   }
-  if (recognition.format) shard.format = *recognition.format;
-  shard.site = recognition.site;
-  return std::move(recognition.reason);
+  shard.site = std::move(recognition.site);
+  if (!recognition.format)
+    return {.rejection = std::move(recognition.reason), .is_dump_index = recognition.is_dump_index};
+  shard.format = *recognition.format;
+  return {};
 }
 
-/// As examine(), but errors are reasons too. A file that an earlier scan has seen with the same stamp is not
+/// As examine(), but errors are rejections too. A file that an earlier scan has seen with the same stamp is not
 /// read. The stamp is only stored if it is the same before and after the examination, so that no change in
 /// between is missed.
-std::string examine_or_explain(const CorpusOptions& options, const KnownShards& known, const SeenFiles& seen,
-                               const ReadHooks& hooks, Shard& shard) {
+Finding examine_or_explain(const CorpusOptions& options, const KnownShards& known, const SeenFiles& seen,
+                           const ReadHooks& hooks, Shard& shard) {
   const std::optional<FileStamp> before = stamp_of(shard.path);
   if (before) {
-    if (std::optional<std::string> reason = seen.recall(*before, shard)) return *std::move(reason);
+    if (std::optional<Finding> finding = seen.recall(*before, shard)) return *std::move(finding);
   }
   const auto now = std::chrono::system_clock::now();
   try {
-    std::string reason = examine(options, known, hooks, shard);
+    Finding finding = examine(options, known, hooks, shard);
     if (before && before->is_settled(now) && before == stamp_of(shard.path)) shard.stamp = before;
-    return reason;
+    return finding;
   } catch (const Error& error) {
     std::string reason = error.what();
     repair_utf8(reason);  // it may quote a file name with any bytes, and is stored as JSON
-    return reason;
+    return {.rejection = std::move(reason)};
   }
 }
 
@@ -137,12 +139,13 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const Sc
     Shard shard;
     shard.path = std::move(file.path);
     shard.name = std::move(file.name);
-    std::string reason = examine_or_explain(options, known_shards, seen, hooks, shard);
-    if (reason.empty()) {
+    Finding finding = examine_or_explain(options, known_shards, seen, hooks, shard);
+    if (!finding.rejection) {
       catalog.shards.push_back(std::move(shard));
     } else {
-      catalog.rejected.push_back({shard.name, reason, shard.stamp});
-      if (reason == kDumpIndex) indexes.push_back(std::move(shard));
+      catalog.rejected.push_back(
+          {shard.name, *std::move(finding.rejection), shard.stamp, finding.is_dump_index});
+      if (finding.is_dump_index) indexes.push_back(std::move(shard));
     }
   }
   set_growing_aside(catalog);

@@ -25,7 +25,7 @@ void SeenFiles::add(const Catalog* catalog) {
 }
 
 /// A stamp identifies file and content, so a match needs no read.
-std::optional<std::string> SeenFiles::recall(const FileStamp& stamp, Shard& shard) const {
+std::optional<Finding> SeenFiles::recall(const FileStamp& stamp, Shard& shard) const {
   if (const auto seen = shards_.find(stamp); seen != shards_.end()) {
     const Shard& before = *seen->second;
     if (!same_last_part(before.name, shard.name)) return std::nullopt;
@@ -35,12 +35,12 @@ std::optional<std::string> SeenFiles::recall(const FileStamp& stamp, Shard& shar
     shard.format = before.format;
     shard.site = before.site;
     shard.stamp = stamp;
-    return "";
+    return Finding{};
   }
   const auto seen = rejected_.find(stamp);
   if (seen == rejected_.end() || !same_last_part(seen->second->name, shard.name)) return std::nullopt;
   shard.stamp = stamp;
-  return seen->second->reason;
+  return Finding{.rejection = seen->second->reason, .is_dump_index = seen->second->is_dump_index};
 }
 
 }  // namespace pretrain

@@ -10,15 +10,21 @@
 
 namespace pretrain {
 
+/// What a look into a file found.
+struct Finding {
+  std::optional<std::string> rejection = {};  ///< why it can't be read as text, for the user
+  bool is_dump_index = false;                 ///< it is rejected as the index of a multistream dump
+};
+
 /// Thread-compatible; refers to the catalogs.
 class SeenFiles {
  public:
   /// Adds the results in a catalog; null: none.
   void add(const Catalog* catalog);
 
-  /// Sets what is known about the content of the file with this stamp and the name `shard.name`. Returns why
-  /// it can't be read as text, empty if it can; nothing if it was not seen in its current state.
-  std::optional<std::string> recall(const FileStamp& stamp, Shard& shard) const;
+  /// Sets what is known about the content of the file with this stamp and the name `shard.name`.
+  /// Nothing if it was not seen in its current state.
+  std::optional<Finding> recall(const FileStamp& stamp, Shard& shard) const;
 
  private:
   std::map<FileStamp, const Shard*> shards_;

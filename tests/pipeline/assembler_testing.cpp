@@ -51,7 +51,7 @@ Chunk NumberedCorpus::chunk(uint64_t number) const {
   const uint64_t index = number % chunks_.size();
   const auto epoch = static_cast<uint32_t>(number / chunks_.size());
   Chunk chunk{.number = number, .epoch = epoch, .pieces = chunks_[index]};
-  if (index == 0) chunk.skips.push_back({.shard = "shard", .reason = "damaged"});
+  if (index == 0) chunk.skips.push_back({.shard = "shard", .cause = SkipReason::kDamagedStream});
   chunk.invalid_utf8 = index == 0 ? 3 : 0;
   chunk.after = {.epoch = epoch, .region = index + 1, .position = {}, .ticket = number + 1};
   chunk.catalog = catalog_;

@@ -175,9 +175,21 @@ TEST_P(Assembler, CountsDocumentsAndSkipsThroughARestore) {
   BatchAssembler assembler = restored(bounded(3), recorded.states[recorded.states.size() / 2]);
   next_batches(assembler, corpus_, kAll);
   EXPECT_EQ(assembler.documents(), 3 * corpus_.documents().size());
-  EXPECT_EQ(assembler.skips().at("damaged"), 3u);
+  EXPECT_EQ(assembler.skips().at(SkipReason::kDamagedStream), 3u);
   EXPECT_EQ(assembler.invalid_utf8(), 9u);
   EXPECT_EQ(assembler.batches(), recorded.hashes.size());
+}
+
+TEST_P(Assembler, ReadsTheWordsThatVersion01CountedSkipsBy) {
+  StreamState state = record(bounded(1), corpus_).states.back();
+  state.scalars["skips"] = {{"too long", 2}, {"too_long", 1}, {"damaged xz stream (no data)", 5}, {"odd", 7}};
+  const BatchAssembler assembler = restored(bounded(1), state);
+  EXPECT_EQ(assembler.skips(),
+            (std::map<SkipReason, uint64_t>{
+                {SkipReason::kTooLong, 3}, {SkipReason::kDamagedStream, 5}, {SkipReason::kOther, 7}}));
+  StreamState saved;
+  assembler.save(saved);
+  EXPECT_EQ(saved.scalars["skips"], nlohmann::json({{"too_long", 3}, {"damaged_stream", 5}, {"other", 7}}));
 }
 
 TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatch) {

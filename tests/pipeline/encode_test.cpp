@@ -12,7 +12,7 @@ TEST(EncodeTicket, KeepsEverythingOfTheTicketButItsText) {
   const auto catalog = std::make_shared<const Catalog>();
   Ticket ticket{
       .number = 7, .epoch = 2, .after = {.epoch = 2, .position = {}, .ticket = 8}, .catalog = catalog};
-  ticket.skips.push_back({"shard", 5, "damaged", "Title"});
+  ticket.skips.push_back({"shard", 5, SkipReason::kDamagedStream, "Title"});
   ticket.ends_epoch = true;
   const Chunk chunk = encode_ticket(std::move(ticket), test::sample_tokenizer());
   EXPECT_EQ(chunk.number, 7u);

@@ -133,7 +133,7 @@ TEST(LoaderStatus, CountsDocumentsAndSkips) {
   const auto record = nlohmann::json::parse(read_file(state / "skipped.jsonl"));
   EXPECT_EQ(record.at("file"), "damaged.jsonl");
   EXPECT_EQ(record.at("epoch"), 0);
-  EXPECT_EQ(status.skips.at(record.at("reason").get<std::string>()), 1u);
+  EXPECT_EQ(status.skips.at(record.at("text").get<std::string>()), 1u);
   EXPECT_EQ(status.unwritten_skips, 0u);
 }
 

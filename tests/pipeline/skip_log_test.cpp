@@ -46,14 +46,15 @@ std::unique_ptr<SkipLog> open_log(FileSystem& files, const Path& path, std::opti
 
 TEST_F(SkipLogTest, WritesOneObjectForEachSkip) {
   const auto log = open_log(real_file_system(), path_, 0);
-  log->add({"AA/wiki_00", 1234, "truncated gzip stream", ""}, 0);
-  log->add({"AA/wiki_01", 0, "too long", "A \"quoted\"\ntitle"}, 2);
+  log->add({"AA/wiki_00", 1234, {SkipReason::kTruncatedStream, "truncated gzip stream"}, ""}, 0);
+  log->add({"AA/wiki_01", 0, SkipReason::kTooLong, "A \"quoted\"\ntitle"}, 2);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 2u);
-  EXPECT_EQ(
-      records[0],
-      nlohmann::json(
-          {{"epoch", 0}, {"file", "AA/wiki_00"}, {"offset", 1234}, {"reason", "truncated gzip stream"}}));
+  EXPECT_EQ(records[0], nlohmann::json({{"epoch", 0},
+                                        {"file", "AA/wiki_00"},
+                                        {"offset", 1234},
+                                        {"reason", "truncated_stream"},
+                                        {"text", "truncated gzip stream"}}));
   EXPECT_EQ(records[1].at("title"), "A \"quoted\"\ntitle");
   EXPECT_EQ(records[1].at("epoch"), 2);
   EXPECT_EQ(log->failed_writes(), 0u);
@@ -61,34 +62,34 @@ TEST_F(SkipLogTest, WritesOneObjectForEachSkip) {
 }
 
 TEST_F(SkipLogTest, TakesNamesThatAreNotUtf8) {
-  open_log(real_file_system(), path_, 0)->add({"wiki_\xff", 0, "empty", ""}, 0);
+  open_log(real_file_system(), path_, 0)->add({"wiki_\xff", 0, SkipReason::kEmpty, ""}, 0);
   EXPECT_EQ(records_of(path_).at(0).at("file"), "wiki_\uFFFD");
 }
 
 TEST_F(SkipLogTest, IsCutBackToWhereAStateSaysThatItWas) {
   const auto log = open_log(real_file_system(), path_, 0);
-  log->add({"shard", 1, "empty", ""}, 0);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   const uint64_t saved = log->bytes();
-  for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, "empty", ""}, 0);
+  for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, SkipReason::kEmpty, ""}, 0);
   const std::string uninterrupted = read_file(path_);
   for (int resumes = 0; resumes < 3; ++resumes) {
     log->begin(saved);
     EXPECT_EQ(records_of(path_).size(), 1u);
     EXPECT_EQ(log->bytes(), saved);
-    for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, "empty", ""}, 0);
+    for (uint64_t i = 2; i < 9; ++i) log->add({"shard", i, SkipReason::kEmpty, ""}, 0);
     EXPECT_EQ(read_file(path_), uninterrupted);
   }
 }
 
 TEST_F(SkipLogTest, OfANewStreamIsEmpty) {
-  open_log(real_file_system(), path_, 0)->add({"shard", 1, "empty", ""}, 0);
+  open_log(real_file_system(), path_, 0)->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   open_log(real_file_system(), path_, 0);
   EXPECT_EQ(read_file(path_), "");
 }
 
 TEST_F(SkipLogTest, KeepsAllForAStateThatDoesNotSay) {
   for (uint64_t i = 0; i < 3; ++i)
-    open_log(real_file_system(), path_, std::nullopt)->add({"shard", i, "empty", ""}, 0);
+    open_log(real_file_system(), path_, std::nullopt)->add({"shard", i, SkipReason::kEmpty, ""}, 0);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 3u);
   for (uint64_t i = 0; i < 3; ++i) EXPECT_EQ(records[i].at("offset"), i);
@@ -100,8 +101,8 @@ TEST_F(SkipLogTest, HoldsAPlaceThatEveryEpochSkipsOnce) {
                        << "\n";
   auto log = open_log(real_file_system(), path_, std::nullopt);
   for (uint32_t epoch = 0; epoch < 5; ++epoch) {
-    log->add({"shard", 1, "empty", ""}, epoch);
-    log->add({"shard", 2, "empty", "of a page, with a comma"}, epoch);
+    log->add({"shard", 1, SkipReason::kEmpty, ""}, epoch);
+    log->add({"shard", 2, SkipReason::kEmpty, "of a page, with a comma"}, epoch);
     log = open_log(real_file_system(), path_, log->bytes());
   }
   const auto records = records_of(path_);
@@ -109,16 +110,42 @@ TEST_F(SkipLogTest, HoldsAPlaceThatEveryEpochSkipsOnce) {
   EXPECT_EQ(records[1].at("epoch"), 0);
 }
 
+TEST_F(SkipLogTest, KnowsThePlacesThatVersion01WroteWithTheTextOfTheReason) {
+  const std::string old =
+      R"({"epoch":3,"file":"a.gz","offset":7,"reason":"truncated gzip stream"})"
+      "\n"
+      R"({"epoch":0,"file":"b","offset":9,"reason":"invalid XML (no element found)","title":"T"})"
+      "\n";
+std::ofstream(path_) << old;
+const auto log = open_log(real_file_system(), path_, old.size());
+log->add({"a.gz", 7, {SkipReason::kTruncatedStream, "truncated gzip stream"}, ""}, 4);
+log->add({"b", 9, {SkipReason::kInvalidXml, "invalid XML (no element found)"}, "T"}, 4);
+EXPECT_EQ(read_file(path_), old);
+log->add({"b", 9, SkipReason::kTooLong, "T"}, 4);
+EXPECT_EQ(records_of(path_).size(), 3u) << "another reason";
+}
+
+TEST_F(SkipLogTest, KeepsLinesThatAreNoRecords) {
+  const std::string lines = "no json\n{\"file\":7}\n" + std::string(50, '[') + "\n\n";
+  std::ofstream(path_) << lines;
+  const auto log = open_log(real_file_system(), path_, std::nullopt);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
+  EXPECT_TRUE(read_file(path_).starts_with(lines));
+  EXPECT_EQ(log->failed_writes(), 0u);
+}
+
 TEST_F(SkipLogTest, GoesOnAtTheEndOfTheLastWholeLineOfAShorterFile) {
   std::ofstream(path_) << "{\"file\":\"a\"}\n{\"fil";
   const auto log = open_log(real_file_system(), path_, 500);
-  log->add({"shard", 1, "empty", ""}, 0);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   EXPECT_EQ(records_of(path_).size(), 2u);
 }
 
 TEST_F(SkipLogTest, StaysBelowItsBoundInOneRunAndInSeveral) {
   constexpr uint64_t kBound = 16'000'000;
-  const auto large = [](uint64_t i) { return Skip{"shard", i, "too long", std::string(1'500'000, 'x')}; };
+  const auto large = [](uint64_t i) {
+    return Skip{"shard", i, SkipReason::kTooLong, std::string(1'500'000, 'x')};
+  };
   {
     const auto log = open_log(real_file_system(), path_, 0);
     for (uint64_t i = 0; i < 14; ++i) log->add(large(i), 0);
@@ -135,11 +162,11 @@ TEST_F(SkipLogTest, StaysBelowItsBoundInOneRunAndInSeveral) {
 TEST_F(SkipLogTest, CountsWritesThatFailAndGoesOn) {
   test::FaultyFileSystem files;
   const auto log = open_log(files, path_, 0);
-  log->add({"shard", 1, "empty", ""}, 0);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   files.set_fault({.code = ENOSPC, .first_call = files.call_count() + 1});
-  log->add({"shard", 2, "empty", ""}, 0);
+  log->add({"shard", 2, SkipReason::kEmpty, ""}, 0);
   EXPECT_EQ(log->failed_writes(), 1u);
-  log->add({"shard", 3, "empty", ""}, 0);
+  log->add({"shard", 3, SkipReason::kEmpty, ""}, 0);
   const auto records = records_of(path_);
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[1].at("offset"), 3);
@@ -151,9 +178,9 @@ TEST_F(SkipLogTest, TakesTheBeginningOfALineThatFailedAway) {
   const auto log = open_log(files, path_, 0);
   files.set_fault(
       {.kind = test::Fault::Kind::kShortWrite, .code = ENOSPC, .first_call = files.call_count() + 1});
-  log->add({"shard", 1, "empty", ""}, 0);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   EXPECT_EQ(log->failed_writes(), 1u);
-  log->add({"shard", 1, "empty", ""}, 1);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 1);
   ASSERT_EQ(records_of(path_).size(), 1u);
   EXPECT_EQ(records_of(path_)[0].at("epoch"), 1) << "it is written once it can be";
   EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
@@ -162,7 +189,7 @@ TEST_F(SkipLogTest, TakesTheBeginningOfALineThatFailedAway) {
 TEST_F(SkipLogTest, CountsWhatAFileThatCannotBeOpenedMisses) {
   const Path path = folder_.path() / "missing" / "skipped.jsonl";
   const auto log = open_log(real_file_system(), path, 0);
-  log->add({"shard", 1, "empty", ""}, 0);
+  log->add({"shard", 1, SkipReason::kEmpty, ""}, 0);
   EXPECT_FALSE(file_exists(path));
   EXPECT_EQ(log->failed_writes(), 1u);
 }

@@ -49,7 +49,7 @@ class Bzip2Blocks : public testing::Test {
     for (uint64_t at = 0; const Gap* gap = source->gap_after(at); at = gap->position + 1) {
       if (gap->position >= source->records_end()) break;
       EXPECT_EQ(part.content[gap->position], '\n');
-      part.gaps.push_back(fmt::format("{} at {}", gap->reason, gap->file_offset));
+      part.gaps.push_back(fmt::format("{} at {}", gap->text, gap->file_offset));
     }
     return part;
   }
@@ -213,7 +213,7 @@ TEST_F(Bzip2Blocks, ABombIsGivenUp) {
   EXPECT_LT(bytes, kMaxUnpackedBytes + 50'000'000);
   const Gap* gap = source->gap_after(0);
   ASSERT_NE(gap, nullptr);
-  EXPECT_EQ(gap->reason, "unpacks to more than 1 GiB a MiB");
+  EXPECT_EQ(gap->text, "unpacks to more than 1 GiB a MiB");
 }
 
 TEST_F(Bzip2Blocks, AShrunkFileIsTold) {

@@ -403,6 +403,35 @@ TEST(Catalog, SurvivesJsonAndAMoveOfTheCorpus) {
   EXPECT_EQ(loaded.shards[0].path, "");
 }
 
+TEST(Catalog, ReadsTheNamesThatVersion01GaveFormatsAndWritesKeys) {
+  const std::map<std::string, std::string> keys{{"doc text", "doc"},
+                                                {"JSON lines", "jsonl"},
+                                                {"plain text", "text"},
+                                                {"paragraphs", "paragraphs"},
+                                                {"MediaWiki XML", "mediawiki"}};
+  ASSERT_LE(keys.size(), std::size(kTextFormats));
+  for (const auto& [old_name, key] : keys) {
+    const nlohmann::json shard{
+        {"name", "a"}, {"size_bytes", 1}, {"hash", "h"}, {"compression", "gzip"}, {"format", old_name}};
+    const nlohmann::json old{{"shards", {shard}}, {"rejected", nlohmann::json::array()}};
+    const nlohmann::json written(old.get<Catalog>());
+    EXPECT_EQ(written["shards"][0]["format"], key);
+    EXPECT_EQ(nlohmann::json(written.get<Catalog>()), written);
+  }
+}
+
+TEST(Catalog, RefusesAFormatThatItDoesNotKnow) {
+  const auto with = [](const char* compression, const char* format) {
+    const nlohmann::json shard{
+        {"name", "a"}, {"size_bytes", 1}, {"hash", "h"}, {"compression", compression}, {"format", format}};
+    return nlohmann::json{{"shards", {shard}}, {"rejected", nlohmann::json::array()}};
+  };
+  EXPECT_NO_THROW((void)with("xz", "doc").get<Catalog>());
+  EXPECT_THROW((void)with("xz", "").get<Catalog>(), Error);
+  EXPECT_THROW((void)with("xz", "Doc").get<Catalog>(), Error);
+  EXPECT_THROW((void)with("lz4", "doc").get<Catalog>(), Error);
+}
+
 TEST(Catalog, RefusesDamagedJson) {
   EXPECT_THROW((void)nlohmann::json::parse("{\"shards\":[{}],\"rejected\":[]}").get<Catalog>(), Error);
   EXPECT_THROW((void)nlohmann::json::parse("7").get<Catalog>(), Error);

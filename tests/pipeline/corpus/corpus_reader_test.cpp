@@ -132,12 +132,12 @@ TEST(CorpusReader, RecordsWhatItPassesOverWithItsPlace) {
   const auto skips = skips_of(read_epoch(options_for(folder / "c")));
   EXPECT_EQ(reasons_of(skips), "1 x empty, 1 x truncated gzip stream, 1 x unclosed document");
   for (const Skip& skip : skips) {
-    if (skip.reason == "empty") {
+    if (skip.cause.reason == SkipReason::kEmpty) {
       EXPECT_EQ(skip.shard, "a");
       EXPECT_EQ(skip.title, "Hollow");
       EXPECT_EQ(skip.offset, doc("Full", "text").size());
     }
-    if (skip.reason == "truncated gzip stream") {
+    if (skip.cause == SkipCause(SkipReason::kTruncatedStream, "truncated gzip stream")) {
       EXPECT_EQ(skip.shard, "b.gz");
       EXPECT_GT(skip.offset, 20'000U);
     }

@@ -266,7 +266,7 @@ std::vector<Skip> skips_of(const std::vector<Ticket>& tickets) {
 
 std::string reasons_of(const std::vector<Skip>& skips) {
   std::map<std::string, size_t> counts;
-  for (const Skip& skip : skips) ++counts[skip.reason];
+  for (const Skip& skip : skips) ++counts[skip.cause.text];
   std::string text;
   for (const auto& [reason, count] : counts) {
     text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count, reason);
@@ -291,7 +291,7 @@ std::string fingerprint(const Ticket& ticket) {
                         piece.ends_document ? "]" : "", piece.place.shard, piece.place.offset);
   }
   for (const Skip& skip : ticket.skips)
-    line += fmt::format(" -{}:{}:{}", skip.shard, skip.offset, skip.reason);
+    line += fmt::format(" -{}:{}:{}", skip.shard, skip.offset, skip.cause.text);
   return line + " " + nlohmann::json(ticket.after).dump();
 }
 

@@ -63,6 +63,7 @@ TEST(DumpIndex, IsRecognizedAndNotRead) {
   EXPECT_EQ(catalog.shards.size(), 1U);
   ASSERT_EQ(catalog.rejected.size(), 2U);
   EXPECT_THAT(catalog.rejected[0].reason, HasSubstr("index of a multistream dump"));
+  EXPECT_TRUE(catalog.rejected[0].is_dump_index);
 }
 
 TEST(DumpIndex, NamesItsDump) {

@@ -145,7 +145,7 @@ TEST(Dump, WithADamagedBlockLosesThePagesThatItHeld) {
   EXPECT_GE(all.size() - documents.size(), 15U);
   EXPECT_EQ(reasons_of(skips_of(tickets)), "1 x damaged bzip2 block, 1 x page cut by a damaged block");
   for (const Skip& skip : skips_of(tickets)) {
-    if (!skip.reason.starts_with("page")) continue;
+    if (skip.cause.reason != SkipReason::kCutPage) continue;
     EXPECT_THAT(skip.title, HasSubstr("Page 8-"));
   }
 }
@@ -184,11 +184,12 @@ TEST(Dump, PagesThatAreNotWantedAreCountedAndNoSkips) {
   const auto tickets = read_epoch(options_for(folder / "c"));
   EXPECT_THAT(documents_of(tickets), ElementsAre("A\nwords"));
   EXPECT_THAT(skips_of(tickets), IsEmpty());
-  std::map<std::string, uint64_t> unwanted;
+  std::map<SkipReason, uint64_t> unwanted;
   for (const Ticket& ticket : tickets) {
     for (const auto& [reason, count] : ticket.unwanted) unwanted[reason] += count;
   }
-  EXPECT_EQ(unwanted, (std::map<std::string, uint64_t>{{"other namespace", 2}, {"redirect", 1}}));
+  EXPECT_EQ(unwanted,
+            (std::map<SkipReason, uint64_t>{{SkipReason::kOtherNamespace, 2}, {SkipReason::kRedirect, 1}}));
 }
 
 TEST(Dump, InTheCatalogKeepsItsSite) {

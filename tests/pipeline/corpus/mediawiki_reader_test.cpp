@@ -36,8 +36,8 @@ std::string revision(const std::string& time, const std::string& text) {
 
 TEST(MediaWikiPage, IsItsTitleAndItsText) {
   const Record record = read_page(page_of("A & B", "One < two &amp; three.\nFour"));
-  EXPECT_EQ(record.fault, "");
-  EXPECT_EQ(record.unwanted, "");
+  EXPECT_EQ(record.fault, std::nullopt);
+  EXPECT_EQ(record.unwanted, std::nullopt);
   EXPECT_EQ(record.title, "A & B");
   EXPECT_THAT(record.text, StartsWith("A & B\n"));
   EXPECT_THAT(record.text, HasSubstr("One < two"));
@@ -139,7 +139,7 @@ TEST(PageParser, LooksOnceAtTagsThatDoNotEnd) {
 
 TEST(MediaWikiPage, OfAnotherNamespaceIsNotWantedUnlessAskedFor) {
   const std::string page = page_of("Talk:A", "words", 1);
-  EXPECT_EQ(read_page(page).unwanted, kOtherNamespace);
+  EXPECT_EQ(read_page(page).unwanted, SkipReason::kOtherNamespace);
   EXPECT_EQ(read_page(page).page_namespace, 1);
   EXPECT_EQ(read_page(page, {.pages = parse_namespaces("0, 1")}).text, "Talk:A\nwords");
 }
@@ -160,30 +160,32 @@ TEST(MediaWikiPage, WithoutANamespaceTakesItFromItsTitle) {
 
 TEST(MediaWikiPage, ThatRedirectsIsNotWanted) {
   const std::string text = revision("1", "words");
-  EXPECT_EQ(read_page(page_with("<redirect title=\"B\" />" + text)).unwanted, kRedirect);
-  EXPECT_EQ(read_page(page_with(revision("1", "#REDIRECT [[B]]"))).unwanted, kRedirect) << "without the tag";
+  EXPECT_EQ(read_page(page_with("<redirect title=\"B\" />" + text)).unwanted, SkipReason::kRedirect);
+  EXPECT_EQ(read_page(page_with(revision("1", "#REDIRECT [[B]]"))).unwanted, SkipReason::kRedirect)
+      << "without the tag";
 }
 
 TEST(MediaWikiPage, ThatDisambiguatesIsWantedWhenAskedFor) {
   const std::string page = page_of("A", "'''A''' may be:\n* [[B]]\n\n{{disambig}}");
-  EXPECT_EQ(read_page(page).unwanted, kDisambiguation);
+  EXPECT_EQ(read_page(page).unwanted, SkipReason::kDisambiguation);
   EXPECT_THAT(read_page(page, {.pages = {.disambiguation = Disambiguation::kKeep}}).text,
               StartsWith("A\nA may"));
 }
 
 TEST(MediaWikiPage, FaultsTellWhatIsMissing) {
-  EXPECT_EQ(read_page("<page><ns>0</ns>" + revision("1", "x") + "</page>").fault, "page without a title");
-  EXPECT_EQ(read_page(page_with("<revision><texts>words</texts></revision>")).fault, "page without text");
-  EXPECT_EQ(read_page(page_with("")).fault, "page without text");
-  EXPECT_EQ(read_page(page_with("<revision><text/></revision>")).fault, "empty");
+  EXPECT_EQ(read_page("<page><ns>0</ns>" + revision("1", "x") + "</page>").fault, SkipReason::kUntitledPage);
+  EXPECT_EQ(read_page(page_with("<revision><texts>words</texts></revision>")).fault,
+            SkipReason::kPageWithoutText);
+  EXPECT_EQ(read_page(page_with("")).fault, SkipReason::kPageWithoutText);
+  EXPECT_EQ(read_page(page_with("<revision><text/></revision>")).fault, SkipReason::kEmpty);
   EXPECT_EQ(read_page(page_with("<revision><text bytes=\"5\" deleted=\"deleted\" /></revision>")).fault,
-            "deleted text");
-  EXPECT_EQ(read_page(page_with(revision("1", " \n\t"))).fault, "empty");
+            SkipReason::kDeletedText);
+  EXPECT_EQ(read_page(page_with(revision("1", " \n\t"))).fault, SkipReason::kEmpty);
 }
 
 TEST(MediaWikiPage, FaultsNameTheTitleAndThePlace) {
   const Record record = read_page("<page><title>Bad &amp; worse</title><ns>0</ns>&nbsp;</page>");
-  EXPECT_EQ(record.fault, "invalid XML (undefined entity)");
+  EXPECT_EQ(record.fault, SkipCause(SkipReason::kInvalidXml, "invalid XML (undefined entity)"));
   EXPECT_EQ(record.title, "Bad & worse");
   EXPECT_EQ(record.offset, kDumpHead.size());
 }
@@ -196,7 +198,7 @@ void expect_costs_only_itself(const std::string& middle, const std::string& faul
     const auto records = test::read_records(dump, TextFormat::kMediaWiki, region);
     ASSERT_EQ(records.size(), 3U) << middle;
     EXPECT_EQ(records[0].text, "A\nfirst");
-    EXPECT_THAT(records[1].fault, HasSubstr(fault)) << middle;
+    EXPECT_THAT(records[1].fault->text, HasSubstr(fault)) << middle;
     EXPECT_EQ(records[2].text, "B\nsecond");
   }
 }
@@ -265,7 +267,8 @@ TEST(MediaWikiReader, GivesTheSamePagesForAnyRegions) {
   const auto describe = [](const std::vector<Record>& records) {
     std::string all;
     for (const Record& r : records) {
-      all += fmt::format("{}-{} {} {} {}\n", r.offset, r.end, r.fault, r.unwanted, r.text);
+      all += fmt::format("{}-{} {} {} {}\n", r.offset, r.end, r.fault ? r.fault->text : "",
+                         r.unwanted ? reason_text(*r.unwanted) : "", r.text);
     }
     return all;
   };
@@ -280,7 +283,7 @@ TEST(MediaWikiReader, StreamsAPageOfManyRevisions) {
   const std::string filler(100'000, 'x');
   for (int i = 0; i < 200; ++i) page += revision(fmt::format("2001-{:03}", i), filler + std::to_string(i));
   const Record record = read_page(page + revision("2000", "oldest") + "</page>");
-  EXPECT_EQ(record.fault, "");
+  EXPECT_EQ(record.fault, std::nullopt);
   EXPECT_EQ(record.text, "T\n" + filler + "199");
 }
 

@@ -22,7 +22,7 @@ using testing::HasSubstr;
 struct Epoch {
   std::vector<Ticket> tickets;
   size_t documents = 0;
-  std::map<std::string, uint64_t> unwanted;
+  std::map<SkipReason, uint64_t> unwanted;
   std::string reasons;
 };
 
@@ -55,7 +55,8 @@ TEST_F(RealDumps, InOneStreamOrManyHaveTheSameArticles) {
   const Epoch many = read("dumps/derived-multistream");
   const Epoch one = read("dumps/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2");
   EXPECT_EQ(one.documents, 106U);
-  EXPECT_EQ(one.unwanted, (std::map<std::string, uint64_t>{{"other namespace", 1}, {"redirect", 99}}));
+  EXPECT_EQ(one.unwanted,
+            (std::map<SkipReason, uint64_t>{{SkipReason::kOtherNamespace, 1}, {SkipReason::kRedirect, 99}}));
   EXPECT_EQ(many.unwanted, one.unwanted);
   const auto sorted = [](const Epoch& epoch) {
     const auto documents = documents_of(epoch.tickets);
@@ -91,9 +92,10 @@ TEST_F(RealDumps, HaveTheirArticlesAndNoFaults) {
 
 TEST_F(RealDumps, OfWholeSmallWikisAreMostlyOtherNamespaces) {
   const Epoch latgalian = read("dumps/ltgwiki-2017-pages-articles.xml");
-  EXPECT_EQ(latgalian.documents + latgalian.unwanted.at("redirect") + skips_of(latgalian.tickets).size(),
-            1050U);
-  EXPECT_EQ(latgalian.unwanted.at("other namespace"), 2004U - 1050U);
+  EXPECT_EQ(
+      latgalian.documents + latgalian.unwanted.at(SkipReason::kRedirect) + skips_of(latgalian.tickets).size(),
+      1050U);
+  EXPECT_EQ(latgalian.unwanted.at(SkipReason::kOtherNamespace), 2004U - 1050U);
   Epoch afar;
   try {
     afar = read("dumps/aawiki-20260101-pages-meta-current.xml.bz2");

@@ -14,8 +14,7 @@ using testing::ElementsAre;
 /// "text" for a document, "!reason" for a fault.
 std::vector<std::string> summary(const std::vector<Record>& records) {
   std::vector<std::string> lines;
-  for (const Record& record : records)
-    lines.push_back(record.fault.empty() ? record.text : "!" + record.fault);
+  for (const Record& record : records) lines.push_back(record.fault ? "!" + record.fault->text : record.text);
   return lines;
 }
 
