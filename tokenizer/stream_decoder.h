@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "libs/base/utf8.h"
+
 namespace pretrain {
 
 class Tokenizer;
@@ -27,7 +29,7 @@ class StreamDecoder {
 
  private:
   const Tokenizer& tokenizer_;
-  std::string held_;  // the start of one character, at most 3 bytes between calls
+  Utf8Stream text_;
 };
 
 }  // namespace pretrain

@@ -10,7 +10,7 @@
 #include "libs/base/check.h"
 #include "libs/base/hash.h"
 #include "libs/base/units.h"
-#include "tokenizer/stream_decoder.h"
+#include "libs/base/utf8.h"
 
 namespace pretrain {
 namespace {
@@ -21,8 +21,6 @@ constexpr size_t kMaxSegmentBytes = 16_KiB;
 // Short segments keep SentencePiece's queues in the cache. English text, 16,000 BPE pieces, one core:
 // segments of 16 bytes 1.7 MB/s, 64 bytes 1.8, 256 bytes 1.65, 1 KiB 1.55, 8 KiB 1.3.
 constexpr size_t kWantedSegmentBytes = 64;
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 /// The first character that SentencePiece must not see: NUL, or a blank mark, which it would read as a blank.
 size_t find_escaped(std::string_view text) {
@@ -37,8 +35,7 @@ size_t find_escaped(std::string_view text) {
 size_t character_boundary(std::string_view text, size_t limit) {
   constexpr size_t kMaxCharacterBytes = 4;
   for (size_t back = 0; back < kMaxCharacterBytes; ++back) {
-    const auto byte = static_cast<unsigned char>(text[limit - back]);
-    if ((byte & 0xC0) != 0x80) return limit - back;
+    if (!continues_utf8(text[limit - back])) return limit - back;
   }
   return limit;
 }
@@ -59,7 +56,7 @@ size_t segment_bytes(std::string_view text, bool cuts_at_blanks) {
 /// The bytes of a piece in decoded text.
 std::string surface_of(const ModelPiece& piece) {
   if (piece.kind == Kind::kControl) return {};
-  if (piece.kind == Kind::kUnknown) return std::string(kReplacement);
+  if (piece.kind == Kind::kUnknown) return std::string(kReplacementCharacter);
   if (piece.kind == Kind::kByte) return {static_cast<char>(byte_of_piece(piece.text))};
   std::string text;
   for (std::string_view rest = piece.text; !rest.empty();) {
@@ -166,10 +163,10 @@ void Tokenizer::encode(std::string_view text, std::vector<uint32_t>& ids) const 
 }
 
 std::string Tokenizer::decode(std::span<const uint32_t> ids) const {
-  StreamDecoder decoder(*this);
+  Utf8Stream stream;
   std::string text;
-  for (const uint32_t id : ids) text += decoder.push(id);
-  return text + decoder.flush();
+  for (const uint32_t id : ids) text += stream.push(bytes_of(id));
+  return text + stream.flush();
 }
 
 std::string_view Tokenizer::bytes_of(uint32_t id) const {

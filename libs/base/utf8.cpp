@@ -31,18 +31,23 @@ Utf8Character read_utf8(std::string_view text) {
   PRETRAIN_CHECK(!text.empty(), "read_utf8 of an empty text");
   const auto byte = [&](size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
   const unsigned first = byte(0);
-  if (first < 0x80) return {State::kValid, 1, first};
+  if (first < 0x80) return {State::kValid, 1, 1, first};
   const Lead lead = classify(first);
   if (lead.bytes == 0) return {};
   uint32_t code_point = first & (0x7Fu >> lead.bytes);
   for (size_t i = 1; i < lead.bytes; ++i) {
-    if (i == text.size()) return {.state = State::kIncomplete};
+    if (i == text.size()) return {.state = State::kIncomplete, .part_bytes = i};
     const unsigned least = i == 1 ? lead.second_least : 0x80;
     const unsigned most = i == 1 ? lead.second_most : 0xBF;
-    if (byte(i) < least || byte(i) > most) return {};
+    if (byte(i) < least || byte(i) > most) return {.part_bytes = i};
     code_point = code_point << 6 | (byte(i) & 0x3F);
   }
-  return {State::kValid, lead.bytes, code_point};
+  return {State::kValid, lead.bytes, lead.bytes, code_point};
+}
+
+size_t utf8_length(char lead) {
+  const auto byte = static_cast<unsigned char>(lead);
+  return byte < 0x80 ? 1 : classify(byte).bytes;
 }
 
 void append_utf8(uint32_t code_point, std::string& text) {
@@ -56,6 +61,27 @@ void append_utf8(uint32_t code_point, std::string& text) {
   for (int shift = 6 * (trails - 1); shift >= 0; shift -= 6) {
     text += static_cast<char>(0x80 | ((code_point >> shift) & 0x3F));
   }
+}
+
+std::string Utf8Stream::push(std::string_view bytes) {
+  held_ += bytes;
+  std::string text;
+  std::string_view rest = held_;
+  while (!rest.empty()) {
+    const Utf8Character character = read_utf8(rest);
+    if (character.state == State::kIncomplete) break;
+    text += character.state == State::kValid ? rest.substr(0, character.bytes) : kReplacementCharacter;
+    rest.remove_prefix(character.bytes);
+  }
+  held_ = std::string(rest);
+  return text;
+}
+
+std::string Utf8Stream::flush() {
+  std::string text;
+  for (size_t i = 0; i < held_.size(); ++i) text += kReplacementCharacter;
+  held_.clear();
+  return text;
 }
 
 }  // namespace pretrain

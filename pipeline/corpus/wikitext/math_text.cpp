@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "libs/base/utf8.h"
 #include "pipeline/corpus/wikitext/entities.h"
 #include "pipeline/corpus/wikitext/quantities.h"
 #include "pipeline/corpus/wikitext/text_fold.h"
@@ -114,7 +115,7 @@ class FormulaWriter {
       return;
     }
     size_t end = at_;
-    while (end < tex_.size() && (static_cast<unsigned char>(tex_[end]) & 0xC0) == 0x80) ++end;
+    while (end < tex_.size() && continues_utf8(tex_[end])) ++end;
     const std::string_view whole = tex_.substr(at_ - 1, end - at_ + 1);
     at_ = end;
     put(whole);
