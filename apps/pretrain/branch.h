@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/pretrain/configuration.h"
-#include "apps/pretrain/session.h"
+#include "apps/pretrain/session_request.h"
 #include "libs/checkpoint/verify.h"
 
 namespace pretrain {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/pretrain/options.h"
+#include "apps/pretrain/run_configuration.h"
 #include "libs/base/file.h"
 #include "libs/model/config.h"
 #include "libs/model/memory_plan.h"
@@ -21,37 +22,6 @@
 #include "tokenizer/vocabulary.h"
 
 namespace pretrain {
-
-/// Number format of matrix products; `kAuto`: the fastest one on this processor.
-enum class PrecisionChoice { kAuto, kFloat32, kBf16 };
-
-/// The initialisers are the defaults of the keys; options.cpp binds each key to its member.
-struct RunConfiguration {
-  Path state_folder;
-  CorpusOptions corpus;
-  std::vector<Path> validation_inputs;
-  std::string preset = "base";
-  ModelConfig model;    ///< its vocabulary is the requested size; the tokenizer may have fewer pieces
-  Path tokenizer_file;  ///< empty: train one
-  VocabularyOptions vocabulary;
-  Packing packing = Packing::kConcat;
-  int64_t batch = 16;
-  int64_t micro_batch_tokens = 2048;
-  uint64_t shuffle_buffer = 50'000;
-  size_t queue = 32;
-  uint64_t seed = 1;
-  uint64_t validation_tokens = 32'768;
-  uint32_t epochs = 0;
-  int workers = 0;  ///< 0: to_configuration() derives it from the number of cores
-  int threads = 0;  ///< 0: to_configuration() derives it from the number of cores
-  PrecisionChoice precision = PrecisionChoice::kAuto;
-  StoreOptions store;
-  TrainerOptions trainer{.schedule = {.warmup_steps = 100}};
-  uint64_t sample_tokens = 120;
-
-  /// Derived from other members by to_configuration().
-  std::optional<CorpusOptions> validation_corpus = {};
-};
 
 /// All keys with their values: the given value, else that of the preset, else the default.
 /// Errors: kUsage, naming the key.

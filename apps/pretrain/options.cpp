@@ -9,7 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/pretrain/arguments.h"
-#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/run_configuration.h"
 #include "libs/base/text.h"
 #include "libs/base/utf8.h"
 #include "libs/model/architecture.h"

@@ -5,6 +5,7 @@
 
 #include "apps/pretrain/live_line.h"
 #include "apps/pretrain/run_end.h"
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
@@ -97,25 +98,6 @@ std::string kernel_name(std::string_view target) {
   if (target.starts_with("AVX3")) return "AVX-512";
   if (target.starts_with("EMU") || target == "SCALAR") return "portable";
   return std::string(target);
-}
-
-std::string shell_word(const std::string& word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-std::string resume_command(const Path& state_folder) {
-  const std::string command = "pretrain resume";
-  try {
-    if (state_folder_of({}) == state_folder) return command;
-  } catch (const Error&) {
-    // Without a default folder, --state is needed.
-  }
-  return command + " --state " + shell_word(state_folder.string());
 }
 
 void report_place(const RunConfiguration& c) {

@@ -31,10 +31,6 @@ void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer
                    uint64_t epoch_tokens);
 /// The usual name of an instruction set: "AVX-512" for the library's AVX3.
 std::string kernel_name(std::string_view target);
-/// `word`, quoted for a shell if necessary.
-std::string shell_word(const std::string& word);
-/// "pretrain resume", with --state unless it is the default folder.
-std::string resume_command(const Path& state_folder);
 /// Logs the state folder and how to stop and continue the run.
 void report_place(const RunConfiguration& config);
 void report_model(const RunConfiguration& config, const ParameterLayout& layout);

@@ -2,7 +2,7 @@
 // Changes at a resume other than plain keys: the steps to skip, and the end of a cosine schedule.
 
 #include "apps/pretrain/configuration.h"
-#include "apps/pretrain/session.h"
+#include "apps/pretrain/session_request.h"
 #include "libs/base/file.h"
 #include "libs/checkpoint/verify.h"
 

@@ -5,7 +5,7 @@
 
 #include <fmt/ranges.h>
 
-#include "apps/pretrain/report.h"
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"

@@ -1,30 +1,10 @@
 #pragma once
 // A training run in this process, from its configuration to its summary.
 
-#include <cstdint>
-#include <optional>
-
-#include "apps/pretrain/options.h"
-#include "libs/base/file.h"
+#include "apps/pretrain/session_request.h"
 #include "libs/base/stop.h"
-#include "libs/train/skip_ranges.h"
 
 namespace pretrain {
-
-/// A new run that starts from a checkpoint of another one.
-struct BranchRequest {
-  Path checkpoint;            ///< a checkpoint, or a state folder, whose newest checkpoint is used
-  bool weights_only = false;  ///< without optimizer state, position in the text and step count
-};
-
-/// What a session is asked to do.
-struct SessionRequest {
-  KeyValues given;
-  bool must_resume = false;             ///< an empty state folder is an error
-  std::optional<uint64_t> from_step;    ///< go back to this checkpoint
-  std::optional<BranchRequest> branch;  ///< the state folder must be empty or absent
-  SkipRanges skips = {};                ///< steps whose batches are to be skipped
-};
 
 /// Trains until a limit or a stop request ends the session.
 /// Errors: see error.h; Stopped before the first step.

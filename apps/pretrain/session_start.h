@@ -5,7 +5,7 @@
 #include <optional>
 #include <stop_token>
 
-#include "apps/pretrain/session.h"
+#include "apps/pretrain/session_request.h"
 #include "libs/checkpoint/store.h"
 
 namespace pretrain {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/error.h"
 #include "tests/support/temp_folder.h"
 

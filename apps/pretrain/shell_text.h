@@ -1,0 +1,15 @@
+#pragma once
+// Commands as the user can type them. Thread-safe: free functions.
+
+#include <string>
+
+#include "libs/base/file.h"
+
+namespace pretrain {
+
+/// `word`, quoted for a shell if necessary.
+std::string shell_word(const std::string& word);
+/// "pretrain resume", with --state unless it is the default folder.
+std::string resume_command(const Path& state_folder);
+
+}  // namespace pretrain
