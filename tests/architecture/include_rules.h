@@ -2,6 +2,8 @@
 // The rules of the layers, as tables: which folder may include which, and where each third party is at home.
 // Works on text, so that a test can plant a violation. Paths are relative to the source tree. Pure functions.
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,9 @@ struct Include {
 
 /// The #include lines of a source file; an include of a macro is skipped.
 std::vector<Include> includes_of(std::string_view content);
+
+/// The layer table: what each folder of the program may include besides itself.
+std::map<std::string, std::set<std::string>> allowed_includes();
 
 /// The layer that a file belongs to: the longest folder of the layer table that holds it, or "".
 std::string_view layer_of(std::string_view path);
