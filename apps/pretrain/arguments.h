@@ -29,8 +29,8 @@ using GivenValues = std::map<std::string, GivenValue>;
 struct CommandSyntax {
   std::string_view name;   ///< "train"
   std::string_view usage;  ///< "pretrain train --corpus PATH... [KEY VALUE ...]", and what it does
-  std::string_view examples = "";
-  std::string_view positional = "";  ///< the option that words without a name belong to; "": none allowed
+  std::string_view examples = {};
+  std::string_view positional = {};  ///< the option that words without a name belong to; "": none allowed
 };
 
 /// The values on the command line, by option; "help" is a key when the user asked for help. A deprecated

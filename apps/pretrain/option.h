@@ -31,11 +31,11 @@ enum class KeyKind {
 struct OptionInfo {
   std::string_view name;
   std::string_view help;
-  std::string_view group = "";
+  std::string_view group = {};
   KeyKind kind = KeyKind::kChangeable;
-  std::string_view shown_default = "";  ///< shown in the help when the initialiser is not the real default
-  std::string_view words = "";          ///< names in other programs, separated by blanks; for "did you mean"
-  std::string_view deprecated = "";     ///< an older name, which still works
+  std::string_view shown_default = {};  ///< shown in the help when the initialiser is not the real default
+  std::string_view words = {};          ///< names in other programs, separated by blanks; for "did you mean"
+  std::string_view deprecated = {};     ///< an older name, which still works
 };
 
 /// How the value of an option is written.
@@ -191,7 +191,10 @@ OptionValue<T> choice_of(Member m, const EnumName<Value> (&names)[N]) {
 template <typename T, typename Member>
 OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
   return option_detail::single<T>(
-      {"WORD"}, m, [=](const std::string& text) { return std::string(words[read_choice(text, words)]); },
+      {"WORD"}, m,
+      [words = std::move(words)](const std::string& text) {
+        return std::string(words[read_choice(text, words)]);
+      },
       [](const std::string& value) { return value; });
 }
 

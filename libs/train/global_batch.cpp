@@ -17,6 +17,7 @@ uint64_t GlobalBatch::targets() const {
 uint64_t GlobalBatch::hash() const {
   if (batches_.size() == 1) return batches_.front().hash;
   std::vector<uint64_t> hashes;
+  hashes.reserve(batches_.size());
   for (const Batch& batch : batches_) hashes.push_back(batch.hash);
   return hash64(std::as_bytes(std::span(hashes)));
 }
