@@ -15,7 +15,7 @@ done
 command -v clang++ >/dev/null || die "clang++ is not installed; the fuzz targets need it (apt-get install clang)"
 
 build=build/fuzz
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" -DCMAKE_CXX_COMPILER=clang++ \
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DCMAKE_CXX_COMPILER=clang++ \
   -DPRETRAIN_SANITIZE=address,undefined,fuzzer-no-link -DPRETRAIN_BUILD_TESTS=OFF -DPRETRAIN_BUILD_FUZZERS=ON ||
   die "FAILED: the configuration (see above)"
 targets=("$@")

@@ -55,7 +55,7 @@ class Scripts(unittest.TestCase):
         for name, arguments in (("setup.sh", ["now"]), ("sanitize.sh", ["asan", "tsan"]), ("tsan-tbb.sh", ["x"]),
                                 ("long-tests.sh", ["1", "1", "1"]), ("fuzz.sh", ["1", "no_such_fuzz"]),
                                 ("fetch-wikipedia.sh", ["en", "de"]), ("fetch-wikipedia.sh", ["Simple"]),
-                                ("lint.sh", ["--tidy", "no-such-file.cpp"])):
+                                ("lint.sh", ["--tidy", "no-such-file.cpp"]), ("lint.sh", ["--tidy-quick", "x"])):
             with self.subTest(script=name):
                 result = call(SOURCE / "deploy" / name, *arguments, folder=self.folder.name)
                 self.assertEqual((result.returncode, result.stdout), (2, ""))
