@@ -16,7 +16,8 @@ namespace pretrain {
 using EvaluationProgress = std::function<void(uint64_t sequences)>;
 
 /// Collects the sequences into the file, durably. Meanwhile there is a temporary file of the same size next
-/// to it. Memory: a few MB.
+/// to it.
+/// Memory: a few MB.
 /// Errors: IoError; those of the text.
 void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
                             const EvaluationProgress& progress = {});

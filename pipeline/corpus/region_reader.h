@@ -1,6 +1,7 @@
 #pragma once
 // Reads one region of one shard: the pieces of text for a role, and the records that were skipped.
-// Single-owner. Memory: one document of at most kMaxRecordBytes and the stream's window.
+// Single-owner.
+// Memory: one document of at most kMaxRecordBytes and the stream's window.
 
 #include <cstdint>
 #include <memory>

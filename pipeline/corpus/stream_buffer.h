@@ -1,6 +1,7 @@
 #pragma once
 // A look-ahead window over a ByteSource, by bytes and by lines. Single-owner. Offsets count decompressed
-// bytes. Memory: the window, at most about kMaxRecordBytes.
+// bytes.
+// Memory: the window, at most about kMaxRecordBytes.
 
 #include <cstddef>
 #include <cstdint>
