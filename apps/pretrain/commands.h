@@ -19,6 +19,7 @@ int resume_command(const Arguments& arguments, StopSignal& stop);
 int branch_command(const Arguments& arguments, StopSignal& stop);
 int eval_command(const Arguments& arguments, StopSignal& stop);
 int generate_command(const Arguments& arguments, StopSignal& stop);
+int export_command(const Arguments& arguments, StopSignal& stop);
 int tokenizer_command(const Arguments& arguments, StopSignal& stop);
 int inspect_command(const Arguments& arguments, StopSignal& stop);
 int bench_command(const Arguments& arguments, StopSignal& stop);

@@ -8,6 +8,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/inspect_corpus.h"
+#include "apps/pretrain/inspect_gguf.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/state_folder.h"
@@ -15,6 +16,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
+#include "libs/gguf/reader.h"
 #include "libs/model/architecture.h"
 
 namespace pretrain {
@@ -31,7 +33,7 @@ struct InspectRequest {
 constexpr CommandSyntax kSyntax{
     .name = "inspect",
     .usage =
-        "pretrain inspect CHECKPOINT | STATE | MODEL | CORPUS...\n\n"
+        "pretrain inspect CHECKPOINT | STATE | MODEL | GGUF | CORPUS...\n\n"
         "Verifies and describes a checkpoint, a run, a model or a corpus. Changes\n"
         "nothing.",
     .positional = "path"};
@@ -123,11 +125,12 @@ void describe_model(const Path& folder) {
              counted(config.vocabulary, "piece"));
 }
 
-enum class Object { kCheckpoint, kModel, kState, kCorpus };
+enum class Object { kCheckpoint, kModel, kGguf, kState, kCorpus };
 
 /// False for a path that can't be examined: reading it as a corpus reports why.
 Object object_at(const Path& path) {
   try {
+    if (is_gguf(path)) return Object::kGguf;
     if (is_model_without_run(path)) return Object::kModel;
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     return is_state_folder(state_folder_at(path)) ? Object::kState : Object::kCorpus;
@@ -158,6 +161,9 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
       break;
     case Object::kModel:
       describe_model(paths.front());
+      break;
+    case Object::kGguf:
+      describe_gguf(paths.front());
       break;
     case Object::kState:
       describe_state_folder(state_folder_at(paths.front()));

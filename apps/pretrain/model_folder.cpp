@@ -11,7 +11,6 @@
 #include "libs/base/units.h"
 #include "libs/checkpoint/start_point.h"
 #include "libs/model/hugging_face_config.h"
-#include "libs/train/model_weights.h"
 
 namespace pretrain {
 namespace {
@@ -131,8 +130,8 @@ ModelPlace find_model(const Path& path) {
   return {.folder = checkpoint.folder, .checkpoint = checkpoint};
 }
 
-ModelFolder open_model(const Path& path) {
-  ModelFolder model{.place = find_model(path)};
+ModelOutline open_model_outline(const Path& path) {
+  ModelOutline model{.place = find_model(path)};
   model.config = read_model_config(model.place);
   model.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(model.place));
   if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
@@ -141,9 +140,14 @@ ModelFolder open_model(const Path& path) {
          model.place.folder.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
   }
   model.layout = std::make_unique<ParameterLayout>(model.config);
-  const ModelWeights weights(model.place.folder, *model.layout, model.place.links());
+  model.weights = std::make_unique<ModelWeights>(model.place.folder, *model.layout, model.place.links());
+  return model;
+}
+
+ModelFolder open_model(const Path& path) {
+  ModelFolder model{open_model_outline(path), {}};
   model.parameters = Buffer<float>(model.layout->flat_size());
-  weights.read(model.parameters.data());
+  model.weights->read(model.parameters.data());
   return model;
 }
 

@@ -12,6 +12,7 @@
 #include "libs/model/config.h"
 #include "libs/model/parameters.h"
 #include "libs/tensor/buffer.h"
+#include "libs/train/model_weights.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pretrain {
@@ -30,13 +31,18 @@ struct ModelPlace {
   Links links() const { return checkpoint ? Links::kRefuse : Links::kFollow; }
 };
 
-/// Model and tokenizer.
-struct ModelFolder {
+/// A model whose weights can be read, one tensor at a time, and its tokenizer.
+struct ModelOutline {
   ModelPlace place;
-  ModelConfig config;
-  std::unique_ptr<ParameterLayout> layout;
+  ModelConfig config = {};
+  std::unique_ptr<ParameterLayout> layout = {};
+  std::unique_ptr<ModelWeights> weights = {};
+  std::unique_ptr<Tokenizer> tokenizer = {};
+};
+
+/// The same with all weights in memory.
+struct ModelFolder : ModelOutline {
   Buffer<float> parameters;
-  std::unique_ptr<Tokenizer> tokenizer;
 };
 
 /// Whether the folder has config.json and weights but is not a checkpoint of a run: it has no manifest, or no
@@ -51,6 +57,10 @@ Checkpoint open_checkpoint(const Path& path);
 /// A model without a run, or else as open_checkpoint().
 /// Errors: as open_checkpoint().
 ModelPlace find_model(const Path& path);
+
+/// Finds the model and opens all of it, but reads no weights yet.
+/// Errors: kData, naming what is missing, damaged or not supported.
+ModelOutline open_model_outline(const Path& path);
 
 /// Finds the model and reads its parameters.
 /// Errors: kData, naming what is missing, damaged or not supported.

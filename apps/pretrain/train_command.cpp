@@ -27,6 +27,7 @@ constexpr std::string_view kHelp =
     "  pretrain branch                   start a new run from a checkpoint\n"
     "  pretrain eval                     print a model's loss and bits per byte\n"
     "  pretrain generate                 generate text with a model\n"
+    "  pretrain export                   write a model for transformers or llama.cpp\n"
     "  pretrain tokenizer                train a vocabulary, encode, decode\n"
     "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
     "  pretrain bench                    measure this machine and a model's step\n"
@@ -42,10 +43,11 @@ struct NamedCommand {
 };
 
 constexpr std::array kCommands{
-    NamedCommand{"train", train_command},       NamedCommand{"resume", resume_command},
-    NamedCommand{"branch", branch_command},     NamedCommand{"eval", eval_command},
-    NamedCommand{"generate", generate_command}, NamedCommand{"tokenizer", tokenizer_command},
-    NamedCommand{"inspect", inspect_command},   NamedCommand{"bench", bench_command}};
+    NamedCommand{"train", train_command},         NamedCommand{"resume", resume_command},
+    NamedCommand{"branch", branch_command},       NamedCommand{"eval", eval_command},
+    NamedCommand{"generate", generate_command},   NamedCommand{"export", export_command},
+    NamedCommand{"tokenizer", tokenizer_command}, NamedCommand{"inspect", inspect_command},
+    NamedCommand{"bench", bench_command}};
 
 const NamedCommand* find_command(std::string_view name) {
   const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
@@ -62,6 +64,7 @@ std::string_view command_meant(std::string_view word) {
   if (word == "evaluate" || word == "test" || word == "validate") return "eval";
   if (word == "continue" || word == "restart") return "resume";
   if (word == "start" || word == "fit" || word == "pretrain") return "train";
+  if (word == "convert" || word == "save" || word == "publish" || word == "quantize") return "export";
   if (word == "benchmark") return "bench";
   if (word == "show" || word == "info" || word == "status" || word == "verify") return "inspect";
   if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";

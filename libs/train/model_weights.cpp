@@ -91,26 +91,28 @@ void ModelWeights::check_tensors() const {
 
 void ModelWeights::read(float* parameters) const {
   std::fill_n(parameters, layout_.flat_size(), 0.0F);  // the padding between tensors too
-  for (const ParameterInfo& tensor : layout_.tensors()) {
-    const std::span values(parameters + tensor.offset, tensor.size);
-    read_as_floats(file_, name_in_file(tensor), values);
-    if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
-      fail(ErrorKind::kData, "{}: {} holds a value that is not finite; this model computes nothing",
-           path_.string(), name_in_file(tensor));
-  }
-  check_head(parameters);
+  for (const ParameterInfo& tensor : layout_.tensors())
+    read_tensor(tensor, std::span(parameters + tensor.offset, tensor.size));
+}
+
+void ModelWeights::read_tensor(const ParameterInfo& tensor, std::span<float> values) const {
+  read_as_floats(file_, name_in_file(tensor), values);
+  if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
+    fail(ErrorKind::kData, "{}: {} holds a value that is not finite; this model computes nothing",
+         path_.string(), name_in_file(tensor));
+  if (tensor.offset == embedding().offset) check_head(values);
 }
 
 /// The model has a tied head, so a head of its own would be ignored; it is only accepted if it equals the
 /// embedding.
-void ModelWeights::check_head(const float* parameters) const {
+void ModelWeights::check_head(std::span<const float> embedding_values) const {
   const TensorInfo* head = file_.find(names_.tied_head);
   if (head == nullptr) return;
   const std::vector<uint64_t> shape(embedding().shape.begin(), embedding().shape.end());
   file_.require(names_.tied_head, is_readable(head->dtype) ? head->dtype : DType::kF32, shape);
   std::vector<float> values(embedding().size);
   read_as_floats(file_, std::string(names_.tied_head), values);
-  if (std::memcmp(values.data(), parameters + embedding().offset, values.size() * sizeof(float)) != 0)
+  if (std::memcmp(values.data(), embedding_values.data(), values.size() * sizeof(float)) != 0)
     fail(ErrorKind::kData,
          "{}: {} is not the embedding (tie_word_embeddings is false); this version computes tied heads only",
          path_.string(), names_.tied_head);

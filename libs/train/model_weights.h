@@ -2,6 +2,7 @@
 // Reads the weights of a model folder in the layout of Hugging Face, written by this program or by
 // transformers, whose tensors may have other names and types.
 
+#include <span>
 #include <string>
 
 #include "libs/base/file.h"
@@ -25,12 +26,17 @@ class ModelWeights {
   /// Errors: kData, as above, and for a value that is not finite.
   void read(float* parameters) const;
 
+  /// Fills in one tensor, tensor.size floats.
+  /// Requires: a tensor of the layout.
+  /// Errors: as read().
+  void read_tensor(const ParameterInfo& tensor, std::span<float> values) const;
+
  private:
   const ParameterInfo& embedding() const;
   bool is_ignored(std::string_view name) const;
   std::string name_in_file(const ParameterInfo& tensor) const;
   void check_tensors() const;
-  void check_head(const float* parameters) const;
+  void check_head(std::span<const float> embedding_values) const;
 
   const ParameterLayout& layout_;
   const WeightNames& names_;

@@ -67,17 +67,44 @@ check_model() {
   done
 }
 
+# Exports of one folder: transformers computes the same on each type, llama.cpp on each GGUF.
+check_exports() {
+  local folder=$1 type=$2 number
+  for number in f32 f16 bf16; do
+    rm -rf "$work/hf-$number"
+    "$pretrain" export --checkpoint "$folder" --output "$work/hf-$number" --type "$number"
+    "$pretrain" eval --checkpoint "$work/hf-$number" --logits "$work/prompt.txt" >"$work/saved.json"
+    python new "$here/check_model.py" "$work/hf-$number" "$work/saved.json"
+  done
+  if [ "$type" = unigram ]; then
+    ! "$pretrain" export --checkpoint "$folder" --output "$work/refused" --format gguf || return 1
+    return 0
+  fi
+  if ! "$venv/bin/python" -c 'import xllamacpp' 2>/dev/null; then
+    echo "interop: no xllamacpp in $venv; GGUF files are not checked with llama.cpp"
+    return 0
+  fi
+  for number in f32 f16 bf16 q8_0; do
+    rm -rf "$work/gguf-$number"
+    "$pretrain" export --checkpoint "$folder" --output "$work/gguf-$number" --format gguf --type "$number"
+    python new "$here/check_gguf.py" "$pretrain" "$folder" "$work/gguf-$number/gguf-$number.gguf" "$number" \
+      "$work/paragraphs.txt" "$work/ids.txt"
+  done
+}
+
 check_models() {
   local type
   python new "$here/paragraphs.py" "$data" "$work/paragraphs.txt"
   if [ -n "$checkpoint" ]; then
     check_model "$checkpoint"
+    check_exports "$checkpoint" given
     return
   fi
   for type in bpe unigram char; do
     "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
       --tokenizer-type "$type" --vocab 8000 --steps 60
     check_model "$(newest "$work/$type")"
+    check_exports "$(newest "$work/$type")" "$type"
   done
 }
 

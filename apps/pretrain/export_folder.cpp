@@ -1,0 +1,63 @@
+#include "apps/pretrain/export_folder.h"
+
+#include <exception>
+
+#include "libs/base/error.h"
+
+namespace pretrain {
+namespace {
+
+/// The path without a '/' at its end.
+Path plain(const Path& output) {
+  return output.has_filename() ? output : output.parent_path();
+}
+
+/// Hidden, beside the output, so that one rename publishes it.
+Path unfinished_folder(const Path& output) {
+  return output.parent_path() / fmt::format(".{}.unfinished", output.filename().string());
+}
+
+/// What failed is told; that its remains can't be removed either would only hide it.
+void remove_remains(FileSystem& files, const Path& folder) {
+  try {
+    remove_tree(files, folder);
+  } catch (const IoError&) {
+  }
+}
+
+}  // namespace
+
+std::string export_name(const Path& output) {
+  return plain(output).filename().string();
+}
+
+void require_free_output(const Path& output) {
+  if (plain(output).extension() == ".gguf" || export_name(output).empty())
+    fail(ErrorKind::kUsage,
+         "--output {}: the output is a folder, which gets the model and a README.md; name one, such as {}",
+         output.string(), plain(output).replace_extension().string());
+  if (file_exists(output))
+    fail(ErrorKind::kUsage, "--output {}: a file is there; name a new folder", output.string());
+  if (folder_exists(output) && !list_folder(output).empty())
+    fail(ErrorKind::kUsage, "--output {}: the folder is not empty; name a new one, or remove it",
+         output.string());
+}
+
+void write_export(FileSystem& files, const Path& output, const std::vector<FileContent>& contents) {
+  const Path folder = plain(output);
+  const Path unfinished = unfinished_folder(folder);
+  make_folders(files, folder.parent_path());
+  remove_tree(files, unfinished);
+  files.make_folder(unfinished);
+  try {
+    write_verified_files(files, unfinished, contents);
+    files.sync_folder(unfinished);
+    files.rename(unfinished, folder);
+    files.sync_folder(folder.parent_path());
+  } catch (...) {
+    remove_remains(files, unfinished);
+    throw;
+  }
+}
+
+}  // namespace pretrain
