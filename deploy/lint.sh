@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Checks the formatting of all sources, all scripts, and with clang-tidy as much as is asked for.
-# Usage: lint.sh [--tidy [FILE...] | --tidy-quick]
+# Checks the formatting of all sources, all scripts, the headers' documentation, and with clang-tidy as much as is asked for.
+# Usage: lint.sh [--tidy [FILE...] | --tidy-quick | --docs]
 #   --tidy        clang-tidy over all headers and sources, which takes hours on two cores, or over those named
 #   --tidy-quick  over all headers, and the sources that differ most from the previous commit: what CI runs
+#   --docs        the documentation alone, as HTML in build/docs
 # A tool that is not installed is named, with what was not checked; in CI (the variable CI is set) it is a failure.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -70,6 +71,17 @@ check_scripts() {
   fi
   files '*.sh' '.ci/*' | xargs -r shellcheck -x -P deploy || die "FAILED: shellcheck found faults in scripts"
   echo "scripts: good"
+}
+
+# Each warning of doxygen is an error.
+check_docs() {
+  if ! command -v doxygen >/dev/null; then
+    missing "the headers' documentation" doxygen
+    return
+  fi
+  mkdir -p build/docs
+  doxygen deploy/Doxyfile || die "FAILED: doxygen found faults in headers (see above)"
+  echo "documentation: good"
 }
 
 # clang-tidy reads how each file is compiled from a build folder.
@@ -150,14 +162,15 @@ help_when_asked "$@"
 case ${1:-} in
   '' | --tidy) ;;
   --tidy-quick) [ $# -eq 1 ] || usage_error "$2: --tidy-quick takes no files; --tidy does" ;;
-  *) usage_error "unknown option $1; known: --tidy [FILE...], --tidy-quick" ;;
+  --docs) [ $# -eq 1 ] || usage_error "$2: --docs takes no files" ;;
+  *) usage_error "unknown option $1; known: --tidy [FILE...], --tidy-quick, --docs" ;;
 esac
 for file in "${@:2}"; do
   [ -f "$file" ] || usage_error "$file: no such file; name it from the top of the source tree"
 done
-check_format
-check_scripts
-[ $# -eq 0 ] || check_tidy "$@"
+[ "${1:-}" = --docs ] || { check_format; check_scripts; }
+check_docs
+case ${1:-} in --tidy*) check_tidy "$@" ;; esac
 if [ "${#not_checked[@]}" -gt 0 ]; then
   printf 'lint: NOT CHECKED: %s\n' "${not_checked[@]}"
 else
