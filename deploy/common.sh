@@ -1,4 +1,4 @@
-# Sourced by the scripts of this folder: goes to the source tree and gives them their common words.
+# Sourced by the scripts of this folder: changes to the source tree and defines common functions.
 # shellcheck shell=bash
 
 script_file=$(realpath -- "$0")
@@ -11,7 +11,7 @@ if [ -z "${CMAKE_CXX_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; th
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 
-# Prints the comment that the script begins with, and ends, when one of the arguments asks for it.
+# If --help is among the arguments, prints the comment at the start of the script and exits.
 help_when_asked() {
   local argument
   for argument in "$@"; do

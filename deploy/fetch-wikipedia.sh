@@ -23,7 +23,7 @@ done
   usage_error "${language:+$language is not the language of a Wikipedia; }give a language, such as en or simple"
 command -v curl >/dev/null || die "curl is not installed; install it (apt-get install curl)"
 cd "$caller"
-mkdir -p "$folder" || die "$folder can't be made; name another --folder"
+mkdir -p "$folder" || die "$folder can't be created; use another --folder"
 
 wiki=${language}wiki
 fetch() { curl --fail --silent --show-error --location --retry 3 --connect-timeout 30 "$@"; }
@@ -43,11 +43,11 @@ for candidate in $dates; do
   date=$candidate
   break
 done
-[ -n "$date" ] || die "$mirror/$wiki/ holds no complete multistream dump; try another --mirror, or later"
+[ -n "$date" ] || die "$mirror/$wiki/ has no complete multistream dump; try another --mirror, or later"
 
 matches() { [ "$(sha1sum <"$1" | cut -d ' ' -f 1)" = "$2" ]; }
 
-# Resumes NAME.part. What is complete, or longer than the file, gives an error of the server; the checksum decides.
+# Resumes NAME.part. If it is already complete, or too long, the server returns an error; the checksum decides.
 download() {
   local name=$1 target=$folder/$1 expected
   expected=$(checksum_of "$sums" "$name")

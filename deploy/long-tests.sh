@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the long forms of tests that CI runs short.
-# Usage: long-tests.sh [KILLS [FUZZ_SECONDS]]    by default 200 kills, 200 sessions that end in every way a run can end,
+# Runs the long versions of tests that CI runs in a short version.
+# Usage: long-tests.sh [KILLS [FUZZ_SECONDS]]    by default 200 kills, 200 sessions that end in every possible way,
 #                                                100,000 store sequences, 600 s a fuzz target
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -16,7 +16,7 @@ cmake --preset ci || die "FAILED: the configuration (see above)"
 cmake --build --preset ci --target pretrain_kill_test pretrain_recovery_test pretrain_corpus_test || die "FAILED: the build (see above)"
 
 failed=()
-heading "$kills kills, and as many sessions that end in every way a run can end"
+heading "$kills kills, and as many sessions that end in every possible way"
 PRETRAIN_KILLS=$kills build/ci/tests/kills/pretrain_kill_test || failed+=(kills)
 heading "Random sequences of the checkpoint store"
 PRETRAIN_LONG_TESTS=1 build/ci/tests/recovery/pretrain_recovery_test || failed+=(recovery)

@@ -8,8 +8,8 @@ source "$(dirname "$0")/common.sh"
 caller=$OLDPWD
 
 corpus=deploy/sample-corpus/shards
-# The sample corpus has 65,000 tokens and two cores have a minute: of what was tried, a narrow model with small batches
-# gets furthest (256 wide: the same loss for a third more work; batches of 32: fewer steps; 1000 pieces: worse). From
+# The sample corpus has 65,000 tokens, and training takes a minute on two cores. Of the models tried, a narrow one with small
+# batches reaches the lowest loss (256 wide: the same loss for a third more work; batches of 32: fewer steps; 1000 pieces: worse). From
 # step 2,000 on, which a fast machine reaches in 20 seconds, it would overfit the sample.
 steps=2000
 model=(--model prototype --vocab 2000 --d-model 128 --d-ff 512 --batch 8 --learning-rate 4e-3 --warmup 20
@@ -47,7 +47,7 @@ stop_training() {
   [ -z "$training" ] || kill -TERM "$training" 2>/dev/null || true
 }
 
-# Waits for the first record of a step: before it, the vocabulary is trained and the first batch made.
+# Waits for the record of the first step, after the vocabulary was trained and the first batch made.
 wait_for_first_step() {
   until grep -qs '"step_seconds"' "$state/metrics.jsonl"; do
     kill -0 "$training" 2>/dev/null || return 0
@@ -59,7 +59,7 @@ half_is_done() {
   [ -n "$steps" ] && grep -qs "\"step\":$((steps / 2))," "$state/metrics.jsonl"
 }
 
-# Until half of the time or of the steps, or a faulty program's end.
+# Waits for half of the time or of the steps, or until the program fails.
 wait_for_half() {
   local end=$((SECONDS + seconds / 2))
   until [ "$SECONDS" -ge "$end" ] || half_is_done || ! kill -0 "$training" 2>/dev/null; do
@@ -75,7 +75,7 @@ train_until_stopped() {
   training=$!
   wait_for_first_step
   wait_for_half
-  heading "The stop: SIGTERM, as a service manager or Ctrl-C would; the program saves and leaves"
+  heading "The stop: SIGTERM, as a service manager or Ctrl-C would; the program saves and exits"
   stop_training
   wait "$training" || die "training failed with exit code $? (see above)"
   training=

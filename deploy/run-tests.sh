@@ -18,7 +18,7 @@ done
 failed=()
 durations=()  # "SECONDS PART" of each
 
-# Runs one part and notes what it took; the parts after one that failed are run all the same.
+# Runs one part and notes what it took; later parts are run even after one that failed.
 part() {
   local name=$1 start=$SECONDS
   shift

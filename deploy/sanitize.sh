@@ -8,7 +8,7 @@
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
-# Tests of numbers are left out: they share no state between threads but through TBB, and take very long.
+# Excludes tests of numerics: they only share state between threads through TBB, and take very long.
 threaded_folders=(libs/base libs/checkpoint libs/train pipeline/corpus pipeline)
 # Few sources to compile for what they show, and no kernels, which take minutes: both builds have to fit in addition to
 # the whole one. About 90 and 65 objects; libs/train alone needs 107, pipeline 132.

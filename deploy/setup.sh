@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of packages.txt that are missing; says so and does nothing when none is.
+# Installs missing Debian packages of packages.txt. If all are present, says so and does nothing.
 # Usage: setup.sh    as root, or as a user who may use sudo
 # PRETRAIN_SKIP_SETUP=1 skips it, for systems that provide the libraries in another way.
 set -euo pipefail

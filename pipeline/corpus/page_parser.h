@@ -1,7 +1,7 @@
 #pragma once
 // Parses one `<page>` element of a MediaWiki dump with expat. Single-owner; serves any number of pages. The
-// parser only gets single elements, so no DOCTYPE and no entity beyond XML's five ever reaches it. Memory:
-// the text of two revisions.
+// parser only gets single elements, so no DOCTYPE and no entity beyond XML's five ever reaches it.
+// Memory: the text of two revisions.
 
 #include <memory>
 #include <optional>
