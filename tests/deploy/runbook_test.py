@@ -35,6 +35,15 @@ class Runbook(unittest.TestCase):
         for name in named:
             self.assertTrue(os.access(SOURCE / name, os.X_OK), name)
 
+    def test_every_file_that_a_document_names_is_there(self):
+        seen = 0
+        for document in [*SOURCE.glob("*.md"), *SOURCE.glob("libs/*/*.md"), *SOURCE.glob("deploy/*.md"), *SOURCE.glob("tests/*/*.md"),
+                         *SOURCE.glob("pipeline/**/*.md")]:
+            for name in re.findall(r"`((?:apps|libs|pipeline|tokenizer|tests|deploy)/[\w/.-]*)`", document.read_text()):
+                seen += 1
+                self.assertTrue((SOURCE / name).exists() or document.name == "CHANGELOG.md", f"{document.name}: {name}")
+        self.assertGreater(seen, 50)
+
     def test_every_option_of_the_program_is_one(self):
         seen = 0
         for command in commands(RUNBOOK) + commands(README):
