@@ -1,14 +1,23 @@
 # Run by each build: writes OUT, a source that names the commit of the tree SOURCE. The file is touched only when the
 # commit has changed, so that nothing else is compiled anew.
 find_package(Git QUIET)
-set(commit unknown)
+
+# What git answers about SOURCE, or nothing. It takes no lock: somebody may be committing.
+function(ask_git result)
+  execute_process(COMMAND "${GIT_EXECUTABLE}" -C "${SOURCE}" --no-optional-locks ${ARGN}
+                  OUTPUT_VARIABLE answer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  set(${result} "${answer}" PARENT_SCOPE)
+endfunction()
+
+set(commit)
 if(GIT_FOUND AND EXISTS "${SOURCE}/.git")
-  execute_process(
-    COMMAND "${GIT_EXECUTABLE}" -C "${SOURCE}" describe --always --abbrev=12 --exclude=* --dirty=+changes
-    OUTPUT_VARIABLE described RESULT_VARIABLE failed OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  if(NOT failed)
-    set(commit "${described}")
-  endif()
+  ask_git(commit rev-parse --short=12 HEAD)
+  ask_git(changes status --porcelain --untracked-files=no)
+endif()
+if(NOT commit)
+  set(commit unknown)
+elseif(changes)
+  string(APPEND commit "+changes")
 endif()
 file(CONFIGURE OUTPUT "${OUT}" @ONLY CONTENT [[
 #include "apps/pretrain/version.h"
