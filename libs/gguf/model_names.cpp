@@ -54,23 +54,21 @@ struct NameParts {
 };
 
 NameParts parts_of(std::string_view name) {
-  NameParts parts;
   const size_t last = std::min(name.rfind('.'), name.size());
-  parts.element = name.substr(last);
-  parts.module = name.substr(0, last);
-  const size_t digit = parts.module.find_first_of("0123456789");
-  if (digit == 0 || digit == std::string::npos || parts.module[digit - 1] != '.') return parts;
-  const size_t end = std::min(parts.module.find('.', digit), parts.module.size());
-  parts.layer = parts.module.substr(digit, end - digit);
-  parts.module.replace(digit, end - digit, "*");
+  const std::string_view module = name.substr(0, last);
+  NameParts parts{.module = std::string(module), .layer = "", .element = std::string(name.substr(last))};
+  const size_t digit = module.find_first_of("0123456789");
+  if (digit == 0 || digit == std::string_view::npos || module[digit - 1] != '.') return parts;
+  const size_t end = std::min(module.find('.', digit), module.size());
+  parts.layer = module.substr(digit, end - digit);
+  parts.module = fmt::format("{}*{}", module.substr(0, digit), module.substr(end));
   return parts;
 }
 
 std::string with_layer(std::string_view module, std::string_view layer) {
-  std::string name(module);
-  const size_t star = name.find('*');
-  if (star != std::string::npos) name.replace(star, 1, layer);
-  return name;
+  const size_t star = module.find('*');
+  if (star == std::string_view::npos) return std::string(module);
+  return fmt::format("{}{}{}", module.substr(0, star), layer, module.substr(star + 1));
 }
 
 ElementType stored_type(const Module& module, const std::vector<uint64_t>& shape, ElementType type) {
