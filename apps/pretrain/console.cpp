@@ -46,7 +46,7 @@ void Console::tell_epoch_time(const RunSnapshot& run) {
   if (epoch_time_told_ || tokens == 0 || run.tokens_per_second <= 0) return;
   if (run.steps < kEnoughSteps || run.step_seconds < kEnoughSeconds) return;
   epoch_time_told_ = true;
-  constexpr double kLongest = 9e9;  // seconds that nanoseconds of 64 bits can hold
+  constexpr double kLongest = 9e9;  // seconds; 64-bit nanoseconds can't hold much more
   const std::chrono::duration<double> epoch(std::min(tokens / run.tokens_per_second, kLongest));
   log_info("speed: {}; an epoch of about {} tokens takes about {}", format_rate(run.tokens_per_second),
            format_count(round_estimate(tokens)),

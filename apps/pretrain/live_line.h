@@ -1,6 +1,6 @@
 #pragma once
-// What is said of a run's state: the live line of a terminal, the lines of a log, the service manager's
-// status, and how an evaluation came out.
+// Formats the state of a run: the live line of a terminal, the status lines of a log, the status for the
+// service manager, and the result of an evaluation.
 
 #include <cstddef>
 #include <string>
@@ -9,20 +9,21 @@
 
 namespace pretrain {
 
-/// What matters comes first: step, loss, validation, time left, last save, tokens/s; the rest follows where
-/// there is room. Nothing is cut: a part is written shorter, or left out whole. At most `columns` characters.
+/// The line in at most `columns` characters. The most important parts (step, loss, validation, time left,
+/// last save, tokens/s) come first, others follow if there is room. A part is abbreviated or omitted, never
+/// cut.
 std::string live_line(const RunSnapshot& run, size_t columns);
 
-/// The same for a log, so that it fits 120 columns with the time before it.
+/// The same for a log, so that it fits 120 columns together with the time.
 std::string status_line(const RunSnapshot& run);
 
-/// For `systemctl status`: one sentence, in which a checkpoint that failed has its reason.
+/// One sentence for `systemctl status`, with the reason if the last checkpoint failed.
 std::string service_status(const RunSnapshot& run);
 
-/// "loss 1.9032, perplexity 6.7, 2.743 bits per byte", or in words that it is no number.
+/// "loss 1.9032, perplexity 6.7, 2.743 bits per byte", or in words if it is not a number.
 std::string evaluation_text(const EvaluationResult& result);
 
-/// A loss with `digits` after the point; only its size when it exploded; "not finite" for no number.
+/// A loss with `digits` decimals; only its magnitude if it exploded; "not finite" if it is not a number.
 std::string loss_text(double loss, int digits);
 
 }  // namespace pretrain

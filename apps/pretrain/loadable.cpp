@@ -21,7 +21,7 @@ void try_to_load(const Checkpoint& checkpoint) {
   Loader::check(stream, assembler_options(c, tokenizer));
 }
 
-/// What is wrong, without the advice to do what is done here.
+/// The problem without its remedy ("use an older checkpoint"), which the caller carries out.
 std::string problem_of(const Error& error) {
   const std::string text = error.what();
   return text.substr(0, text.find("; use an"));

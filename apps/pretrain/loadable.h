@@ -7,8 +7,8 @@
 
 namespace pretrain {
 
-/// judge_checkpoint(), and whether what fits its hash also makes sense: configuration, tokenizer, tensors,
-/// numbers and stream are read as a resume reads them. One that can't be loaded counts as damaged.
+/// As judge_checkpoint(), and also tries to load the checkpoint: reads configuration, tokenizer, tensors,
+/// numbers and stream as a resume does. A checkpoint that can't be loaded counts as damaged.
 /// Errors: NewerFormatError, Stopped.
 [[nodiscard]] CheckpointVerdict judge_for_resume(const Path& folder, const std::stop_token& stop = {});
 

@@ -1,5 +1,5 @@
 #pragma once
-// How often a run says how it is doing. Single-owner.
+// Decides when to show the status of a run. Single-owner.
 
 #include <algorithm>
 #include <chrono>
@@ -18,10 +18,11 @@ class StatusPace {
       : interval_(live ? std::chrono::milliseconds(200) : std::chrono::seconds(10)),
         grows_(!live && place == LogPlace::kJournal) {}
 
-  /// Whether a line is due; then it counts as shown.
+  /// Whether a line is due. If so, it counts as shown.
   bool is_due(Time now) {
     if (last_ && now - *last_ < interval_) return false;
-    // The service manager keeps all lines for weeks, and shows a status of its own that is never old.
+    // Under a service manager, lines become less frequent: it stores every line and already shows the current
+    // status.
     if (grows_) interval_ = std::min<std::chrono::milliseconds>(2 * interval_, std::chrono::hours(1));
     last_ = now;
     return true;

@@ -1,6 +1,6 @@
 #pragma once
-// What a GGUF file holds: keys with values, and tensors. Values of the program's own type, so that a key is
-// written with exactly the type that readers ask for.
+// The content of a GGUF file: keys with values, and tensors. Values keep their exact type, because readers
+// expect certain types.
 
 #include <cstdint>
 #include <string>

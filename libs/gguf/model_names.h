@@ -1,6 +1,6 @@
 #pragma once
-// How a model is called in a GGUF file: keys for its sizes, names for its tensors. One table for each
-// architecture, from Hugging Face's names, which are those of a checkpoint. Stateless, thread-safe.
+// Names in a GGUF file: keys for the sizes of a model, names of its tensors. One table for each architecture
+// maps the names of a checkpoint, which are those of Hugging Face. Stateless, thread-safe.
 // Source: src/llama-arch.cpp and conversion/gpt2.py of llama.cpp.
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace pretrain {
 
-/// What readers must know to compute with the tensors.
+/// The facts that readers need to compute with the tensors.
 struct GgufModel {
   std::string name;          ///< shown to the user
   std::string architecture;  ///< "gpt2"

@@ -1,6 +1,6 @@
 #pragma once
-// Reads a GGUF file strictly and within bounds: what passes is what llama.cpp takes, and no length in it can
-// cost more memory than the file is large, but for a small factor.
+// Reads a GGUF file strictly and within bounds: it accepts what llama.cpp accepts, and needs at most memory
+// proportional to the size of the file.
 
 #include <span>
 #include <string_view>
@@ -23,7 +23,7 @@ class GgufFile {
   uint64_t size_bytes() const { return file_.size(); }
   /// Reads the elements of a tensor, row-major, as float32.
   /// Requires: an index of outline().tensors; one place for each element.
-  /// Errors: kData when the file was cut since; IoError.
+  /// Errors: kData when the file was truncated since; IoError.
   void read(size_t index, std::span<float> into) const;
 
  private:
