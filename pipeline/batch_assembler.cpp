@@ -74,6 +74,7 @@ void BatchAssembler::append_row(const SequenceBuffer::Sequence& sequence) {
   ++partial_.rows;
 }
 
+/// Batches are numbered over all epochs; a resume continues the numbers.
 void BatchAssembler::finish(Batch& batch) {
   batch = std::move(partial_);
   partial_ = {};
@@ -209,6 +210,7 @@ void BatchAssembler::restore_position(const nlohmann::json& s) {
     skips_[find_reason(reason)] += number_in(s.at("skips"), reason.c_str());
 }
 
+/// The starts and ends of documents are positions in the carry, so they must be sorted and inside it.
 void BatchAssembler::restore_packer(const StreamState& state) {
   std::vector<uint32_t> carry = values_of(state, "carry");
   check_ids(carry, options_.buffer.vocabulary, "carry");
@@ -227,6 +229,7 @@ void BatchAssembler::restore_packer(const StreamState& state) {
   packer_.restore(std::move(carry), ends, starts);
 }
 
+/// Checks the sizes against the number of rows before anything is computed from them.
 void BatchAssembler::restore_partial(const StreamState& state) {
   partial_ = {};
   partial_.rows = static_cast<int64_t>(number_in(state.scalars, "partial_rows"));

@@ -213,6 +213,7 @@ EvaluationSet examine(const StoredSet& stored, uint32_t context, const Tokenizer
   return set;
 }
 
+/// A reader keeps the file open through its shared pointer, so the set may be replaced meanwhile.
 SequenceReader reader_of(std::shared_ptr<const StoredSet> stored, uint32_t context) {
   return [stored = std::move(stored), context, row = uint64_t{0}](std::span<uint32_t> inputs,
                                                                   std::span<int32_t> targets) mutable {
@@ -227,6 +228,8 @@ SequenceReader reader_of(std::shared_ptr<const StoredSet> stored, uint32_t conte
 
 }  // namespace
 
+/// Two passes: first collects blocks into a temporary file, then writes the file with all inputs before all
+/// targets, as safetensors needs. So memory does not depend on the size of the set.
 void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& text,
                             const EvaluationProgress& progress) {
   Blocks blocks(files, path);
@@ -260,6 +263,7 @@ void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to) {
   copy.become(to);
 }
 
+/// Reads the whole file once: the counts in its metadata are only trusted if they match its content.
 EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Tokenizer& tokenizer,
                                   const std::stop_token& stop, const EvaluationProgress& progress) {
   const auto stored = std::make_shared<const StoredSet>(path, context, tokenizer);

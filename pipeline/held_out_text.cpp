@@ -8,6 +8,7 @@
 
 namespace pretrain {
 
+/// Earlier versions only evaluated whole sequences, so the number of sequences is rounded down as they did.
 HeldOutLimits whole_sequences(uint64_t tokens, uint32_t context) {
   return {.sequences = std::max<uint64_t>(tokens / context, std::min<uint64_t>(tokens, 1)),
           .targets = tokens};

@@ -145,6 +145,7 @@ void Loader::check(const StreamState& state, const AssemblerOptions& options) {
   if (state.scalars.contains(kSkipLogBytes)) number_in(state.scalars, kSkipLogBytes);
 }
 
+/// The order matters: first no node does new work, then nobody waits for the queue, then the graph drains.
 Loader::~Loader() {
   stopping_ = true;
   stop_reading_.request_stop();
@@ -190,6 +191,8 @@ void Loader::give_back(std::vector<Batch> batches) {
   queue_.give_back(std::move(batches));
 }
 
+/// Waits until the queue is full, because the same step should always save the same state. Batches in the
+/// queue are part of the state; tickets in flight are not, and are read again after a resume.
 StreamState Loader::state(const std::stop_token& stop) {
   queue_.wait_until_full(stop, [this] { close_if_graph_died(); });
   const std::lock_guard lock(mutex_);

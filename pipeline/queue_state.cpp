@@ -50,6 +50,8 @@ void take(std::span<const std::byte>& bytes, std::vector<Value>& values) {
 
 }  // namespace
 
+/// Numbers and epochs go to the scalars; the tokens of all batches form one array for inputs and one for
+/// targets.
 void save_queue(const std::deque<Batch>& batches, StreamState& state) {
   state.scalars["queued"] = nlohmann::json::array();
   for (const Batch& batch : batches)

@@ -18,8 +18,8 @@ uint64_t place_of(const std::string& file, uint64_t offset, SkipReason reason) {
   return hash64(fmt::format("{}\n{}\n{}", offset, reason_key(reason), file));
 }
 
-/// The place of a record that this or an earlier version wrote: those of version 0.1 have the text of the reason
-/// where its key belongs, and the first ones had no epoch. A line that is no record is no place.
+/// The place of a record that this or an earlier version wrote: those of version 0.1 have the text of the
+/// reason where its key belongs, and the first ones had no epoch. A line that is no record is no place.
 std::optional<uint64_t> place_in(std::string_view line) {
   constexpr JsonLimits kLimits{.depth = 2, .values = 100};
   try {
@@ -69,6 +69,7 @@ void SkipLog::read_places(uint64_t keep_bytes) {
   }
 }
 
+/// A record that can't be written is counted; the next one tries again.
 void SkipLog::add(const Skip& skip, uint32_t epoch) {
   const std::string file = repaired(skip.shard);
   nlohmann::json record = {{"epoch", epoch},

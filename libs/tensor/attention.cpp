@@ -267,6 +267,8 @@ void CausalAttention::forward(const ConstOperand& qkv, const Operand& out, float
       groups(), [&](size_t index) { forward_group(index, {.qkv = qkv, .turn = turn}, out, log_sum_exp); });
 }
 
+/// Packs keys and values once for all query heads that share them, then computes block after block of
+/// queries.
 void CausalAttention::forward_group(size_t index, const Inputs& in, const Operand& out, float* log_sum_exp) {
   const Group group = group_at(index);
   const Scratch scratch = slot_scratch();
@@ -338,6 +340,7 @@ void CausalAttention::sum_gains(const float* parts, bool accumulate, float* dgai
   }
 }
 
+/// Needs keys and values transposed, for the scores and dP, and keys as rows, for dQ. All are packed once.
 void CausalAttention::backward_group(size_t index, const Inputs& in, const Gradients& gradients) {
   const Group group = group_at(index);
   const Scratch scratch = slot_scratch();
@@ -395,6 +398,8 @@ void CausalAttention::backward_head(const Group& group, int64_t h, const Scratch
   }
 }
 
+/// Recomputes the scores of a block as in the forward pass, and turns them into P and dS. delta is the same
+/// as rowsum(P * dP), but needs only D products per row instead of T.
 void CausalAttention::backward_scores(const Scratch& scratch, int64_t index, const MatrixView& queries,
                                       const MatrixView& douts, const ConstOperand& out,
                                       const float* log_sum_exp) const {

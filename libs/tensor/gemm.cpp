@@ -173,6 +173,7 @@ void PackedMatrix::pack(Compute& compute, const MatrixView& b) {
   });
 }
 
+/// One pass over a gradient for both the packed operand and the gradient of the bias.
 void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums) {
   for_each_panel(compute, [&](int64_t column, int64_t columns) {
     pack_columns_and_sum(precision_, K_, columns, b + column, ld, panel_at(column), panel_columns_,

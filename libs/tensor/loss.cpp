@@ -66,6 +66,8 @@ void GradientRow(float* x, int32_t target, int64_t V, float sum, float gradient_
   StoreValues(of_target, d1, to + target);
 }
 
+/// A masked row has loss 0 and gradient 0. The gradient is only computed if gradient_scale is not 0, so that
+/// evaluation pays for one pass of exponentials and nothing else.
 float CrossEntropyRow(float* logits, int32_t target, int64_t V, float gradient_scale,
                       const Operand& gradient) {
   if (target < 0) {

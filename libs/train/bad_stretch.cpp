@@ -10,6 +10,8 @@ constexpr size_t kMostBytes = 40_MiB;
 
 }  // namespace
 
+/// Beyond the bound all batches are dropped, not only the newest: a part of them could not be put back in
+/// order.
 void BadStretch::hold(std::span<const Batch> batches) {
   for (const Batch& batch : batches) bytes_ += batch.inputs.size() * 2 * sizeof(uint32_t);
   overflowed_ = overflowed_ || bytes_ > kMostBytes;

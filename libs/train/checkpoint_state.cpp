@@ -168,6 +168,7 @@ RunState to_run(const JsonField& json, uint64_t step) {
 // files.
 constexpr JsonLimits kStateLimits{.bytes = 512_MiB, .depth = 32, .values = 32'000'000};
 
+/// Accepts any array here: the loader knows the names and checks them when it restores the stream.
 void read_stream(const Path& path, StreamState& stream) {
   const SafetensorsFile file = SafetensorsFile::open(path, Links::kRefuse);
   stream.arrays.clear();
@@ -183,6 +184,7 @@ void read_stream(const Path& path, StreamState& stream) {
 
 }  // namespace
 
+/// Earlier versions wrote fewer keys, so new ones are optional; a key that is present must be valid.
 SavedNumbers parse_state(std::string_view text, const std::string& file, uint64_t step) {
   nlohmann::json json;
   try {

@@ -33,6 +33,8 @@ double total_loss(Transformer& model, const SequenceReader& read, const std::sto
   return total;
 }
 
+/// Bits per byte don't depend on the tokenizer: the loss of all tokens in bits, divided by the bytes of their
+/// text.
 EvaluationResult to_result(double total_loss, uint64_t target_count, uint64_t target_bytes) {
   PRETRAIN_CHECK(target_count > 0, "no target");
   EvaluationResult result;

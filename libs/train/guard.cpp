@@ -17,6 +17,7 @@ GuardVerdict NonFiniteGuard::record(bool finite, uint64_t step, uint64_t batch) 
   return has_recorded(in_a_row.front().step) ? GuardVerdict::kStop : GuardVerdict::kReturn;
 }
 
+/// The checkpoint's guard does not know the failures after it, which is what the replay is compared with.
 void NonFiniteGuard::remember(const NonFiniteGuard& newer) {
   recorded = newer.recorded;
   recorded.insert(recorded.end(), newer.in_a_row.begin(), newer.in_a_row.end());
@@ -43,6 +44,7 @@ bool StepHistory::agrees(uint64_t step, uint64_t digest) {
   return true;
 }
 
+/// Called after each save, so the history only covers what a return could replay.
 void StepHistory::forget_up_to(uint64_t step) {
   while (!digests_.empty() && first_step_ <= step) {
     digests_.pop_front();

@@ -80,6 +80,7 @@ void RunProgress::note_saved(const SaveResult& result, Time now) {
   saved_at_ = now;
 }
 
+/// Values that depend on the time are computed here, so that a snapshot is always current.
 RunSnapshot RunProgress::snapshot(Time now) const {
   RunSnapshot run = run_;
   if (run.step_seconds > 0) run.wait_share = wait_seconds_ / run.step_seconds;

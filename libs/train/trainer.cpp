@@ -51,6 +51,7 @@ void Trainer::initialize(uint64_t seed) {
   state_.skips = options_.skips;
 }
 
+/// The source is opened later, in run(), because a return to a checkpoint must close the old one first.
 void Trainer::load(const Checkpoint& checkpoint) {
   loaded_stream_.emplace();
   load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, *loaded_stream_);
@@ -62,6 +63,7 @@ void Trainer::load(const Checkpoint& checkpoint) {
   if (!state_.guard.in_a_row.empty()) bad_stretch_.begin(state_);  // earlier versions saved within a stretch
 }
 
+/// Keeps the numbers that limits count (step, tokens), and drops what belongs to the parent's history.
 void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
   load(parent);
   if (!keeps_stream) {
@@ -160,6 +162,7 @@ EndReason Trainer::loop() {
   return EndReason::kLimit;
 }
 
+/// All reached limits, not only the first, because a resume must raise each of them.
 ReachedLimits Trainer::reached_limits() const {
   return {.steps = options_.max_steps > 0 && state_.step >= options_.max_steps,
           .tokens = options_.max_tokens > 0 && state_.tokens >= options_.max_tokens,
@@ -272,6 +275,7 @@ std::vector<std::string> Trainer::documents() const {
   return documents;
 }
 
+/// Utilisation is a share of the highest peak measured so far; later measurements may only raise it.
 void Trainer::finish_record(StepRecord& record) const {
   record.step_seconds = seconds_since(step_start_);
   record.tokens_per_second = static_cast<double>(record.step_tokens) / record.step_seconds;

@@ -140,6 +140,7 @@ void CorpusReader::look_ahead() {
   ahead_ = std::make_unique<CatalogAhead>(options_, std::move(known));
 }
 
+/// An epoch without any text would repeat forever, so it is an error that lists why everything was skipped.
 void CorpusReader::end_epoch(Ticket& ticket) {
   ticket.ends_epoch = true;
   if (role_ == Role::kHeldOut || cursor_.delivered_pieces > 0) return;
@@ -201,6 +202,7 @@ std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket&
   return std::nullopt;
 }
 
+/// Silently reading other bytes would break the promise of an exact resume, so the default is to fail.
 void CorpusReader::handle_change(const Shard& shard, const std::string& what, Ticket& ticket) {
   if (options_.on_changed == OnChanged::kFail) {
     fail(ErrorKind::kData, "shard {} changed since the epoch began: {}; restore it or pass --on-changed skip",
@@ -215,6 +217,7 @@ void CorpusReader::note_once(const Shard& shard, SkipReason reason, Ticket& tick
   add_skip(ticket, {shard.name, cursor_.position.offset, reason, ""});
 }
 
+/// Takes one step of the region's reader and moves the cursor after it, so that the cursor is always exact.
 void CorpusReader::step(Ticket& ticket, Fill& fill) {
   const RegionReader::Step step = region_->next();
   fill.passed_bytes += region_->passed_bytes();

@@ -143,6 +143,7 @@ PageSelection parse_namespaces(std::string_view list) {
   return pages;
 }
 
+/// Looks at the root element only; a page that mentions "<mediawiki" in its text is not a dump.
 std::optional<std::string> dump_prefix(std::string_view head) {
   constexpr size_t kLongestPrefix = 64;
   std::string_view text = without_prolog(head);
@@ -180,6 +181,7 @@ std::string declared_encoding(std::string_view head) {
   return folded(declaration.substr(open + 1, close - open - 1));
 }
 
+/// A colon is also common in titles of articles, so an unknown prefix means namespace 0.
 int namespace_of_title(const WikiSite& wiki, std::string_view title) {
   const size_t colon = title.find(':');
   if (colon == std::string_view::npos) return 0;

@@ -55,6 +55,7 @@ void RegionReader::enter_long_text(uint64_t inside, bool begun) {
   open_blocks(inside, begun);
 }
 
+/// The cut near the region's start, found from the bytes around it alone.
 uint64_t RegionReader::first_cut() {
   const uint64_t before = region_.begin - kCutSlack;
   stream_.skip_to(before);
@@ -67,6 +68,7 @@ RegionReader::Step RegionReader::next() {
   return upcoming_ ? deliver() : begin_document();
 }
 
+/// Reads the next record: a fault, a document of this role (its first piece), or one that is passed.
 RegionReader::Step RegionReader::begin_document() {
   const bool found = records_->next(record_);
   if (!found) return finish();
@@ -85,6 +87,7 @@ RegionReader::Step RegionReader::begin_document() {
   return Step::kPassed;
 }
 
+/// Reads the next block before it delivers this one, because a piece must say whether it ends its document.
 RegionReader::Step RegionReader::deliver() {
   const bool alone =
       is_long() && selection_.role == Role::kHeldOut;  // the blocks around it have the other role

@@ -36,6 +36,7 @@ class Sampler {
         hooks_{stop, {}} {}
 
   /// Takes up to `share` bytes from where the previous visit stopped.
+  /// A visit opens the region again at its last position, so that no file stays open between visits.
   void take_from(Visit& visit, uint64_t share) {
     std::optional<ReadableFile> file = open(catalog_.shards[visit.region.shard]);
     visit.done = true;

@@ -14,6 +14,7 @@ bool same_last_part(const std::string& one, const std::string& other) {
 
 }  // namespace
 
+/// Rejected files are remembered too: examining them again would cost as much as text.
 void SeenFiles::add(const Catalog* catalog) {
   if (catalog == nullptr) return;
   for (const Shard& shard : catalog->shards) {

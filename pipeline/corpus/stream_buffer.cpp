@@ -38,6 +38,7 @@ void StreamBuffer::take(size_t bytes) {
   has_line_ = false;
 }
 
+/// Reads one chunk more; false at the end. The place to notice a stop, because all waiting is here.
 bool StreamBuffer::fill() {
   if (ended_) return false;
   if (hooks_.stop.stop_requested()) throw Stopped();
@@ -132,6 +133,7 @@ void StreamBuffer::skip_line(uint64_t limit) {
   }
 }
 
+/// Within the window this only moves the position; otherwise the window is dropped and the source skips.
 void StreamBuffer::skip_to(uint64_t offset) {
   has_line_ = false;
   if (offset >= offset_ && offset - offset_ <= end_ - begin_) {
