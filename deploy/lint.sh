@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the formatting of all sources, all scripts, the headers' documentation, and with clang-tidy as much as is asked for.
 # Usage: lint.sh [--tidy [FILE...] | --tidy-quick | --docs]
-#   --tidy        clang-tidy over all headers and sources, which takes hours on two cores, or over those named
+#   --tidy        clang-tidy over all headers and sources, which takes about an hour on two cores, or over those named
 #   --tidy-quick  over all headers, and the sources that differ most from the previous commit: what CI runs
 #   --docs        the documentation alone, as HTML in build/docs
 # A tool that is not installed is named, with what was not checked; in CI (the variable CI is set) it is a failure.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything that CI checks, in under an hour on two cores: formatting, scripts and clang-tidy, a build with
 # warnings as errors, all tests, the fast ones under sanitizers, and half a minute of each fuzz target. Ends with what
-# each part took.
+# each part and the slowest tests took.
 # Usage: run-tests.sh [--label LABEL]    only the tests with this label; no sanitizers, clang-tidy or fuzzing
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
@@ -41,12 +41,21 @@ lint() {
   deploy/lint.sh "$@" 2>&1 | tee build/lint.log
 }
 
+# CTest keeps what each test took, as "NAME RUNS SECONDS".
+print_slowest_tests() {
+  local costs=build/ci/Testing/Temporary/CTestCostData.txt
+  [ -f "$costs" ] || return 0
+  echo "slowest tests:"
+  awk 'NF == 3 { printf "%6.0f s  %s\n", $3, $1 }' "$costs" | sort -rn | sed -n 1,10p
+}
+
 print_summary() {
   local seconds name longest
   heading "Summary"
   longest=$(printf '%s\n' "${durations[@]}" | sort -rn | head -1)
   printf '%s\n' "${durations[@]}" | while read -r seconds name; do printf '%6d s  %s\n' "$seconds" "$name"; done
   printf '%6d s  in all; the longest part: %s\n' "$SECONDS" "${longest#* }"
+  print_slowest_tests
   sed -n 's/^lint: NOT CHECKED/not checked/p' build/lint.log
 }
 
