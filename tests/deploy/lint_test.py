@@ -10,7 +10,8 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-BASIC_TOOLS = ("bash", "env", "sed", "dirname", "basename", "realpath", "cat", "find", "grep", "xargs", "nproc", "sort")
+BASIC_TOOLS = ("bash", "env", "sed", "dirname", "basename", "realpath", "cat", "find", "grep", "xargs", "nproc", "sort",
+               "mkdir")
 GOOD_FORMAT = 'echo "clang-format version 14.0.6"'
 GOOD_TIDY = 'echo "LLVM version 14.0.6"'
 
@@ -22,6 +23,7 @@ class Lint(unittest.TestCase):
         self.tools.mkdir()
         for tool in BASIC_TOOLS:
             os.symlink(subprocess.check_output(["which", tool], text=True).strip(), self.tools / tool)
+        self.have("doxygen", "exit 0")
         # A small tree of its own: what the tools say does not depend on this one's sources.
         self.tree = pathlib.Path(self.folder.name) / "tree"
         (self.tree / "libs").mkdir(parents=True)
@@ -79,6 +81,15 @@ class Lint(unittest.TestCase):
         self.assertIn("shellcheck is not installed", in_ci.stderr)
         self.assertIn("NOT CHECKED: scripts (shellcheck is not installed)", self.lint(ci=False).stdout)
 
+    def test_a_missing_doxygen_fails_in_ci_and_is_named_elsewhere(self):
+        self.have("clang-format", GOOD_FORMAT)
+        self.have("shellcheck", "exit 0")
+        (self.tools / "doxygen").unlink()
+        in_ci = self.lint(ci=True)
+        self.assertEqual(in_ci.returncode, 1)
+        self.assertIn("doxygen is not installed", in_ci.stderr)
+        self.assertIn("NOT CHECKED: the headers' documentation (doxygen is not installed)", self.lint(ci=False).stdout)
+
     def test_a_missing_clang_tidy_fails_in_ci_and_where_it_is_asked_for(self):
         self.have("clang-format", GOOD_FORMAT)
         self.have("shellcheck", "exit 0")
@@ -107,7 +118,6 @@ class Lint(unittest.TestCase):
         self.have("clang-format", GOOD_FORMAT)
         self.have("shellcheck", "exit 0")
         self.have("clang-tidy", f'[ "$1" != --version ] || {{ {GOOD_TIDY}; exit 0; }}; cat build/lint/headers.cpp >&2; exit 1')
-        os.symlink(shutil.which("mkdir"), self.tools / "mkdir")
         result = self.lint("--tidy-quick", ci=True)
         self.assertEqual(result.returncode, 1)
         self.assertIn('#include "libs/a.h"', result.stderr)
