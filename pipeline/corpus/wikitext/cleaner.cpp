@@ -18,7 +18,7 @@ WikitextCleaner::WikitextCleaner(const WikiSite& site) : tables_(std::make_uniqu
 WikitextCleaner::~WikitextCleaner() = default;
 
 void WikitextCleaner::clean(std::string_view wikitext, std::string& text) {
-  wikitext::PageScanner scanner(tables_->words(), wikitext, text);
+  wikitext::MarkupScanner scanner(tables_->words(), wikitext, text);
   scanner.run();
   examined_bytes_ += scanner.work();
 }

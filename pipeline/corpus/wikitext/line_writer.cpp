@@ -213,7 +213,7 @@ void LineWriter::end_line(LineKind kind, size_t level) {
     return;
   }
   tidy_line();
-  if (kind == LineKind::Heading) {
+  if (kind == LineKind::kHeading) {
     end_heading(level);
   } else if (holed_ ? has_letters(line_)
                     : has_words(line_)) {  // a number alone is meaningless once markup was dropped around it
@@ -232,7 +232,7 @@ void LineWriter::end_heading(size_t level) {
   }
   if (closing == 0) {
     line_.insert(0, level, '=');
-    if (has_words(line_)) put_line(LineKind::Own);
+    if (has_words(line_)) put_line(LineKind::kOwn);
     return;
   }
   line_.insert(0, level - closing, '=');
@@ -246,15 +246,15 @@ void LineWriter::put_headings() {
   for (const Heading& heading : headings_) {
     if (out_.size() > start_) out_ += "\n\n";
     out_ += heading.text;
-    last_ = LineKind::Heading;
+    last_ = LineKind::kHeading;
   }
   headings_.clear();
 }
 
 std::string_view LineWriter::separator_before(LineKind kind) const {
   if (out_.size() == start_) return "";
-  if (last_ == LineKind::Heading || kind == LineKind::Own) return "\n";
-  if (last_ == LineKind::Own && !break_) return "\n\n";
+  if (last_ == LineKind::kHeading || kind == LineKind::kOwn) return "\n";
+  if (last_ == LineKind::kOwn && !break_) return "\n\n";
   if (blank_) return "\n\n";
   if (break_) return "\n";
   return joins_without_space(out_, line_) ? "" : " ";

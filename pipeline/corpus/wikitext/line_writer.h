@@ -15,9 +15,9 @@
 namespace pretrain::wikitext {
 
 enum class LineKind : uint8_t {
-  Text,  ///< joins the previous line unless a blank line or a break separates them
-  Own,   ///< a line of its own: list item, definition, verse
-  Heading,
+  kText,  ///< joins the previous line unless a blank line or a break separates them
+  kOwn,   ///< a line of its own: list item, definition, verse
+  kHeading,
 };
 
 class LineWriter {
@@ -98,7 +98,7 @@ class LineWriter {
   bool holed_ = false;  ///< markup was dropped from the line
   bool blank_ = false;
   bool break_ = false;
-  LineKind last_ = LineKind::Heading;
+  LineKind last_ = LineKind::kHeading;
   std::vector<Apostrophes> apostrophes_;
   std::vector<Heading> headings_;  ///< headings without text so far, outermost first
 };

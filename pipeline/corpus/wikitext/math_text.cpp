@@ -63,7 +63,7 @@ constexpr Symbol kSymbols[] = {
 static_assert(std::ranges::is_sorted(kSymbols, {}, &Symbol::name));
 
 /// The role of a group relative to the text before it.
-enum class Role : uint8_t { Plain, Power, Index, Numerator, Denominator, Root };
+enum class Role : uint8_t { kPlain, kPower, kIndex, kNumerator, kDenominator, kRoot };
 
 class FormulaWriter {
  public:
@@ -92,10 +92,10 @@ class FormulaWriter {
       case '}':
         return close_group();
       case '^':
-        next_ = Role::Power;
+        next_ = Role::kPower;
         return;
       case '_':
-        next_ = Role::Index;
+        next_ = Role::kIndex;
         return;
       case '&':
         shown_ = false;
@@ -129,8 +129,8 @@ class FormulaWriter {
     while (at_ < tex_.size() && is_letter(tex_[at_])) ++at_;
     const std::string_view name = tex_.substr(start, at_ - start);
     if (name == "begin") shown_ = false;
-    if (name.ends_with("frac") || name.ends_with("binom")) next_ = Role::Numerator;
-    if (name == "sqrt") next_ = Role::Root;
+    if (name.ends_with("frac") || name.ends_with("binom")) next_ = Role::kNumerator;
+    if (name == "sqrt") next_ = Role::kRoot;
     const auto* symbol = std::ranges::lower_bound(kSymbols, name, {}, &Symbol::name);
     if (symbol != std::end(kSymbols) && symbol->name == name) put(symbol->text);
   }
@@ -148,12 +148,12 @@ class FormulaWriter {
     const Role role = take_role();
     const size_t start = text_.size();
     text_ += token;
-    if (role != Role::Plain) finish({start, role});
+    if (role != Role::kPlain) finish({start, role});
   }
 
   Role take_role() {
     const Role role = next_;
-    next_ = Role::Plain;
+    next_ = Role::kPlain;
     return role;
   }
 
@@ -171,29 +171,29 @@ class FormulaWriter {
   }
 
   void finish(const Group& group) {
-    if (group.role == Role::Plain) return;
+    if (group.role == Role::kPlain) return;
     const std::string content(trim(std::string_view(text_).substr(group.start)));
     text_.resize(group.start);
-    const std::string raised = group.role == Role::Power ? raised_text(content) : "";
+    const std::string raised = group.role == Role::kPower ? raised_text(content) : "";
     if (!raised.empty()) {
       text_ += raised;
       return;
     }
     text_ += mark_of(group.role);
     text_ += bracketed(content);
-    if (group.role == Role::Numerator) {
+    if (group.role == Role::kNumerator) {
       text_ += '/';
-      next_ = Role::Denominator;
+      next_ = Role::kDenominator;
     }
   }
 
   static std::string_view mark_of(Role role) {
     switch (role) {
-      case Role::Power:
+      case Role::kPower:
         return "^";
-      case Role::Index:
+      case Role::kIndex:
         return "_";
-      case Role::Root:
+      case Role::kRoot:
         return "√";
       default:
         return "";
@@ -212,7 +212,7 @@ class FormulaWriter {
   size_t at_ = 0;
   std::string text_;
   std::vector<Group> groups_;
-  Role next_ = Role::Plain;
+  Role next_ = Role::kPlain;
   bool shown_ = true;
 };
 

@@ -26,7 +26,7 @@ bool is_table_row(std::string_view line) {
 }  // namespace
 
 /// Reads the page, again from an unclosed brace if necessary; what is open at the end is closed.
-void PageScanner::run() {
+void MarkupScanner::run() {
   start_line();
   skipper_.add_work(at_);
   do {
@@ -38,7 +38,7 @@ void PageScanner::run() {
 
 /// The main loop: text up to the next byte that may be markup goes to the writer, then markup() handles that
 /// byte. Prose has few such bytes, so most of the time is spent in the search.
-void PageScanner::scan() {
+void MarkupScanner::scan() {
   static constexpr ByteSet kMarkup("\n[]{}'<&|_");
   const size_t start = at_;
   while (at_ < page_.size()) {
@@ -51,7 +51,7 @@ void PageScanner::scan() {
   skipper_.add_work(at_ - std::min(start, at_));
 }
 
-void PageScanner::markup(char byte) {
+void MarkupScanner::markup(char byte) {
   switch (byte) {
     case '\n':
       return newline();
@@ -76,30 +76,30 @@ void PageScanner::markup(char byte) {
   }
 }
 
-void PageScanner::literal(size_t count) {
+void MarkupScanner::literal(size_t count) {
   writer_.text(page_.substr(at_, count));
   at_ += count;
 }
 
-bool PageScanner::push(Frame frame) {
+bool MarkupScanner::push(Frame frame) {
   if (frames_.size() >= kDeepest) return false;
   frame.first_argument = arguments_.size();
   frames_.push_back(frame);
   return true;
 }
 
-size_t PageScanner::innermost_brace() const {
+size_t MarkupScanner::innermost_brace() const {
   for (size_t i = frames_.size(); i-- > 0;) {
-    if (frames_[i].kind <= FrameKind::Variant) return i;
+    if (frames_[i].kind <= FrameKind::kVariant) return i;
   }
   return npos;
 }
 
 /// Closes frames and keeps their text.
-void PageScanner::pop_to(size_t size) {
+void MarkupScanner::pop_to(size_t size) {
   while (frames_.size() > size) {
     const Frame& frame = frames_.back();
-    if (frame.kind <= FrameKind::Target) writer_.release(frame.mark);
+    if (frame.kind <= FrameKind::kTarget) writer_.release(frame.mark);
     arguments_.resize(frame.first_argument);
     frames_.pop_back();
   }
@@ -107,19 +107,19 @@ void PageScanner::pop_to(size_t size) {
 
 // ---- lines
 
-void PageScanner::end_line() {
+void MarkupScanner::end_line() {
   writer_.end_line(kind_, heading_level_);
   superscript_ = npos;
 }
 
 /// The label of a link may continue on the next line, as in MediaWiki, but not in the next paragraph.
-void PageScanner::newline() {
+void MarkupScanner::newline() {
   const size_t brace = innermost_brace();
   if (brace != npos) return newline_in_braces(brace);
   static constexpr ByteSet kBlockMarks("\n\r =*#:;{|");
   const bool goes_on = at_ + 1 < page_.size() && !kBlockMarks.holds(page_[at_ + 1]);
   ++at_;
-  if (!frames_.empty() && frames_.back().kind == FrameKind::Link && goes_on && kind_ == LineKind::Text) {
+  if (!frames_.empty() && frames_.back().kind == FrameKind::kLink && goes_on && kind_ == LineKind::kText) {
     writer_.text(" ");
     return;
   }
@@ -129,9 +129,9 @@ void PageScanner::newline() {
 }
 
 /// Only blocks hold paragraphs; elsewhere a blank line or a heading means that the braces are never closed.
-void PageScanner::newline_in_braces(size_t brace) {
+void MarkupScanner::newline_in_braces(size_t brace) {
   const Frame& frame = frames_[brace];
-  const bool block = frame.kind == FrameKind::Template && frame.entry->is_block();
+  const bool block = frame.kind == FrameKind::kTemplate && frame.entry->is_block();
   const std::string_view next = page_.substr(at_ + 1, 2);
   const bool over = next == "==" || (!block && next.starts_with('\n'));
   if (!skipper_.is_patient()) {
@@ -148,27 +148,27 @@ void PageScanner::newline_in_braces(size_t brace) {
 
 /// Determines the kind of a line from its first bytes. A line that begins with a space is preformatted in
 /// MediaWiki, so it is not joined with others.
-void PageScanner::start_line() {
-  kind_ = verse_ ? LineKind::Own : LineKind::Text;
+void MarkupScanner::start_line() {
+  kind_ = verse_ ? LineKind::kOwn : LineKind::kText;
   heading_level_ = 0;
   const size_t start = at_;
   while (at_ < page_.size() && is_space(page_[at_]) && page_[at_] != '\n') ++at_;
   if (at_ == page_.size()) return;
   if (page_[at_] == '\n') return writer_.blank_line();
-  if (at_ > start && page_[start] == ' ') kind_ = LineKind::Own;
+  if (at_ > start && page_[start] == ' ') kind_ = LineKind::kOwn;
   start_block(page_[at_]);
 }
 
 /// Handles markup at the start of a line.
-void PageScanner::start_block(char byte) {
+void MarkupScanner::start_block(char byte) {
   static constexpr ByteSet kListMarks("*#:;");
   const std::string_view line = page_.substr(at_);
   if (kListMarks.holds(byte)) {
-    kind_ = LineKind::Own;
+    kind_ = LineKind::kOwn;
     at_ += std::min(line.find_first_not_of("*#:; \t"), line.size());
     if (at_ < page_.size() && page_[at_] != '=') start_block(page_[at_]);
   } else if (byte == '=') {
-    kind_ = LineKind::Heading;
+    kind_ = LineKind::kHeading;
     heading_level_ = std::min<size_t>(run_length(page_, at_), 6);
     at_ += heading_level_;
   } else if (line.starts_with("{|")) {
@@ -183,13 +183,13 @@ void PageScanner::start_block(char byte) {
 }
 
 /// After markup was dropped at the start of a line, a heading or a list may follow.
-void PageScanner::after_removal() {
-  restart_ = frames_.empty() && writer_.line_is_empty() && kind_ == LineKind::Text;
+void MarkupScanner::after_removal() {
+  restart_ = frames_.empty() && writer_.line_is_empty() && kind_ == LineKind::kText;
   writer_.removed();
 }
 
 /// Dropped markup at the start of a line, such as a template, may be followed by a heading or a list.
-void PageScanner::restart_line() {
+void MarkupScanner::restart_line() {
   restart_ = false;
   const size_t next = std::min(page_.find_first_not_of(' ', at_), page_.size());
   if (next == page_.size() || std::string_view("=*#{|").find(page_[next]) == npos) return;
@@ -199,14 +199,14 @@ void PageScanner::restart_line() {
 
 // ---- single marks
 
-void PageScanner::apostrophes() {
+void MarkupScanner::apostrophes() {
   const size_t count = run_length(page_, at_);
   if (count == 1) return literal(1);
   writer_.apostrophes(count);
   at_ += count;
 }
 
-void PageScanner::entity() {
+void MarkupScanner::entity() {
   std::string character;
   const size_t length = decode_entity(page_, at_, character);
   if (length == 0) return literal(1);
@@ -215,7 +215,7 @@ void PageScanner::entity() {
 }
 
 /// A behaviour switch, `__NOTOC__`, is dropped.
-void PageScanner::underscore() {
+void MarkupScanner::underscore() {
   constexpr size_t kLongest = 80;  // longer than any switch; bounds the search for the end
   const size_t run = run_length(page_, at_);
   if (run != 2) return literal(run);

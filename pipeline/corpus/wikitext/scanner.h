@@ -17,9 +17,9 @@
 
 namespace pretrain::wikitext {
 
-class PageScanner {
+class MarkupScanner {
  public:
-  PageScanner(const SiteWords& words, std::string_view page, std::string& out)
+  MarkupScanner(const SiteWords& words, std::string_view page, std::string& out)
       : words_(words), page_(page), skipper_(page), writer_(out) {}
 
   /// Reads the whole page.
@@ -29,12 +29,12 @@ class PageScanner {
 
  private:
   enum class FrameKind : uint8_t {
-    Template,   ///< {{name|arguments}}
-    Parameter,  ///< {{{name|default}}}
-    Variant,    ///< -{zh-hans:...;zh-hant:...}-
-    Target,     ///< [[ before its `|`, if it is more than plain text
-    Link,       ///< [[...| in its label
-    External,   ///< [http://... in its label
+    kTemplate,   ///< {{name|arguments}}
+    kParameter,  ///< {{{name|default}}}
+    kVariant,    ///< -{zh-hans:...;zh-hant:...}-
+    kTarget,     ///< [[ before its `|`, if it is more than plain text
+    kLink,       ///< [[...| in its label
+    kExternal,   ///< [http://... in its label
   };
   struct Frame {
     FrameKind kind;
@@ -113,7 +113,7 @@ class PageScanner {
   size_t at_ = 0;
   std::vector<Frame> frames_;
   std::vector<size_t> arguments_;  ///< where arguments of open templates begin in the line
-  LineKind kind_ = LineKind::Text;
+  LineKind kind_ = LineKind::kText;
   size_t heading_level_ = 0;
   bool restart_ = false;  ///< everything on the line so far was dropped, so the line starts again
   bool verse_ = false;

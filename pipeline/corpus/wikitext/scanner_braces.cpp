@@ -34,33 +34,33 @@ std::string_view shown_variant(std::string_view content) {
 
 /// Two braces open a template, three a parameter, one perhaps a variant. Four and more are ambiguous, rare
 /// and nearly never text, so they are skipped.
-void PageScanner::open_braces() {
+void MarkupScanner::open_braces() {
   const size_t run = run_length(page_, at_);
   if (run == 1) return open_variant();
   if (run > 3) return skip_braces();
   if (run == 2) return open_template();
-  const Frame frame{.kind = FrameKind::Parameter, .body = at_ + 3};
+  const Frame frame{.kind = FrameKind::kParameter, .body = at_ + 3};
   if (!push(frame)) return skip_braces();
   at_ += 3;
   frames_.back().mark = writer_.mark();
   arguments_.push_back(writer_.position());
 }
 
-void PageScanner::skip_braces() {
+void MarkupScanner::skip_braces() {
   at_ = skipper_.braces_end(at_);
   after_removal();
 }
 
-void PageScanner::open_variant() {
+void MarkupScanner::open_variant() {
   const bool opens = words_.has_variants() && at_ > 0 && page_[at_ - 1] == '-';
-  if (!opens || !push({.kind = FrameKind::Variant, .body = at_ + 1})) return literal(1);
+  if (!opens || !push({.kind = FrameKind::kVariant, .body = at_ + 1})) return literal(1);
   writer_.drop_last('-');
   ++at_;
   frames_.back().mark = writer_.mark();
 }
 
 /// The template or function that the name after the braces at at_ calls; empty if the call is skipped.
-PageScanner::Call PageScanner::called() {
+MarkupScanner::Call MarkupScanner::called() {
   static constexpr ByteSet kEnds("|{}<[");
   constexpr size_t kLongestName = 80;
   const std::string_view head = page_.substr(at_ + 2, kLongestName);
@@ -79,9 +79,9 @@ PageScanner::Call PageScanner::called() {
 }
 
 /// Reads a known template as text and skips any other.
-void PageScanner::open_template() {
+void MarkupScanner::open_template() {
   const Call call = called();
-  Frame frame{.kind = FrameKind::Template, .entry = call.entry, .name = call.name, .body = call.body};
+  Frame frame{.kind = FrameKind::kTemplate, .entry = call.entry, .name = call.name, .body = call.body};
   if (page_.substr(call.body).starts_with('|')) ++frame.body;
   if (call.entry == nullptr || !push(frame)) return skip_braces();
   at_ = call.body;
@@ -90,17 +90,17 @@ void PageScanner::open_template() {
 }
 
 /// A bar ends the target of a link or an argument of a template; elsewhere it is text.
-void PageScanner::bar() {
+void MarkupScanner::bar() {
   if (frames_.empty()) return literal(1);
   Frame& frame = frames_.back();
-  if (frame.kind == FrameKind::Target) {
+  if (frame.kind == FrameKind::kTarget) {
     writer_.cut(frame.mark);
-    frame.kind = FrameKind::Link;
+    frame.kind = FrameKind::kLink;
     ++at_;
     return;
   }
   const size_t brace = innermost_brace();
-  if (brace == npos || frame.kind == FrameKind::Link || frames_[brace].kind == FrameKind::Variant)
+  if (brace == npos || frame.kind == FrameKind::kLink || frames_[brace].kind == FrameKind::kVariant)
     return literal(1);
   pop_to(brace + 1);
   arguments_.push_back(writer_.position());
@@ -109,7 +109,7 @@ void PageScanner::bar() {
 }
 
 /// Closing braces close what is open inside them, such as links without an end.
-void PageScanner::close_braces() {
+void MarkupScanner::close_braces() {
   const size_t run = run_length(page_, at_);
   const size_t brace = innermost_brace();
   if (brace == npos) {
@@ -119,12 +119,12 @@ void PageScanner::close_braces() {
   }
   const FrameKind kind = frames_[brace].kind;
   const bool variant_ends = at_ + 1 < page_.size() && page_[at_ + 1] == '-';
-  if (kind == FrameKind::Variant ? !variant_ends : run < 2) return literal(1);
+  if (kind == FrameKind::kVariant ? !variant_ends : run < 2) return literal(1);
   pop_to(brace + 1);
-  if (kind == FrameKind::Template) {
+  if (kind == FrameKind::kTemplate) {
     at_ += 2;
     finish_template();
-  } else if (kind == FrameKind::Parameter) {
+  } else if (kind == FrameKind::kParameter) {
     at_ += std::min<size_t>(run, 3);
     finish_parameter();
   } else {
@@ -134,7 +134,7 @@ void PageScanner::close_braces() {
 }
 
 /// Removes the innermost frame from the stack and replaces what it wrote by `text`.
-void PageScanner::replace(const Frame& frame, const std::string& text) {
+void MarkupScanner::replace(const Frame& frame, const std::string& text) {
   skipper_.add_work(writer_.position() - frame.mark.position + text.size());
   writer_.cut(frame.mark);
   if (trim(text).empty() && text.find_first_of(" \n") == npos) {
@@ -145,7 +145,7 @@ void PageScanner::replace(const Frame& frame, const std::string& text) {
 }
 
 /// Arguments were written to the line as text; arguments_ has the positions where each begins.
-TemplateArguments PageScanner::arguments_of(const Frame& frame, std::string_view content) const {
+TemplateArguments MarkupScanner::arguments_of(const Frame& frame, std::string_view content) const {
   TemplateArguments arguments;
   for (size_t i = frame.first_argument; i < arguments_.size(); ++i) {
     const size_t start = arguments_[i] - frame.mark.position;
@@ -155,7 +155,7 @@ TemplateArguments PageScanner::arguments_of(const Frame& frame, std::string_view
   return arguments;
 }
 
-void PageScanner::finish_template() {
+void MarkupScanner::finish_template() {
   const Frame frame = frames_.back();
   const std::string content(writer_.since(frame.mark));
   const TemplateArguments arguments = arguments_of(frame, content);
@@ -165,7 +165,7 @@ void PageScanner::finish_template() {
 }
 
 /// Shows the text after the first bar.
-void PageScanner::finish_parameter() {
+void MarkupScanner::finish_parameter() {
   const Frame frame = frames_.back();
   const std::string content(writer_.since(frame.mark));
   const TemplateArguments arguments = arguments_of(frame, content);
@@ -174,7 +174,7 @@ void PageScanner::finish_parameter() {
   replace(frame, std::string(arguments.positional(2)));
 }
 
-void PageScanner::finish_variant() {
+void MarkupScanner::finish_variant() {
   const Frame frame = frames_.back();
   const std::string content(writer_.since(frame.mark));
   frames_.pop_back();
@@ -183,9 +183,9 @@ void PageScanner::finish_variant() {
 }
 
 /// Continues after the opening of the outermost braces as if they were text. False if none are open.
-bool PageScanner::give_up_braces() {
+bool MarkupScanner::give_up_braces() {
   const auto brace =
-      std::ranges::find_if(frames_, [](const Frame& f) { return f.kind <= FrameKind::Variant; });
+      std::ranges::find_if(frames_, [](const Frame& f) { return f.kind <= FrameKind::kVariant; });
   if (brace == frames_.end() || !skipper_.is_patient()) return false;
   skipper_.lose_patience();
   const Frame frame = *brace;

@@ -41,11 +41,11 @@ std::string_view short_name(std::string_view target) {
 
 }  // namespace
 
-bool PageScanner::is_url(size_t position) const {
+bool MarkupScanner::is_url(size_t position) const {
   return starts_with_scheme(page_.substr(std::min(position, page_.size())));
 }
 
-void PageScanner::open_bracket() {
+void MarkupScanner::open_bracket() {
   const bool twice = page_.substr(at_ + 1).starts_with('[');
   if (is_url(at_ + (twice ? 2 : 1))) {
     at_ += twice ? 1 : 0;
@@ -55,13 +55,13 @@ void PageScanner::open_bracket() {
   literal(1);
 }
 
-void PageScanner::open_link() {
+void MarkupScanner::open_link() {
   static constexpr ByteSet kStops("|]\n[{<");
   constexpr size_t kLongestTarget = 600;
   const std::string_view head = page_.substr(at_ + 2, kLongestTarget);
   const size_t stop = kStops.find(head, 0);
   skipper_.add_work(stop);
-  const bool dropped = words_.link_kind(head.substr(0, stop)) != LinkKind::Article;
+  const bool dropped = words_.link_kind(head.substr(0, stop)) != LinkKind::kArticle;
   const size_t end = at_ + 2 + stop;
   if (dropped) {
     at_ = skipper_.file_end(at_);
@@ -72,11 +72,11 @@ void PageScanner::open_link() {
   if (byte == '|') return labelled_link(end);
   at_ += 2;
   const bool open = byte == '{' || byte == '<';
-  if (open && push({.kind = FrameKind::Target})) frames_.back().mark = writer_.mark();
+  if (open && push({.kind = FrameKind::kTarget})) frames_.back().mark = writer_.mark();
 }
 
 /// `[[target]]`: the target is the text, without the colon that keeps a category or file from being one.
-void PageScanner::plain_link(size_t end) {
+void MarkupScanner::plain_link(size_t end) {
   std::string_view target = trim(page_.substr(at_ + 2, end - at_ - 2));
   if (target.starts_with(':')) target.remove_prefix(1);
   at_ = end + 2;
@@ -89,7 +89,7 @@ void PageScanner::plain_link(size_t end) {
 }
 
 /// `[[target|label]]`: only the label is text, so the target is skipped and the label is read as usual.
-void PageScanner::labelled_link(size_t bar) {
+void MarkupScanner::labelled_link(size_t bar) {
   const std::string_view target = trim(page_.substr(at_ + 2, bar - at_ - 2));
   at_ = bar + 1;
   if (page_.substr(at_).starts_with("]]")) {
@@ -98,12 +98,12 @@ void PageScanner::labelled_link(size_t bar) {
     return;
   }
   // When the stack is full, the label is text and the closing brackets are ignored.
-  push({.kind = FrameKind::Link});
+  push({.kind = FrameKind::kLink});
 }
 
 /// `[address label]`: the label is text. Without a label the link is dropped, because its number means
 /// nothing.
-void PageScanner::open_external() {
+void MarkupScanner::open_external() {
   static constexpr ByteSet kStops(" ]\n\t<[");
   const size_t end = kStops.find(page_, at_ + 1);
   skipper_.add_work(end - at_);
@@ -117,12 +117,12 @@ void PageScanner::open_external() {
     return;
   }
   at_ = std::min(page_.find_first_not_of(" \t", end), page_.size());
-  push({.kind = FrameKind::External});
+  push({.kind = FrameKind::kExternal});
 }
 
-void PageScanner::close_bracket() {
+void MarkupScanner::close_bracket() {
   const bool twice = page_.substr(at_ + 1).starts_with(']');
-  if (!frames_.empty() && frames_.back().kind == FrameKind::External) {
+  if (!frames_.empty() && frames_.back().kind == FrameKind::kExternal) {
     pop_to(frames_.size() - 1);
     ++at_;
     return;
@@ -133,11 +133,11 @@ void PageScanner::close_bracket() {
 }
 
 /// Closes the innermost link inside the innermost braces.
-bool PageScanner::close_link() {
+bool MarkupScanner::close_link() {
   const size_t brace = innermost_brace();
   const size_t first = brace == npos ? 0 : brace + 1;
   for (size_t i = frames_.size(); i-- > first;) {
-    if (frames_[i].kind == FrameKind::External) continue;
+    if (frames_[i].kind == FrameKind::kExternal) continue;
     pop_to(i);
     return true;
   }

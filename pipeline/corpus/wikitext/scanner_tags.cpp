@@ -14,7 +14,7 @@ constexpr size_t npos = std::string_view::npos;
 
 }  // namespace
 
-void PageScanner::angle() {
+void MarkupScanner::angle() {
   if (page_.substr(at_).starts_with("<!--")) {
     at_ = skipper_.comment_end(at_);
     return after_removal();
@@ -26,33 +26,33 @@ void PageScanner::angle() {
   tag(*use);
 }
 
-void PageScanner::tag(const TagUse& use) {
+void MarkupScanner::tag(const TagUse& use) {
   const bool content = !use.closing && !use.self_closing;
   switch (use.tag->kind) {
-    case TagKind::Drop:
+    case TagKind::kDrop:
       if (content) return drop_content(use);
       break;
-    case TagKind::Literal:
+    case TagKind::kLiteral:
       if (content) return literal_content(use);
       break;
-    case TagKind::Formula:
+    case TagKind::kFormula:
       if (content) return formula(use);
       break;
-    case TagKind::LineBreak:
+    case TagKind::kLineBreak:
       at_ = use.end;
       return line_break(false);
-    case TagKind::Paragraph:
+    case TagKind::kParagraph:
       at_ = use.end;
       return line_break(true);
-    case TagKind::Verse:
+    case TagKind::kVerse:
       at_ = use.end;
       line_break(true);
       verse_ = content;
-      kind_ = verse_ ? LineKind::Own : LineKind::Text;
+      kind_ = verse_ ? LineKind::kOwn : LineKind::kText;
       return;
-    case TagKind::Superscript:
+    case TagKind::kSuperscript:
       return superscript(use);
-    case TagKind::Inline:
+    case TagKind::kInline:
       at_ = use.end;
       return;
   }
@@ -61,13 +61,13 @@ void PageScanner::tag(const TagUse& use) {
 }
 
 /// Without a closing tag, only the tag itself is dropped.
-void PageScanner::drop_content(const TagUse& use) {
+void MarkupScanner::drop_content(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   at_ = closing == npos ? use.end : std::min(page_.find('>', closing), page_.size() - 1) + 1;
   after_removal();
 }
 
-void PageScanner::literal_content(const TagUse& use) {
+void MarkupScanner::literal_content(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   at_ = use.end;
   if (closing == npos) return;
@@ -79,7 +79,7 @@ void PageScanner::literal_content(const TagUse& use) {
   at_ = std::min(page_.find('>', closing), page_.size() - 1) + 1;
 }
 
-void PageScanner::formula(const TagUse& use) {
+void MarkupScanner::formula(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   if (closing == npos) return drop_content(use);
   std::string text;
@@ -90,18 +90,18 @@ void PageScanner::formula(const TagUse& use) {
 }
 
 /// In braces, labels and headings a break is a space, or a line end if a block allows one.
-void PageScanner::line_break(bool paragraph) {
+void MarkupScanner::line_break(bool paragraph) {
   const size_t brace = innermost_brace();
   if (brace != npos) {
-    const bool block = frames_[brace].kind == FrameKind::Template && frames_[brace].entry->is_block();
+    const bool block = frames_[brace].kind == FrameKind::kTemplate && frames_[brace].entry->is_block();
     return block ? writer_.verbatim("\n") : writer_.text(" ");
   }
-  if (!frames_.empty() || kind_ == LineKind::Heading) return writer_.text(" ");
+  if (!frames_.empty() || kind_ == LineKind::kHeading) return writer_.text(" ");
   end_line();
   paragraph ? writer_.blank_line() : writer_.break_line();
 }
 
-void PageScanner::superscript(const TagUse& use) {
+void MarkupScanner::superscript(const TagUse& use) {
   at_ = use.end;
   if (!use.closing) {
     superscript_ = writer_.position();

@@ -82,12 +82,12 @@ void SiteWords::add_namespaces(const WikiSite& site) {
 LinkKind SiteWords::link_kind(std::string_view target) const {
   constexpr size_t kLongestNamespace = 60;
   const size_t colon = target.substr(0, kLongestNamespace).find(':');
-  if (colon == std::string_view::npos) return LinkKind::Article;
+  if (colon == std::string_view::npos) return LinkKind::kArticle;
   const std::string name = fold_name(target.substr(0, colon));
-  if (holds(file_names_, name)) return LinkKind::File;
-  if (holds(category_names_, name)) return LinkKind::Category;
+  if (holds(file_names_, name)) return LinkKind::kFile;
+  if (holds(category_names_, name)) return LinkKind::kCategory;
   const bool language = std::ranges::binary_search(wiki_codes(), std::string_view(name));
-  return language ? LinkKind::Language : LinkKind::Article;
+  return language ? LinkKind::kLanguage : LinkKind::kArticle;
 }
 
 std::string_view SiteWords::without_template_namespace(std::string_view name) const {

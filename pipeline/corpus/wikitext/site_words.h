@@ -14,10 +14,10 @@
 namespace pretrain::wikitext {
 
 enum class LinkKind : uint8_t {
-  Article,   ///< its label is text
-  File,      ///< dropped with its caption
-  Category,  ///< dropped
-  Language,  ///< a link to another language's wiki: dropped
+  kArticle,   ///< its label is text
+  kFile,      ///< dropped with its caption
+  kCategory,  ///< dropped
+  kLanguage,  ///< a link to another language's wiki: dropped
 };
 
 class SiteWords {

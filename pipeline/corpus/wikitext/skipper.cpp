@@ -208,8 +208,8 @@ size_t Skipper::opaque_end(size_t position) {
   if (page_.substr(position).starts_with("<!--")) return comment_end(position);
   const auto use = parse_tag(page_, position, work_);
   if (!use || use->closing || use->self_closing) return position + 1;
-  const bool opaque = use->tag->kind == TagKind::Drop || use->tag->kind == TagKind::Literal ||
-                      use->tag->kind == TagKind::Formula;
+  const bool opaque = use->tag->kind == TagKind::kDrop || use->tag->kind == TagKind::kLiteral ||
+                      use->tag->kind == TagKind::kFormula;
   if (!opaque) return position + 1;
   const size_t closing = closing_tag(*use);
   return closing == npos ? position + 1 : std::min(page_.find('>', closing), page_.size() - 1) + 1;

@@ -9,14 +9,14 @@
 namespace pretrain::wikitext {
 
 enum class TagKind : uint8_t {
-  Inline,  ///< the tag is dropped, its content is kept
-  Superscript,
-  LineBreak,  ///< the tag becomes a line end
-  Paragraph,  ///< the tag becomes the end of a paragraph
-  Drop,       ///< dropped with its content, which is neither prose nor wikitext
-  Literal,    ///< its content is not markup: nowiki
-  Formula,    ///< TeX: math and its relatives
-  Verse,      ///< its content keeps its lines: poem
+  kInline,  ///< the tag is dropped, its content is kept
+  kSuperscript,
+  kLineBreak,  ///< the tag becomes a line end
+  kParagraph,  ///< the tag becomes the end of a paragraph
+  kDrop,       ///< dropped with its content, which is neither prose nor wikitext
+  kLiteral,    ///< its content is not markup: nowiki
+  kFormula,    ///< TeX: math and its relatives
+  kVerse,      ///< its content keeps its lines: poem
 };
 
 struct Tag {

@@ -27,9 +27,9 @@ bool lists(std::string_view languages, std::string_view language) {
 
 /// Families of names, such as `lang-de`.
 constexpr TemplateEntry kFamilies[] = {
-    {"lang-", TemplateKind::LanguageText, "", ""},
-    {"lang ", TemplateKind::LanguageText, "", ""},
-    {"script/", TemplateKind::Pattern, "$L", ""},
+    {"lang-", TemplateKind::kLanguageText, "", ""},
+    {"lang ", TemplateKind::kLanguageText, "", ""},
+    {"script/", TemplateKind::kPattern, "$L", ""},
 };
 
 NameTable<TemplateEntry> table_of(const TemplateTable& entries) {
@@ -212,35 +212,35 @@ std::string expand_template(const TemplateEntry& entry, std::string_view name,
                             const TemplateArguments& arguments, std::string_view language) {
   const std::string_view first = arguments.positional(1);
   switch (entry.kind) {
-    case TemplateKind::Pattern:
+    case TemplateKind::kPattern:
       return PatternText(entry.detail, arguments).text();
-    case TemplateKind::Convert:
+    case TemplateKind::kConvert:
       return convert_text(arguments, language, false);
-    case TemplateKind::ShortConvert:
+    case TemplateKind::kShortConvert:
       return convert_text(arguments, language, true);
-    case TemplateKind::Number:
+    case TemplateKind::kNumber:
       return group_digits(first, language);
-    case TemplateKind::Value:
+    case TemplateKind::kValue:
       return value_text(arguments, language);
-    case TemplateKind::Fraction:
+    case TemplateKind::kFraction:
       return fraction_text(arguments);
-    case TemplateKind::Date:
+    case TemplateKind::kDate:
       return date_text(arguments, language, is_set(arguments.named("df")));
-    case TemplateKind::AsOf:
+    case TemplateKind::kAsOf:
       return as_of_text(arguments, language);
-    case TemplateKind::Ordinal:
+    case TemplateKind::kOrdinal:
       return ordinal_text(first);
-    case TemplateKind::Century:
+    case TemplateKind::kCentury:
       return century_text(arguments, language);
-    case TemplateKind::LanguageText:
+    case TemplateKind::kLanguageText:
       return language_text(code_in_name(name), arguments, language);
-    case TemplateKind::Height:
+    case TemplateKind::kHeight:
       return height_text(arguments);
-    case TemplateKind::Ship:
+    case TemplateKind::kShip:
       return ship_text(entry.detail, arguments);
-    case TemplateKind::Formula:
+    case TemplateKind::kFormula:
       return formula_text(first);
-    case TemplateKind::Raised:
+    case TemplateKind::kRaised:
       return raised_or_plain(entry.detail, first);
   }
   return "";

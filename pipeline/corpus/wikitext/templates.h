@@ -10,21 +10,21 @@
 namespace pretrain::wikitext {
 
 enum class TemplateKind : uint8_t {
-  Pattern,       ///< text with places for arguments, see TemplateEntry::detail
-  Convert,       ///< {{convert|5|km|mi}}: a quantity, without its conversion
-  ShortConvert,  ///< {{cvt}}: with the unit's symbol
-  Number,        ///< {{formatnum:1234567}}
-  Value,         ///< {{val|1.5|0.2|e=6|ul=m}}
-  Fraction,      ///< {{frac|3|1|2}}
-  Date,          ///< {{birth date|1990|1|2}}: year, month, day
-  AsOf,
-  Ordinal,
-  Century,
-  LanguageText,  ///< {{lang-de|Wort}}, {{langx|de|Wort}}; the code is in the name or comes first
-  Height,        ///< {{height|ft=6|in=1}}
-  Ship,          ///< {{HMS|Victory|1765|6}}; detail is the prefix or ""
-  Formula,       ///< {{chem2|H2O}}
-  Raised,        ///< superscript, after the text in detail
+  kPattern,       ///< text with places for arguments, see TemplateEntry::detail
+  kConvert,       ///< {{convert|5|km|mi}}: a quantity, without its conversion
+  kShortConvert,  ///< {{cvt}}: with the unit's symbol
+  kNumber,        ///< {{formatnum:1234567}}
+  kValue,         ///< {{val|1.5|0.2|e=6|ul=m}}
+  kFraction,      ///< {{frac|3|1|2}}
+  kDate,          ///< {{birth date|1990|1|2}}: year, month, day
+  kAsOf,
+  kOrdinal,
+  kCentury,
+  kLanguageText,  ///< {{lang-de|Wort}}, {{langx|de|Wort}}; the code is in the name or comes first
+  kHeight,        ///< {{height|ft=6|in=1}}
+  kShip,          ///< {{HMS|Victory|1765|6}}; detail is the prefix or ""
+  kFormula,       ///< {{chem2|H2O}}
+  kRaised,        ///< superscript, after the text in detail
 };
 
 struct TemplateEntry {
@@ -37,7 +37,7 @@ struct TemplateEntry {
   std::string_view detail;
   std::string_view languages;  ///< wikis where the name means this, separated by spaces; "" for all
 
-  bool is_block() const { return kind == TemplateKind::Pattern && detail.starts_with('\n'); }
+  bool is_block() const { return kind == TemplateKind::kPattern && detail.starts_with('\n'); }
 };
 
 /// The entry of `name` (folded) on a wiki of `language` ("" when unknown); null when the template is dropped.

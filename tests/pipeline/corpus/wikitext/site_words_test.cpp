@@ -38,20 +38,20 @@ TEST(Disambiguations, HoldATemplateOfTheirWiki) {
 }
 
 TEST(SiteNames, OfAnUnknownLanguageAreThoseOfAll) {
-  EXPECT_EQ(words("").link_kind("Datei:x.jpg"), wikitext::LinkKind::File);
-  EXPECT_EQ(words("").link_kind("Thể loại:x"), wikitext::LinkKind::Category);
-  EXPECT_EQ(words("en").link_kind("Datei:x.jpg"), wikitext::LinkKind::Article);
+  EXPECT_EQ(words("").link_kind("Datei:x.jpg"), wikitext::LinkKind::kFile);
+  EXPECT_EQ(words("").link_kind("Thể loại:x"), wikitext::LinkKind::kCategory);
+  EXPECT_EQ(words("en").link_kind("Datei:x.jpg"), wikitext::LinkKind::kArticle);
 }
 
 TEST(SiteNames, AreComparedWithoutCaseAndUnderscores) {
-  EXPECT_EQ(words("ru").link_kind("КАТЕГОРИЯ:x"), wikitext::LinkKind::Category);
-  EXPECT_EQ(words("vi").link_kind("Tập_tin:x"), wikitext::LinkKind::File);
-  EXPECT_EQ(words("en").link_kind(" file :x"), wikitext::LinkKind::File);
+  EXPECT_EQ(words("ru").link_kind("КАТЕГОРИЯ:x"), wikitext::LinkKind::kCategory);
+  EXPECT_EQ(words("vi").link_kind("Tập_tin:x"), wikitext::LinkKind::kFile);
+  EXPECT_EQ(words("en").link_kind(" file :x"), wikitext::LinkKind::kFile);
 }
 
 TEST(SiteNames, HoldTheLanguages) {
-  EXPECT_EQ(words("en").link_kind("zh-yue:x"), wikitext::LinkKind::Language);
-  EXPECT_EQ(words("en").link_kind("Star Trek: Voyager"), wikitext::LinkKind::Article);
+  EXPECT_EQ(words("en").link_kind("zh-yue:x"), wikitext::LinkKind::kLanguage);
+  EXPECT_EQ(words("en").link_kind("Star Trek: Voyager"), wikitext::LinkKind::kArticle);
 }
 
 }  // namespace
