@@ -303,6 +303,8 @@ CommandSyntax syntax_of(RunCommand command) {
       "command line overrides the environment; the environment overrides files. In a\n"
       "file, write one 'corpus = PATH' line for each path. Each run writes its keys to\n"
       "STATE/run.ini, which --config accepts.\n"
+      "PRETRAIN_CPU=avx2 (portable, sse4, avx2, avx512 or avx512bf16) limits the\n"
+      "instruction set of the kernels.\n"
       "\n"
       "Examples:\n"
       "  pretrain train --corpus book.txt --model shakespeare --time 10min\n"
@@ -410,9 +412,10 @@ std::string run_help(RunCommand command) {
 
 void check_environment() {
   // Variables of other commands and of the tests.
-  std::vector<std::string> known{"PRETRAIN_CONFIG",       "PRETRAIN_CHECKPOINT", "PRETRAIN_KILLS",
-                                 "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",  "PRETRAIN_STALL",
-                                 "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP", "PRETRAIN_INTEROP_VENV"};
+  std::vector<std::string> known{"PRETRAIN_CONFIG",      "PRETRAIN_CHECKPOINT",   "PRETRAIN_CPU",
+                                 "PRETRAIN_KILLS",       "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",
+                                 "PRETRAIN_STALL",       "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP",
+                                 "PRETRAIN_INTEROP_VENV"};
   for (const auto& option : run_options()) known.push_back(variable_of(option.info.name));
   std::vector<std::string> unknown;
   boost::program_options::parse_environment({}, [&](const std::string& variable) {

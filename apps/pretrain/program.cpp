@@ -11,6 +11,7 @@
 
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/memory_advice.h"
+#include "apps/pretrain/processor_choice.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
@@ -26,6 +27,7 @@ int run(const Arguments& arguments) {
   StopSignal stop;
   stop.set_work_to_save(false);  // a training run sets it once it has trained
   keep_freed_memory();
+  limit_processor();
   const int code = run_command(arguments, stop);
   flush_output();
   return code;

@@ -26,7 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// Whether to use the instructions for bf16. They are written in assembly since the target that Highway
 /// compiles for has no such intrinsics.
 inline bool HasBf16Instruction() {
-  return uses_bf16_instruction;
+  return Bf16Instruction::is_allowed();
 }
 
 /// lower, then upper, rounded as RoundToBf16() does. Volatile: else the compiler may run it ahead of the

@@ -33,12 +33,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace pretrain {
 
-#if HWY_ARCH_X86
-bool uses_bf16_instruction = __builtin_cpu_supports("avx512bf16") != 0;
-#else
-bool uses_bf16_instruction = false;
-#endif
-
 HWY_EXPORT(StoreRows);
 HWY_EXPORT(LoadRow);
 

@@ -1,9 +1,10 @@
 #pragma once
-// In which numbers the operands of matrix products are held.
+// The numbers that operands of matrix products are held in, and the instruction sets that kernels use.
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace pretrain {
 
@@ -26,8 +27,44 @@ std::optional<Precision> find_precision(std::string_view name);
 /// made of float32 ones: the same numbers but for the last bits, at less than half the speed of kFloat32.
 bool multiplies_bf16();
 
-/// Whether kernels use the processor's instructions for bf16: where it has them. Tests turn it off.
-extern bool uses_bf16_instruction;
+/// Whether kernels may use the processor's instructions for bf16: where it has them and none of the below
+/// forbids it. Kernels ask it for each vector, so it is a plain load. Thread-compatible.
+class Bf16Instruction {
+ public:
+  static bool is_allowed() { return allowed_; }
+
+ private:
+  friend class WithoutBf16Instruction;
+  friend void limit_instruction_set(std::string_view name);
+  static bool allowed_;
+};
+
+/// While it lives, kernels do without the processor's instructions for bf16. None may run while it begins or
+/// ends.
+class WithoutBf16Instruction {
+ public:
+  WithoutBf16Instruction() { Bf16Instruction::allowed_ = false; }
+  ~WithoutBf16Instruction() { Bf16Instruction::allowed_ = before_; }
+  WithoutBf16Instruction(const WithoutBf16Instruction&) = delete;
+  WithoutBf16Instruction& operator=(const WithoutBf16Instruction&) = delete;
+
+ private:
+  bool before_ = Bf16Instruction::allowed_;
+};
+
+/// An instruction set that kernels are built for.
+struct InstructionSet {
+  std::string_view name;  ///< "avx2"
+  bool is_supported;      ///< by this processor
+};
+
+/// The slowest first; empty on processors without a choice.
+std::vector<InstructionSet> instruction_sets();
+
+/// From now on kernels use this instruction set at most. Results may differ in their last bits from those of
+/// another one. No kernel may run meanwhile.
+/// Requires: it is one of instruction_sets(), and supported.
+void limit_instruction_set(std::string_view name);
 
 /// What is fastest here.
 inline Precision fastest_precision() {

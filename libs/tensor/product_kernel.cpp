@@ -305,22 +305,6 @@ namespace pretrain {
 HWY_EXPORT(Multiply);
 HWY_EXPORT(MultiplyPacked);
 HWY_EXPORT(Shape);
-HWY_EXPORT(HasBf16Instruction);
-
-std::string_view precision_name(Precision precision) {
-  return precision == Precision::kBf16 ? "bf16" : "f32";
-}
-
-std::optional<Precision> find_precision(std::string_view name) {
-  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
-    if (name == precision_name(precision)) return precision;
-  }
-  return std::nullopt;
-}
-
-bool multiplies_bf16() {
-  return HWY_DYNAMIC_DISPATCH(HasBf16Instruction)();
-}
 
 KernelShape kernel_shape(Precision precision) {
   return HWY_DYNAMIC_DISPATCH(Shape)(precision);

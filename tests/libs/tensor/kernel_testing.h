@@ -142,23 +142,11 @@ class LimitedTargets {
   }
 };
 
-/// While it lives, kernels do without the processor's instructions for bf16.
-class WithoutBf16Instruction {
- public:
-  WithoutBf16Instruction() { uses_bf16_instruction = false; }
-  ~WithoutBf16Instruction() { uses_bf16_instruction = before_; }
-  WithoutBf16Instruction(const WithoutBf16Instruction&) = delete;
-  WithoutBf16Instruction& operator=(const WithoutBf16Instruction&) = delete;
-
- private:
-  bool before_ = uses_bf16_instruction;
-};
-
 /// Runs `test` once for each instruction set of this processor, the best first. One that the build left out
 /// runs as the next lower one. The best one runs once more without its instructions for bf16, if it has them.
 template <typename F>
 void for_each_target(const F& test) {
-  if (uses_bf16_instruction) {
+  if (Bf16Instruction::is_allowed()) {
     SCOPED_TRACE("without the instructions for bf16");
     const WithoutBf16Instruction without;
     test();
