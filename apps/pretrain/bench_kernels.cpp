@@ -149,7 +149,7 @@ BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision pr
     return s.weight_gradient ? MatrixView(a.place(), s.M).transposed() : MatrixView(a.place(), s.K);
   };
   const auto run = [=, &compute] {
-    if (s.weight_gradient) packed->pack_and_sum(compute, b->data(), s.N, false, sums->data());
+    if (s.weight_gradient) packed->pack_and_sum(compute, b->data(), s.N, Store::kOverwrite, sums->data());
     product(compute, s.M, view(), *packed, c->data());
   };
   const auto size = [](int64_t rows, int64_t columns) {
@@ -214,7 +214,9 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M, Preci
   std::iota(targets->begin(), targets->end(), 0);
   for (int32_t& target : *targets) target = static_cast<int32_t>(target * 7919 % V);
   const auto run = [=, &compute] {
-    softmax_cross_entropy(compute, logits->data(), targets->data(), rows, V, 1, losses->data(), precision);
+    softmax_cross_entropy(compute,
+                          {.logits = logits->data(), .targets = targets->data(), .rows = rows, .V = V}, 1,
+                          losses->data(), precision);
   };
   const double count = static_cast<double>(rows * V);
   return {.bytes = floats(count + count / static_cast<double>(terms_per_word(precision))),
@@ -241,17 +243,17 @@ BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool 
   const Floats x = random(M, C, 1), dy = random(M, C, 2), gain = random(1, C, 3), bias = random(1, C, 4);
   const Floats dx = empty(M, C), mean = empty(M), rstd = empty(M), dgain = empty(C), dbias = empty(C);
   const Kept out(precision, M, C);
-  layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out.place(), mean->data(),
-                     rstd->data());
+  layer_norm_forward(compute, {.x = x->data(), .M = M, .C = C}, {gain->data(), bias->data()}, out.place(),
+                     {mean->data(), rstd->data()});
   const auto run = [=, &compute] {
     if (forward) {
-      layer_norm_forward(compute, x->data(), gain->data(), bias->data(), M, C, out.place(), mean->data(),
-                         rstd->data());
+      layer_norm_forward(compute, {.x = x->data(), .M = M, .C = C}, {gain->data(), bias->data()}, out.place(),
+                         {mean->data(), rstd->data()});
     } else {
-      layer_norm_backward(compute, dy->data(), x->data(), gain->data(), mean->data(), rstd->data(), M, C,
-                          dx->data());
-      layer_norm_parameter_gradients(compute, dy->data(), x->data(), mean->data(), rstd->data(), M, C, false,
-                                     dgain->data(), dbias->data());
+      layer_norm_backward(compute, {.x = x->data(), .M = M, .C = C}, gain->data(),
+                          {mean->data(), rstd->data()}, dy->data(), dx->data());
+      layer_norm_parameter_gradients(compute, {.x = x->data(), .M = M, .C = C}, {mean->data(), rstd->data()},
+                                     dy->data(), Store::kOverwrite, {dgain->data(), dbias->data()});
     }
   };
   const double size = floats(static_cast<double>(M * C));
@@ -304,10 +306,11 @@ BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
   const Floats table = random(c.vocabulary, C, 1), positions = random(c.context, C, 2), x = random(M, C, 3);
   const auto run = [=, &compute] {
     if (forward) {
-      embed_forward(compute, tokens->data(), table->data(), positions->data(), M, c.context, C, x->data());
+      embed_forward(compute, {.tokens = tokens->data(), .M = M, .T = c.context, .C = C},
+                    {table->data(), positions->data()}, x->data());
     } else {
-      embed_backward(compute, tokens->data(), x->data(), M, c.context, C, false, table->data(),
-                     positions->data());
+      embed_backward(compute, {.tokens = tokens->data(), .M = M, .T = c.context, .C = C}, x->data(),
+                     Store::kOverwrite, {table->data(), positions->data()});
     }
   };
   return {.bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 4)), .run = run, .check = [=] {
@@ -334,7 +337,9 @@ BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, 
 BenchKernel gradient_packing_kernel(Compute& compute, const ModelConfig& c, int64_t M, Precision precision) {
   const Floats x = random(M, c.d_ff, 1), sums = empty(c.d_ff);
   const auto packed = std::make_shared<PackedMatrix>(precision, M, c.d_ff);
-  const auto run = [=, &compute] { packed->pack_and_sum(compute, x->data(), c.d_ff, false, sums->data()); };
+  const auto run = [=, &compute] {
+    packed->pack_and_sum(compute, x->data(), c.d_ff, Store::kOverwrite, sums->data());
+  };
   const double read = floats(static_cast<double>(x->size()));
   return {.bytes = read + read / static_cast<double>(terms_per_word(precision)), .run = run, .check = [=] {
             run();

@@ -32,6 +32,8 @@ class Generator {
  public:
   Generator(Compute& compute, const ModelConfig& config, const ParameterLayout& layout,
             const float* parameters);
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
 
   /// Appends a token and returns the logits [V] for the one after it. When the context is full, the older
   /// half is forgotten and the rest is read again, since positions are learned.

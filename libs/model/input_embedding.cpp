@@ -5,14 +5,14 @@
 namespace pretrain {
 
 void InputEmbedding::forward(const uint32_t* tokens, float* x) const {
-  embed_forward(c_.compute, tokens, c_.parameter(at_.tokens), c_.parameter(at_.positions), c_.M,
-                c_.config.context, c_.config.d_model, x);
+  embed_forward(c_.compute, {.tokens = tokens, .M = c_.M, .T = c_.config.context, .C = c_.config.d_model},
+                {c_.parameter(at_.tokens), c_.parameter(at_.positions)}, x);
   c_.show("embedded", x, c_.M, c_.config.d_model);
 }
 
 void InputEmbedding::backward(const uint32_t* tokens, const float* dx, const GradientSink& gradients) const {
-  embed_backward(c_.compute, tokens, dx, c_.M, c_.config.context, c_.config.d_model, gradients.accumulate,
-                 gradients.values + at_.tokens, gradients.values + at_.positions);
+  embed_backward(c_.compute, {.tokens = tokens, .M = c_.M, .T = c_.config.context, .C = c_.config.d_model},
+                 dx, gradients.store(), {gradients.values + at_.tokens, gradients.values + at_.positions});
 }
 
 void embed_token(const EmbeddingParameters& at, const float* parameters, uint32_t token, int64_t position,

@@ -45,7 +45,7 @@ void Linear::pack_gradient(const float* dy, const GradientSink& gradients) {
   PackedMatrix& packed = c_.packed_gradient;
   packed.reshape(c_.M, at_.out);
   if (at_.bias) {
-    packed.pack_and_sum(c_.compute, dy, at_.out, gradients.accumulate, gradients.values + *at_.bias);
+    packed.pack_and_sum(c_.compute, dy, at_.out, gradients.store(), gradients.values + *at_.bias);
   } else {
     packed.pack(c_.compute, {dy, at_.out});
   }

@@ -5,16 +5,17 @@
 namespace pretrain {
 
 void Norm::forward(const float* x, const Operand& out, const NormStatistics& s) const {
-  layer_norm_forward(c_.compute, x, c_.parameter(at_.gain), c_.parameter(at_.bias), c_.M, c_.config.d_model,
-                     out, s.mean, s.rstd);
+  layer_norm_forward(c_.compute, {.x = x, .M = c_.M, .C = c_.config.d_model},
+                     {c_.parameter(at_.gain), c_.parameter(at_.bias)}, out, {s.mean, s.rstd});
 }
 
 void Norm::backward(const float* dy, const float* x, const NormStatistics& s, const GradientSink& gradients,
                     float* dx) const {
-  layer_norm_parameter_gradients(c_.compute, dy, x, s.mean, s.rstd, c_.M, c_.config.d_model,
-                                 gradients.accumulate, gradients.values + at_.gain,
-                                 gradients.values + at_.bias);
-  layer_norm_backward(c_.compute, dy, x, c_.parameter(at_.gain), s.mean, s.rstd, c_.M, c_.config.d_model, dx);
+  layer_norm_parameter_gradients(c_.compute, {.x = x, .M = c_.M, .C = c_.config.d_model}, {s.mean, s.rstd},
+                                 dy, gradients.store(),
+                                 {gradients.values + at_.gain, gradients.values + at_.bias});
+  layer_norm_backward(c_.compute, {.x = x, .M = c_.M, .C = c_.config.d_model}, c_.parameter(at_.gain),
+                      {s.mean, s.rstd}, dy, dx);
 }
 
 }  // namespace pretrain

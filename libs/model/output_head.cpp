@@ -71,8 +71,8 @@ void OutputHead::chunk_loss(const int32_t* targets, int64_t first, int64_t rows,
   const ScopedSeconds timed(c_.seconds.forward, &c_.seconds.loss);
   product(c_.compute, rows, {t_.normed + first * C_, C_}, weight_, t_.logits);
   c_.show("logits", t_.logits, rows, V_);
-  softmax_cross_entropy(c_.compute, t_.logits, targets + first, rows, V_, gradient_scale, t_.losses + first,
-                        c_.shape.precision);
+  softmax_cross_entropy(c_.compute, {.logits = t_.logits, .targets = targets + first, .rows = rows, .V = V_},
+                        gradient_scale, t_.losses + first, c_.shape.precision);
   c_.show("losses", t_.losses + first, rows);
 }
 

@@ -11,6 +11,7 @@
 #include "libs/tensor/compute.h"
 #include "libs/tensor/gemm.h"
 #include "libs/tensor/operand.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
@@ -30,6 +31,8 @@ using TensorProbe = std::function<void(std::string_view name, std::span<float> v
 struct GradientSink {
   float* values;
   bool accumulate;  ///< added to what is there, else overwritten
+
+  Store store() const { return accumulate ? Store::kAccumulate : Store::kOverwrite; }
 };
 
 /// Owned by the model; its parts keep a reference. Single-owner.

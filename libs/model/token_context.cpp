@@ -17,8 +17,8 @@ TokenContext::TokenContext(Compute& threads, const ModelConfig& sizes, const flo
 void TokenContext::norm(const NormParameters& at) {
   float mean = 0;
   float rstd = 0;
-  layer_norm_forward(compute, residual.data(), parameter(at.gain), parameter(at.bias), 1, config.d_model,
-                     normed.data(), &mean, &rstd);
+  layer_norm_forward(compute, {.x = residual.data(), .M = 1, .C = config.d_model},
+                     {parameter(at.gain), parameter(at.bias)}, normed.data(), {&mean, &rstd});
 }
 
 void TokenContext::linear(const LinearParameters& at, const float* x, float* out) {

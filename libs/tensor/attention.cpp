@@ -244,17 +244,17 @@ MatrixView CausalAttention::rows_of(const HeadTurn& turn, const MatrixView& rows
 void CausalAttention::multiply_rows(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
                                     const Right& b, float* c, int64_t ldc, const ReadNext& next) const {
   pack_rows(precision_, M, K, a, left);
-  multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, {}, next);
+  multiply_packed(precision_, {M, N, K}, left, {b.words, b.ld}, {c, ldc}, {}, next);
 }
 
 void CausalAttention::multiply_scores(int64_t M, int64_t N, int64_t K, const MatrixView& a, float* left,
                                       const Right& b, float* c, int64_t ldc, const Addends& addends,
                                       const ReadNext& next) const {
   if (precision_ == Precision::kFloat32) {  // padded rows can be read in place, which saves packing (12 %)
-    multiply(M, N, K, a, b.words, b.ld, c, ldc, addends, next);
+    multiply({M, N, K}, a, {b.words, b.ld}, {c, ldc}, addends, next);
   } else {
     pack_rows(precision_, M, K, a, left);
-    multiply_packed(precision_, M, N, K, left, b.words, b.ld, c, ldc, addends, next);
+    multiply_packed(precision_, {M, N, K}, left, {b.words, b.ld}, {c, ldc}, addends, next);
   }
 }
 

@@ -14,12 +14,12 @@ void add_columns(const float* from, float* to, size_t begin, size_t end) {
 
 }  // namespace
 
-void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens_table,
-                   const float* positions_table, int64_t M, int64_t T, int64_t C, float* out) {
-  compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
+void embed_forward(Compute& compute, const EmbeddedTokens& batch, const EmbeddingTables& tables, float* out) {
+  const int64_t C = batch.C;
+  compute.parallel_ranges(static_cast<size_t>(batch.M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
-      const float* token = tokens_table + static_cast<int64_t>(tokens[m]) * C;
-      const float* position = positions_table + static_cast<int64_t>(m) % T * C;
+      const float* token = tables.tokens + static_cast<int64_t>(batch.tokens[m]) * C;
+      const float* position = tables.positions + static_cast<int64_t>(m) % batch.T * C;
       float* row = out + static_cast<int64_t>(m) * C;
       for (int64_t c = 0; c < C; ++c) row[c] = token[c] + position[c];
     }
@@ -27,16 +27,17 @@ void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens
 }
 
 /// Each thread adds all rows of its columns, in order, so that sums don't depend on the threads.
-void embed_backward(Compute& compute, const uint32_t* tokens, const float* dx, int64_t M, int64_t T,
-                    int64_t C, bool accumulate_positions, float* dtokens_table, float* dpositions_table) {
+void embed_backward(Compute& compute, const EmbeddedTokens& batch, const float* dx, Store positions,
+                    const EmbeddingGradients& gradients) {
+  const int64_t C = batch.C;
   compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {
-    for (int64_t m = 0; m < M; ++m) {
-      float* position = dpositions_table + m % T * C;
-      if (m < T && !accumulate_positions) {
+    for (int64_t m = 0; m < batch.M; ++m) {
+      float* position = gradients.positions + m % batch.T * C;
+      if (m < batch.T && positions == Store::kOverwrite) {
         for (size_t c = begin; c < end; ++c) position[c] = 0;
       }
       add_columns(dx + m * C, position, begin, end);
-      add_columns(dx + m * C, dtokens_table + static_cast<int64_t>(tokens[m]) * C, begin, end);
+      add_columns(dx + m * C, gradients.tokens + static_cast<int64_t>(batch.tokens[m]) * C, begin, end);
     }
   });
 }

@@ -4,20 +4,38 @@
 #include <cstdint>
 
 #include "libs/tensor/compute.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
-/// out[m] = tokens_table[tokens[m]] + positions_table[m mod T].
-/// Shapes: tokens [M]; tokens_table [V, C]; positions_table [T, C]; out [M, C].
-/// Requires: tokens[m] < V.
-void embed_forward(Compute& compute, const uint32_t* tokens, const float* tokens_table,
-                   const float* positions_table, int64_t M, int64_t T, int64_t C, float* out);
+/// The tokens of a batch.
+struct EmbeddedTokens {
+  const uint32_t* tokens = nullptr;  ///< [M], below V
+  int64_t M = 0;
+  int64_t T = 0;  ///< positions of a sequence: token m is at position m mod T
+  int64_t C = 0;
+};
 
-/// dtokens_table[tokens[m]] += dx[m];  dpositions_table[t] (+)= sum over sequences of dx[., t]. The token
-/// table always accumulates, because the tied output head has written its part before; the position table
-/// accumulates if `accumulate_positions`.
+struct EmbeddingTables {
+  const float* tokens = nullptr;     ///< [V, C]
+  const float* positions = nullptr;  ///< [T, C]
+};
+
+struct EmbeddingGradients {
+  float* tokens = nullptr;     ///< [V, C]
+  float* positions = nullptr;  ///< [T, C]
+};
+
+/// out[m] = token table[tokens[m]] + position table[m mod T].
+/// Shapes: out [M, C].
+void embed_forward(Compute& compute, const EmbeddedTokens& batch, const EmbeddingTables& tables, float* out);
+
+/// dtokens[tokens[m]] += dx[m];  dpositions[t] (+)= sum over sequences of dx[., t]. The token table always
+/// accumulates, because the tied output head has written its part before; the position table as `positions`
+/// says.
+/// Shapes: dx [M, C].
 /// Repeatability: rows are added in order within each column, whatever the number of threads.
-void embed_backward(Compute& compute, const uint32_t* tokens, const float* dx, int64_t M, int64_t T,
-                    int64_t C, bool accumulate_positions, float* dtokens_table, float* dpositions_table);
+void embed_backward(Compute& compute, const EmbeddedTokens& batch, const float* dx, Store positions,
+                    const EmbeddingGradients& gradients);
 
 }  // namespace pretrain

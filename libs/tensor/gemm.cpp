@@ -92,8 +92,8 @@ void run_tile(const KernelShape& shape, const Part& tile, const MatrixView& a, c
                       .ld = destination.N,
                       .columns = part.columns};
         if (last) next.rows = destination.read_by_finish(part);
-        multiply_packed(b.precision(), part.rows, part.columns, terms, rows, b.panel(n, k),
-                        shape.panel_columns, destination.at(part), destination.N,
+        multiply_packed(b.precision(), {part.rows, part.columns, terms}, rows,
+                        {b.panel(n, k), shape.panel_columns}, {destination.at(part), destination.N},
                         destination.addends(part, k), next);
       }
       if (last) destination.finish(group);
@@ -174,10 +174,10 @@ void PackedMatrix::pack(Compute& compute, const MatrixView& b) {
 }
 
 /// One pass over a gradient for both the packed operand and the gradient of the bias.
-void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums) {
+void PackedMatrix::pack_and_sum(Compute& compute, const float* b, int64_t ld, Store store, float* sums) {
   for_each_panel(compute, [&](int64_t column, int64_t columns) {
-    pack_columns_and_sum(precision_, K_, columns, b + column, ld, panel_at(column), panel_columns_,
-                         accumulate, sums + column);
+    pack_columns_and_sum(precision_, {.elements = b + column, .ld = ld, .K = K_, .N = columns},
+                         panel_at(column), panel_columns_, store, sums + column);
   });
 }
 

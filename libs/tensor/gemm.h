@@ -8,6 +8,7 @@
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
 #include "libs/tensor/product_kernel.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
@@ -40,7 +41,7 @@ class PackedMatrix {
   void pack(Compute& compute, const float* b, int64_t ld) { pack(compute, {b, ld}); }
   /// Packs B and adds up its columns: sums (+)= column sums.
   /// Shapes: b [K, N], sums [N].
-  void pack_and_sum(Compute& compute, const float* b, int64_t ld, bool accumulate, float* sums);
+  void pack_and_sum(Compute& compute, const float* b, int64_t ld, Store store, float* sums);
   /// Packs the transpose of what is stored.
   /// Shapes: b [N, K].
   void pack_transposed(Compute& compute, const float* b, int64_t ld);

@@ -91,9 +91,13 @@ void BackwardRow(const float* dy, const float* x, const float* gamma, float mean
 
 /// Columns [begin, end) of the parameter gradients. Adds all rows in order, so that sums don't depend on the
 /// threads.
-void ParameterGradientColumns(const float* dy, const float* x, const float* mean, const float* rstd,
-                              int64_t M, int64_t C, int64_t begin, int64_t end, bool accumulate,
-                              float* dgamma, float* dbeta) {
+void ParameterGradientColumns(const LayerNormRows& rows, const LayerNormStatistics<const float>& statistics,
+                              const float* dy, int64_t begin, int64_t end, Store store,
+                              const LayerNormGradients& gradients) {
+  const auto [x, M, C] = rows;
+  const auto [mean, rstd] = statistics;
+  const auto [dgamma, dbeta] = gradients;
+  const bool accumulate = store == Store::kAccumulate;
   const hn::ScalableTag<float> d;
   const auto N = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = begin;
@@ -157,35 +161,35 @@ constexpr size_t kRowsPerTask = 32;     // 64 KiB at a width of 512
 constexpr size_t kColumnsPerTask = 64;  // their sums stay in the first-level cache during all rows
 }  // namespace
 
-void layer_norm_forward(Compute& compute, const float* x, const float* gamma, const float* beta, int64_t M,
-                        int64_t C, const Operand& out, float* mean, float* rstd) {
+void layer_norm_forward(Compute& compute, const LayerNormRows& rows, const LayerNormParameters& parameters,
+                        const Operand& out, const LayerNormStatistics<float>& statistics) {
   const auto normalize_row = HWY_DYNAMIC_DISPATCH(NormalizeRow);
-  compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
+  compute.parallel_ranges(static_cast<size_t>(rows.M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
-      const auto at = static_cast<int64_t>(m) * C;
-      normalize_row(x + at, gamma, beta, C, out.at(at), mean + m, rstd + m);
+      const auto at = static_cast<int64_t>(m) * rows.C;
+      normalize_row(rows.x + at, parameters.gamma, parameters.beta, rows.C, out.at(at), statistics.mean + m,
+                    statistics.rstd + m);
     }
   });
 }
 
-void layer_norm_backward(Compute& compute, const float* dy, const float* x, const float* gamma,
-                         const float* mean, const float* rstd, int64_t M, int64_t C, float* dx) {
+void layer_norm_backward(Compute& compute, const LayerNormRows& rows, const float* gamma,
+                         const LayerNormStatistics<const float>& statistics, const float* dy, float* dx) {
   const auto backward_row = HWY_DYNAMIC_DISPATCH(BackwardRow);
-  compute.parallel_ranges(static_cast<size_t>(M), kRowsPerTask, [&](size_t begin, size_t end) {
+  compute.parallel_ranges(static_cast<size_t>(rows.M), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t m = begin; m < end; ++m) {
-      const auto at = static_cast<int64_t>(m) * C;
-      backward_row(dy + at, x + at, gamma, mean[m], rstd[m], C, dx + at);
+      const auto at = static_cast<int64_t>(m) * rows.C;
+      backward_row(dy + at, rows.x + at, gamma, statistics.mean[m], statistics.rstd[m], rows.C, dx + at);
     }
   });
 }
 
-void layer_norm_parameter_gradients(Compute& compute, const float* dy, const float* x, const float* mean,
-                                    const float* rstd, int64_t M, int64_t C, bool accumulate, float* dgamma,
-                                    float* dbeta) {
+void layer_norm_parameter_gradients(Compute& compute, const LayerNormRows& rows,
+                                    const LayerNormStatistics<const float>& statistics, const float* dy,
+                                    Store store, const LayerNormGradients& gradients) {
   const auto columns = HWY_DYNAMIC_DISPATCH(ParameterGradientColumns);
-  compute.parallel_ranges(static_cast<size_t>(C), kColumnsPerTask, [&](size_t begin, size_t end) {
-    columns(dy, x, mean, rstd, M, C, static_cast<int64_t>(begin), static_cast<int64_t>(end), accumulate,
-            dgamma, dbeta);
+  compute.parallel_ranges(static_cast<size_t>(rows.C), kColumnsPerTask, [&](size_t begin, size_t end) {
+    columns(rows, statistics, dy, static_cast<int64_t>(begin), static_cast<int64_t>(end), store, gradients);
   });
 }
 

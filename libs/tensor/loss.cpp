@@ -97,15 +97,16 @@ LogitsGradient gradient_of_logits(float* logits, int64_t V, Precision precision)
   return {reinterpret_cast<Bf16*>(logits), 2 * V};
 }
 
-void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targets, int64_t rows, int64_t V,
-                           float gradient_scale, float* losses, Precision precision) {
+void softmax_cross_entropy(Compute& compute, const LogitRows& rows, float gradient_scale, float* losses,
+                           Precision precision) {
   const auto row = HWY_DYNAMIC_DISPATCH(CrossEntropyRow);
-  const LogitsGradient gradient = gradient_of_logits(logits, V, precision);
+  const LogitsGradient gradient = gradient_of_logits(rows.logits, rows.V, precision);
   constexpr size_t kRowsPerTask = 8;  // 0.5 MB of logits with a vocabulary of 16,000
-  compute.parallel_ranges(static_cast<size_t>(rows), kRowsPerTask, [&](size_t begin, size_t end) {
+  compute.parallel_ranges(static_cast<size_t>(rows.rows), kRowsPerTask, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const auto m = static_cast<int64_t>(i);
-      losses[m] = row(logits + m * V, targets[m], V, gradient_scale, gradient.elements.at(m * gradient.ld));
+      losses[m] = row(rows.logits + m * rows.V, rows.targets[m], rows.V, gradient_scale,
+                      gradient.elements.at(m * gradient.ld));
     }
   });
 }

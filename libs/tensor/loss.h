@@ -21,11 +21,18 @@ struct LogitsGradient {
 /// is in the second half is undefined.
 LogitsGradient gradient_of_logits(float* logits, int64_t V, Precision precision);
 
+struct LogitRows {
+  float* logits = nullptr;           ///< [rows, V]
+  const int32_t* targets = nullptr;  ///< [rows]
+  int64_t rows = 0;
+  int64_t V = 0;
+};
+
 /// losses[m] = log(sum_v exp(logits[m, v])) - logits[m, target[m]], 0 for masked rows (natural logarithm).
 /// With gradient_scale != 0 the logits become their gradient, rounded to the precision:
 ///   dlogits[m, v] = gradient_scale * (softmax(logits[m])[v] - (v == target[m])), 0 for masked rows.
-/// Shapes: logits [rows, V] with row distance V; targets, losses [rows]; dlogits as of gradient_of_logits().
-void softmax_cross_entropy(Compute& compute, float* logits, const int32_t* targets, int64_t rows, int64_t V,
-                           float gradient_scale, float* losses, Precision precision = Precision::kFloat32);
+/// Shapes: losses [rows]; dlogits as of gradient_of_logits().
+void softmax_cross_entropy(Compute& compute, const LogitRows& rows, float gradient_scale, float* losses,
+                           Precision precision = Precision::kFloat32);
 
 }  // namespace pretrain

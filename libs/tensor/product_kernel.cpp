@@ -254,9 +254,16 @@ void MultiplyAll(int64_t M, int64_t N, Tile whole) {
 }
 
 /// The operands of a product, without the fields that depend on the layout of A.
-Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float* c, int64_t ldc,
-                  const Addends& addends, const ReadNext& next) {
-  Tile whole{.K = K, .a = a, .b = b, .ldb = ldb, .c = c, .ldc = ldc, .addends = addends, .fetch = b};
+Tile WholeProduct(int64_t K, const float* a, const RightRows& b, const ProductRows& c, const Addends& addends,
+                  const ReadNext& next) {
+  Tile whole{.K = K,
+             .a = a,
+             .b = b.words,
+             .ldb = b.ld,
+             .c = c.elements,
+             .ldc = c.ld,
+             .addends = addends,
+             .fetch = b.words};
   if (next.panel != nullptr) {
     whole.fetch = next.panel;
     whole.fetch_lines = K * Shape(Precision::kFloat32).panel_columns / kFloatsPerLine;
@@ -272,27 +279,27 @@ Tile WholeProduct(int64_t K, const float* a, const float* b, int64_t ldb, float*
   return whole;
 }
 
-void Multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends, const ReadNext& next) {
-  Tile whole = WholeProduct(K, a.elements.floats(), b, ldb, c, ldc, addends, next);
+void Multiply(const ProductSize& size, const MatrixView& a, const RightRows& b, const ProductRows& c,
+              const Addends& addends, const ReadNext& next) {
+  Tile whole = WholeProduct(size.K, a.elements.floats(), b, c, addends, next);
   whole.a_row = a.row_stride;
   whole.a_column = a.column_stride;
   if (a.column_stride == 1) {
-    MultiplyAll<Float32Words, A::kRows>(M, N, whole);
+    MultiplyAll<Float32Words, A::kRows>(size.M, size.N, whole);
   } else {
-    MultiplyAll<Float32Words, A::kColumns>(M, N, whole);
+    MultiplyAll<Float32Words, A::kColumns>(size.M, size.N, whole);
   }
 }
 
-void MultiplyPacked(Precision precision, int64_t M, int64_t N, int64_t K, const float* a, const float* b,
-                    int64_t ldb, float* c, int64_t ldc, const Addends& addends, const ReadNext& next) {
-  const Tile whole = WholeProduct(words_of(precision, K), a, b, ldb, c, ldc, addends, next);
+void MultiplyPacked(Precision precision, const ProductSize& size, const float* a, const RightRows& b,
+                    const ProductRows& c, const Addends& addends, const ReadNext& next) {
+  const Tile whole = WholeProduct(words_of(precision, size.K), a, b, c, addends, next);
   if (precision == Precision::kFloat32) {
-    MultiplyAll<Float32Words, A::kPacked>(M, N, whole);
+    MultiplyAll<Float32Words, A::kPacked>(size.M, size.N, whole);
   } else if (HasBf16Instruction()) {
-    MultiplyAll<Pairs, A::kPacked>(M, N, whole);
+    MultiplyAll<Pairs, A::kPacked>(size.M, size.N, whole);
   } else {
-    MultiplyAll<WidenedPairs, A::kPacked>(M, N, whole);
+    MultiplyAll<WidenedPairs, A::kPacked>(size.M, size.N, whole);
   }
 }
 
@@ -310,18 +317,14 @@ KernelShape kernel_shape(Precision precision) {
   return HWY_DYNAMIC_DISPATCH(Shape)(precision);
 }
 
-void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends, const ReadNext& next) {
-  if (M > 0) HWY_DYNAMIC_DISPATCH(Multiply)(M, N, K, a, b, ldb, c, ldc, addends, next);
+void multiply(const ProductSize& size, const MatrixView& a, const RightRows& b, const ProductRows& c,
+              const Addends& addends, const ReadNext& next) {
+  if (size.M > 0) HWY_DYNAMIC_DISPATCH(Multiply)(size, a, b, c, addends, next);
 }
 
-void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
-                     const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends,
-                     const ReadNext& next) {
-  if (M > 0) {
-    HWY_DYNAMIC_DISPATCH(MultiplyPacked)
-    (precision, M, N, K, packed_a, packed_b, ldb, c, ldc, addends, next);
-  }
+void multiply_packed(Precision precision, const ProductSize& size, const float* packed_a, const RightRows& b,
+                     const ProductRows& c, const Addends& addends, const ReadNext& next) {
+  if (size.M > 0) HWY_DYNAMIC_DISPATCH(MultiplyPacked)(precision, size, packed_a, b, c, addends, next);
 }
 
 }  // namespace pretrain

@@ -37,21 +37,35 @@ KernelShape kernel_shape(Precision precision);
 /// On every processor panel_columns divides this.
 constexpr int64_t kWidestPanel = 32;
 
-/// C[M, N] = A[M, K] B[K, N] and the addends, on the calling thread, for operands in cache. Meanwhile it
+/// Of C[M, N] = A[M, K] B[K, N].
+struct ProductSize {
+  int64_t M, N, K;
+};
+
+/// B: float32, or words from pack_columns().
+struct RightRows {
+  const float* words;
+  int64_t ld;  ///< distance of rows
+};
+
+/// C.
+struct ProductRows {
+  float* elements;
+  int64_t ld;  ///< distance of rows
+};
+
+/// C = A B and the addends, on the calling thread, for operands in cache. Meanwhile it
 /// fetches `next`.
-/// Shapes: b rows ldb apart, c rows ldc apart.
 /// Requires: one of A's strides is 1; A is float32.
 /// Aliasing: c overlaps neither a nor b.
 /// Repeatability: each element is one chain of multiply-adds over k in order, so that its bits do not depend
 /// on how a larger product was cut into M and N.
-void multiply(int64_t M, int64_t N, int64_t K, const MatrixView& a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, const Addends& addends = {}, const ReadNext& next = {});
+void multiply(const ProductSize& size, const MatrixView& a, const RightRows& b, const ProductRows& c,
+              const Addends& addends = {}, const ReadNext& next = {});
 
 /// multiply() for operands from pack_rows() and pack_columns(); each element is one chain in either
 /// precision.
-/// Shapes: packed_b rows of words ldb apart.
-void multiply_packed(Precision precision, int64_t M, int64_t N, int64_t K, const float* packed_a,
-                     const float* packed_b, int64_t ldb, float* c, int64_t ldc, const Addends& addends = {},
-                     const ReadNext& next = {});
+void multiply_packed(Precision precision, const ProductSize& size, const float* packed_a, const RightRows& b,
+                     const ProductRows& c, const Addends& addends = {}, const ReadNext& next = {});
 
 }  // namespace pretrain

@@ -342,17 +342,16 @@ void PackColumnsOf(int64_t K, int64_t N, const T* elements, const MatrixView& b,
 }
 
 template <Precision kPrecision>
-void PackAndSumIn(int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed, int64_t ld,
-                  bool accumulate, float* sums) {
-  if (accumulate) return PackPlainColumns<kPrecision, Sums::kAdd>(K, N, b, ld_b, packed, ld, sums);
-  PackPlainColumns<kPrecision, Sums::kStore>(K, N, b, ld_b, packed, ld, sums);
+void PackAndSumIn(const PlainRows& b, float* packed, int64_t ld, Store store, float* sums) {
+  if (store == Store::kAccumulate)
+    return PackPlainColumns<kPrecision, Sums::kAdd>(b.K, b.N, b.elements, b.ld, packed, ld, sums);
+  PackPlainColumns<kPrecision, Sums::kStore>(b.K, b.N, b.elements, b.ld, packed, ld, sums);
 }
 
-void PackAndSum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b, float* packed,
-                int64_t ld, bool accumulate, float* sums) {
-  if (precision == Precision::kBf16)
-    return PackAndSumIn<Precision::kBf16>(K, N, b, ld_b, packed, ld, accumulate, sums);
-  PackAndSumIn<Precision::kFloat32>(K, N, b, ld_b, packed, ld, accumulate, sums);
+void PackAndSum(Precision precision, const PlainRows& b, float* packed, int64_t ld, Store store,
+                float* sums) {
+  if (precision == Precision::kBf16) return PackAndSumIn<Precision::kBf16>(b, packed, ld, store, sums);
+  PackAndSumIn<Precision::kFloat32>(b, packed, ld, store, sums);
 }
 
 void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
@@ -410,9 +409,9 @@ void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b
   if (N > 0) HWY_DYNAMIC_DISPATCH(PackColumns)(precision, K, N, b, packed, ld);
 }
 
-void pack_columns_and_sum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b,
-                          float* packed, int64_t ld, bool accumulate, float* sums) {
-  if (N > 0) HWY_DYNAMIC_DISPATCH(PackAndSum)(precision, K, N, b, ld_b, packed, ld, accumulate, sums);
+void pack_columns_and_sum(Precision precision, const PlainRows& b, float* packed, int64_t ld, Store store,
+                          float* sums) {
+  if (b.N > 0) HWY_DYNAMIC_DISPATCH(PackAndSum)(precision, b, packed, ld, store, sums);
 }
 
 }  // namespace pretrain

@@ -7,6 +7,7 @@
 
 #include "libs/tensor/operand.h"
 #include "libs/tensor/precision.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
@@ -46,9 +47,17 @@ void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, f
 /// Requires: as of A; ld >= N rounded up to a multiple of 4.
 void pack_columns(Precision precision, int64_t K, int64_t N, const MatrixView& b, float* packed, int64_t ld);
 
+/// Float32 in plain rows.
+struct PlainRows {
+  const float* elements = nullptr;  ///< [K, N]
+  int64_t ld = 0;                   ///< distance of rows
+  int64_t K = 0;
+  int64_t N = 0;
+};
+
 /// The same for plain rows, and sums[n] (+)= sum over k of b[k, n], in order and before it is rounded.
 /// Shapes: b [K, N], rows ld_b apart; sums [N].
-void pack_columns_and_sum(Precision precision, int64_t K, int64_t N, const float* b, int64_t ld_b,
-                          float* packed, int64_t ld, bool accumulate, float* sums);
+void pack_columns_and_sum(Precision precision, const PlainRows& b, float* packed, int64_t ld, Store store,
+                          float* sums);
 
 }  // namespace pretrain

@@ -33,7 +33,8 @@ TEST(Embedding, ForwardAddsTokenAndPosition) {
     const std::vector<float> table = normal_values(area(kVocabulary, C), 1);
     const std::vector<float> positions = normal_values(area(T, C), 2);
     Guarded out(area(M, C), 3);
-    embed_forward(compute, tokens.data(), table.data(), positions.data(), M, T, C, out.data());
+    embed_forward(compute, {.tokens = tokens.data(), .M = M, .T = T, .C = C},
+                  {table.data(), positions.data()}, out.data());
     for (int64_t m = 0; m < M; ++m) {
       for (int64_t c = 0; c < C; ++c) {
         const float expected = table[area(1, static_cast<int64_t>(tokens[area(1, m)]) * C + c)] +
@@ -76,8 +77,9 @@ TEST(Embedding, BackwardSumsRepeatedTokensAndPositions) {
       const std::vector<float> positions_before = normal_values(area(T, C), 5);
       Guarded dtokens(tokens_before, 1);
       Guarded dpositions(positions_before, 2);
-      embed_backward(compute, tokens.data(), dx.data(), M, T, C, accumulate, dtokens.data(),
-                     dpositions.data());
+      embed_backward(compute, {.tokens = tokens.data(), .M = M, .T = T, .C = C}, dx.data(),
+                     accumulate ? Store::kAccumulate : Store::kOverwrite,
+                     {dtokens.data(), dpositions.data()});
       const auto expected = expected_gradients(
           tokens, dx, T, C, tokens_before, accumulate ? positions_before : std::vector<float>(area(T, C)));
       EXPECT_TRUE(test::all_close(dtokens.copy(), expected.tokens, test::sum_bound(M)));
@@ -95,7 +97,8 @@ TEST(Embedding, AgreesWithTheReferenceOverManyRows) {
   const std::vector<float> dx = normal_values(area(M, C), 1);
   Guarded dtokens(std::vector<float>(area(kVocabulary, C)), 1);
   Guarded dpositions(area(T, C), 2);
-  embed_backward(compute, tokens.data(), dx.data(), M, T, C, false, dtokens.data(), dpositions.data());
+  embed_backward(compute, {.tokens = tokens.data(), .M = M, .T = T, .C = C}, dx.data(), Store::kOverwrite,
+                 {dtokens.data(), dpositions.data()});
   const auto expected = expected_gradients(tokens, dx, T, C, std::vector<float>(area(kVocabulary, C)),
                                            std::vector<float>(area(T, C)));
   EXPECT_TRUE(test::all_close(dtokens.copy(), expected.tokens, test::sum_bound(M)));
@@ -109,8 +112,8 @@ TEST(Embedding, BackwardDoesNotDependOnTheNumberOfThreads) {
   test::expect_same_for_any_threads([&](int threads) {
     Compute compute(threads);
     std::vector<float> tables(area(kVocabulary + T, C));
-    embed_backward(compute, tokens.data(), dx.data(), M, T, C, false, tables.data(),
-                   tables.data() + kVocabulary * C);
+    embed_backward(compute, {.tokens = tokens.data(), .M = M, .T = T, .C = C}, dx.data(), Store::kOverwrite,
+                   {tables.data(), tables.data() + kVocabulary * C});
     return tables;
   });
 }

@@ -332,13 +332,13 @@ TEST(PackedMatrix, AddsUpColumnsWhilePacking) {
       Compute compute(threads);
       PackedMatrix packed(precision, K, N);
       Guarded sums(area(1, N), 1);
-      packed.pack_and_sum(compute, b.data(), ld, false, sums.data());
+      packed.pack_and_sum(compute, b.data(), ld, Store::kOverwrite, sums.data());
       EXPECT_TRUE(all_close(sums.copy(), expected, test::sum_bound(K)));
       PackedMatrix plain(precision, K, N);
       plain.pack(compute, b.data(), ld);
       const std::vector<float> a = normal_values(area(9, K), 3);
       EXPECT_TRUE(test::same_bits(product_with(compute, packed, a), product_with(compute, plain, a)));
-      packed.pack_and_sum(compute, b.data(), ld, true, sums.data());
+      packed.pack_and_sum(compute, b.data(), ld, Store::kAccumulate, sums.data());
       Matrix twice = expected;
       for (double& value : twice) value *= 2;
       EXPECT_TRUE(all_close(sums.copy(), twice, test::sum_bound(K)));

@@ -30,8 +30,8 @@ struct Case {
         out(area(M, C), 7),
         mean(area(1, M), 1),
         rstd(area(1, M), 1) {
-    layer_norm_forward(compute, x.data(), gamma.data(), beta.data(), M, C, out.data(), mean.data(),
-                       rstd.data());
+    layer_norm_forward(compute, {.x = x.data(), .M = M, .C = C}, {gamma.data(), beta.data()}, out.data(),
+                       {mean.data(), rstd.data()});
   }
   Matrix expected() const {
     return reference::layer_norm(as_double(x.copy()), as_double(gamma.copy()), as_double(beta.copy()), M, C);
@@ -84,7 +84,8 @@ TEST(LayerNorm, AddsGpt2sEpsilonToTheVariance) {
       std::vector<float> out(x.size());
       float mean = 0;
       float rstd = 0;
-      layer_norm_forward(compute, x.data(), gamma.data(), beta.data(), 1, 10, out.data(), &mean, &rstd);
+      layer_norm_forward(compute, {.x = x.data(), .M = 1, .C = 10}, {gamma.data(), beta.data()}, out.data(),
+                         {&mean, &rstd});
       const double expected = 1 / std::sqrt(std::pow(static_cast<double>(size), 2) + 1e-5);
       EXPECT_NEAR(static_cast<double>(rstd), expected, 1e-5 * expected) << size;
       EXPECT_NEAR(static_cast<double>(out[0]), static_cast<double>(size) * expected, 1e-5) << size;
@@ -95,8 +96,8 @@ TEST(LayerNorm, AddsGpt2sEpsilonToTheVariance) {
 TEST(LayerNorm, ForwardWorksInPlace) {
   Compute compute(2);
   Case c(compute, 5, 33);
-  layer_norm_forward(compute, c.x.data(), c.gamma.data(), c.beta.data(), c.M, c.C, c.x.data(), c.mean.data(),
-                     c.rstd.data());
+  layer_norm_forward(compute, {.x = c.x.data(), .M = c.M, .C = c.C}, {c.gamma.data(), c.beta.data()},
+                     c.x.data(), {c.mean.data(), c.rstd.data()});
   EXPECT_TRUE(test::same_bits(c.x.copy(), c.out.copy()));
 }
 
@@ -110,7 +111,8 @@ TEST(LayerNorm, KeepsItsPrecisionFarFromZero) {
   std::vector<float> out(area(1, C));
   float mean = 0;
   float rstd = 0;
-  layer_norm_forward(compute, x.data(), ones.data(), zeros.data(), 1, C, out.data(), &mean, &rstd);
+  layer_norm_forward(compute, {.x = x.data(), .M = 1, .C = C}, {ones.data(), zeros.data()}, out.data(),
+                     {&mean, &rstd});
   const Matrix expected = reference::layer_norm(as_double(x), as_double(ones), as_double(zeros), 1, C);
   EXPECT_TRUE(all_close(out, expected, 1000 * test::sum_bound(1)));
 }
@@ -123,7 +125,8 @@ TEST(LayerNorm, GivesTheBiasForAConstantRow) {
   std::vector<float> out(20);
   float mean = 0;
   float rstd = 0;
-  layer_norm_forward(compute, x.data(), gamma.data(), beta.data(), 1, 20, out.data(), &mean, &rstd);
+  layer_norm_forward(compute, {.x = x.data(), .M = 1, .C = 20}, {gamma.data(), beta.data()}, out.data(),
+                     {&mean, &rstd});
   EXPECT_EQ(out, beta);
   EXPECT_EQ(mean, 0.5F);
 }
@@ -132,8 +135,8 @@ TEST(LayerNorm, BackwardAddsTheGradientOfTheInput) {
   for_each_case([](Compute& compute, const Case& c) {
     const std::vector<float> before = normal_values(area(c.M, c.C), 9);
     Guarded dx(before, 3);
-    layer_norm_backward(compute, c.dy.data(), c.x.data(), c.gamma.data(), c.mean.data(), c.rstd.data(), c.M,
-                        c.C, dx.data());
+    layer_norm_backward(compute, {.x = c.x.data(), .M = c.M, .C = c.C}, c.gamma.data(),
+                        {c.mean.data(), c.rstd.data()}, c.dy.data(), dx.data());
     Matrix expected = c.gradients().x;
     for (size_t i = 0; i < expected.size(); ++i) expected[i] += static_cast<double>(before[i]);
     // The gradient itself has the factor rstd once more.
@@ -147,8 +150,9 @@ TEST(LayerNorm, ParameterGradientsAgreeWithTheReference) {
     Guarded dgamma(area(1, c.C), 1);
     Guarded dbeta(area(1, c.C), 2);
     const auto run = [&](bool accumulate) {
-      layer_norm_parameter_gradients(compute, c.dy.data(), c.x.data(), c.mean.data(), c.rstd.data(), c.M, c.C,
-                                     accumulate, dgamma.data(), dbeta.data());
+      layer_norm_parameter_gradients(
+          compute, {.x = c.x.data(), .M = c.M, .C = c.C}, {c.mean.data(), c.rstd.data()}, c.dy.data(),
+          accumulate ? Store::kAccumulate : Store::kOverwrite, {dgamma.data(), dbeta.data()});
     };
     auto expected = c.gradients();
     run(false);
@@ -170,11 +174,12 @@ TEST(LayerNorm, DoesNotDependOnTheNumberOfThreads) {
     Case c(compute, 150, 200);
     std::vector<float> result = c.out.copy();
     std::vector<float> dx(result.size());
-    layer_norm_backward(compute, c.dy.data(), c.x.data(), c.gamma.data(), c.mean.data(), c.rstd.data(), c.M,
-                        c.C, dx.data());
+    layer_norm_backward(compute, {.x = c.x.data(), .M = c.M, .C = c.C}, c.gamma.data(),
+                        {c.mean.data(), c.rstd.data()}, c.dy.data(), dx.data());
     std::vector<float> dparameters(area(2, c.C));
-    layer_norm_parameter_gradients(compute, c.dy.data(), c.x.data(), c.mean.data(), c.rstd.data(), c.M, c.C,
-                                   false, dparameters.data(), dparameters.data() + c.C);
+    layer_norm_parameter_gradients(compute, {.x = c.x.data(), .M = c.M, .C = c.C},
+                                   {c.mean.data(), c.rstd.data()}, c.dy.data(), Store::kOverwrite,
+                                   {dparameters.data(), dparameters.data() + c.C});
     result.insert(result.end(), dx.begin(), dx.end());
     result.insert(result.end(), dparameters.begin(), dparameters.end());
     return result;
@@ -184,8 +189,8 @@ TEST(LayerNorm, DoesNotDependOnTheNumberOfThreads) {
 TEST(LayerNorm, InBf16IsThatOfFloat32Rounded) {
   for_each_case([](Compute& compute, Case& c) {
     test::GuardedBf16 out(area(c.M, c.C), 1);
-    layer_norm_forward(compute, c.x.data(), c.gamma.data(), c.beta.data(), c.M, c.C, out.data(),
-                       c.mean.data(), c.rstd.data());
+    layer_norm_forward(compute, {.x = c.x.data(), .M = c.M, .C = c.C}, {c.gamma.data(), c.beta.data()},
+                       out.data(), {c.mean.data(), c.rstd.data()});
     EXPECT_EQ(out.copy(), test::rounded(c.out.copy()));
     EXPECT_TRUE(out.intact());
   });

@@ -60,7 +60,9 @@ TEST(CrossEntropy, LossAndGradientAgreeWithTheReference) {
   for_each_case([&](const Case& c) {
     Guarded logits(c.logits, 3);
     Guarded losses(area(1, c.rows), 1);
-    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
+    softmax_cross_entropy(compute,
+                          {.logits = logits.data(), .targets = c.targets.data(), .rows = c.rows, .V = c.V},
+                          kScale, losses.data());
     EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
                           test::sum_bound(c.V)));
     EXPECT_TRUE(all_close(logits.copy(), c.expected_gradient(), 4 * test::sum_bound(c.V)));
@@ -75,7 +77,9 @@ TEST(CrossEntropy, AgreesWithTheReferenceForALargeVocabularyAndManyRows) {
     const Case c(rows, V);
     Guarded logits(c.logits, 3);
     Guarded losses(area(1, c.rows), 1);
-    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data());
+    softmax_cross_entropy(compute,
+                          {.logits = logits.data(), .targets = c.targets.data(), .rows = c.rows, .V = c.V},
+                          kScale, losses.data());
     EXPECT_TRUE(all_close(losses.copy(), reference::cross_entropy(as_double(c.logits), c.targets, c.V),
                           test::sum_bound(c.V)));
     // Each by itself: one of so many is small compared with the target's.
@@ -93,9 +97,12 @@ TEST(CrossEntropy, RoundsTheGradientInItsPlace) {
   for_each_case([&](const Case& c) {
     std::vector<float> exact = c.logits, exact_losses(area(1, c.rows)), losses(exact_losses);
     Guarded logits(c.logits, 3);
-    softmax_cross_entropy(compute, exact.data(), c.targets.data(), c.rows, c.V, kScale, exact_losses.data());
-    softmax_cross_entropy(compute, logits.data(), c.targets.data(), c.rows, c.V, kScale, losses.data(),
-                          Precision::kBf16);
+    softmax_cross_entropy(compute,
+                          {.logits = exact.data(), .targets = c.targets.data(), .rows = c.rows, .V = c.V},
+                          kScale, exact_losses.data());
+    softmax_cross_entropy(compute,
+                          {.logits = logits.data(), .targets = c.targets.data(), .rows = c.rows, .V = c.V},
+                          kScale, losses.data(), Precision::kBf16);
     EXPECT_TRUE(test::same_bits(losses, exact_losses));
     EXPECT_TRUE(logits.intact());
     const auto [gradient, ld] = gradient_of_logits(logits.data(), c.V, Precision::kBf16);
@@ -112,9 +119,11 @@ TEST(CrossEntropy, WithoutAGradientLeavesTheLogits) {
   const Case c(9, 71);
   Guarded logits(c.logits, 1);
   std::vector<float> losses(9), losses_with_gradient(9);
-  softmax_cross_entropy(compute, logits.data(), c.targets.data(), 9, 71, 0, losses.data());
+  softmax_cross_entropy(compute, {.logits = logits.data(), .targets = c.targets.data(), .rows = 9, .V = 71},
+                        0, losses.data());
   EXPECT_TRUE(test::same_bits(logits.copy(), c.logits));
-  softmax_cross_entropy(compute, logits.data(), c.targets.data(), 9, 71, kScale, losses_with_gradient.data());
+  softmax_cross_entropy(compute, {.logits = logits.data(), .targets = c.targets.data(), .rows = 9, .V = 71},
+                        kScale, losses_with_gradient.data());
   EXPECT_TRUE(test::same_bits(losses, losses_with_gradient));
 }
 
@@ -123,7 +132,8 @@ TEST(CrossEntropy, MaskedRowsHaveNoLossAndNoGradient) {
   Case c(8, 33);
   std::fill(c.targets.begin(), c.targets.end(), kMaskedTarget);
   std::vector<float> losses(8, 1.0F);
-  softmax_cross_entropy(compute, c.logits.data(), c.targets.data(), 8, 33, kScale, losses.data());
+  softmax_cross_entropy(compute, {.logits = c.logits.data(), .targets = c.targets.data(), .rows = 8, .V = 33},
+                        kScale, losses.data());
   EXPECT_EQ(losses, std::vector<float>(8));
   EXPECT_EQ(c.logits, std::vector<float>(c.logits.size()));
 }
@@ -136,7 +146,8 @@ TEST(CrossEntropy, ANanAnywhereInARowMakesItsLossAndGradientNan) {
       c.targets[0] = 5;
       c.logits[static_cast<size_t>(at)] = std::numeric_limits<float>::quiet_NaN();
       float loss = 0;
-      softmax_cross_entropy(compute, c.logits.data(), c.targets.data(), 1, 37, 1.0F, &loss);
+      softmax_cross_entropy(
+          compute, {.logits = c.logits.data(), .targets = c.targets.data(), .rows = 1, .V = 37}, 1.0F, &loss);
       EXPECT_TRUE(std::isnan(loss)) << at;
       EXPECT_TRUE(std::isnan(c.logits[0])) << at;
     }
@@ -147,7 +158,9 @@ TEST(CrossEntropy, TheGradientOfARowSumsToZero) {
   Compute compute(1);
   Case c(7, 1000);
   std::vector<float> losses(7);
-  softmax_cross_entropy(compute, c.logits.data(), c.targets.data(), 7, 1000, 1.0F, losses.data());
+  softmax_cross_entropy(compute,
+                        {.logits = c.logits.data(), .targets = c.targets.data(), .rows = 7, .V = 1000}, 1.0F,
+                        losses.data());
   for (int64_t m = 0; m < 7; ++m) {
     const auto row = c.logits.begin() + m * 1000;
     EXPECT_NEAR(std::accumulate(row, row + 1000, 0.0), 0, test::sum_bound(1000)) << m;
@@ -161,7 +174,8 @@ TEST(CrossEntropy, LargeLogitsNeitherOverflowNorLoseTheDifference) {
       std::vector<float> logits(19, base);
       const int32_t target = 18;
       float loss = 0;
-      softmax_cross_entropy(compute, logits.data(), &target, 1, 19, 1.0F, &loss);
+      softmax_cross_entropy(compute, {.logits = logits.data(), .targets = &target, .rows = 1, .V = 19}, 1.0F,
+                            &loss);
       // log(sum) is added to the maximum, so only what a float of that size can hold is left of it.
       EXPECT_NEAR(static_cast<double>(loss), std::log(19.0),
                   std::abs(static_cast<double>(base)) * test::kEpsilon);
@@ -176,7 +190,8 @@ TEST(CrossEntropy, AFarAwayTargetHasAFiniteLossAndGradient) {
   logits[5] = 1e30F;
   const int32_t target = 0;
   float loss = 0;
-  softmax_cross_entropy(compute, logits.data(), &target, 1, 33, 1.0F, &loss);
+  softmax_cross_entropy(compute, {.logits = logits.data(), .targets = &target, .rows = 1, .V = 33}, 1.0F,
+                        &loss);
   EXPECT_EQ(loss, 2e30F);
   EXPECT_EQ(logits[0], -1.0F);
   EXPECT_EQ(logits[5], 1.0F);
@@ -189,7 +204,8 @@ TEST(CrossEntropy, ANanRowHasANanLoss) {
     std::vector<float> logits(33, std::numeric_limits<float>::quiet_NaN());
     const int32_t target = 7;
     float loss = 0;
-    softmax_cross_entropy(compute, logits.data(), &target, 1, 33, 1.0F, &loss);
+    softmax_cross_entropy(compute, {.logits = logits.data(), .targets = &target, .rows = 1, .V = 33}, 1.0F,
+                          &loss);
     EXPECT_TRUE(std::isnan(loss));
   });
 }
@@ -200,7 +216,9 @@ TEST(CrossEntropy, DoesNotDependOnTheNumberOfThreads) {
     Compute compute(threads);
     std::vector<float> result = c.logits;
     std::vector<float> losses(100);
-    softmax_cross_entropy(compute, result.data(), c.targets.data(), 100, 71, kScale, losses.data());
+    softmax_cross_entropy(compute,
+                          {.logits = result.data(), .targets = c.targets.data(), .rows = 100, .V = 71},
+                          kScale, losses.data());
     result.insert(result.end(), losses.begin(), losses.end());
     return result;
   });

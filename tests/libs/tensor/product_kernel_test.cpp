@@ -92,7 +92,8 @@ struct Problem {
 void check_plain(int64_t M, int64_t N, int64_t K, Left left, bool accumulate) {
   Problem p(M, N, K, left);
   const Matrix expected = p.expected(Precision::kFloat32, accumulate);
-  multiply(M, N, K, p.view(), p.b.array.data(), p.b.ld, p.c.array.data(), p.c.ld, p.addends(accumulate));
+  multiply({M, N, K}, p.view(), {p.b.array.data(), p.b.ld}, {p.c.array.data(), p.c.ld},
+           p.addends(accumulate));
   EXPECT_TRUE(all_close(p.c.gather(M), expected, test::sum_bound(K)));
   EXPECT_TRUE(p.c.array.intact());
 }
@@ -107,7 +108,7 @@ void check_packed(Precision precision, int64_t M, int64_t N, int64_t K, Left lef
   Guarded columns(area(words_of(precision, K), ld), 1);
   pack_columns(precision, K, N, {p.b.array.data(), p.b.ld}, columns.data(), ld);
   EXPECT_TRUE(columns.intact());
-  multiply_packed(precision, M, N, K, rows.data(), columns.data(), ld, p.c.array.data(), p.c.ld,
+  multiply_packed(precision, {M, N, K}, rows.data(), {columns.data(), ld}, {p.c.array.data(), p.c.ld},
                   p.addends(accumulate));
   EXPECT_TRUE(all_close(p.c.gather(M), expected, test::sum_bound(K)));
   EXPECT_TRUE(p.c.array.intact());
@@ -210,10 +211,12 @@ TEST(ProductPacking, AddsUpColumnsInOrderAndBeforeRounding) {
           Guarded plain(area(words_of(precision, K), ld), 1);
           Guarded sums(area(1, N), 3);
           pack_columns(precision, K, N, {b.array.data(), b.ld}, plain.data(), ld);
-          pack_columns_and_sum(precision, K, N, b.array.data(), b.ld, packed.data(), ld, false, sums.data());
+          pack_columns_and_sum(precision, {b.array.data(), b.ld, K, N}, packed.data(), ld, Store::kOverwrite,
+                               sums.data());
           EXPECT_TRUE(test::same_bits(packed.copy(), plain.copy()));
           EXPECT_TRUE(test::same_bits(sums.copy(), expected));
-          pack_columns_and_sum(precision, K, N, b.array.data(), b.ld, packed.data(), ld, true, sums.data());
+          pack_columns_and_sum(precision, {b.array.data(), b.ld, K, N}, packed.data(), ld, Store::kAccumulate,
+                               sums.data());
           Matrix twice = as_double(expected);
           for (double& value : twice) value *= 2;
           EXPECT_TRUE(all_close(sums.copy(), twice, test::sum_bound(2 * K)));
@@ -239,10 +242,10 @@ TEST(ProductKernel, GivesTheSameBitsHoweverTheProductIsCut) {
   const std::vector<float> b = normal_values(area(K, N), 2);
   test::for_each_target([&] {
     std::vector<float> whole(area(M, N)), parts(whole);
-    multiply(M, N, K, {a.data(), K}, b.data(), N, whole.data(), N);
+    multiply({M, N, K}, {a.data(), K}, {b.data(), N}, {whole.data(), N});
     for_each_part(M, N, [&](int64_t row, int64_t column, int64_t rows, int64_t columns) {
-      multiply(rows, columns, K, {a.data() + row * K, K}, b.data() + column, N,
-               parts.data() + row * N + column, N);
+      multiply({rows, columns, K}, {a.data() + row * K, K}, {b.data() + column, N},
+               {parts.data() + row * N + column, N});
     });
     EXPECT_TRUE(test::same_bits(whole, parts));
   });
@@ -259,8 +262,8 @@ TEST(ProductKernel, GivesTheSameBitsOfPackedRowsHoweverTheProductIsCut) {
       const auto multiply_rows = [&](int64_t row, int64_t column, int64_t rows, int64_t columns, float* c) {
         std::vector<float> packed(area(1, packed_row_words(precision, rows, K)));
         pack_rows(precision, rows, K, {a.data() + row * K, K}, packed.data());
-        multiply_packed(precision, rows, columns, K, packed.data(), columns_of_b.data() + column, ld,
-                        c + row * N + column, N);
+        multiply_packed(precision, {rows, columns, K}, packed.data(), {columns_of_b.data() + column, ld},
+                        {c + row * N + column, N});
       };
       std::vector<float> whole(area(M, N)), parts(whole);
       multiply_rows(0, 0, M, N, whole.data());

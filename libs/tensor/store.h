@@ -1,0 +1,8 @@
+#pragma once
+// Whether a result replaces the values in its place or is added to them.
+
+namespace pretrain {
+
+enum class Store { kOverwrite, kAccumulate };
+
+}  // namespace pretrain
