@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts of this folder: changes to the source tree and defines common functions.
 # shellcheck shell=bash
 
@@ -16,7 +17,7 @@ help_when_asked() {
   local argument
   for argument in "$@"; do
     case $argument in
-      -h | --help) sed -n '2,/^[^#]/s/^# //p' "$script_file"; exit 0 ;;
+      -h | --help) sed -n '3,/^[^#]/s/^# //p' "$script_file"; exit 0 ;;
     esac
   done
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Downloads the newest complete multistream dump of a Wikipedia and its index, and checks them.
 # Usage: fetch-wikipedia.sh LANG [--mirror URL] [--folder DIR]
 #   LANG      such as en, simple or zh_yue

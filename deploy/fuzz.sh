@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds the fuzz targets with clang and sanitizers and runs each for some time, as many at once as there are cores.
 # Usage: fuzz.sh [SECONDS [TARGET...]]    30 seconds each of all targets by default
 set -euo pipefail

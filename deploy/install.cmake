@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Run by `cmake --install`: writes what names places, the unit and the texts, with the places of this very
 # installation. Only then is the prefix known (`--prefix`). $DESTDIR is where the files go, not where they will lie: no
 # path in them holds it.

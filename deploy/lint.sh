@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks the formatting of all sources, all scripts, the headers' documentation, and with clang-tidy as much as is asked for.
 # Usage: lint.sh [--tidy [FILE...] | --tidy-quick | --docs]
 #   --tidy        clang-tidy over all headers and sources, which takes about an hour on two cores, or over those named

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the long versions of tests that CI runs in a short version.
 # Usage: long-tests.sh [KILLS [FUZZ_SECONDS]]    by default 200 kills, 200 sessions that end in every possible way,
 #                                                100,000 store sequences, 600 s a fuzz target

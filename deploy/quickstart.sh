@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds pretrain and shows a small model learn: up to a minute of training that is stopped half-way and resumed.
 # Usage: quickstart.sh [--corpus PATH] [--time SECONDS]
 #   --corpus PATH   text to train on, a file or a folder (the sample corpus of this repository)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks everything that CI checks, in under an hour on two cores: formatting, scripts and clang-tidy, a build with
 # warnings as errors, all tests, the fast ones under sanitizers, and half a minute of each fuzz target. Ends with what
 # each part and the slowest tests took.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds with sanitizers and runs the tests under them.
 # Usage: sanitize.sh [asan|tsan|quick]
 #   asan   AddressSanitizer and UndefinedBehaviorSanitizer, all tests (the default)

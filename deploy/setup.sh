@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs missing Debian packages of packages.txt. If all are present, says so and does nothing.
 # Usage: setup.sh    as root, or as a user who may use sudo
 # PRETRAIN_SKIP_SETUP=1 skips it, for systems that provide the libraries in another way.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds oneTBB for ThreadSanitizer from the source package of this Debian release, in build/tsan-tbb.
 # Usage: tsan-tbb.sh
 # Prints the folder of its CMake configuration; fails when the sources can't be had. System files stay as they are.

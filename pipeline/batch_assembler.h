@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The serial core of the loader: turns chunks, in ticket order, into batches. Everything that determines the
 // stream of batches is here. None of it depends on time or threads, and all of it can be saved and restored.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The queue of batches for the trainer. Bounded. The producer never blocks: it asks for room first.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The work of a loader thread: converts the text of a ticket to token ids. Thread-safe: pure functions.
 

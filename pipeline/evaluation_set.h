@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The evaluation set of a run: the first held-out sequences in seeded order, collected once into a file that
 // is read piece by piece. Thread-safe: free functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Makes evaluation sequences from held-out text while they are read, so that memory does not depend on the
 // amount of text.

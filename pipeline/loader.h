@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The loader: a oneTBB flow graph that turns the corpus into batches in the background.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The memory that a loader needs, computed from its options. A test compares it with the actual memory.
 

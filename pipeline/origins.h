@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Names of the documents that sequences come from. The number of a shard in a catalog changes when the corpus
 // grows; here each shard keeps its number for the whole run.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Saves and restores the batches that were made but not trained. Thread-safe: free functions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The seeded shuffle buffer: sequences leave it in random order. Whether one may leave depends only on
 // counts, never on time.

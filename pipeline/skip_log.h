@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // STATE/skipped.jsonl: skipped records with their place, reason and epoch. Bounded: all skips of a badly
 // damaged corpus are counted, but only a limited number of places is recorded, each once.

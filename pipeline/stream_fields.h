@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads and writes parts of a stream's state in a checkpoint: numbers in state.json, arrays in
 // stream.safetensors. A checkpoint may be damaged or forged, so everything is checked while it is read.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Exports the tokenizer in the format of Hugging Face `tokenizers`, so that other programs can open a
 // checkpoint folder. Ids and decoded text equal those of Tokenizer, except that U+2581 in the text counts as

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The same tokenizer as keys of a GGUF file, for llama.cpp and programs that are built on it. Ids and decoded
 // text are those of Tokenizer, except that U+2581 in the text counts as a blank there. Stateless,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads a SentencePiece model from its ModelProto into plain values, and writes it again. The reader is
 // strict, because the library does not check what it loads: a model that was read here and written again is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decodes ids one by one and returns text as soon as its characters are complete. Single-owner.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Converts text to token ids and back, with a SentencePiece model. decode(encode(x)) == x for every valid
 // UTF-8 string x, because models that normalise text or lack byte fallback are refused. A Tokenizer is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The training text of a vocabulary: the characters that get their own piece, and the sample, cut into lines
 // that the trainer does not drop for their length. Thread-compatible.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Trains a SentencePiece vocabulary from a sample of the corpus. Thread-safe, but call it before the
 // program's threads start (see run_in_child).

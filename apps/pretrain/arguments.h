@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads the values of a command's options from the command line, the environment and configuration files.
 // Boost.Program_options only splits the words; the option table (option.h) gives them their meaning.

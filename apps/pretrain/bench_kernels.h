@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The kernels of a training step at the sizes of a model. Each has its own operands, so that `pretrain bench`
 // can check and time them one by one.

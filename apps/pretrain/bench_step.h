@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Times whole training steps of a model. The machine's multiply-add rate is measured just before and after,
 // because other programs on the host may slow both down.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A branch: a new run that starts from a checkpoint of another run, its parent. Plans what it takes from the
 // parent and what it changes, and records its origin. The parent's folder is only read and may be read-only.

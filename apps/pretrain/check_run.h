@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // `--check`: checks everything about a run that can be checked without starting it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The subcommands. Each gets the words after its name and returns the exit code of the process. Errors are
 // exceptions; program.h turns them into a message and an exit code.

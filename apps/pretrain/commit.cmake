@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Run by each build: writes OUT, a source that names the commit of the tree SOURCE. The file is touched only when the
 # commit has changed, so that nothing else is compiled anew.
 find_package(Git QUIET)

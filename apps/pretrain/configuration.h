@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The typed configuration of a training run, and its conversions: from the texts of the key table
 // (options.h), to and from the manifest and the configuration file, and its merge with what a resume or a

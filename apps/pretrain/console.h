@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The console output of a running session: a live line on a terminal or a plain line at intervals elsewhere,
 // text samples, and the results of saves.

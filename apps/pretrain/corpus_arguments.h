@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Options for commands other than train that read a corpus. They mean the same as the keys of a run.
 

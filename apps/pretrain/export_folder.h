@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The folder that an export makes: it appears under its name when all of it is on the device and verified, or
 // not at all.

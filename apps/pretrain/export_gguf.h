@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A model as a GGUF file, for llama.cpp and programs that are built on it.
 

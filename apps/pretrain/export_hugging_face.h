@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A model as a folder of Hugging Face: what transformers opens, without optimizer and stream.
 

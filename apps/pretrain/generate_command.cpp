@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"

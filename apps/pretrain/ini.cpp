@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/ini.h"
 
 #include "libs/base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads and writes configuration files, which have one "key = value" on each line:
 //

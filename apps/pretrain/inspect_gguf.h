@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a GGUF file holds, for `pretrain inspect`.
 

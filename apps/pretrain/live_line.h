@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Formats the state of a run: the live line of a terminal, the status lines of a log, the status for the
 // service manager, and the result of an evaluation.

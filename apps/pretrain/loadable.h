@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Whether a run can continue from a checkpoint. Thread-safe: no state.
 

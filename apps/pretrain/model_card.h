@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The README.md of an exported model: what it is, what it was trained on and under which licence that text is,
 // how far, and how each program loads it. The head is what the Hugging Face hub reads.

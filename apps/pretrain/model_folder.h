@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Opens a model for use, read-only and without the lock of a run. The model may be a checkpoint, a run's
 // newest checkpoint, or a folder without a manifest and optimizer state, such as one saved by transformers.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One option of a command: its name, the member it sets, the values it allows, and its help. Each command has
 // a table of options, from which parsing, defaults, help, the environment and the resolved configuration

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The configuration keys of a training run, in one table. Parsing, defaults, help, the environment,
 // configuration files and the manifest all derive from it; configuration.h turns the values into a typed

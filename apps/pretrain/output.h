@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Prints lines whose values come from files (names of shards, strings of manifests, titles of pages), which
 // may hold control characters. As thread-safe as standard output.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // PRETRAIN_CPU: the user's limit on the instruction set of the kernels, for checking one machine's numbers on
 // another, or for a processor that is slower with its widest vectors.

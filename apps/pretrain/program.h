@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The program as a whole: standard streams, log, and the message and exit code for an uncaught exception.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The messages before and after a run: corpus, model, memory, disk, and the final summary.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Changes at a resume other than plain keys: the steps to skip, and the end of a cosine schedule.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The configuration of a training run with types and defaults. options.h says how the user writes it, and
 // configuration.h how it is checked, stored and merged. Plain values.

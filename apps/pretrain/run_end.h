@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The messages at the end of a session: why it ended, how to continue, and the remedies for a run that
 // diverged.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/run_evaluation.h"
 
 #include <memory>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The evaluation set of a run: collected at the first start, read from its file later.
 

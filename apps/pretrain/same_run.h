@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Checks that the inputs given to a command are those of the run in the state folder. A corpus or tokenizer
 // may have moved: its content is compared with what the run recorded.

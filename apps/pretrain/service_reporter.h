@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reports a training run to the service manager: ready at the first batch, a status line, watchdog pings
 // while the trainer makes progress, and requests for more time during a long start or a slow last save.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The start of a session: looks at the state folder and decides what to continue from. Looking changes
 // nothing; settle() moves checkpoints once the whole command has been checked.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds out from a state folder what happened in it, without changing anything. A folder that has held
 // checkpoints never becomes a new run; a folder whose start failed before its first checkpoint may.

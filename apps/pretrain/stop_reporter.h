@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tells the user who stops a training run what happens now and what a second stop request would lose.
 

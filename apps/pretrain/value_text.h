@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads and writes the text of an option's value. Thread-safe: pure functions, but for read_path(), which
 // looks up the current folder.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where the bytes of a file go while it is made: to its hash, to the disk, or both.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Checks of what a caller inside the program must guarantee. No input can trigger one; a failure is a bug.
 

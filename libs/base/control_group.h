@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The memory and processor time that the control groups of this process allow it. Supports versions 1 and 2
 // of the kernel's interface, also both at once. Stateless, thread-safe.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tables with one row for each value of an enumeration, in the order of the values: the one place that knows
 // the name and other properties of a value. A row is a struct with members `value` and `name` and any others.

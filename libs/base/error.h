@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Errors that end a command. They are thrown where the problem is found, and caught only around the flow
 // graph and in main. Expected outcomes (end of the corpus, a damaged record) are return values instead.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // All file operations of the program: the only place with POSIX file calls. Data that must survive a crash is
 // written through FileSystem, whose operations a test can make fail one by one. Data that is only read

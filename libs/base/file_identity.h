@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The identity of a file or folder, independent of the path that leads to it.
 

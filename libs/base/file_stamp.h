@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A stamp of a file, read without opening it, which changes whenever the file's content changes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // An exclusive lock on a folder itself (flock). Unlike a lock file, it can't be deleted while it is held. The
 // kernel releases it when the process ends, even after a kill.

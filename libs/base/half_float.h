@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Floating-point numbers of 16 bits, as files of weights hold them. Stateless, thread-safe.
 

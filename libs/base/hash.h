@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Hashes (xxHash). 64 bits for audit values and sampling decisions, 128 bits for the integrity of files.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Incremental XXH3 of 64 bits, with the same result as hash64() of the whole.
 

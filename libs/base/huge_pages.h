@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Large pages for large arrays, which need fewer address translations.
 

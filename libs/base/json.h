@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads JSON from files, with limits while parsing and strict types while reading. Hostile text can't use
 // more stack or memory than the limits allow. A field of the wrong type is an error that names file and key;

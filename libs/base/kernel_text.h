@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads the kernel's text files (/proc, control groups). Stateless, thread-safe.
 

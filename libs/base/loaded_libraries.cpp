@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/base/loaded_libraries.h"
 
 #include <string_view>

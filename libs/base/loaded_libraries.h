@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The shared libraries that this process has loaded. Stateless, thread-safe.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The log: messages for the user on standard error, through spdlog, and on a terminal a live line below them.
 // Thread-safe. Control characters in messages are escaped, because quoted text must not control the terminal.

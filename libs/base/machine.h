@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Facts about this machine (processor, memory, control-group limits) and about this process (memory, time).
 

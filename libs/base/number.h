@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Parses numbers from files and command lines, independent of the locale. Thread-safe: pure functions.
 

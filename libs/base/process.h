@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Processes: runs work in a child process, and measures the work of this one. Vocabulary training runs in a
 // child because it can then be killed at any instant, even inside a library, and because its memory is freed.

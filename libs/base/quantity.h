@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Parses and formats counts and durations for the user, beyond units.h: with k and M, with the right plural,
 // and short enough for a narrow line.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Seeded random numbers whose state is a few plain integers, so that a checkpoint can hold them, and whose
 // values are the same on every platform (std::distributions are not).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Notifies the service manager that started the program (systemd's notification protocol). Without a service
 // manager, all calls do nothing.

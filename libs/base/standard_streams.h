@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Standard input, output and error, which may be closed before the program starts, have a reader that stalls
 // or exits, or lead to a full disk. None of this ends or blocks the program.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Stop and save requests by signals. SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal; ignored if it was
 // ignored at the start, as nohup does) and SIGXCPU (a limit on processor time) request a stop, and everything

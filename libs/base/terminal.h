@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Whether standard error or standard output is a terminal, and how wide it is.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Small text helpers, and the escaping of text from files for a terminal, a log or the journal. Stateless,
 // thread-safe.

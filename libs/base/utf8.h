@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads and writes UTF-8 one character at a time, including incomplete and damaged input. Stateless,
 // thread-safe.

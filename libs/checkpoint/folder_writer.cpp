@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/checkpoint/folder_writer.h"
 
 #include <memory>

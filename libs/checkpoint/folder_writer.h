@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Writes the files of one checkpoint, or of an exported model, into a new folder, durably and verified: allocate,
 // write while hashing, sync, close, read back; of a checkpoint the manifest last. The store (store.h) handles

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The manifest of a checkpoint: its step, the size and hash of each file, the configuration of the run, and
 // the machine it ran on. The text begins with a hash of everything after that hash, so that every changed

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Distinguishes checkpoints that another program has rewritten from damaged ones. A checkpoint is a Hugging
 // Face model folder, so users may call `save_pretrained` on it, which rewrites tokenizer.json,

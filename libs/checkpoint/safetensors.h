@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The safetensors file format of Hugging Face, written as a stream and read strictly.
 // Layout: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8, tensor

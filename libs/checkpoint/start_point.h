@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds the checkpoint that a start may continue from. Changes nothing; store.h has the rules for moving
 // checkpoints. Thread-safe: no state.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The checkpoints of one run. A crash at any instant leaves the last acknowledged checkpoint in place. All of
 // them are in STATE/checkpoints:

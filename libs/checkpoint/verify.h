@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Lists and verifies checkpoints, without a lock and without changing anything on disk. STATE/checkpoints
 // holds one folder `step-<9 digits or more>` for each checkpoint; other names are ignored. Thread-safe: no

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Saves checkpoints on a background thread while training continues. The trainer's side, once a step:
 //   writer.wait_until_sources_read();  // before the parameters change; returns at once when nothing is read

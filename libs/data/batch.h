@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One batch of training sequences. B rows of T (input, target) pairs.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The source of the trainer's batches, and its state in checkpoints.
 

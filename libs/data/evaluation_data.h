@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Sequences for evaluation, which are never trained on. A set is in memory or read piece by piece, because it
 // may be larger than memory.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The content of a GGUF file: keys with values, and tensors. Values keep their exact type, because readers
 // expect certain types.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How the elements of a tensor are stored, and rounding to that. Stateless, thread-safe.
 // Source: the GGML library's quantization of reference; equal bytes for every finite input.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Numbers of the GGUF format, version 3, that its writer and its reader share.
 // Layout: "GGUF", u32 version, u64 tensors, u64 keys; each key: name, u32 type, value; each tensor: name, u32

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Names in a GGUF file: keys for the sizes of a model, names of its tensors. One table for each architecture
 // maps the names of a checkpoint, which are those of Hugging Face. Stateless, thread-safe.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads a GGUF file strictly and within bounds: it accepts what llama.cpp accepts, and needs at most memory
 // proportional to the size of the file.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Writes a GGUF file as a stream: memory is bounded by the largest tensor, equal contents give equal bytes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds where to cut a log of JSON lines when a run goes back to a checkpoint. The checkpoint stores a
 // position in the file, but the file may have been edited, replaced or truncated since. Thread-safe: free

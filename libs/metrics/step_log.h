@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // STATE/metrics.jsonl: one JSON object on each line. A full segment is renamed, for example to
 // metrics-000007.jsonl, and the oldest segments are removed, so that the size of the log is bounded.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // An architecture as data: which parts a model is made of, what their tensors are called in the files of
 // Hugging Face, and what its config.json holds. One file each (gpt2.cpp); everything else asks the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The attention half of a layer: out = x + output(attention(qkv(norm(x)))).
 // Letters: B rows, T context, M = B*T, C d_model, H heads.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The kinds of blocks that a layer is made of. Each adds a branch to the residual stream and belongs to one
 // file, which has what a description says of it (Spec), its place in the flat array (Parameters), its share

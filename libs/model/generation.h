@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Generation, token by token, with a key-value cache, straight from the flat parameters.
 

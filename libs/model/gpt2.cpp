@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GPT-2: LayerNorm, learned positions, one matrix for q, k and v, GELU, biases, tied head. Matrices are
 // stored as Conv1D has them, [in, out]. Source: GPT2LMHeadModel of Hugging Face transformers.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/model/hugging_face_config.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The config.json and generation_config.json of a model folder, from the fields of the architecture.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The start of a training run: seeded parameters as GPT-2 has them.
 

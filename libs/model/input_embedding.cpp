@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/model/input_embedding.h"
 
 #include "libs/tensor/embedding.h"

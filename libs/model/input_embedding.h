@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The beginning of a pass: token embeddings plus learned position embeddings.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A linear layer y = x W + b over the positions of a pass, with its weights packed for both directions.
 

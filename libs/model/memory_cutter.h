@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Cuts one block of memory into the tensors of a pass. The same functions plan (without a block) and cut, so
 // that what is planned is what is allocated.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How much memory a training run takes, from its sizes alone, before anything is allocated. Each figure is
 // what its owner's constructor allocates; a test counts that for every preset.

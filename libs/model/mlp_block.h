@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The MLP half of a layer: out = x + down(gelu(up(norm(x)))).
 // Letters: M positions, C d_model, F d_ff.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The normalisation of a layer's input: a LayerNorm with gain and bias over M rows of C channels.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The end of a pass: the final norm, and the loss from logits that exist in chunks of rows only.
 // Letters: M positions, C d_model, V vocabulary.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The tensors of a model's parameters inside one flat float32 array: names, shapes, places and roles. Parts
 // of a model add theirs (norm.h, linear.h, attention_block.h ...), in the order of the array.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The parameters of a model as one flat float32 array with named tensors in it. Gradients and optimizer
 // moments have the same layout. Names and shapes are those that the architecture's description gives, so that

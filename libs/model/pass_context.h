@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the parts of a model share during a pass: threads, sizes, the parameters in use, room for the gradient
 // that one part hands to the next, clocks, and the probe that may look at every tensor.

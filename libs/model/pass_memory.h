@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The memory of a pass, planned from its shape and allocated as one block: what the forward pass keeps for
 // the backward pass, and gradients on their way down. What a layer keeps as an operand of products is in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the decoders of a model's blocks share while a text is made token by token: the flat parameters as
 // they are, the residual stream of one token, and scratch.

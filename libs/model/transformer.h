@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The training pass of a transformer: forward, loss and hand-derived backward over micro-batches of fixed
 // shape. It walks the residual stream from part to part; each part (input_embedding.h, the kinds in blocks.h,

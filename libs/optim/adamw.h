@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdamW: Adam with weight decay apart from the gradient.
 // Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2.

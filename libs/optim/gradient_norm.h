@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The length of a gradient, and clipping to a largest length. Any optimizer may follow.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What an optimizer is: a rule that updates some parameter tensors of a model and says which tensors it keeps
 // between updates. It owns no memory for these, so one can be made to plan memory. OptimizerSet

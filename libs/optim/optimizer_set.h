@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The optimizers of a run with their state. Which optimizer updates which parameters is decided in one place,
 // make_optimizers(); memory plan, checkpoint and benchmark ask for the state and know no optimizer by name.

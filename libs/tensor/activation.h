@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The GELU activation in its tanh form, as GPT-2 uses it.
 // Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", section 2.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The AdamW update of a range of parameters in one pass over memory.
 // Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Causal multi-head self-attention, tiled over blocks of queries: the scores of one block of one head exist
 // at a time, the columns above the diagonal are never computed, and the backward pass recomputes the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two bfloat16 in the place of one float: the terms k and k + 1 of a sum, in the lower and the upper half.
 // Included once a target, after <hwy/highway.h>.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Memory of the training step: allocated once, aligned for vectors and cache lines, never grown.
 

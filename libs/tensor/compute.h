@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where training computes: a task arena of its own with a fixed number of slots, so that a training loop
 // never picks up loader work. Work is cut by shape, never by thread count: results do not depend on

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vectors of float32 from and to arrays whose elements are float32 or bf16.
 // Included once a target, after <hwy/highway.h>.
 

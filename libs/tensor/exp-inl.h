@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exponential function of a vector, for arguments that are not large. Included once a target, after
 // <hwy/highway.h>.
 

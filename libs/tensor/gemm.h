@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Matrix products over all threads. Operands may be bf16, all else is float32; `ld` is the distance between
 // rows in elements.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // LayerNorm over the last dimension, forward and backward. M rows of C channels, row-major.
 // Source: Ba, Kiros and Hinton, "Layer Normalization", equations 3 and 4.

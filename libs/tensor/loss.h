@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Softmax cross-entropy over logits, fused with its gradient, in place, for a chunk of rows.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tensors that are kept for later products: float32, or bf16 where products round their operands to it
 // anyway, which takes half the memory.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The machine's measured limits: what shares of peak and of bandwidth are divided by.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The numbers that operands of matrix products are held in, and the instruction sets that kernels use.
 

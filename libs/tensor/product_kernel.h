@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The innermost part of every matrix product: one thread, a few rows by two vectors of columns in registers.
 

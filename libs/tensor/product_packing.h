@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Copies of a product's operands in the order in which the kernel reads them, on the calling thread. They are
 // made of words of the size of a float: one float32, or two bf16 of successive terms (a missing last one is

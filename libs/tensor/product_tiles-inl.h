@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How rows of A are grouped into the tiles of the product kernel, for the one who packs and the one who
 // multiplies. Included once a target, after <hwy/highway.h>.
 

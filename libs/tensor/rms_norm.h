@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RMSNorm over the last dimension, forward and backward. M rows of C channels, row-major.
 // Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", equation 4.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What rows of queries and keys go through before their scores: RMSNorm of each head (qwen3), then rotary
 // position embedding (RoPE), in its half-split form: channel j turns with channel j + D/2. Sources: Su et

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums of a row in a fixed order: whole vectors in lanes, the lanes, then one by one.
 // Included once a target, after <hwy/highway.h>.
 

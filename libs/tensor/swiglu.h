@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // SwiGLU: a hidden layer whose values are gated by the SiLU of others.
 // Source: Shazeer, "GLU Variants Improve Transformer", equation 5.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Products of one row with a matrix, for generation: bound by reading the weights once, so they are not
 // packed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decides when to save, and keeps track of saves: the timer, requests to save, the newest step that is safe
 // on disk, and the time that saving costs the trainer. CheckpointWriter does the writing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A stretch of consecutive steps that are not finite: the state of the run before the first of them, and the
 // batches taken from the stream since. If the run ends within the stretch, that state is saved and the

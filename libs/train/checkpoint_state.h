@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Converts the state of a training run to the files of a checkpoint and back: model.safetensors (with
 // config.json and the tokenizer, a Hugging Face model folder), optimizer.safetensors, stream.safetensors,

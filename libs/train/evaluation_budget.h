@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Limits the time for evaluations in a session with a time limit, because training comes first.
 // Thread-compatible.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The fingerprint of a machine: processor, program and libraries, which must be equal for a bit-identical
 // resume.

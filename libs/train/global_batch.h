@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The batch of one optimizer step, and the part of it that this process computes. The only place that knows
 // the difference: the divisor of loss and gradient and the hash are those of the whole, forward and backward

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The guard against non-finite numbers. A step whose loss or gradient is not finite is skipped before it
 // changes anything. After several consecutive ones the run returns to its newest checkpoint and replays the

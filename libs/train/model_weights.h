@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads the weights of a model folder in the layout of Hugging Face, written by this program or by
 // transformers, whose tensors may have other names and types.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Makes the snapshot of a run from its events: smooths and sums them, and estimates when the run ends.
 //

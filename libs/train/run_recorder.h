@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Records a run: writes metrics.jsonl, keeps a snapshot of its state, sums up the session, and notifies
 // observers. The trainer reports each event once; this turns it into JSON, sums and calls.

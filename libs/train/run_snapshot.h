@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How a run is doing at one moment. Whatever the user sees of it (live line, status lines, the service
 // manager's status, the summary) is a text made of this; RunRecorder alone computes it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Steps whose batches the user wants to skip: they are taken from the stream but not trained. The way past
 // text on which a run breaks. Ranges are of a run's steps, both ends included.

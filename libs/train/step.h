@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One optimizer step up to the update: the gradient of the global batch, its loss and its norm.
 

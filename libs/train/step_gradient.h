@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where the gradients and losses of micro-batches become those of a step: the only place that adds them up.
 // Here micro-batches are added one after the other, in the array that the update reads. When several machines

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The training loop: fetches batches, computes and applies steps, evaluates, samples and saves when due, and
 // handles limits, stop requests and the return to a checkpoint. A resume needs RunState, the parameters, the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The trainer's evaluations and samples, at both ends of a session and between steps.
 
 #include <limits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The trainer's handling of trouble: steps that are not finite, the return to a checkpoint, and the last save
 // of a run that ends in the middle of something.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decides where text is cut into pieces, and which text is held out from training. Both depend only on the
 // text's bytes and the position in it, not on how the text is delivered. Thread-safe: pure functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decompresses a part of a bzip2 file, block by block. It needs neither an index nor the file before the
 // part, and a damaged block loses only itself. Works for files of one or many streams.

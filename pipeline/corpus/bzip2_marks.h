@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds the marks in a bzip2 file: the 48 bits, at any bit position, at the start of each block and each end
 // of a stream. They are what makes it possible to start reading in the middle. Single-owner.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The catalog of a corpus: the readable files below the given paths, each with an identity that does not
 // depend on its path or date. The catalog of an epoch is part of a checkpoint. Thread-compatible.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Scans the corpus in the background while an epoch is still being read, so that the scan at the epoch's end
 // has little left to do. Its results only save reading files that have not changed since: with or without it,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decodes plain text between two XML tags, which is most of a dump. Thread-safe: pure functions.
 

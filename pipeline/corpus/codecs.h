@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The common part of the decompressors: buffered input from the file, and the loop around one step of a
 // library. Single-owner. Used by compression.cpp and codecs.cpp only.

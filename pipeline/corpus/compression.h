@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How the files of a corpus are compressed. Thread-safe: free functions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Compares inputs with the corpus of a run. Thread-safe: no state.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads the corpus as an endless sequence of tickets: pieces of text that a worker can encode in a few
 // milliseconds. Reading, decompressing and splitting are serial; workers encode the tickets in parallel.

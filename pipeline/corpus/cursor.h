@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Positions in a corpus: the origin of a document, and the position from which a reader continues. Plain
 // integers that are stable across runs as long as the catalog is the same.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads a corpus file and decompresses it on the fly. Single-owner; memory is bounded for any input.
 // Positions count decompressed bytes. A damaged or truncated stream delivers the bytes before the fault and

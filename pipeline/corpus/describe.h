@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Describes a corpus in one line, for the start of a run and `inspect`.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `<doc id="12" url="..." title="Anarchism">`, the title again, the text, `</doc>`; each tag ends its line. A
 // line that looks like an opening tag always begins a document, so that a missing closing tag loses only one
 // document and reading can begin anywhere.

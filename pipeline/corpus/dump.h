@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Facts about a MediaWiki dump from before its pages, and the selection of pages. Plain values.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The index of a multistream dump: lines "offset:page id:title", where a bzip2 stream begins at each offset.
 // Reading doesn't need it, since streams are found by their marks, but it tells how long the dump should be.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The identity of a corpus file by content, independent of its name. Thread-safe: a free function.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Names of the inputs of a corpus, to distinguish files with the same name. Thread-safe: pure function.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One JSON object on each line, whose "text" is the document. A damaged line loses only itself.
 
 #include <optional>

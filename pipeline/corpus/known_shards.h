@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds shards of an earlier catalog again when their names may have changed: because the inputs are given in
 // another order or were moved, or because another input has a file of the same name.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Lists the files below the given paths, without opening them. Thread-safe: free functions.
 

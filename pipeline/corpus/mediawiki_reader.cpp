@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages of a MediaWiki dump. A document is the page's title, a newline, and its cleaned text. Unwanted pages
 // (other namespaces, redirects, disambiguations) are distinguished from damaged ones.
 

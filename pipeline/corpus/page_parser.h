@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Parses one `<page>` element of a MediaWiki dump with expat. Single-owner; serves any number of pages. The
 // parser only gets single elements, so no DOCTYPE and no entity beyond XML's five ever reaches it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds the `<page>` elements in the text of a dump. Single-owner. A page begins wherever its tag is, because
 // text never has an unescaped '<'. So reading can begin anywhere, and an unclosed page loses only itself.

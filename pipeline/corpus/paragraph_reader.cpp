@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Documents separated by blank lines.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Recognizes the kind of a file from its first bytes. Thread-safe: free functions.
 

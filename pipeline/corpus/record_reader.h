@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Splits the bytes of a shard into documents, with one reader for each text format. Single-owner. A record
 // depends only on its own bytes, so a shard gives the same records whether it is read whole, in regions, or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Regions: the parts of a corpus whose order is shuffled in each epoch. A function of the catalog only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads one region of one shard: the pieces of text for a role, and the records that were skipped.
 // Single-owner.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Recognizes files that training runs write. A state folder may be below the corpus, and its metrics would
 // otherwise be read as text that keeps growing.

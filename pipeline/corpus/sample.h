@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A sample of the training text for the vocabulary. Thread-safe: free functions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Scans the files of a corpus and makes the catalog of an epoch. Thread-safe: free functions.
 

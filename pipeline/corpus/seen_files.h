@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Results of earlier scans for files that have not changed since, so that no scan reads a file twice.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Why something in a corpus is skipped. Reasons have keys, which checkpoints and skipped.jsonl hold, and texts,
 // which the user reads; nothing branches on a text. Thread-safe: pure functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A look-ahead window over a ByteSource, by bytes and by lines. Single-owner. Offsets count decompressed
 // bytes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The formats of text in a corpus, one row of a table each: all code that treats formats differently asks the
 // row. A new format is an enumerator, a row, and a source with the two functions that the row names, which is

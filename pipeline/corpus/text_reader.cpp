@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plain text: the whole file is one document.
 
 #include "libs/base/text.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Repairs UTF-8 before text is tokenized, and finds positions where a cut does not split a character.
 // Thread-safe: pure functions. Positions and sizes are bytes.

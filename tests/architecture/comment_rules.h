@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The rules of comments in headers. Works on text, so that a test can plant a violation. Pure functions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Circles of units. A unit is a header with the source of its name; it uses the units whose headers either of the
 // two includes. Units in a circle can only be understood, tested and moved together. Pure functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The rules of the layers, as tables: which folder may include which, and where each third party is at home.
 // Works on text, so that a test can plant a violation. Paths are relative to the source tree. Pure functions.

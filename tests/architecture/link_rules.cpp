@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/architecture/link_rules.h"
 
 #include <sstream>

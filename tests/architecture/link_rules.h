@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What CMake links to a library of ours, and what its include lines need. Works on text. Pure functions.
 

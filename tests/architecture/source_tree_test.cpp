@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the source tree itself against the rules.
 
 #include <algorithm>
@@ -81,7 +82,35 @@ bool is_guarded(const fs::path& header) {
   const std::string content = content_of(source_folder() / header);
   if (header.stem().string().ends_with("-inl"))
     return content.find(") == defined(HWY_TARGET_TOGGLE)\n") != std::string::npos;
-  return content.starts_with("#pragma once\n");
+  return content.find("\n#pragma once\n") == content.find('\n');  // after the licence
+}
+
+/// "//" or "#", as the language of the file has it; nothing for what has no line for a licence, such as data.
+std::string_view comment_mark(const fs::path& file) {
+  if (is_source(file)) return "//";
+  const fs::path ending = file.extension();
+  const bool is_script = ending == ".sh" || ending == ".py" || ending == ".cmake";
+  return is_script || file.filename() == "CMakeLists.txt" ? "#" : "";
+}
+
+bool names_its_licence(std::string_view mark, std::string_view content) {
+  if (content.starts_with("#!")) content.remove_prefix(std::min(content.find('\n') + 1, content.size()));
+  return content.starts_with(fmt::format("{} SPDX-License-Identifier: Apache-2.0\n", mark));
+}
+
+TEST(SourceTree, EachSourceAndScriptBeginsWithItsLicence) {
+  size_t files = 0;
+  for (const char* top : {"apps", "pipeline", "tokenizer", "libs", "tests", "deploy"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(source_folder() / top)) {
+      if (!entry.is_regular_file() || comment_mark(entry.path()).empty()) continue;
+      EXPECT_TRUE(names_its_licence(comment_mark(entry.path()), content_of(entry.path()))) << entry.path();
+      ++files;
+    }
+  }
+  EXPECT_GT(files, 500U) << "the files were not found";
+  EXPECT_TRUE(names_its_licence("#", content_of(source_folder() / "CMakeLists.txt")));
+  EXPECT_FALSE(names_its_licence("//", "#pragma once\n// SPDX-License-Identifier: Apache-2.0\n"));
+  EXPECT_FALSE(names_its_licence("#", "#!/bin/sh\n# SPDX-License-Identifier: MIT\n"));
 }
 
 TEST(SourceTree, EachHeaderIsGuarded) {

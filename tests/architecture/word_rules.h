@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The words that comments, messages and documents avoid, and what to write instead: the glossary of
 // CONTRIBUTING.md. Works on text, so that a test can plant a violation. Pure functions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares generation of one stream with plain reading of as many bytes as the weights of a token,
 // interleaved, on the same threads: generation_bench [PRESET [THREADS [ROUNDS]]].
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of a training step at the sizes of a preset, one benchmark each, on --threads threads.
 // Usage: kernel_bench [--model=NAME] [--threads=N] [--precision=f32|bf16] [--benchmark_filter=...]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a corpus to tokens: each stage alone, and the loader with one and two workers, compared with
 // SentencePiece on as many threads, interleaved in one run. Usage: pretrain_loader_bench CORPUS
 // TOKENIZER.model [REPEATS]

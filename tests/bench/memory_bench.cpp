@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Predicted and measured memory of training, for each preset, precision and kind of recomputation, as a
 // Markdown table: memory_bench [STEPS [PRESET...]]. Each run has a process of its own; resident memory is its
 // highest while it trains, less what the program took before; 2 MB of the prediction are for threads and

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of measurements, as SVG. Needs matplotlib, which nothing else here does.
 
 plot.py sweep REPORT.json OUT.svg              utilisation by size, from `pretrain bench --sweep --json`

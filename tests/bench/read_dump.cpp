@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a corpus once, as training does, and writes the text of its documents to standard output: for timing
 // the way from a dump to text as a whole process. Usage: read_dump CORPUS...
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Draws a run: training and validation loss by step, and what the model wrote, as one SVG of a few kilobytes.
 
 run_picture.py STATE_FOLDER SAMPLE_FILE OUT.svg   SAMPLE_FILE: text as `pretrain generate` prints it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How fast the wikitext cleaner is: bytes of wikitext a second on one core. The ordinary pages are those of
 // the real dumps where they are present, else of the sample; the hostile ones are those of
 // tests/pipeline/corpus/wikitext. `examined` is the number of bytes looked at or moved for each byte of the

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """deploy/fetch-wikipedia.sh against a server on loopback that supports ranges. Bounded in time."""
 
 import hashlib

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """`cmake --install` of the build folder given as the argument: what it writes names where it lies."""
 
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """lint.sh checks what it says: a tool that is missing or of another version is a failure in CI and named elsewhere."""
 
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """run-tests.sh runs each part, fails where one fails, and tells what was not checked and how long each part took."""
 
 import os

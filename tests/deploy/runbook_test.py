@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The blocks of the runbook hold what the program, its unit and systemd know: runbook_test.py PRETRAIN"""
 
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every script says what it does when asked, refuses what it does not know, and does nothing else in both cases."""
 
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A branch is a new run that starts where another one was, and leaves that one alone.
 
 #include <filesystem>

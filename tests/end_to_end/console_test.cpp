@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the user sees on a terminal.
 
 #include <gmock/gmock.h>

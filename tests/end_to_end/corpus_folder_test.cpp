@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lies in and below the folders that a run reads: its own state, folders in another order, places that
 // are skipped in each epoch.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a run is evaluated on and what is said about it, and `pretrain eval`.
 
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model written for other programs, and what stands in the way of that.
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Checks files against the documents that describe them (FORMAT.md): tables whose rows are
 // "| `key.path` | type, optional | ... |" below a heading. Pure functions.

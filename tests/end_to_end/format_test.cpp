@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The documents of the file formats name every key that is written, and nothing that isn't.
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A folder of dumps that changes while a run reads it.
 
 #include <csignal>

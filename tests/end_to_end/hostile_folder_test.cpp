@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checkpoints and state folders that someone made to do harm, sealed with fitting hashes where that is
 // needed: each command ends with one line and the documented exit code, and older checkpoints are used where
 // one was found damaged.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `pretrain inspect CORPUS`: what it counts, shows and refuses.
 
 #include <csignal>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Limits of a run: named when they are reached, and raised at any time.
 
 #include <gmock/gmock.h>

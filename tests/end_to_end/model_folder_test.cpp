@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Models that were handed on: without what a run needs, as other programs save them, and what is refused.
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A terminal for a program under test, with the test as its keyboard and screen.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run that no step works for any more: what it leaves, and that the commands it names lead on.
 
 #include <regex>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the end-to-end tests share: the binary, the sample corpus, and reading what a run wrote.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requests to stop, whatever the program is doing: the step is finished and saved, the exit code is 0. How
 // long a stop takes is not measured; what would wait for ever is not waited for.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a start does with the folder it is given: it never loses, buries or silently replaces a run.
 
 #include <csignal>

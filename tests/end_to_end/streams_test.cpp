@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What others do to the program's standard streams, and a limit on file sizes: none of it ends a run or is
 // written into its files.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each option's way to what it does, where only a run can show it.
 
 #include <set>

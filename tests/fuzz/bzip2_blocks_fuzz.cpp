@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as a bzip2 file, read whole and in two parts.
 
 #include <array>

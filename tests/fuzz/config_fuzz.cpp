@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The config.json of a model, whatever it holds: an error of one line, or sizes whose tensors can be laid
 // out.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of evaluation sets: the bytes as they are, and, so that more than the hash is looked at, as the
 // content of a file whose header and hash are right.
 

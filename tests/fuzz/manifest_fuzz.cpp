@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A manifest with a fitting hash, whatever follows it: an error of one line, or a manifest that is
 // written and read back as it was.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Holds what PageParser makes of a page that it gets at once to what expat alone makes of it in pieces.
 
 #include <algorithm>

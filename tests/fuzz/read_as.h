@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads bytes as the records of a format, whole and in two parts, and aborts when the two differ.
 

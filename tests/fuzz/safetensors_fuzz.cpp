@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A safetensors file, whatever it holds: an error of one line, or tensors that can all be read.
 
 #include <cstdint>

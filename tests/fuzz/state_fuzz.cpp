@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The state.json of a checkpoint, whatever it holds: an error of one line, or numbers within their bounds.
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A SentencePiece model, whatever it holds: an error of one line, or a tokenizer that keeps text.
 
 #include <cstdint>

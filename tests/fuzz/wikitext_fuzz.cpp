@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Holds the wikitext cleaner to its promises on arbitrary pages. The first byte picks the wiki.
 
 #include <cstdint>

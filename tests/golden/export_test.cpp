@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The export of a recorded checkpoint is, byte for byte, the file that an independent writer made of it.
 
 #include <gmock/gmock.h>

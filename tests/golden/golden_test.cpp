@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checkpoints that earlier versions wrote, resumed by this one.
 
 #include <fstream>

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Records a golden checkpoint: trains with PROGRAM, keeps the last checkpoint, trains on and writes down what came.
 
     record.py PROGRAM FOLDER STEPS MORE_STEPS [KEY VALUE]...

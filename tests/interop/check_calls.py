@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a user of transformers types first, on a model folder: check_calls.py DIR PRETRAIN
 
 The loss of model(**tokenizer(text)) is that of the ids alone, generation from it is greedy decoding by hand, a pipeline

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares llama.cpp on an exported GGUF with us: check_gguf.py PRETRAIN CHECKPOINT GGUF TYPE PARAGRAPHS IDS
 
 TYPE is how the GGUF stores its matrices. PARAGRAPHS holds one paragraph a line, IDS what `pretrain tokenizer encode`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares GPT2LMHeadModel with our logits: check_model.py CHECKPOINT_DIR LOGITS_JSON
 
 LOGITS_JSON is {"ids": [...], "logits": [[...], ...], "continuation": [...]}: the logits after each id, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Repeats training steps in float64: check_steps.py PRETRAIN FOLDER [NAME...]
 
 Trains small models with a checkpoint at each step into FOLDER, takes the batches that wait in the queue of one

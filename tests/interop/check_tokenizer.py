@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compares AutoTokenizer with our ids: check_tokenizer.py CHECKPOINT_DIR PARAGRAPHS_FILE IDS_FILE
 
 PARAGRAPHS_FILE holds one paragraph a line, IDS_FILE what `pretrain tokenizer encode` printed for it: one

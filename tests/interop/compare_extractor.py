@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares the wikitext cleaner with WikiExtractor on the pages of one dump and prints a table.
 
     compare_extractor.py DUMP LANGUAGE --clean-dump BINARY [--golden FILE]

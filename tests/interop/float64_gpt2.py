@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GPT-2 in float64 and one optimizer step of it, written from the formulas: shares no code with the program.
 
 Loss: cross entropy summed over targets that are not masked (-1), divided by their number over all batches of a step.

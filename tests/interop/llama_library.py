@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """llama.cpp through ctypes, out of the prebuilt wheel xllamacpp 2026.10.11549, whose library exports the C API.
 
     model = Model("x.gguf")    # model.tokenize(text), .detokenize(ids), .logits(ids) [n, vocabulary], .greedy(ids, n)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Picks real paragraphs of several languages: paragraphs.py DATA_FOLDER OUTPUT_FILE [COUNT]
 
 Writes one paragraph a line. The choice is seeded, so that each run checks the same text.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes the golden GGUF files of the tests with gguf-py, which shares no code with the program.
 
 record_gguf.py FOLDER    needs gguf, numpy, safetensors and sentencepiece; run at the top of the source tree

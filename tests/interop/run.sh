@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks that Python libraries open what pretrain writes, and compute what it computes. See README.md.
 # Usage: run.sh [--pretrain BINARY] [--checkpoint DIR] [--only CHECK]
 #   --pretrain    the program [build/ci/apps/pretrain/pretrain, else that of build/release]
@@ -17,7 +18,7 @@ usage_error() { echo "run.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
     --pretrain | --checkpoint | --only) [ $# -ge 2 ] || usage_error "$1 needs a value"; declare "${1#--}=$2"; shift 2 ;;
-    -h | --help) sed -n '2,/^[^#]/s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '3,/^[^#]/s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) usage_error "unknown option $1; known: --pretrain BINARY, --checkpoint DIR, --only models|steps" ;;
   esac
 done

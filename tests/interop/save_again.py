@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saves a model folder with transformers: save_again.py DIR NEW with-prefix|without-prefix|bfloat16
 
 As a fine-tuning would, with our tokenizer files copied along. without-prefix is GPT2Model, whose tensors lack

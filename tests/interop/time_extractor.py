@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Times the way from uncompressed MediaWiki XML to text, interleaved with WikiExtractor's on the same file.
 
     time_extractor.py DUMP.xml --read-dump BINARY [--rounds N]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A real run, ended at seeded instants in every way that a run can end, and started again with other numbers
 // of workers and threads.

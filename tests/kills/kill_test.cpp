@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // However often and however it ends, a run comes to the same bits as the one that never did.
 
 #include <gtest/gtest.h>

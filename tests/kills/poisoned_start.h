@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A run in which loss and gradient of five consecutive steps of each epoch are not finite, always of the same
 // batches: it returns to its newest checkpoint, repeats these steps and skips them, once an epoch.

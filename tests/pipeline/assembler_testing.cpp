@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/pipeline/assembler_testing.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A corpus of chunks without text: the tokens of an epoch are consecutive numbers, so that a token which is
 // lost, repeated or moved shows. Single-owner.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A stream's state with malicious changes, which bytes choose. For the fuzz target and for a
 // property test; without GoogleTest. Single-owner.

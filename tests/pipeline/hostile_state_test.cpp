@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Malicious states of a stream are refused, or as harmless as a valid one.
 
 #include "tests/pipeline/hostile_state.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything between the corpus and the trainer is bounded, whichever of the two is faster.
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stream contract for MediaWiki dumps: the same batches for any number of workers, and across resumes
 // inside a bzip2 stream, at its end, and at the end of the file.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Failing workers, a bad corpus or a stop request never make the loader hang.
 
 #include <atomic>

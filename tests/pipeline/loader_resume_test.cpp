@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact resume: a stream that was interrupted continues as if nothing had happened.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The stream contract: what the batches are depends on the corpus, the packing and the seed, not on workers
 // or time.
 

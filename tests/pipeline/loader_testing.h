@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Loaders for tests: with as many threads at work as claimed, whatever the machine, seeded delays, and a
 // deadline instead of a hang. Single-owner unless said otherwise.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ten million items through buffer and queue, with a producer and a consumer on threads of their own, stops
 // at seeded instants and restarts from the saved state: none is lost, doubled or moved.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Each state in which a crash can leave the device during saves, retention, failures and repairs.
 
 #include <cerrno>

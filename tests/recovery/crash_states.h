@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Runs saves against a checkpoint store and, before each of its calls and between them, checks each state in
 // which a crash could leave the device: a new store must find the last acknowledged checkpoint or the newer

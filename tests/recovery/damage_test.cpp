@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damage to a checkpoint's files: always detected, the next older checkpoint used, the damaged one kept
 // aside.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // File systems with planted faults: what a store on top of them does is what a store with that mistake would
 // do. The rigs must see what comes of it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A checkpoint store reduced to sets of steps: which checkpoints must be there, whatever fails, crashes and
 // rots. It says exactly what the real one promises:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random sequences of save, fail, crash, damage and restart against the model. In full: 100,000 of them with
 // PRETRAIN_LONG_TESTS=1. PRETRAIN_SEQUENCES=first-last runs those alone, to look at one that failed.
 

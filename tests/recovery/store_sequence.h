@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One random life of a state folder: saves, failing calls, crashes, damage, abandoning and restarts.
 // Compared with StoreModel after each.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A real file system that is too small for a checkpoint, and then is not.
 
 #include <csignal>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program under a service manager: what it reports, and what it does when something hangs.
 
 #include <csignal>

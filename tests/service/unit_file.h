@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The service's unit file as a test reads it, and the confinement that it asks for.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The unit file: well-formed, tight, and loose enough for a run.
 
 #include <fstream>

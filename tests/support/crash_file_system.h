@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A file system for tests that knows what the device would hold if the power failed now. It passes each call
 // on and keeps, for each file, the content as of the last sync apart from the writes after it, and for each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A file system for tests: it passes calls on to the real one, records each, fails those it is told to fail
 // and knows what has not been synced. A sync is recorded but not passed on: no test could tell, and it costs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Comparison of numeric arrays. It rejects zeros for non-zeros, permuted rows, a 1 % scale and NaN: see
 // tests/libs/tensor/matchers_test.cpp, which plants each of these faults.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/reference_gpt2.h"
 
 #include <numeric>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The whole model in double precision, forward and backward, from the slow operations: what the fast model is
 // checked against. Its gradients are themselves checked against central differences of its loss.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdamW for one parameter in double precision, from the formula: the judge of the fast update.
 // Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2.

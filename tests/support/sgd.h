@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Gradient descent, with momentum or without: an optimizer with one state tensor for each parameter tensor, or
 // none. It shows that the program works with another optimizer than its own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Work that runs on as many threads as a test needs, however busy the machine is.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever happens to a model file, loading it gives an error or a tokenizer that keeps text.
 
 #include <optional>

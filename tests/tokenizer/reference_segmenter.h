@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Encodes text from an exported tokenizer.json alone, by the published rules of the Hugging Face library, as
 // slowly and plainly as possible.

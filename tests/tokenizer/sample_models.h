@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Small vocabularies and texts for the tests, made from built-in sentences. Deterministic.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Slow double-precision versions of what current architectures add: RMSNorm, SwiGLU, RoPE, norms of queries
 // and keys, attention with fewer key-value heads than query heads. As ops.h: written for reading, judged by

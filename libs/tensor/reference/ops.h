@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Slow double-precision versions of every operation, written for reading: the judge of the fast kernels,
 // itself judged by central differences. Row-major; shapes as in the fast versions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Converts wikitext, the markup of MediaWiki pages, to plain text for a language model. One pass with an
 // explicit stack of limited depth; the time is linear in the size of any page. Single-owner; one cleaner

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Character references of HTML (`&amp;`, `&#8211;`, `&#x2013;`). Thread-safe: pure functions.
 

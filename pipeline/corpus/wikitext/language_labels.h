@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // English names of languages, as written before a foreign word in a text. Thread-safe: a pure function.
 

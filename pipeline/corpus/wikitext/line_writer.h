@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Builds lines, paragraphs and headings from cleaned text. It repairs punctuation around dropped markup (an
 // empty bracket, a space before a comma), resolves runs of apostrophes, collapses spaces, and drops lines

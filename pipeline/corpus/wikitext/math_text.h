@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Converts TeX formulas to one line of text: "\frac{a}{b} \le x^{2}" to "a/b ≤ x²". Thread-safe: a pure
 // function.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Look-up in a table that is sorted by name. Thread-safe once built.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Punctuation at the start and end of a text, in ASCII and in the full-width forms of Chinese and Japanese.
 // Thread-safe: pure functions. Each `_at_start` or `_at_end` returns the length of such a mark in bytes, or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Numbers, units and dates as English text, or with symbols in other languages. Thread-safe: pure functions.
 

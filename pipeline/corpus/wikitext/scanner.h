@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reads the wikitext of a page from start to end and passes text to a LineWriter. Open constructs with text
 // (links, known templates, script variants) are on a stack of bounded depth; a Skipper skips dropped markup.

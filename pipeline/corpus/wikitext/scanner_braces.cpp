@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Templates, parameters and script variants.
 
 #include <algorithm>

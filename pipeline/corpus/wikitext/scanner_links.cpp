@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Links within the wiki and out of it.
 
 #include <algorithm>

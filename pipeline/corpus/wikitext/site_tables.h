@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Local names of namespaces, redirects and switches of the largest wikis, from the localisation files of
 // MediaWiki. Lists are separated by `|`; all names are folded (fold_name).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The words of one wiki: names of its namespaces, redirects and switches. They come from the dump's siteinfo,
 // the English names that every wiki understands, and a table of the largest wikis. Thread-safe once built.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Finds the end of dropped markup: templates, tables, file links, comments, tags with their content. Each
 // search is one forward scan. Unclosed markup ends at the first place where prose continues. After a few

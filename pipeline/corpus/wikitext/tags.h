@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The HTML and extension tags of wikitext, and how each is handled. Thread-safe: pure functions.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The templates with text, and the text of each. The scanner drops all others. Thread-safe: pure functions.
 

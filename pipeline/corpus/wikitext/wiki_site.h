@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The facts about a wiki, from its dump, that reading its pages depends on.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exports of a recorded checkpoint, without the program around them.
 
 #include <cerrno>

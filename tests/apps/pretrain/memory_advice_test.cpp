@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/memory_advice.h"
 
 #include <gmock/gmock.h>

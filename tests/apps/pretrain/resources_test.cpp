@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a run fits into memory and disk is told before it starts.
 
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/status_pace.h"
 
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/stop_reporter.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What others put into a folder in place of the program's files: links, FIFOs, folders. Nothing is written
 // through them, nothing outside is removed, and nothing waits.
 

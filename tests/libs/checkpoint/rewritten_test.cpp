@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What other programs did to a checkpoint's folder, told from damage.
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A small run's worth of things to checkpoint, and ways to damage and compare what is on disk.
 

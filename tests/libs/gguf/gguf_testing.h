@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The contents of data/elements.gguf, made as tests/interop/record_gguf.py makes them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A second architecture, made for these tests: other names of tensors and keys, matrices stored as nn.Linear
 // has them, and linear layers without biases. Only its description is new, so the walk, the parameters, the
 // memory plan and config.json must follow it. It computes what gpt2 computes with biases of 0.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every gradient of the model, element by element, against the reference in double precision: at sizes beyond
 // each length at which the fast model cuts its work into pieces.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A model with parameters, inputs and targets, all from a seed, and its gradients by the fast model.
 

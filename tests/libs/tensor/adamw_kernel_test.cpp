@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/tensor/adamw_kernel.h"
 
 #include <gtest/gtest.h>

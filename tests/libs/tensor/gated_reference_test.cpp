@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Central differences judge the gradients of the double versions, as in reference_test.cpp.
 
 #include <gtest/gtest.h>

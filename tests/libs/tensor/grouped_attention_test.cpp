@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention of current architectures: fewer key-value heads, RoPE, norms of queries and keys.
 
 #include <gtest/gtest.h>

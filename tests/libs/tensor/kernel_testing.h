@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the tests of kernels share: arrays that notice a write outside, seeded values, error bounds, and runs
 // on every instruction set that this processor and the build have.

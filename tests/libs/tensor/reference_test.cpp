@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The double versions are the judges of the fast kernels; here central differences judge their gradients.
 
 #include <numeric>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a training run takes from the heap: what was planned before the first step, and then nothing.
 
 #include <cstdlib>

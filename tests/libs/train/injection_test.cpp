@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Non-finite numbers planted anywhere in a step: either the step is skipped, or they have no effect.
 
 #include <limits>

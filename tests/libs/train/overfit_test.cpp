@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model that can't overfit one batch can't learn anything.
 
 #include <gtest/gtest.h>

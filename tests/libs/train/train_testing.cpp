@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/libs/train/train_testing.h"
 
 #include <algorithm>

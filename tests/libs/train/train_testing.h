@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A training run small enough for a test: a tiny model, seeded batches from a stream that can be saved and
 // resumed, and sessions that start from what is on disk, as the program does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What goes wrong during training: numbers that are not finite, disks that fail, a loader that ends with an
 // error.
 

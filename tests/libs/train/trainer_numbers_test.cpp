@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole run against one in double precision: batches, masks, accumulation, clipping, schedule, decay,
 // update and evaluation, in the way that the trainer puts them together.
 

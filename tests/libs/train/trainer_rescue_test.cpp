@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ends in trouble: between steps that are not finite, by exceptions of any kind, on the way back to a
 // checkpoint. What was sound before is there afterwards, and nothing is saved that is not one state of a run.
 

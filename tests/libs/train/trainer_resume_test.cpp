@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run that was interrupted is the run that was not: bit for bit.
 
 #include <thread>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Steps that the user wants skipped: their batches come from the stream and nothing else happens.
 
 #include <gmock/gmock.h>

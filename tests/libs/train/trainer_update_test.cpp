@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the trainer hands to the optimizer, and when: rate, clipping, and not before a save has read what the
 // update changes.
 

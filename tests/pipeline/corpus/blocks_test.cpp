@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "pipeline/corpus/blocks.h"
 
 #include <vector>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parts of bzip2 files, block by block.
 
 #include "pipeline/corpus/bzip2_blocks.h"

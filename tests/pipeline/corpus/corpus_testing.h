@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Helpers for tests of the corpus: compressed bytes, whole corpora read in one go, text with known
 // properties.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole dumps through the corpus reader: regions of compressed files, resumes, damage, what is counted.
 
 #include <algorithm>

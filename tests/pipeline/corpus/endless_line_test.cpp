@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A line of a gibibyte in each format: only with PRETRAIN_LONG_TESTS=1, since each is written to the disk
 // first.
 

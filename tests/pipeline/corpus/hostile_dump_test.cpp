@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Malicious dumps, and folders that change while they are read. Memory is checked against a bound.
 
 #include <atomic>

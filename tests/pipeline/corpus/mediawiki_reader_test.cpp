@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages of dumps, one by one: what becomes a document, what is not wanted, and what is faulty.
 
 #include <algorithm>

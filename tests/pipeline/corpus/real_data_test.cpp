@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real Wikipedia text and real trouble, in the folder that tests/support/temp_folder.h names.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real MediaWiki dumps, in the folder that tests/support/temp_folder.h names. What the cleaner makes of their
 // text is tested elsewhere; here it counts which pages come through.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A reader made from the cursor of any ticket delivers what the first reader delivers after that ticket.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a look at the corpus reads, and when. Opens are counted by the kernel.
 
 #include <array>

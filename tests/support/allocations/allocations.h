@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Counts what a test program takes from the heap. Linking this in replaces malloc and its relatives (operator
 // new ends there too) and mmap, for the program and all its shared libraries. Thread-safe.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Counts the bytes that a test program holds at a time through operator new. Linking this in replaces the
 // operators for the program and its shared libraries. Thread-safe.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A library to be preloaded into the program under test: while the file named by PRETRAIN_STALL exists, the
 // system calls that it names hang. Its content is "operation part-of-a-path", for example "fsync
 // checkpoints".

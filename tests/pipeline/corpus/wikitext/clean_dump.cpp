@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prints the cleaned pages of a dump as `<doc id="..." title="...">` blocks, for comparisons: clean_dump FILE
 // LANGUAGE
 

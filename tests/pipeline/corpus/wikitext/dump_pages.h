@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Pages of a MediaWiki dump, read whole, for tests: XML or XML in bzip2, a dump cut off in the middle, a bare
 // <page>.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is left of a sentence where something was dropped from it.
 
 #include <gtest/gtest.h>

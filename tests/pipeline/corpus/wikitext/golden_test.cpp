@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real pages against what a reader marked on them. golden_pages.txt holds, for each page, a line
 //   page FILE<tab>LANGUAGE<tab>ID<tab>HASH<tab>TITLE      FILE below the data folder; HASH of the wikitext
 //   (hash64)

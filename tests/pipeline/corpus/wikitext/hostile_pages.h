@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Pages that make a careless parser slow: markup that never ends or nests without end.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cost of cleaning, counted in bytes looked at, on pages that were written to be slow.
 
 #include <gtest/gtest.h>

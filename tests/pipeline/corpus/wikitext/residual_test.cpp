@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many documents of each real dump still hold markup after cleaning.
 
 #include <algorithm>
