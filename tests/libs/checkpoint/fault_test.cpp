@@ -194,7 +194,7 @@ TEST(CorruptingDisk, IsNoticedBeforeTheCheckpointCounts) {
       EXPECT_TRUE(holds_sample(*find_newest_verified(state.path())));  // the call was not a write
     } catch (const Error& error) {
       ++corrupted;
-      EXPECT_THAT(error.what(), HasSubstr("reads back differently"));
+      EXPECT_THAT(error.what(), HasSubstr("reads back different bytes"));
       EXPECT_THAT(names_in(checkpoints_folder(state.path())), IsEmpty());
     }
   }
