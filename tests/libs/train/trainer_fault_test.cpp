@@ -37,6 +37,20 @@ TEST(TrainerFaults, ANanBatchIsPassedOverAndCounted) {
   EXPECT_EQ(run.checkpoint_steps().front(), 10U);
 }
 
+TEST(TrainerFaults, TokensOfASkippedStepCountAsRead) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {1};
+  run.train(steps_only(3));
+  uint64_t tokens = 0;
+  for (const StepRecord& record : run.observer.steps) {
+    EXPECT_GT(record.step_tokens, 0U);
+    EXPECT_EQ(record.tokens, tokens += record.step_tokens) << "step " << record.step;
+  }
+  ASSERT_EQ(run.observer.steps.size(), 3U);
+  EXPECT_FALSE(run.observer.steps[1].applied);
+}
+
 TEST(TrainerFaults, APassedOverStepChangesNothing) {
   TestRun run;
   run.poison();

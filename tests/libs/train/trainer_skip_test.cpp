@@ -69,6 +69,20 @@ TEST(TrainerSkips, EachSkippedStepIsInTheLogWithItsBatchesAndDocuments) {
   EXPECT_EQ(records[1]["passed_over_batches"], nlohmann::json({6, 7}));
 }
 
+TEST(TrainerSkips, TokensOfSkippedStepsCountAsRead) {
+  TestRun run;
+  run.train(skipping(4, "2"));
+  uint64_t tokens = 0;
+  std::vector<uint64_t> after;
+  for (uint64_t n = 0; n < 4; ++n)
+    after.push_back(tokens += test::random_batch(run.model, run.source.rows, n).target_count);
+  ASSERT_EQ(skip_records(run).size(), 1U);
+  EXPECT_EQ(skip_records(run)[0]["tokens"], after[1]);
+  ASSERT_EQ(run.observer.steps.size(), 3U);
+  EXPECT_EQ(run.observer.steps[1].tokens, after[2]);
+  EXPECT_EQ(run.observer.steps[2].tokens, after[3]);
+}
+
 TEST(TrainerSkips, AResumeInsideOfARangeSkipsTheRestOfIt) {
   TestRun straight;
   straight.train(skipping(12, "4-6,9-10"));

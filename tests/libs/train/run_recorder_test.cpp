@@ -1,0 +1,70 @@
+#include "libs/train/run_recorder.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/libs/train/train_testing.h"
+
+namespace pretrain {
+namespace {
+
+class RunRecorderTest : public testing::Test {
+ protected:
+  test::TempFolder folder_;
+  test::RecordingObserver observer_;
+  RunRecorder recorder_{real_file_system(), folder_.path(), {&observer_}};
+};
+
+TEST_F(RunRecorderTest, CountsLostRecordsOverAllItsLogs) {
+  std::filesystem::create_directory(folder_ / "metrics.jsonl");  // nothing can be written
+  recorder_.open_log({}, 0);
+  recorder_.note_hardware_fault(1);
+  const uint64_t first = recorder_.snapshot().lost_records;
+  EXPECT_GT(first, 0U);
+  recorder_.open_log({}, 0);  // after a return to a checkpoint
+  recorder_.note_hardware_fault(2);
+  EXPECT_EQ(recorder_.snapshot().lost_records, 2 * first);
+}
+
+TEST_F(RunRecorderTest, SaysOnceThatTheFirstBatchIsThere) {
+  recorder_.open_log({}, 0);
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kStarting);
+  recorder_.note_ready();
+  recorder_.note_ready();
+  EXPECT_EQ(observer_.ready, 1U);
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kTraining);
+}
+
+TEST_F(RunRecorderTest, IsBackAtWhatItDidAfterAnEvaluation) {
+  recorder_.begin_work(RunPhase::kEvaluating);
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kEvaluating);
+  recorder_.end_work();
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kStarting);
+  recorder_.note_ready();
+  recorder_.begin_work(RunPhase::kSampling);
+  recorder_.end_work();
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kTraining);
+  recorder_.note_finishing(3);
+  recorder_.begin_work(RunPhase::kEvaluating);
+  recorder_.end_work();
+  EXPECT_EQ(recorder_.snapshot().phase, RunPhase::kFinishing);
+}
+
+TEST_F(RunRecorderTest, KeepsOneEvaluationOfTheStepThatItContinuesFrom) {
+  const std::string step = "{\"batch_hash\":\"00ff\",\"step\":5}\n";
+  const auto evaluation = [](int at, double loss) {
+    return fmt::format("{{\"step\":{},\"validation_loss\":{}}}\n", at, loss);
+  };
+  folder_.write("metrics.jsonl", step + evaluation(5, 1.5) + evaluation(5, 2.5) + evaluation(6, 3.5));
+  const auto kept = recorder_.open_log({.offset_bytes = step.size()}, 5);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->step, 5U);
+  EXPECT_EQ(kept->result.loss, 1.5);
+  EXPECT_EQ(read_file(folder_ / "metrics.jsonl"), step + evaluation(5, 1.5));
+  EXPECT_EQ(recorder_.log_position().offset_bytes, (step + evaluation(5, 1.5)).size());
+}
+
+}  // namespace
+}  // namespace pretrain
