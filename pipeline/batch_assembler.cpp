@@ -2,6 +2,7 @@
 #include "pipeline/batch_assembler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
@@ -32,16 +33,13 @@ BatchAssembler::BatchAssembler(const AssemblerOptions& options)
 /// Each iteration does the first of these that is possible: move a sequence from the shuffle buffer to the
 /// batch, cut a sequence into the buffer, end the epoch, or finish the stream. The order is a function of the
 /// chunks alone, so the stream is too. An unfinished last batch is padded with rows that don't count.
-bool BatchAssembler::produce(Batch& batch) {
+std::optional<Batch> BatchAssembler::produce() {
   while (!finished_) {
     SequenceView sequence;
     if (buffer_.must_emit()) {
       buffer_.emit(sequence_);
       append_row(sequence_);
-      if (partial_.rows == options_.rows) {
-        finish(batch);
-        return true;
-      }
+      if (partial_.rows == options_.rows) return take_partial();
     } else if (packer_.next(sequence)) {
       buffer_.insert(sequence);
       ++sequences_this_epoch_;
@@ -52,14 +50,13 @@ bool BatchAssembler::produce(Batch& batch) {
       if (partial_.rows > 0) {
         const SequenceBuffer::Sequence padding{.tokens = std::vector<uint32_t>(options_.buffer.context + 1)};
         while (partial_.rows < options_.rows) append_row(padding);
-        finish(batch);
-        return true;
+        return take_partial();
       }
     } else {
-      return false;
+      return std::nullopt;
     }
   }
-  return false;
+  return std::nullopt;
 }
 
 /// A sequence has T + 1 tokens: the first T are inputs, and the target of each is the next one. Positions
@@ -75,14 +72,14 @@ void BatchAssembler::append_row(const SequenceBuffer::Sequence& sequence) {
   ++partial_.rows;
 }
 
-/// Batches are numbered over all epochs; a resume continues the numbers.
-void BatchAssembler::finish(Batch& batch) {
-  batch = std::move(partial_);
-  partial_ = {};
+/// The batch whose rows are complete. Batches are numbered over all epochs; a resume continues the numbers.
+Batch BatchAssembler::take_partial() {
+  Batch batch = std::exchange(partial_, {});
   batch.number = next_batch_++;
   batch.epoch = epoch_;
   batch.context = options_.buffer.context;
   finish_batch(batch);
+  return batch;
 }
 
 /// Fails before it changes anything if the epoch is too short, so that a state saved afterwards fails in the

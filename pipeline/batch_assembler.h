@@ -3,9 +3,12 @@
 // The serial core of the loader: turns chunks, in ticket order, into batches. Everything that determines the
 // stream of batches is here. None of it depends on time or threads, and all of it can be saved and restored.
 //
-//   while (!assembler.produce(batch)) {
-//     if (assembler.finished()) return;   // the end of the stream
-//     assembler.absorb(next_chunk());
+//   while (!assembler.finished()) {
+//     if (const auto batch = assembler.produce()) {
+//       train(*batch);
+//     } else if (!assembler.finished()) {   // else the stream ends here
+//       assembler.absorb(next_chunk());
+//     }
 //   }
 
 #include <cstdint>
@@ -35,9 +38,9 @@ class BatchAssembler {
  public:
   explicit BatchAssembler(const AssemblerOptions& options);
 
-  /// Makes the next batch from the absorbed chunks. False: it needs another chunk, or the stream has ended.
+  /// Makes the next batch from the absorbed chunks. Nothing: it needs another chunk, or the stream has ended.
   /// Errors: kData when an epoch gives less than one batch.
-  bool produce(Batch& batch);
+  [[nodiscard]] std::optional<Batch> produce();
   bool finished() const { return finished_; }
   /// Whether the last epoch was absorbed, so that no more chunks are needed.
   bool draining() const { return draining_; }
@@ -75,7 +78,7 @@ class BatchAssembler {
 
  private:
   void append_row(const SequenceBuffer::Sequence& sequence);
-  void finish(Batch& batch);
+  Batch take_partial();
   bool is_last_epoch() const { return options_.epochs > 0 && epoch_ + 1 >= options_.epochs; }
   void end_epoch();
   void reopen();

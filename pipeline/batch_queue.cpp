@@ -50,16 +50,16 @@ bool BatchQueue::wait(std::unique_lock<std::mutex>& lock, const std::stop_token&
 }
 
 /// An error only surfaces once the queue is empty: the batches made before it are still valid.
-bool BatchQueue::pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting) {
+std::optional<Batch> BatchQueue::pop(const std::stop_token& stop, const WhileWaiting& while_waiting) {
   std::unique_lock lock(mutex_);
   if (!wait(lock, stop, false, while_waiting)) throw Stopped();
   if (batches_.empty()) {
     if (error_ != nullptr) std::rethrow_exception(error_);
-    return false;
+    return std::nullopt;
   }
-  batch = std::move(batches_.front());
+  std::optional<Batch> batch(std::move(batches_.front()));
   batches_.pop_front();
-  return true;
+  return batch;
 }
 
 void BatchQueue::give_back(std::vector<Batch> batches) {

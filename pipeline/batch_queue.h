@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -28,9 +29,9 @@ class BatchQueue {
   /// Called every second of a wait, to close the queue if its producer has died.
   using WhileWaiting = std::function<void()>;
 
-  /// Waits for a batch; false at the end.
+  /// Waits for a batch; nothing at the end.
   /// Errors: Stopped; the error given to close().
-  bool pop(Batch& batch, const std::stop_token& stop, const WhileWaiting& while_waiting = {});
+  [[nodiscard]] std::optional<Batch> pop(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
   /// Waits until the queue is full or closed (then no batch will follow), or a stop is requested.
   void wait_until_full(const std::stop_token& stop, const WhileWaiting& while_waiting = {});
   /// Puts batches from pop() back at the front, oldest first, even beyond the capacity.

@@ -181,11 +181,11 @@ void Loader::resume_from(const StreamState& state) {
   options_.skip_log->begin(log_bytes);
 }
 
-bool Loader::next(Batch& batch, const std::stop_token& stop) {
-  const bool got = queue_.pop(batch, stop, [this] { close_if_graph_died(); });
+std::optional<Batch> Loader::next(const std::stop_token& stop) {
+  std::optional<Batch> batch = queue_.pop(stop, [this] { close_if_graph_died(); });
   graph_->assemble->try_put(
       nullptr);  // wakes the assembler, which may have stopped because the queue was full
-  return got;
+  return batch;
 }
 
 void Loader::give_back(std::vector<Batch> batches) {
@@ -300,14 +300,14 @@ size_t Loader::assemble(const ChunkPtr& chunk) {
 }
 
 /// A run that ended because an epoch was too short continues if the corpus has changed since.
-bool Loader::produce(Batch& batch) {
+std::optional<Batch> Loader::produce() {
   try {
-    return assembler_.produce(batch);
+    return assembler_.produce();
   } catch (const Error&) {
     if (!as_restored_ || !assembler_.may_leave_epoch() || !corpus_has_changed()) throw;
   }
   assembler_.leave_epoch();
-  return assembler_.produce(batch);
+  return assembler_.produce();
 }
 
 /// Whether the corpus has changed since the start of the restored state's epoch.
@@ -327,9 +327,8 @@ bool Loader::corpus_has_changed() const {
 size_t Loader::pump() {
   size_t absorbed = 0;
   while (queue_.has_room()) {
-    Batch batch;
-    if (produce(batch)) {
-      queue_.push(std::move(batch));
+    if (std::optional<Batch> batch = produce()) {
+      queue_.push(*std::move(batch));
     } else if (assembler_.finished()) {
       queue_.close();
     } else if (waiting_.empty()) {

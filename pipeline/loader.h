@@ -11,7 +11,7 @@
 // BatchAssembler.
 //
 //   Loader loader(options, tokenizer, catalog, nullptr);   // or with the state of a checkpoint
-//   while (loader.next(batch, stop)) train(batch);
+//   while (const auto batch = loader.next(stop)) train(*batch);
 //   const StreamState state = loader.state(stop);          // continues after the last batch from next()
 
 #include <atomic>
@@ -70,7 +70,7 @@ class Loader : public BatchSource {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  bool next(Batch& batch, const std::stop_token& stop) override;
+  std::optional<Batch> next(const std::stop_token& stop) override;
   void give_back(std::vector<Batch> batches) override;
   StreamState state(const std::stop_token& stop) override;
   std::vector<std::string> documents_of(const Batch& batch) const override;
@@ -98,7 +98,7 @@ class Loader : public BatchSource {
   /// Ends the stream with this error after the queued batches.
   void close_with(std::exception_ptr error) noexcept;
   void close_if_graph_died();
-  bool produce(Batch& batch);
+  std::optional<Batch> produce();
   bool corpus_has_changed() const;
 
   LoaderOptions options_;

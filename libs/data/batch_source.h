@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -50,9 +51,9 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
 
-  /// Waits for the next batch; false at the end of a bounded stream.
+  /// Waits for the next batch; nothing at the end of a bounded stream.
   /// Errors: Stopped when the token requests it; the error that ended the loader.
-  virtual bool next(Batch& batch, const std::stop_token& stop) = 0;
+  [[nodiscard]] virtual std::optional<Batch> next(const std::stop_token& stop) = 0;
 
   /// Puts back the last batches from next(), oldest first. next() returns them again and the state includes
   /// them, so that batches that were taken but not trained are not lost.

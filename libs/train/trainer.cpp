@@ -176,8 +176,11 @@ bool Trainer::fetch() {
   batches_.resize(options_.accumulate);
   size_t got = 0;
   try {
-    while (got < batches_.size() && source_->next(batches_[got], got == 0 ? parts_.stop : std::stop_token()))
-      ++got;
+    while (got < batches_.size()) {
+      std::optional<Batch> batch = source_->next(got == 0 ? parts_.stop : std::stop_token());
+      if (!batch) break;
+      batches_[got++] = *std::move(batch);
+    }
   } catch (...) {
     if (got == 0) throw;  // otherwise the source throws it again at the next step
   }

@@ -77,7 +77,7 @@ double run_loader(const CorpusOptions& corpus, const Catalog& catalog, const Tok
                                   static_cast<size_t>(workers) + 1);
   return seconds_of([&] {
     Loader loader(loader_options(corpus, tokenizer, workers), tokenizer, catalog);
-    for (Batch batch; loader.next(batch, {});) {
+    while (loader.next({})) {
     }
   });
 }

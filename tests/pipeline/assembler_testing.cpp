@@ -89,12 +89,11 @@ BatchAssembler fresh_assembler(const AssemblerOptions& options) {
 }
 
 std::optional<Batch> next_batch(BatchAssembler& assembler, const NumberedCorpus& corpus) {
-  Batch batch;
-  while (!assembler.produce(batch)) {
-    if (assembler.finished()) return std::nullopt;
+  while (true) {
+    std::optional<Batch> batch = assembler.produce();
+    if (batch || assembler.finished()) return batch;
     assembler.absorb(corpus.chunk(assembler.cursor().ticket));
   }
-  return batch;
 }
 
 std::vector<Batch> next_batches(BatchAssembler& assembler, const NumberedCorpus& corpus, size_t limit) {

@@ -204,15 +204,14 @@ TEST_P(Assembler, RefusesAnEpochOfLessThanOneBatch) {
 /// Feeds the chunks of a whole epoch; returns how many batches came of them.
 size_t feed_epoch(BatchAssembler& assembler, const NumberedCorpus& corpus, uint32_t epoch) {
   size_t batches = 0;
-  Batch batch;
   for (uint64_t number = 0;; ++number) {
-    while (assembler.produce(batch)) ++batches;
+    while (assembler.produce()) ++batches;
     Chunk chunk = corpus.chunk(number);
     chunk.epoch = epoch;
     assembler.absorb(chunk);
     if (chunk.ends_epoch) break;
   }
-  while (assembler.produce(batch)) ++batches;
+  while (assembler.produce()) ++batches;
   return batches;
 }
 
@@ -407,8 +406,7 @@ class DamagedState : public Assembler {
     next_batches(assembler, corpus_, 5);
     while (state_.scalars.is_null() || state_.scalars["partial_rows"] == 0 || !has("carry")) {
       state_ = {};
-      Batch batch;
-      if (!assembler.produce(batch)) assembler.absorb(corpus_.chunk(assembler.cursor().ticket));
+      if (!assembler.produce()) assembler.absorb(corpus_.chunk(assembler.cursor().ticket));
       assembler.save(state_);
     }
   }

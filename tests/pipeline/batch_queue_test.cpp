@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/batch_queue.h"
 
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -19,10 +20,10 @@ Batch numbered(uint64_t number) {
 TEST(BatchQueue, GivesBatchesInOrder) {
   BatchQueue queue(3);
   for (uint64_t i = 0; i < 3; ++i) queue.push(numbered(i));
-  Batch batch;
   for (uint64_t i = 0; i < 3; ++i) {
-    ASSERT_TRUE(queue.pop(batch, {}));
-    EXPECT_EQ(batch.number, i);
+    const auto batch = queue.pop({});
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->number, i);
   }
 }
 
@@ -33,8 +34,7 @@ TEST(BatchQueue, HasRoomUntilItIsFullOrClosed) {
   queue.push(numbered(1));
   EXPECT_FALSE(queue.has_room());
   EXPECT_EQ(queue.high_water(), 2u);
-  Batch batch;
-  ASSERT_TRUE(queue.pop(batch, {}));
+  ASSERT_TRUE(queue.pop({}));
   EXPECT_TRUE(queue.has_room());
   queue.close();
   EXPECT_FALSE(queue.has_room());
@@ -44,11 +44,11 @@ TEST(BatchQueue, DeliversWhatItHoldsAfterItWasClosed) {
   BatchQueue queue(3);
   queue.push(numbered(7));
   queue.close();
-  Batch batch;
-  ASSERT_TRUE(queue.pop(batch, {}));
-  EXPECT_EQ(batch.number, 7u);
-  EXPECT_FALSE(queue.pop(batch, {}));
-  EXPECT_FALSE(queue.pop(batch, {}));
+  const auto batch = queue.pop({});
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->number, 7u);
+  EXPECT_FALSE(queue.pop({}));
+  EXPECT_FALSE(queue.pop({}));
 }
 
 TEST(BatchQueue, ThrowsTheFirstErrorBehindTheBatches) {
@@ -56,28 +56,25 @@ TEST(BatchQueue, ThrowsTheFirstErrorBehindTheBatches) {
   queue.push(numbered(7));
   queue.close(std::make_exception_ptr(std::logic_error("first")));
   queue.close(std::make_exception_ptr(std::runtime_error("second")));
-  Batch batch;
-  EXPECT_TRUE(queue.pop(batch, {}));
-  EXPECT_THROW(queue.pop(batch, {}), std::logic_error);
-  EXPECT_THROW(queue.pop(batch, {}), std::logic_error);
+  EXPECT_TRUE(queue.pop({}));
+  EXPECT_THROW((void)queue.pop({}), std::logic_error);
+  EXPECT_THROW((void)queue.pop({}), std::logic_error);
 }
 
 TEST(BatchQueue, WakesAConsumerThatWaits) {
   BatchQueue queue(1);
-  Batch batch;
-  std::jthread consumer([&] { EXPECT_TRUE(queue.pop(batch, {})); });
+  std::optional<Batch> batch;
+  std::jthread consumer([&] { batch = queue.pop({}); });
   queue.push(numbered(3));
   consumer.join();
-  EXPECT_EQ(batch.number, 3u);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->number, 3u);
 }
 
 TEST(BatchQueue, AStopWakesWhoeverWaits) {
   BatchQueue queue(1);
   std::stop_source stop;
-  std::jthread popping([&] {
-    Batch batch;
-    EXPECT_THROW(queue.pop(batch, stop.get_token()), Stopped);
-  });
+  std::jthread popping([&] { EXPECT_THROW((void)queue.pop(stop.get_token()), Stopped); });
   std::jthread filling([&] { queue.wait_until_full(stop.get_token()); });
   stop.request_stop();
 }
@@ -113,9 +110,8 @@ TEST(BatchQueue, PassesEverythingBetweenTwoThreads) {
     }
     queue.close();
   });
-  Batch batch;
   uint64_t count = 0;
-  while (queue.pop(batch, {})) EXPECT_EQ(batch.number, count++);
+  while (const auto batch = queue.pop({})) EXPECT_EQ(batch->number, count++);
   EXPECT_EQ(count, 2000u);
   EXPECT_LE(queue.high_water(), 4u);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -36,13 +37,13 @@ Chunk chunk_of(uint64_t number) {
   return chunk;
 }
 
-/// False at the end of the stream.
-bool next_batch(BatchAssembler& assembler, uint64_t& number, Batch& batch) {
-  while (!assembler.produce(batch)) {
-    if (assembler.finished()) return false;
+/// Nothing at the end of the stream.
+std::optional<Batch> next_batch(BatchAssembler& assembler, uint64_t& number) {
+  while (true) {
+    std::optional<Batch> batch = assembler.produce();
+    if (batch || assembler.finished()) return batch;
     assembler.absorb(chunk_of(number++));
   }
-  return true;
 }
 
 void check_batch(const Batch& batch, const AssemblerOptions& options) {
@@ -66,8 +67,10 @@ HostileState::HostileState(Packing packing)
   assembler.start_at({}, chunk_of(0).catalog);
   uint64_t number = 0;
   std::deque<Batch> queue;
-  for (Batch batch; number < 9 && next_batch(assembler, number, batch);) {
-    queue.push_back(std::move(batch));
+  while (number < 9) {
+    std::optional<Batch> batch = next_batch(assembler, number);
+    if (!batch) break;
+    queue.push_back(*std::move(batch));
     if (queue.size() == kQueue) queue.pop_front();
   }
   assembler.save(sound_);
@@ -105,10 +108,11 @@ bool HostileState::survive(const StreamState& state) const {
   }
   try {
     uint64_t number = 9;
-    Batch batch;
-    for (int i = 0; i < 30 && next_batch(assembler, number, batch); ++i) {
-      check_batch(batch, options_);
-      (void)assembler.documents_of(batch);
+    for (int i = 0; i < 30; ++i) {
+      const std::optional<Batch> batch = next_batch(assembler, number);
+      if (!batch) break;
+      check_batch(*batch, options_);
+      (void)assembler.documents_of(*batch);
     }
     StreamState again;
     assembler.save(again);

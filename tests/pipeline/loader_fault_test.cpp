@@ -49,8 +49,7 @@ TEST_F(LoaderFault, OfAWorkerComesBehindTheBatchesBeforeIt) {
     const auto loader = open_loader(options_);
     std::vector<Batch> batches;
     EXPECT_THROW(take_all(*loader, batches), std::runtime_error);
-    Batch batch;
-    EXPECT_THROW(loader->next(batch, {}), std::runtime_error) << "again";
+    EXPECT_THROW((void)loader->next({}), std::runtime_error) << "again";
     before.push_back(hashes_of(batches));
   }
   EXPECT_GT(before[0].size(), 50u);
@@ -136,8 +135,7 @@ TEST_F(LoaderFault, ACorpusSmallerThanOneBatchIsOneAfterEachResumeUntilItHasMore
   }
   copy_sample_corpus(folder, Compression::kNone);
   Loader loader(options, sample_tokenizer(), {}, &state);
-  Batch batch;
-  EXPECT_TRUE(loader.next(batch, Deadline().token()));
+  EXPECT_TRUE(loader.next(Deadline().token()));
 }
 
 TEST_F(LoaderFault, ACorpusWithoutTrainingTextIsADataError) {
@@ -160,11 +158,10 @@ TEST_F(LoaderFault, AStopWakesWhoWaitsForABatch) {
     entered.wait();
     stop.request_stop();
   });
-  Batch batch;
-  EXPECT_THROW(loader->next(batch, stop.get_token()), Stopped);
+  EXPECT_THROW((void)loader->next(stop.get_token()), Stopped);
   EXPECT_TRUE(loader->state(stop.get_token()).scalars.at("queued").empty()) << "what there is, at once";
   released.count_down();
-  EXPECT_TRUE(loader->next(batch, Deadline().token())) << "a stop of the wait is not the end of the loader";
+  EXPECT_TRUE(loader->next(Deadline().token())) << "a stop of the wait is not the end of the loader";
 }
 
 /// Counts the tickets that workers begin, and makes each take a while.
@@ -208,8 +205,7 @@ TEST_F(LoaderFault, TheDestructorReturnsAtAnyMoment) {
   for (size_t taken = 0; taken < 40; ++taken) {
     options_.workers = 1 + static_cast<int>(taken % 4);
     const auto loader = open_loader(options_);
-    Batch batch;
-    for (size_t i = 0; i < taken % 8; ++i) EXPECT_TRUE(loader->next(batch, Deadline().token()));
+    for (size_t i = 0; i < taken % 8; ++i) EXPECT_TRUE(loader->next(Deadline().token()));
   }
 }
 
@@ -264,8 +260,8 @@ TEST_F(LoaderFault, OfTheGraphItselfIsToldToWhoSaves) {
 TEST_F(LoaderFault, BatchesThatWereGivenBackComeAgainAndBelongToTheState) {
   const auto clean = hashes_of(Session(options_, 2).take(60));
   const auto loader = open_loader(options_);
-  std::vector<Batch> taken(7);
-  for (Batch& batch : taken) ASSERT_TRUE(loader->next(batch, Deadline().token()));
+  std::vector<Batch> taken;
+  while (taken.size() < 7) taken.push_back(next_of(*loader));
   loader->state(Deadline().token());  // the queue is full
   loader->give_back({taken.begin() + 3, taken.end()});
   const StreamState state = loader->state(Deadline().token());
@@ -273,9 +269,7 @@ TEST_F(LoaderFault, BatchesThatWereGivenBackComeAgainAndBelongToTheState) {
   EXPECT_EQ(hashes_of(Session(options_, 2, &state).take(50)), expected);
   std::vector<uint64_t> again;
   for (size_t i = 0; i < 50; ++i) {
-    Batch batch;
-    ASSERT_TRUE(loader->next(batch, Deadline().token()));
-    again.push_back(batch.hash);
+    again.push_back(next_of(*loader).hash);
   }
   EXPECT_EQ(again, expected);
 }
@@ -285,7 +279,8 @@ TEST_F(LoaderFault, TheLookAtTheCorpusBeforeAnotherEpochIsToldOf) {
   std::atomic<size_t> looks{0};
   options_.on_scan = [&] { ++looks; };
   const auto loader = open_loader(options_);
-  for (Batch batch; batch.epoch == 0;) ASSERT_TRUE(loader->next(batch, Deadline().token()));
+  while (next_of(*loader).epoch == 0) {
+  }
   EXPECT_GE(looks, 4u) << "once for each file at least";
 }
 
@@ -293,9 +288,7 @@ TEST_F(LoaderFault, OneWorkerIsEnough) {
   options_.workers = 1;
   const tbb::global_control two{tbb::global_control::max_allowed_parallelism, 2};
   const auto loader = open_loader(options_);
-  Batch batch;
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(loader->next(batch, Deadline().token()));
-  EXPECT_EQ(batch.number, 199u);
+  for (uint64_t i = 0; i < 200; ++i) ASSERT_EQ(next_of(*loader).number, i);
 }
 
 }  // namespace

@@ -71,12 +71,12 @@ TEST_P(LoaderMemoryTest, IsWhatWasPlannedWhileItSavesAndWhenItResumes) {
     const auto loader = open_loader(loader_options);
     // The buffer takes in two sequences for each that leaves until it is full.
     for (Batch batch; loader->status().buffered_sequences + 1 < GetParam().sequences;)
-      ASSERT_TRUE(loader->next(batch, {}));
+      batch = next_of(*loader, {});
     for (int save = 0; save < 3; ++save) {
       state = {};
       state = loader->state({});
       Batch batch;
-      for (int i = 0; i < 20; ++i) ASSERT_TRUE(loader->next(batch, {}));
+      for (int i = 0; i < 20; ++i) batch = next_of(*loader, {});
     }
     state = {};
     state = loader->state({});

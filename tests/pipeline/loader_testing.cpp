@@ -2,6 +2,7 @@
 #include "tests/pipeline/loader_testing.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <gmock/gmock.h>
@@ -119,8 +120,10 @@ Session::Session(LoaderOptions options, int workers, const StreamState* state)
 std::vector<Batch> Session::take(size_t count) {
   const Deadline deadline;
   std::vector<Batch> batches;
-  for (Batch batch; batches.size() < count && loader_->next(batch, deadline.token());) {
-    batches.push_back(std::move(batch));
+  while (batches.size() < count) {
+    std::optional<Batch> batch = loader_->next(deadline.token());
+    if (!batch) break;
+    batches.push_back(*std::move(batch));
   }
   return batches;
 }
@@ -134,9 +137,15 @@ std::unique_ptr<Loader> open_loader(const LoaderOptions& options) {
   return std::make_unique<Loader>(options, sample_tokenizer(), scan_corpus(options.corpus));
 }
 
+Batch next_of(Loader& loader, const std::stop_token& stop) {
+  std::optional<Batch> batch = loader.next(stop);
+  if (!batch) fail(ErrorKind::kRuntime, "the stream of the test is over");
+  return *std::move(batch);
+}
+
 void take_all(Loader& loader, std::vector<Batch>& batches) {
   const Deadline deadline;
-  for (Batch batch; loader.next(batch, deadline.token());) batches.push_back(std::move(batch));
+  while (auto batch = loader.next(deadline.token())) batches.push_back(*std::move(batch));
 }
 
 void expect_error(ErrorKind kind, const std::string& words, const std::function<void()>& action) {

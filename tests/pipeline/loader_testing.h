@@ -112,6 +112,8 @@ class Session {
 /// Makes a loader for a fresh stream, scanning the corpus.
 std::unique_ptr<Loader> open_loader(const LoaderOptions& options);
 
+/// The next batch of a stream that has one; fails the test otherwise.
+Batch next_of(Loader& loader, const std::stop_token& stop = Deadline().token());
 /// Appends to `batches` until the end of the stream or an error, which it passes on. Stopped after
 /// kLongestWait.
 void take_all(Loader& loader, std::vector<Batch>& batches);

@@ -3,6 +3,7 @@
 // at seeded instants and restarts from the saved state: none is lost, doubled or moved.
 
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -42,9 +43,9 @@ class Session {
   }
 
   Batch take() {
-    Batch batch;
-    EXPECT_TRUE(queue_.pop(batch, {}));
-    return batch;
+    std::optional<Batch> batch = queue_.pop({});
+    EXPECT_TRUE(batch);
+    return batch ? *std::move(batch) : Batch();
   }
 
   /// Ends the producer wherever it is. What it had made but not handed over is handed over first.

@@ -40,16 +40,16 @@ FakeSource::FakeSource(const ModelConfig& model, FakeSourceOptions options, cons
   if (state != nullptr) next_ = state->scalars.at("next").get<uint64_t>();
 }
 
-bool FakeSource::next(Batch& batch, const std::stop_token& stop) {
+std::optional<Batch> FakeSource::next(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Stopped();
   if (options_.fails_at && next_ >= *options_.fails_at) fail(ErrorKind::kData, "shard x changed");
-  if (next_ >= options_.batches) return false;
+  if (next_ >= options_.batches) return std::nullopt;
   if (options_.before_batch) options_.before_batch(next_);
-  batch = random_batch(model_, options_.rows, options_.same_batch ? 0 : next_);
+  Batch batch = random_batch(model_, options_.rows, options_.same_batch ? 0 : next_);
   batch.number = next_;
   if (options_.poisoned.contains(next_)) batch.inputs[3] = kPoisonToken;
   ++next_;
-  return true;
+  return batch;
 }
 
 void FakeSource::give_back(std::vector<Batch> batches) {

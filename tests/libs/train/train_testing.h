@@ -46,7 +46,7 @@ class FakeSource : public BatchSource {
  public:
   FakeSource(const ModelConfig& model, FakeSourceOptions options, const StreamState* state = nullptr);
 
-  bool next(Batch& batch, const std::stop_token& stop) override;
+  std::optional<Batch> next(const std::stop_token& stop) override;
   void give_back(std::vector<Batch> batches) override;
   StreamState state(const std::stop_token& stop) override;
   std::vector<std::string> documents_of(const Batch& batch) const override {
