@@ -24,6 +24,11 @@ struct ParallelLoop {
 };
 
 /// The arena that all kernels run in. Used from one thread at a time (the trainer's); not thread-safe.
+///
+///   Compute compute(threads);
+///   compute.parallel_ranges(values.size(), 4096, [&](size_t begin, size_t end) {
+///     for (size_t i = begin; i < end; ++i) values[i] *= factor;
+///   });
 class Compute {
  public:
   explicit Compute(int threads);
