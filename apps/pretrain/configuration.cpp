@@ -11,6 +11,7 @@
 #include "libs/base/number.h"
 #include "libs/base/rng.h"
 #include "libs/base/text.h"
+#include "libs/model/architecture.h"
 
 namespace pretrain {
 namespace {
@@ -75,6 +76,7 @@ PrecisionChoice decided(PrecisionChoice choice) {
 
 /// Sets the values that depend on other keys.
 void derive(RunConfiguration& c) {
+  complete_choices(c.model);
   const int cores = inspect_machine().cores;
   if (c.workers == 0) c.workers = std::min(cores, 4);
   if (c.threads == 0) c.threads = cores;

@@ -48,6 +48,16 @@ OptionValue<Run> real(double least, double most, Members... members) {
   return number_of<Run>(at(members...), least, most);
 }
 
+/// As real(), but 0 means "not given".
+template <typename... Members>
+OptionValue<Run> optional_real(double most, Members... members) {
+  OptionValue<Run> value = real(0, most, members...);
+  value.get = [given = value.get, member = at(members...)](const Run& run) {
+    return option_detail::member(run, member) == 0 ? std::vector<std::string>{} : given(run);
+  };
+  return value;
+}
+
 template <typename Value, typename... Members>
 OptionValue<Run> choice(std::vector<std::pair<std::string_view, Value>> choices, Members... members) {
   return choice_of<Run>(at(members...), std::move(choices));
@@ -149,6 +159,19 @@ OptionTable<Run> make_table() {
        whole(1, kSize, &Run::model, &Model::d_model)},
       {{"heads", "attention heads; must divide d-model", kModel, kFixed, kPreset, "n-head n-heads num-heads"},
        whole(1, kSize, &Run::model, &Model::heads)},
+      {{"kv-heads", "key-value heads that the attention heads share (llama, qwen3)", kModel, kFixed, "heads",
+        "num-key-value-heads n-kv-heads gqa"},
+       optional_count_of<Run>(at(&Run::model, &Model::kv_heads), kSize)},
+      {{"head-size", "channels of a head (llama, qwen3)", kModel, kFixed, "d-model / heads", "head-dim"},
+       optional_count_of<Run>(at(&Run::model, &Model::head_channels), kSize)},
+      {{"rope-theta", "base of the rotary positions (llama, qwen3)", kModel, kFixed, "10000", "rope-base"},
+       optional_real(1e12, &Run::model, &Model::rope_theta)},
+      {{"norm-epsilon", "what RMSNorm adds to the mean square (llama 1e-5, qwen3 1e-6)", kModel, kFixed,
+        "set by --arch", "rms-norm-eps eps"},
+       optional_real(1, &Run::model, &Model::norm_epsilon)},
+      {{"untied", "an output matrix of its own instead of the token embedding: no or yes (llama, qwen3)",
+        kModel, kFixed, "", "tie-word-embeddings"},
+       choice<bool>({{"no", true}, {"yes", false}}, &Run::model, &Model::tied)},
       {{"d-ff", "width of the MLP's hidden layer", kModel, kFixed, kPreset,
         "ffn mlp hidden-dim intermediate-size"},
        whole(1, kSize, &Run::model, &Model::d_ff)},
@@ -374,8 +397,9 @@ const Option<RunConfiguration>* find_run_option(std::string_view name) {
 }
 
 bool may_change_in_branch(std::string_view key) {
-  static constexpr std::array kOfTheModel{"model", "arch",  "layers",         "d-model",   "heads",
-                                          "d-ff",  "vocab", "tokenizer-type", "tokenizer", "context"};
+  static constexpr std::array kOfTheModel{
+      "model",        "arch",   "layers", "d-model", "heads",          "kv-heads",  "head-size", "rope-theta",
+      "norm-epsilon", "untied", "d-ff",   "vocab",   "tokenizer-type", "tokenizer", "context"};
   return std::ranges::find(kOfTheModel, key) == kOfTheModel.end();
 }
 

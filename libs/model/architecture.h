@@ -5,6 +5,7 @@
 // description.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -31,6 +32,24 @@ struct CopyField {
   int64_t ModelConfig::*member;
 };
 
+/// A positive number, written and read.
+struct NumberField {
+  double ModelConfig::*member;
+  double missing;  ///< what a missing key means
+};
+
+/// Whether something is so, written and read.
+struct FlagField {
+  bool ModelConfig::*member;
+  bool missing;
+};
+
+/// The base of the rotary positions inside an object, as newer programs want it; older ones read it from a NumberField.
+/// Read where it is there, when it must say what this version computes.
+struct RotaryField {
+  double ModelConfig::*member;
+};
+
 /// How the model computes. Another value is another model, whose weights would compute something else here.
 /// A missing key has the default of transformers, which is the first value.
 struct ComputationField {
@@ -49,7 +68,9 @@ struct EndOfTextField {};
 /// One key of config.json.
 struct ConfigField {
   std::string_view key;
-  std::variant<SizeField, CopyField, ComputationField, NoteField, EndOfTextField> value;
+  std::variant<SizeField, CopyField, NumberField, FlagField, RotaryField, ComputationField, NoteField,
+               EndOfTextField>
+      value;
 };
 
 /// What other programs do to the names of tensors.
@@ -57,6 +78,13 @@ struct WeightNames {
   std::string_view optional_prefix;                ///< that files of the model without its head lack
   std::string_view tied_head;                      ///< a tensor that may repeat the token embedding
   std::vector<std::string_view> ignored_suffixes;  ///< of tensors that are no parameters
+};
+
+/// What a run may choose besides the sizes that each architecture has, and what it has unless it does.
+struct ArchitectureChoices {
+  double rope_theta;
+  double norm_epsilon;
+  bool heads_divide_width = false;  ///< also where a head's size is given
 };
 
 struct Architecture {
@@ -67,7 +95,13 @@ struct Architecture {
   HeadSpec head;
   WeightNames weights;
   std::vector<ConfigField> config;  ///< all of config.json besides "model_type"
+  /// Nothing: key-value heads, size of a head, positions, epsilon and the tied head are fixed.
+  std::optional<ArchitectureChoices> choices = std::nullopt;
 };
+
+/// Sets what the architecture has by default where `config` has no choice yet: kv_heads, head_channels, rope_theta and
+/// norm_epsilon of zero.
+void complete_choices(ModelConfig& config);
 
 /// All that a run can have.
 std::span<const Architecture* const> architectures();

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "libs/model/attention_block.h"
+#include "libs/model/gated_mlp_block.h"
 #include "libs/model/mlp_block.h"
+#include "libs/model/rotary_attention_block.h"
 
 namespace pretrain {
 
@@ -51,7 +53,7 @@ struct BlockKinds {
   }
 };
 
-using Kinds = BlockKinds<AttentionBlock, MlpBlock>;
+using Kinds = BlockKinds<AttentionBlock, MlpBlock, RotaryAttentionBlock, GatedMlpBlock>;
 using Block = Kinds::Block;
 using BlockSpec = Kinds::Spec;
 using BlockParameters = Kinds::Parameters;

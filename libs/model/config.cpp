@@ -6,6 +6,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/units.h"
+#include "libs/model/architecture.h"
 
 namespace pretrain {
 namespace {
@@ -39,6 +40,48 @@ constexpr std::array<SizeBounds, 6> kSizes{{{"layers", &ModelConfig::layers, 1, 
                                             {"vocabulary", &ModelConfig::vocabulary, 2, 4'000'000},
                                             {"context", &ModelConfig::context, 2, 65536}}};
 
+/// What an architecture without choices keeps.
+void validate_fixed(const ModelConfig& c) {
+  const ModelConfig kept;
+  const auto refuse = [&](std::string_view what) {
+    fail(ErrorKind::kUsage,
+         "{} can't be chosen with architecture {}; other architectures, such as {}, have it", what,
+         c.architecture->name, qwen3().name);
+  };
+  if (c.kv_heads != kept.kv_heads) refuse("kv-heads");
+  if (c.head_channels != kept.head_channels) refuse("head-size");
+  if (c.rope_theta != kept.rope_theta) refuse("rope-theta");
+  if (c.norm_epsilon != kept.norm_epsilon) refuse("norm-epsilon");
+  if (c.tied != kept.tied) refuse("untied");
+}
+
+void validate_choices(const ModelConfig& c) {
+  if (!c.architecture->choices) return validate_fixed(c);
+  constexpr int64_t kMostChannels = 1024;
+  constexpr int64_t kAlignment =
+      16;  // of tensors in memory: those of q, k and v follow each other without a gap
+  if (c.kv_heads < 1 || c.heads % c.kv_heads != 0) {
+    fail(ErrorKind::kUsage, "model size kv-heads = {} can't be used: it must divide heads, {}", c.kv_heads,
+         c.heads);
+  }
+  if (c.head_channels < 2 || c.head_channels % 2 != 0 || c.head_channels > kMostChannels) {
+    fail(ErrorKind::kUsage, "model size head-size = {} can't be used: use an even number from 2 to {}",
+         c.head_channels, kMostChannels);
+  }
+  if (c.d_model * c.head_channels % kAlignment != 0) {
+    fail(ErrorKind::kUsage,
+         "model size d-model = {} can't be used: times head-size, {}, it must be a multiple of {}", c.d_model,
+         c.head_channels, kAlignment);
+  }
+  if (!(c.rope_theta >= 1 && c.rope_theta <= 1e12)) {
+    fail(ErrorKind::kUsage, "rope-theta = {} can't be used: use 1 to 1e12", c.rope_theta);
+  }
+  if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1)) {
+    fail(ErrorKind::kUsage, "norm-epsilon = {} can't be used: use a number between 0 and 1, such as 1e-6",
+         c.norm_epsilon);
+  }
+}
+
 }  // namespace
 
 void validate(const ModelConfig& c) {
@@ -48,7 +91,9 @@ void validate(const ModelConfig& c) {
     fail(ErrorKind::kUsage, "model size {} = {} can't be used: use {} to {}", size.name, value, size.least,
          format_count(static_cast<uint64_t>(size.most)));
   }
-  if (c.d_model % c.heads != 0)
+  validate_choices(c);
+  const auto& choices = c.architecture->choices;
+  if ((!choices || choices->heads_divide_width) && c.d_model % c.heads != 0)
     fail(ErrorKind::kUsage, "model size heads = {} can't be used: it must divide d-model, {}", c.heads,
          c.d_model);
 }

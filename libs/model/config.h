@@ -11,9 +11,11 @@ namespace pretrain {
 
 struct Architecture;  // architecture.h
 const Architecture& gpt2();
+const Architecture& llama();
+const Architecture& qwen3();
 
 /// An architecture and its sizes.
-/// Letters: L layers, C d_model, H heads, F d_ff, V vocabulary, T context.
+/// Letters: L layers, C d_model, H heads, K key-value heads, D channels of a head, F d_ff, V vocabulary, T context.
 struct ModelConfig {
   const Architecture* architecture = &gpt2();
   int64_t layers = 6;
@@ -22,8 +24,19 @@ struct ModelConfig {
   int64_t d_ff = 2048;
   int64_t vocabulary = 16000;
   int64_t context = 256;
+  // Of architectures that have a choice there; the others keep what stands here.
+  int64_t kv_heads = 0;       ///< that queries share; 0: as many as heads
+  int64_t head_channels = 0;  ///< 0: d_model / heads
+  double rope_theta = 0;      ///< base of the rotary positions; 0: positions are learned
+  double norm_epsilon = 0;    ///< 0: that of the architecture
+  bool tied = true;           ///< the head's matrix is the token embedding
 
-  int64_t head_size() const { return d_model / heads; }
+  int64_t head_size() const { return head_channels == 0 ? d_model / heads : head_channels; }
+  int64_t key_value_heads() const { return kv_heads == 0 ? heads : kv_heads; }
+  /// Columns of all query heads: H D.
+  int64_t attention_width() const { return heads * head_size(); }
+  /// Columns of queries, keys and values: (H + 2K) D.
+  int64_t qkv_width() const { return (heads + 2 * key_value_heads()) * head_size(); }
   bool operator==(const ModelConfig&) const = default;
 };
 

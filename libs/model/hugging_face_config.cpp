@@ -14,6 +14,9 @@ namespace pretrain {
 namespace {
 
 constexpr const char* kModelType = "model_type";
+constexpr const char* kRotaryType = "rope_type";
+constexpr const char* kPlainRotary = "default";
+constexpr const char* kRotaryBase = "rope_theta";
 
 /// A value as it is written, in ASCII, and not more than a line of it.
 std::string shown(const nlohmann::json& value) {
@@ -29,6 +32,11 @@ class FieldWriter {
 
   std::optional<nlohmann::json> operator()(const SizeField& f) const { return config_.*f.member; }
   std::optional<nlohmann::json> operator()(const CopyField& f) const { return config_.*f.member; }
+  std::optional<nlohmann::json> operator()(const NumberField& f) const { return config_.*f.member; }
+  std::optional<nlohmann::json> operator()(const FlagField& f) const { return config_.*f.member; }
+  std::optional<nlohmann::json> operator()(const RotaryField& f) const {
+    return nlohmann::json{{kRotaryType, kPlainRotary}, {kRotaryBase, config_.*f.member}};
+  }
   std::optional<nlohmann::json> operator()(const ComputationField& f) const {
     return f.is_written ? std::optional(f.values.front()) : std::nullopt;
   }
@@ -57,11 +65,40 @@ class FieldReader {
     fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {}", key_,
          shown(*found), shown(f.values.front()));
   }
+  void operator()(const NumberField& f) const {
+    const auto found = json_.find(key_);
+    config_.*f.member = found == json_.end() || found->is_null() ? f.missing : number(*found, key_);
+  }
+  void operator()(const FlagField& f) const {
+    const auto found = json_.find(key_);
+    if (found == json_.end() || found->is_null()) {
+      config_.*f.member = f.missing;
+    } else if (found->is_boolean()) {
+      config_.*f.member = found->get<bool>();
+    } else {
+      fail(ErrorKind::kData, "config.json: {} = {} is neither true nor false", key_, shown(*found));
+    }
+  }
+  void operator()(const RotaryField& f) const {
+    const auto found = json_.find(key_);
+    if (found == json_.end() || found->is_null()) return;
+    const auto type = found->is_object() ? found->find(kRotaryType) : found->end();
+    if (!found->is_object() || (type != found->end() && *type != kPlainRotary)) {
+      fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {} \"{}\"",
+           key_, shown(*found), kRotaryType, kPlainRotary);
+    }
+    const auto base = found->find(kRotaryBase);
+    if (base != found->end()) config_.*f.member = number(*base, kRotaryBase);
+  }
   void operator()(const CopyField&) const {}
   void operator()(const NoteField&) const {}
   void operator()(const EndOfTextField&) const {}
 
  private:
+  static double number(const nlohmann::json& value, std::string_view key) {
+    if (!value.is_number()) fail(ErrorKind::kData, "config.json: {} = {} is no number", key, shown(value));
+    return value.get<double>();
+  }
   int64_t integer(const nlohmann::json::const_iterator& found) const {
     if (found == json_.end() || !found->is_number_integer()) {
       fail(ErrorKind::kData, "config.json: '{}' is missing or no integer", key_);

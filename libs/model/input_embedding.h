@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The beginning of a pass: token embeddings plus learned position embeddings.
+// The beginning of a pass: token embeddings plus, where positions are learned, position embeddings.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -15,21 +16,25 @@ namespace pretrain {
 
 /// Where the tables are in the flat array.
 struct EmbeddingParameters {
-  size_t tokens;     // [V, C]
-  size_t positions;  // [T, C]
+  size_t tokens;                    // [V, C]
+  std::optional<size_t> positions;  // [T, C]
 };
 
-/// The names of the tables, without ".weight".
+/// The names of the tables, without ".weight". Empty positions: none are learned.
 struct EmbeddingSpec {
   std::string_view tokens;
-  std::string_view positions;
+  std::string_view positions = {};
 
   EmbeddingParameters add_to(ParameterTable& table, const ModelConfig& config) const {
     const int64_t C = config.d_model;
-    return {.tokens = table.add(fmt::format("{}.weight", tokens), {config.vocabulary, C},
-                                ParameterRole::kTokenEmbedding),
-            .positions = table.add(fmt::format("{}.weight", positions), {config.context, C},
-                                   ParameterRole::kPositionEmbedding)};
+    EmbeddingParameters at{};
+    at.tokens =
+        table.add(fmt::format("{}.weight", tokens), {config.vocabulary, C}, ParameterRole::kTokenEmbedding);
+    if (!positions.empty()) {
+      at.positions = table.add(fmt::format("{}.weight", positions), {config.context, C},
+                               ParameterRole::kPositionEmbedding);
+    }
+    return at;
   }
 };
 
@@ -41,8 +46,8 @@ class InputEmbedding {
   /// Shapes: tokens [M], x [M, C].
   /// Requires: tokens below the vocabulary's size.
   void forward(const uint32_t* tokens, float* x) const;
-  /// Adds to the gradient of the token embedding, which the tied head has begun; that of the positions is
-  /// overwritten or added to as `gradients` says.
+  /// Adds to the gradient of the token embedding, which a tied head has begun; without one it is overwritten or added
+  /// to as `gradients` says, and so is that of the positions.
   /// Shapes: tokens [M], dx [M, C].
   void backward(const uint32_t* tokens, const float* dx, const GradientSink& gradients) const;
 

@@ -6,6 +6,7 @@
 #include "libs/base/check.h"
 #include "libs/model/parameters.h"
 #include "libs/model/pass_memory.h"
+#include "libs/model/rotary_positions.h"
 #include "libs/tensor/attention.h"
 
 namespace pretrain {
@@ -27,6 +28,15 @@ uint64_t packed_bytes(const PassShape& s, const ParameterLayout& layout) {
   return bytes;
 }
 
+/// Scratch of all threads, parts of the gradients of gains, and the tables of rotary positions.
+uint64_t attention_bytes(const PassShape& s, size_t threads) {
+  const ModelConfig& c = s.config;
+  const CausalAttention::Shape shape = attention_shape(c, s.rows);
+  const auto table = static_cast<uint64_t>(c.rope_theta == 0 ? 0 : c.context * c.head_size()) * sizeof(float);
+  return bytes_of(threads * CausalAttention::scratch_floats(shape.T, shape.D, shape.turned)) +
+         bytes_of(CausalAttention::gain_floats(shape)) + table;
+}
+
 }  // namespace
 
 int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens) {
@@ -43,8 +53,7 @@ MemoryPlan plan_memory(const PassShape& shape, int threads, uint64_t optimizer_b
           .optimizer = optimizer_bytes,
           .packed = packed_bytes(shape, layout),
           .activations = bytes_of(PassMemory::size_floats(shape)),
-          .scratch = bytes_of(slots * Compute::kScratchFloats) +
-                     bytes_of(slots * CausalAttention::scratch_floats(c.context, c.head_size()))};
+          .scratch = bytes_of(slots * Compute::kScratchFloats) + attention_bytes(shape, slots)};
 }
 
 }  // namespace pretrain

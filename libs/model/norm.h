@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The normalisation of a layer's input: a LayerNorm with gain and bias over M rows of C channels.
+// The normalisation of a layer's input over M rows of C channels: a LayerNorm or an RMSNorm.
 
 #include <cstdint>
 
 #include "libs/model/memory_cutter.h"
 #include "libs/model/parameter_table.h"
 #include "libs/model/pass_context.h"
+#include "libs/tensor/rms_norm.h"
 
 namespace pretrain {
 
 /// What the backward pass needs of the forward pass.
 struct NormStatistics {
-  float *mean, *rstd;  // [M]
+  float *mean, *rstd;  // [M]; an RMSNorm has no mean
 
   static NormStatistics cut(MemoryCutter& cutter, int64_t M) {
     return {.mean = cutter.take(M), .rstd = cutter.take(M)};
@@ -32,6 +33,8 @@ class Norm {
                 const GradientSink& gradients, float* dx) const;
 
  private:
+  RmsNormRows rows(const float* x) const;
+
   PassContext& c_;
   NormParameters at_;
 };

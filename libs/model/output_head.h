@@ -4,6 +4,9 @@
 // Letters: M positions, C d_model, V vocabulary.
 
 #include <cstdint>
+#include <string_view>
+
+#include <fmt/format.h>
 
 #include "libs/model/input_embedding.h"
 #include "libs/model/norm.h"
@@ -14,16 +17,22 @@ namespace pretrain {
 /// Where the head's tensors are in the flat array.
 struct HeadParameters {
   NormParameters norm;
-  size_t weight;  // [V, C], that of the token embedding
+  size_t weight;  // [V, C], that of the token embedding or of its own
 };
 
-/// A tied head: its matrix is the token embedding.
+/// A tied head's matrix is the token embedding.
 struct HeadSpec {
   NormSpec norm;
+  std::string_view weight = {};  ///< NAME.weight of one that is not tied; empty: there is none
 
   HeadParameters add_to(ParameterTable& table, const ModelConfig& config,
                         const EmbeddingParameters& embedding) const {
-    return {.norm = table.add_norm("", norm, config.d_model), .weight = embedding.tokens};
+    HeadParameters at{.norm = table.add_norm("", norm, config.d_model), .weight = embedding.tokens};
+    if (!config.tied) {
+      at.weight = table.add(fmt::format("{}.weight", weight), {config.vocabulary, config.d_model},
+                            ParameterRole::kMatrix, MatrixOrder::kOutIn);
+    }
+    return at;
   }
 };
 

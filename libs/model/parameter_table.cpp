@@ -58,9 +58,11 @@ float ParameterTable::initial_std(ParameterRole role) const {
 }
 
 NormParameters ParameterTable::add_norm(std::string_view prefix, const NormSpec& spec, int64_t C) {
-  // The order of initialisers is the order of evaluation, and so that of the tensors in the flat array.
-  return {.gain = add(fmt::format("{}{}.weight", prefix, spec.name), {C}, ParameterRole::kNormGain),
-          .bias = add(fmt::format("{}{}.bias", prefix, spec.name), {C}, ParameterRole::kNormBias)};
+  NormParameters at{.kind = spec.kind, .gain = 0, .bias = std::nullopt};
+  at.gain = add(fmt::format("{}{}.weight", prefix, spec.name), {C}, ParameterRole::kNormGain);
+  if (spec.kind == NormKind::kLayerNorm)
+    at.bias = add(fmt::format("{}{}.bias", prefix, spec.name), {C}, ParameterRole::kNormBias);
+  return at;
 }
 
 LinearParameters ParameterTable::add_linear(std::string_view prefix, const LinearSpec& spec, int64_t in,

@@ -44,9 +44,15 @@ struct ParameterInfo {
   float initial_std = 0;                    ///< ... or, when positive, normal with this standard deviation
 };
 
-/// A norm as a description names it: its tensors are NAME.weight and NAME.bias.
+enum class NormKind {
+  kLayerNorm,  ///< gain and bias
+  kRmsNorm,    ///< a gain
+};
+
+/// A norm as a description names it: its tensors are NAME.weight and, where the kind has one, NAME.bias.
 struct NormSpec {
   std::string_view name;
+  NormKind kind = NormKind::kLayerNorm;
 };
 
 /// A linear layer as a description names it: its tensors are NAME.weight and, with a bias, NAME.bias.
@@ -58,7 +64,9 @@ struct LinearSpec {
 
 /// Where a norm's tensors are in the flat array.
 struct NormParameters {
-  size_t gain, bias;  // [C]
+  NormKind kind;
+  size_t gain;                 // [C]
+  std::optional<size_t> bias;  // [C], of a LayerNorm
 };
 
 /// Where a linear layer's tensors are, and their sizes.

@@ -69,7 +69,7 @@ int64_t matrix_parameters(const ModelConfig& c) {
 
 double flops_per_token(const ModelConfig& c) {
   return 6.0 * static_cast<double>(matrix_parameters(c)) +
-         12.0 * static_cast<double>(c.layers * c.d_model) * static_cast<double>(c.context) / 2;
+         12.0 * static_cast<double>(c.layers * c.attention_width()) * static_cast<double>(c.context) / 2;
 }
 
 }  // namespace pretrain

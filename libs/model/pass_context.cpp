@@ -10,9 +10,9 @@ PassContext::PassContext(Compute& threads, const PassShape& s, size_t packed_wor
       config(s.config),
       shape{config, s.rows, s.training, s.recompute, s.precision},
       M(shape.positions()),
+      rotary(make_rotary_table(config)),
       packed_gradient(s.precision, packed_words),
-      attention(threads, {.B = s.rows, .T = config.context, .H = config.heads, .D = config.head_size()},
-                s.precision) {}
+      attention(threads, attention_shape(config, s.rows), s.precision) {}
 
 void PassContext::show(std::string_view name, float* values, int64_t rows, int64_t columns) const {
   if (probe) probe(name, {values, static_cast<size_t>(rows * columns)});

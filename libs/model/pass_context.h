@@ -4,10 +4,12 @@
 // that one part hands to the next, clocks, and the probe that may look at every tensor.
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "libs/model/pass_shape.h"
+#include "libs/model/rotary_positions.h"
 #include "libs/tensor/attention.h"
 #include "libs/tensor/compute.h"
 #include "libs/tensor/gemm.h"
@@ -54,11 +56,12 @@ struct PassContext {
 
   Compute& compute;
   const ModelConfig config;
-  const PassShape shape;              // of config
-  const int64_t M;                    // positions
-  const float* parameters = nullptr;  // in use
-  PackedMatrix packed_gradient;       // scratch: an operand packed for the gradient of a weight
-  CausalAttention attention;          // scratch that the blocks of all layers use one after the other
+  const PassShape shape;                    // of config
+  const int64_t M;                          // positions
+  const float* parameters = nullptr;        // in use
+  const std::optional<RotaryTable> rotary;  // positions, where they are not learned
+  PackedMatrix packed_gradient;             // scratch: an operand packed for the gradient of a weight
+  CausalAttention attention;                // scratch that the blocks of all layers use one after the other
   PassSeconds seconds;
   TensorProbe probe;
 };

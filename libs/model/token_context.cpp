@@ -2,6 +2,7 @@
 #include "libs/model/token_context.h"
 
 #include "libs/tensor/layer_norm.h"
+#include "libs/tensor/rms_norm.h"
 #include "libs/tensor/vector_product.h"
 
 namespace pretrain {
@@ -11,6 +12,7 @@ TokenContext::TokenContext(Compute& threads, const ModelConfig& sizes, const flo
     : compute(threads),
       config(sizes),
       parameters(flat_parameters),
+      rotary(make_rotary_table(sizes)),
       residual(static_cast<size_t>(sizes.d_model)),
       normed(static_cast<size_t>(sizes.d_model)),
       scratch_(scratch_floats) {}
@@ -18,8 +20,13 @@ TokenContext::TokenContext(Compute& threads, const ModelConfig& sizes, const flo
 void TokenContext::norm(const NormParameters& at) {
   float mean = 0;
   float rstd = 0;
+  if (at.kind == NormKind::kRmsNorm) {
+    rms_norm_forward(compute, {.x = residual.data(), .gain = parameter(at.gain), .M = 1, .C = config.d_model},
+                     static_cast<float>(config.norm_epsilon), normed.data(), &rstd);
+    return;
+  }
   layer_norm_forward(compute, {.x = residual.data(), .M = 1, .C = config.d_model},
-                     {parameter(at.gain), parameter(at.bias)}, normed.data(), {&mean, &rstd});
+                     {parameter(at.gain), parameter(*at.bias)}, normed.data(), {&mean, &rstd});
 }
 
 void TokenContext::linear(const LinearParameters& at, const float* x, float* out) {

@@ -4,9 +4,11 @@
 // they are, the residual stream of one token, and scratch.
 
 #include <cstdint>
+#include <optional>
 
 #include "libs/model/config.h"
 #include "libs/model/parameter_table.h"
+#include "libs/model/rotary_positions.h"
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
 
@@ -33,6 +35,7 @@ class TokenContext {
   Compute& compute;
   const ModelConfig config;
   const float* const parameters;
+  const std::optional<RotaryTable> rotary;
   int64_t position = 0;    // of the token at work
   Buffer<float> residual;  // [C]
   Buffer<float> normed;    // [C]

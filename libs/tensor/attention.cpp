@@ -329,13 +329,13 @@ void CausalAttention::backward(const ConstOperand& qkv, const ConstOperand& out,
                     .dq_gain = q_parts == nullptr ? nullptr : q_parts + part,
                     .dk_gain = k_parts == nullptr ? nullptr : k_parts + part});
   });
-  if (gains.q != nullptr) sum_gains(q_parts, gains.accumulate, gains.q);
-  if (gains.k != nullptr) sum_gains(k_parts, gains.accumulate, gains.k);
+  if (gains.q != nullptr) sum_gains(q_parts, gains.store, gains.q);
+  if (gains.k != nullptr) sum_gains(k_parts, gains.store, gains.k);
 }
 
 /// dgain (+)= the parts of all groups, in a fixed order, so that the sum does not depend on the threads.
-void CausalAttention::sum_gains(const float* parts, bool accumulate, float* dgain) const {
-  if (!accumulate) std::fill_n(dgain, shape_.D, 0.0F);
+void CausalAttention::sum_gains(const float* parts, Store store, float* dgain) const {
+  if (store == Store::kOverwrite) std::fill_n(dgain, shape_.D, 0.0F);
   for (size_t index = 0; index < groups(); ++index) {
     for (int64_t d = 0; d < shape_.D; ++d) dgain[d] += parts[static_cast<int64_t>(index) * shape_.D + d];
   }

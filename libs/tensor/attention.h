@@ -11,6 +11,7 @@
 #include "libs/tensor/compute.h"
 #include "libs/tensor/product_kernel.h"
 #include "libs/tensor/rotary.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
@@ -31,7 +32,7 @@ struct AttentionTurn {
 struct AttentionGainGradients {
   float* q = nullptr;  ///< [D]
   float* k = nullptr;  ///< [D]
-  bool accumulate = false;
+  Store store = Store::kOverwrite;
 };
 
 /// Attention of fixed shape. B sequences of T positions, H query heads of D channels each, K heads of keys
@@ -108,7 +109,7 @@ class CausalAttention {
   size_t groups() const { return static_cast<size_t>(shape_.B * shape_.kv_heads()); }
   Group group_at(size_t index) const;
   Scratch slot_scratch();
-  void sum_gains(const float* parts, bool accumulate, float* dgain) const;
+  void sum_gains(const float* parts, Store store, float* dgain) const;
 
   Compute& compute_;
   Shape shape_;

@@ -19,12 +19,12 @@ struct EmbeddedTokens {
 
 struct EmbeddingTables {
   const float* tokens = nullptr;     ///< [V, C]
-  const float* positions = nullptr;  ///< [T, C]
+  const float* positions = nullptr;  ///< [T, C]; null: none are added
 };
 
 struct EmbeddingGradients {
   float* tokens = nullptr;     ///< [V, C]
-  float* positions = nullptr;  ///< [T, C]
+  float* positions = nullptr;  ///< [T, C]; null where there is no table
 };
 
 /// out[m] = token table[tokens[m]] + position table[m mod T].

@@ -98,10 +98,10 @@ void rms_norm_backward(Compute& compute, const RmsNormRows& rows, const float* r
 }
 
 void rms_norm_gain_gradient(Compute& compute, const RmsNormRows& rows, const float* rstd, const float* dy,
-                            bool accumulate, float* dgain) {
+                            Store store, float* dgain) {
   const auto columns = HWY_DYNAMIC_DISPATCH(RmsNormGainColumns);
   compute.parallel_ranges(static_cast<size_t>(rows.C), kColumnsPerTask, [&](size_t begin, size_t end) {
-    if (!accumulate) std::fill(dgain + begin, dgain + end, 0.0F);
+    if (store == Store::kOverwrite) std::fill(dgain + begin, dgain + end, 0.0F);
     columns(rows, rstd, dy, static_cast<int64_t>(begin), static_cast<int64_t>(end), dgain);
   });
 }

@@ -7,6 +7,7 @@
 
 #include "libs/tensor/compute.h"
 #include "libs/tensor/operand.h"
+#include "libs/tensor/store.h"
 
 namespace pretrain {
 
@@ -33,6 +34,6 @@ void rms_norm_backward(Compute& compute, const RmsNormRows& rows, const float* r
 /// dgain (+)= sum over rows of dy * xhat.
 /// Repeatability: rows are summed in order, whatever the number of threads.
 void rms_norm_gain_gradient(Compute& compute, const RmsNormRows& rows, const float* rstd, const float* dy,
-                            bool accumulate, float* dgain);
+                            Store store, float* dgain);
 
 }  // namespace pretrain

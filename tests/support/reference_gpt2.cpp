@@ -81,7 +81,7 @@ class ReferenceModel {
   }
   Matrix embedding() const { return slice(layout_.embedding().tokens, c_.vocabulary * c_.d_model); }
   Matrix norm(const Matrix& x, const NormParameters& at) const {
-    return reference::layer_norm(x, slice(at.gain, c_.d_model), slice(at.bias, c_.d_model), M_, c_.d_model);
+    return reference::layer_norm(x, slice(at.gain, c_.d_model), slice(*at.bias, c_.d_model), M_, c_.d_model);
   }
   Matrix linear(const Matrix& x, const LinearParameters& at) const {
     return reference::linear(x, slice(at.weight, at.in * at.out), slice(*at.bias, at.out), M_, at.out, at.in);
@@ -91,7 +91,7 @@ class ReferenceModel {
     return layout_.embedding().tokens + inputs_[static_cast<size_t>(m)] * static_cast<size_t>(c_.d_model);
   }
   size_t position_row(int64_t m) const {
-    return layout_.embedding().positions + static_cast<size_t>(m % c_.context * c_.d_model);
+    return *layout_.embedding().positions + static_cast<size_t>(m % c_.context * c_.d_model);
   }
   Matrix embedded() const {
     Matrix x;
@@ -134,7 +134,7 @@ class ReferenceModel {
   Matrix norm_backward(const Matrix& dy, const Matrix& x, const NormParameters& at) {
     auto d = reference::layer_norm_backward(dy, x, slice(at.gain, c_.d_model), M_, c_.d_model);
     add_at(at.gain, d.gamma);
-    add_at(at.bias, d.beta);
+    add_at(*at.bias, d.beta);
     return std::move(d.x);
   }
   /// dx is the gradient of the block's output on entry, that of its input on return.

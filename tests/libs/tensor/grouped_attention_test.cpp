@@ -176,7 +176,7 @@ TEST(GroupedAttention, AddsToTheGradientsOfItsGainsWhenAsked) {
   attention.backward(
       r.qkv.data(), r.out.data(), r.dout.data(), r.log_sum_exp.data(), r.dqkv.data(),
       {.rotary = &r.table, .q_gain = r.q_gain.data(), .k_gain = r.k_gain.data(), .epsilon = kNormEpsilon},
-      {.q = r.dq_gain.data(), .k = r.dk_gain.data(), .accumulate = true});
+      {.q = r.dq_gain.data(), .k = r.dk_gain.data(), .store = Store::kAccumulate});
   for (size_t i = 0; i < once.size(); ++i)
     EXPECT_NEAR(r.dq_gain.data()[i], 2 * once[i], 1e-4F * std::abs(once[i]));
 }

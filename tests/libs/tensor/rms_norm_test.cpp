@@ -83,10 +83,10 @@ TEST(RmsNorm, BackwardAddsTheGradientOfTheInput) {
 TEST(RmsNorm, GainGradientIsWrittenOrAdded) {
   for_each_case([](Compute& compute, const Case& c) {
     Guarded dgain(area(1, c.rows.C), 1);
-    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), false, dgain.data());
+    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), Store::kOverwrite, dgain.data());
     Matrix expected = c.gradients().gain;
     EXPECT_TRUE(all_close(dgain.copy(), expected, test::sum_bound(c.rows.M * c.rows.C)));
-    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), true, dgain.data());
+    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), Store::kAccumulate, dgain.data());
     for (double& value : expected) value *= 2;
     EXPECT_TRUE(all_close(dgain.copy(), expected, test::sum_bound(c.rows.M * c.rows.C)));
     EXPECT_TRUE(dgain.intact());
@@ -125,7 +125,7 @@ TEST(RmsNorm, DoesNotDependOnTheNumberOfThreads) {
     Case c(compute, 300, 130);
     std::vector<float> all = c.out.copy(), dx(c.out.copy().size()), dgain(130);
     rms_norm_backward(compute, c.rows, c.rstd.data(), c.dy.data(), dx.data());
-    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), false, dgain.data());
+    rms_norm_gain_gradient(compute, c.rows, c.rstd.data(), c.dy.data(), Store::kOverwrite, dgain.data());
     all.insert(all.end(), dx.begin(), dx.end());
     all.insert(all.end(), dgain.begin(), dgain.end());
     return all;
