@@ -85,7 +85,7 @@ def main():
         fail(folder, f"loading reports {report}")
     loss = check_inputs(folder, tokenizer, model)
     check_generation(folder, tokenizer, model)
-    check_pipeline(folder, model.config.n_positions)
+    check_pipeline(folder, model.config.max_position_embeddings)
     check_names(folder, tokenizer, program)
     print(f"{folder}: transformers {transformers.__version__}: inputs, generation, pipeline, names agree; loss {loss:.4f}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares GPT2LMHeadModel with our logits: check_model.py CHECKPOINT_DIR LOGITS_JSON
+"""Compares the model of transformers with our logits: check_model.py CHECKPOINT_DIR LOGITS_JSON
 
 LOGITS_JSON is {"ids": [...], "logits": [[...], ...], "continuation": [...]}: the logits after each id, and
 (when given) the ids that greedy decoding adds. The largest absolute difference must stay below 1e-4.
@@ -17,7 +17,7 @@ TOLERANCE = 1e-4
 def greedy(model, ids, count):
     ids = list(ids)
     for _ in range(count):
-        context = ids[-model.config.n_positions :]
+        context = ids[-model.config.max_position_embeddings :]
         ids.append(int(model(torch.tensor([context])).logits[0, -1].argmax()))
     return ids[len(ids) - count :]
 
@@ -25,7 +25,7 @@ def greedy(model, ids, count):
 def main():
     folder, logits_file = sys.argv[1:3]
     transformers.logging.set_verbosity_error()
-    model, report = transformers.GPT2LMHeadModel.from_pretrained(
+    model, report = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
     if report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"]:

@@ -77,7 +77,7 @@ check_exports() {
     "$pretrain" eval --checkpoint "$work/hf-$number" --logits "$work/prompt.txt" >"$work/saved.json"
     python new "$here/check_model.py" "$work/hf-$number" "$work/saved.json"
   done
-  if [ "$type" = unigram ]; then
+  if [ "$type" = unigram ] || [ "$type" = llama ] || [ "$type" = qwen3 ]; then  # GGUF is refused
     ! "$pretrain" export --checkpoint "$folder" --output "$work/refused" --format gguf || return 1
     return 0
   fi
@@ -104,6 +104,12 @@ check_models() {
   for type in bpe unigram char; do
     "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
       --tokenizer-type "$type" --vocab 8000 --steps 60
+    check_model "$(newest "$work/$type")"
+    check_exports "$(newest "$work/$type")" "$type"
+  done
+  for type in llama qwen3; do
+    "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$work/$type" --model tiny --workers 1 \
+      --arch "$type" --kv-heads 2 --vocab 4000 --tokenizer-type bpe --steps 60
     check_model "$(newest "$work/$type")"
     check_exports "$(newest "$work/$type")" "$type"
   done

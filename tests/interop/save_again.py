@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saves a model folder with transformers: save_again.py DIR NEW with-prefix|without-prefix|bfloat16
 
-As a fine-tuning would, with our tokenizer files copied along. without-prefix is GPT2Model, whose tensors lack
-"transformer."; bfloat16 halves the weights, which are then compared after widening.
+As a fine-tuning would, with our tokenizer files copied along. without-prefix is the model without its head,
+whose tensors lack the first word of their names; bfloat16 halves the weights, which are then compared after widening.
 """
 
 import os
@@ -16,7 +16,7 @@ import transformers
 def main():
     folder, new, form = sys.argv[1:4]
     transformers.logging.set_verbosity_error()
-    kind = transformers.GPT2Model if form == "without-prefix" else transformers.GPT2LMHeadModel
+    kind = transformers.AutoModel if form == "without-prefix" else transformers.AutoModelForCausalLM
     dtype = torch.bfloat16 if form == "bfloat16" else torch.float32
     model = kind.from_pretrained(folder, dtype=dtype)
     model.save_pretrained(new)

@@ -28,6 +28,7 @@ using Config = RunConfiguration;
 struct Case {
   std::string key, text;
   std::function<bool(const Config&)> arrived;
+  KeyValues with = {};  ///< without which it has no effect
 };
 
 std::vector<Case> cases() {
@@ -53,10 +54,18 @@ std::vector<Case> cases() {
       {"micro-batch-tokens", "64", [](const Config& c) { return c.trainer.micro_rows == 2; }},
       {"queue", "5", [](const Config& c) { return c.queue == 5; }},
       {"model", "quality", [](const Config& c) { return c.model.d_model == 384 && c.batch == 32; }},
-      {"arch", "gpt2", [](const Config& c) { return c.model.architecture == &gpt2(); }},
+      {"arch", "llama", [](const Config& c) { return c.model.architecture == &llama(); }},
       {"layers", "3", [](const Config& c) { return c.model.layers == 3; }},
       {"d-model", "96", [](const Config& c) { return c.model.d_model == 96; }},
       {"heads", "2", [](const Config& c) { return c.model.heads == 2; }},
+      {"kv-heads", "2", [](const Config& c) { return c.model.kv_heads == 2; }, {{"arch", "qwen3"}}},
+      {"head-size", "24", [](const Config& c) { return c.model.head_channels == 24; }, {{"arch", "qwen3"}}},
+      {"rope-theta", "5000", [](const Config& c) { return c.model.rope_theta == 5000; }, {{"arch", "qwen3"}}},
+      {"norm-epsilon",
+       "1e-4",
+       [](const Config& c) { return c.model.norm_epsilon == 1e-4; },
+       {{"arch", "llama"}}},
+      {"untied", "yes", [](const Config& c) { return !c.model.tied; }, {{"arch", "llama"}}},
       {"d-ff", "77", [](const Config& c) { return c.model.d_ff == 77; }},
       {"context", "33", [](const Config& c) { return c.model.context == 33; }},
       {"vocab", "400",
@@ -106,9 +115,17 @@ KeyValues tiny() {
   return {{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}, {"state", "/state"}};
 }
 
-Config configured(KeyValues values, const std::string& key, const std::string& text) {
-  values[key] = text;
-  return to_configuration(resolve(values));
+/// tiny() with what a case needs besides its own key.
+KeyValues around(const Case& c) {
+  KeyValues values = tiny();
+  for (const auto& [key, text] : c.with) values[key] = text;
+  return values;
+}
+
+KeyValues chosen(const Case& c) {
+  KeyValues values = around(c);
+  values[c.key] = c.text;
+  return values;
 }
 
 TEST(RunOptions, EachKeyHasACase) {
@@ -119,10 +136,9 @@ TEST(RunOptions, EachKeyHasACase) {
 }
 
 TEST(RunOptions, EachKeyChangesItsFieldAndHadAnotherValue) {
-  const Config before = to_configuration(resolve(tiny()));
   for (const Case& c : cases()) {
-    EXPECT_TRUE(c.key == "arch" || !c.arrived(before)) << c.key << " cannot be seen to change";
-    EXPECT_TRUE(c.arrived(configured(tiny(), c.key, c.text))) << c.key;
+    EXPECT_FALSE(c.arrived(to_configuration(resolve(around(c))))) << c.key << " cannot be seen to change";
+    EXPECT_TRUE(c.arrived(to_configuration(resolve(chosen(c))))) << c.key;
   }
 }
 
@@ -135,6 +151,7 @@ TEST(RunOptions, EachKeyComesThroughTheCommandLine) {
         words.erase(words.begin() + static_cast<int64_t>(i), words.begin() + static_cast<int64_t>(i) + 2);
     }
     words.insert(words.end(), {"--" + c.key, c.text});
+    for (const auto& [key, text] : c.with) words.insert(words.end(), {"--" + key, text});
     if (c.key == "corpus") words.insert(words.end(), {"--epochs", "1"});
     const Given given = parse_run_keys(words, RunCommand::kTrain);
     EXPECT_TRUE(c.arrived(to_configuration(resolve(given.values)))) << c.key;
@@ -143,9 +160,7 @@ TEST(RunOptions, EachKeyComesThroughTheCommandLine) {
 
 TEST(RunOptions, EachKeySurvivesTheManifestAndTheFile) {
   for (const Case& c : cases()) {
-    KeyValues values = tiny();
-    values[c.key] = c.text;
-    const KeyValues resolved = resolve(values);
+    const KeyValues resolved = resolve(chosen(c));
     EXPECT_EQ(from_json(to_json(resolved)), resolved);
     const test::TempFolder folder;
     std::ofstream(folder.path() / "run.ini") << to_ini(resolved);
@@ -153,6 +168,34 @@ TEST(RunOptions, EachKeySurvivesTheManifestAndTheFile) {
         parse_run_keys({"--config", (folder.path() / "run.ini").string()}, RunCommand::kTrain);
     EXPECT_EQ(resolve(given.values), resolved) << c.key;
   }
+}
+
+TEST(RunOptions, SizesOfOneArchitectureAreRefusedByAnother) {
+  for (const Case& c : cases()) {
+    if (c.with.empty()) continue;
+    KeyValues values = tiny();
+    values[c.key] = c.text;
+    try {
+      to_configuration(resolve(values));
+      ADD_FAILURE() << c.key << " was accepted by gpt2";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 2);
+      EXPECT_THAT(error.what(), HasSubstr(c.key));
+    }
+  }
+}
+
+TEST(RunOptions, AnArchitectureBringsItsOwnSizes) {
+  KeyValues values = tiny();
+  values["arch"] = "qwen3";
+  const Config qwen = to_configuration(resolve(values));
+  EXPECT_EQ(qwen.model.kv_heads, qwen.model.heads);
+  EXPECT_EQ(qwen.model.head_channels, qwen.model.d_model / qwen.model.heads);
+  EXPECT_EQ(qwen.model.rope_theta, 10'000);
+  EXPECT_EQ(qwen.model.norm_epsilon, 1e-6);
+  EXPECT_TRUE(qwen.model.tied);
+  values["arch"] = "llama";
+  EXPECT_EQ(to_configuration(resolve(values)).model.norm_epsilon, 1e-5);
 }
 
 TEST(RunOptions, DefaultsAreTheInitialisers) {
