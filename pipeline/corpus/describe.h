@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "pipeline/corpus/catalog.h"
+#include "pipeline/corpus/record_reader.h"
 
 namespace pretrain {
 

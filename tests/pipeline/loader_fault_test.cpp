@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 #include <tbb/task.h>
+#include <tbb/task_group.h>
 
 #include "pipeline/corpus/scan.h"
 #include "tests/pipeline/assembler_testing.h"

@@ -115,15 +115,15 @@ TEST_F(SkipLogTest, KnowsThePlacesThatVersion01WroteWithTheTextOfTheReason) {
   const std::string old =
       R"({"epoch":3,"file":"a.gz","offset":7,"reason":"truncated gzip stream"})"
       "\n"
-      R"({"epoch":0,"file":"b","offset":9,"reason":"invalid XML (no element found)","title":"T"})"
+      R"~({"epoch":0,"file":"b","offset":9,"reason":"invalid XML (no element found)","title":"T"})~"
       "\n";
-std::ofstream(path_) << old;
-const auto log = open_log(real_file_system(), path_, old.size());
-log->add({"a.gz", 7, {SkipReason::kTruncatedStream, "truncated gzip stream"}, ""}, 4);
-log->add({"b", 9, {SkipReason::kInvalidXml, "invalid XML (no element found)"}, "T"}, 4);
-EXPECT_EQ(read_file(path_), old);
-log->add({"b", 9, SkipReason::kTooLong, "T"}, 4);
-EXPECT_EQ(records_of(path_).size(), 3u) << "another reason";
+  std::ofstream(path_) << old;
+  const auto log = open_log(real_file_system(), path_, old.size());
+  log->add({"a.gz", 7, {SkipReason::kTruncatedStream, "truncated gzip stream"}, ""}, 4);
+  log->add({"b", 9, {SkipReason::kInvalidXml, "invalid XML (no element found)"}, "T"}, 4);
+  EXPECT_EQ(read_file(path_), old);
+  log->add({"b", 9, SkipReason::kTooLong, "T"}, 4);
+  EXPECT_EQ(records_of(path_).size(), 3u) << "another reason";
 }
 
 TEST_F(SkipLogTest, KeepsLinesThatAreNoRecords) {

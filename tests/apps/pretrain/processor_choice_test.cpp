@@ -58,7 +58,8 @@ TEST(ProcessorChoice, ASupportedNameLimitsTheKernels) {
   EXPECT_FALSE(multiplies_bf16());
   EXPECT_THAT(vector_target(), testing::Not(HasSubstr("AVX")));
   for (const InstructionSet& set : instruction_sets()) {
-    if (set.is_supported) EXPECT_EQ(refusal(std::string(set.name)), "accepted") << set.name;
+    if (!set.is_supported) continue;
+    EXPECT_EQ(refusal(std::string(set.name)), "accepted") << set.name;
   }  // the last one is the best
 }
 #endif

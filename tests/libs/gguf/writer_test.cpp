@@ -22,7 +22,9 @@ TEST(GgufWriter, GivesTheBytesOfAnIndependentWriter) {
 }
 
 TEST(GgufWriter, WritesAFileWithoutAnything) {
-  EXPECT_EQ(gguf_text({}, {}), std::string("GGUF\x03\0\0\0", 8) + std::string(24, '\0'));
+  std::string expected("GGUF\x03\0\0\0", 8);
+  expected.append(24, '\0');
+  EXPECT_EQ(gguf_text({}, {}), expected);
 }
 
 TEST(GgufWriter, HandsALargeTensorOnInPieces) {

@@ -103,7 +103,7 @@ TEST(ModelConfig, AnotherComputationThanOursIsRefusedByName) {
       {"add_cross_attention", true},
       {"tie_word_embeddings", false},
       {"quantization_config", {{"bits", 4}}},
-      {"model_type", "llama"},
+      {"model_type", "mamba"},
       {"model_type", 7}};
   for (const auto& [key, value] : foreign) {
     nlohmann::json json = saved_config();

@@ -80,7 +80,7 @@ TEST(Llama, LogitsAgreeWithTheDoubleReference) {
 /// Every tensor, at places from a seed, with parameters away from their start.
 TEST(Llama, GradientsOfEveryTensorAgreeWithCentralDifferences) {
   for_each_model([](const ModelConfig& config) {
-    const Problem p(config, 3);
+    const Problem p(config, 4);
     const std::vector<float> gradients = gradients_of(p, 2, 2, 1.0F);
     std::vector<double> values = p.as_double();
     Rng rng(11);

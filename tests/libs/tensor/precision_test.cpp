@@ -64,7 +64,9 @@ TEST(InstructionSet, ALimitHoldsForKernelsUntilTheNext) {
     limit_instruction_set(set.name);
     EXPECT_EQ(multiplies_bf16(), set.name == "avx512bf16");
     for (const auto& [name, target] : targets) {
-      if (name == set.name) EXPECT_EQ(vector_target(), target);
+      if (name == set.name) {
+        EXPECT_EQ(vector_target(), target);
+      }
     }
     std::array<Bf16, 19> rounded{};
     std::array<float, 19> values{}, back{};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "libs/train/bad_stretch.h"
 
 #include <gtest/gtest.h>

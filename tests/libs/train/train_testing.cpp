@@ -126,7 +126,7 @@ void TestRun::poison() {
   initialize_parameters(compute, layout, 1, parameters.data());
   const auto C = static_cast<size_t>(model.d_model);
   std::fill_n(parameters.data() + layout.embedding().tokens + kPoisonToken * C, C, -3e38F);
-  std::fill_n(parameters.data() + layout.head().norm.bias, C, 10.0F);
+  std::fill_n(parameters.data() + *layout.head().norm.bias, C, 10.0F);
   CheckpointStore store(files, folder_.path(), {});
   store.save({.step = 0, .files = content({}, layout, parameters.data())});
 }
