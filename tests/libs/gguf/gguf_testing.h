@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/file.h"
 #include "libs/gguf/writer.h"
 #include "tests/support/temp_folder.h"
 
