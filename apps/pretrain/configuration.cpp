@@ -180,6 +180,7 @@ RunConfiguration typed(const KeyValues& saved) {
   try {
     RunConfiguration c = with_values(complete(saved));
     c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
+    complete_choices(c.model);
     validate(c.model);
     return c;
   } catch (const Error& error) {

@@ -14,6 +14,7 @@
 #include "libs/base/units.h"
 #include "libs/model/architecture.h"
 #include "libs/train/checkpoint_state.h"
+#include "pipeline/corpus/text_format.h"
 
 namespace pretrain {
 namespace {
@@ -32,10 +33,10 @@ std::vector<CorpusFile> corpus_files(const nlohmann::json& stream) {
   if (!stream.contains(place) || !stream.at(place).is_array()) return files;
   for (const nlohmann::json& shard : stream.at(place)) {
     const JsonField field(shard, "state.json", "use an older checkpoint");
-    const std::string& format = field.at("format").text();
+    const auto format = find_format(field.at("format").text());
     files.push_back({.name = field.at("name").text(),
                      .size_bytes = field.at("size_bytes").count(),
-                     .is_wiki = format == "doc text" || format == "MediaWiki XML"});
+                     .is_wiki = format == TextFormat::kDoc || format == TextFormat::kMediaWiki});
   }
   return files;
 }

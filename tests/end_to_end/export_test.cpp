@@ -106,7 +106,7 @@ TEST_F(Export, RefusesWhatItCannotWriteAndSaysWhatItCan) {
   };
   EXPECT_THAT(refusal(output_, {"--type", "q8_0"}), HasSubstr("--format gguf"));
   EXPECT_THAT(refusal(temp_ / "m.gguf", {"--format", "gguf"}), HasSubstr("the output is a folder"));
-  EXPECT_THAT(refusal(output_, {"--type", "q4_0"}), HasSubstr("--type q4_0"));
+  EXPECT_THAT(refusal(output_, {"--type", "q4_0"}), HasSubstr("(got q4_0)"));
   EXPECT_EQ(run_program(binary(), {"export", "--checkpoint", state().string()}).exit_code, 2);
 }
 

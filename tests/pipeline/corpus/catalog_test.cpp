@@ -413,7 +413,7 @@ TEST(Catalog, ReadsTheNamesThatVersion01GaveFormatsAndWritesKeys) {
   ASSERT_LE(keys.size(), std::size(kTextFormats));
   for (const auto& [old_name, key] : keys) {
     const nlohmann::json shard{
-        {"name", "a"}, {"size_bytes", 1}, {"hash", "h"}, {"compression", "gzip"}, {"format", old_name}};
+        {"name", "a"}, {"size_bytes", 1U}, {"hash", "h"}, {"compression", "gzip"}, {"format", old_name}};
     const nlohmann::json old{{"shards", {shard}}, {"rejected", nlohmann::json::array()}};
     const nlohmann::json written(old.get<Catalog>());
     EXPECT_EQ(written["shards"][0]["format"], key);
@@ -424,7 +424,7 @@ TEST(Catalog, ReadsTheNamesThatVersion01GaveFormatsAndWritesKeys) {
 TEST(Catalog, RefusesAFormatThatItDoesNotKnow) {
   const auto with = [](const char* compression, const char* format) {
     const nlohmann::json shard{
-        {"name", "a"}, {"size_bytes", 1}, {"hash", "h"}, {"compression", compression}, {"format", format}};
+        {"name", "a"}, {"size_bytes", 1U}, {"hash", "h"}, {"compression", compression}, {"format", format}};
     return nlohmann::json{{"shards", {shard}}, {"rejected", nlohmann::json::array()}};
   };
   EXPECT_NO_THROW((void)with("xz", "doc").get<Catalog>());
