@@ -85,9 +85,9 @@ TEST(InspectCorpus, CountsWhatADumpConsistsOf) {
   EXPECT_THAT(output, HasSubstr("  pages in namespace 1"));
   EXPECT_EQ(pages_in(output), 8U);
   EXPECT_THAT(output, HasSubstr("  redirects in all namespaces: 2\n"));
-  EXPECT_THAT(output, HasSubstr("  skipped: 1 disambiguation\n  skipped: 1 empty\n"
-                                "  skipped: 3 other namespace\n  skipped: 1 redirect\n"));
-  EXPECT_THAT(output, HasSubstr("about 17 tokens an epoch, at 4.2 bytes each"));
+  EXPECT_THAT(output, HasSubstr("  skipped: 1 empty\n  skipped: 3 other namespace\n"
+                                "  skipped: 1 redirect\n  skipped: 1 disambiguation\n"));
+  EXPECT_THAT(output, HasSubstr("about 17 tokens an epoch, estimated at 4.2 bytes each"));
   EXPECT_THAT(output, HasSubstr("an epoch takes 1.7 s at 10 tokens/s\n"));
 }
 

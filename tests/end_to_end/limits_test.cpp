@@ -100,7 +100,7 @@ TEST(Limits, ACosineThatIsOutlastedIsToldAndCanBeStretched) {
   EXPECT_THAT(floor, HasSubstr("--schedule-steps 60"));
   const double lowest = steps(state).back()["learning_rate"];
   const std::string stretched = output_of(resume(state) + Words{"--steps", "80", "--schedule-steps", "120"});
-  EXPECT_THAT(stretched, HasSubstr("ends at step 120 from now on"));
+  EXPECT_THAT(stretched, HasSubstr("now ends at step 120"));
   EXPECT_GT(steps(state).back()["learning_rate"].get<double>(), 2 * lowest);
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "90"}), Not(HasSubstr("cosine schedule ends")));
 }

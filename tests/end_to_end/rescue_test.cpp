@@ -115,7 +115,7 @@ TEST(Rescue, StepsToSkipThatAreNoneOrAreTrainedAlreadyAreRefused) {
   for (const char* text : {"20", "18-22", "30-40,3"}) {
     const auto run = run_program(binary(), {"resume", "--state", state.string(), "--skip-steps", text});
     EXPECT_EQ(run.exit_code, 2) << run.output;
-    EXPECT_THAT(run.output, HasSubstr("is trained already")) << text;
+    EXPECT_THAT(run.output, HasSubstr("is already trained")) << text;
   }
   EXPECT_EQ(run_program(binary(), {"train", "--state", state.string(), "--skip-steps", "30"}).exit_code, 2);
 }
