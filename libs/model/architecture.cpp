@@ -17,6 +17,14 @@ const Architecture* find_architecture(std::string_view name) {
   return found == all.end() ? nullptr : *found;
 }
 
+std::string_view name_of(const Architecture& architecture) {
+  return architecture.name;
+}
+
+const ArchitectureChoices* choices_of(const Architecture& architecture) {
+  return architecture.choices ? &*architecture.choices : nullptr;
+}
+
 void complete_choices(ModelConfig& config) {
   const auto& choices = config.architecture->choices;
   if (!choices) return;

@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libs/model/architecture_choices.h"
 #include "libs/model/blocks.h"
 #include "libs/model/config.h"
 #include "libs/model/input_embedding.h"
@@ -78,13 +79,6 @@ struct WeightNames {
   std::string_view optional_prefix;                ///< that files of the model without its head lack
   std::string_view tied_head;                      ///< a tensor that may repeat the token embedding
   std::vector<std::string_view> ignored_suffixes;  ///< of tensors that are no parameters
-};
-
-/// What a run may choose besides the sizes that each architecture has, and what it has unless it does.
-struct ArchitectureChoices {
-  double rope_theta;
-  double norm_epsilon;
-  bool heads_divide_width = false;  ///< also where a head's size is given
 };
 
 struct Architecture {

@@ -6,7 +6,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/units.h"
-#include "libs/model/architecture.h"
+#include "libs/model/architecture_choices.h"
 
 namespace pretrain {
 namespace {
@@ -46,7 +46,7 @@ void validate_fixed(const ModelConfig& c) {
   const auto refuse = [&](std::string_view what) {
     fail(ErrorKind::kUsage,
          "{} can't be chosen with architecture {}; other architectures, such as {}, have it", what,
-         c.architecture->name, qwen3().name);
+         name_of(*c.architecture), name_of(qwen3()));
   };
   if (c.kv_heads != kept.kv_heads) refuse("kv-heads");
   if (c.head_channels != kept.head_channels) refuse("head-size");
@@ -56,7 +56,7 @@ void validate_fixed(const ModelConfig& c) {
 }
 
 void validate_choices(const ModelConfig& c) {
-  if (!c.architecture->choices) return validate_fixed(c);
+  if (choices_of(*c.architecture) == nullptr) return validate_fixed(c);
   constexpr int64_t kMostChannels = 1024;
   constexpr int64_t kAlignment =
       16;  // of tensors in memory: those of q, k and v follow each other without a gap
@@ -92,8 +92,8 @@ void validate(const ModelConfig& c) {
          format_count(static_cast<uint64_t>(size.most)));
   }
   validate_choices(c);
-  const auto& choices = c.architecture->choices;
-  if ((!choices || choices->heads_divide_width) && c.d_model % c.heads != 0)
+  const ArchitectureChoices* choices = choices_of(*c.architecture);
+  if ((choices == nullptr || choices->heads_divide_width) && c.d_model % c.heads != 0)
     fail(ErrorKind::kUsage, "model size heads = {} can't be used: it must divide d-model, {}", c.heads,
          c.d_model);
 }

@@ -94,7 +94,9 @@ class GatedMlpBlock {
   /// After each change of the parameters in use.
   void pack();
 
-  /// Shapes: x, out [M, C]. Aliasing: out is not x.
+  /// Shapes: x, out [M, C].
+
+  /// Aliasing: out is not x.
   void forward(const float* x, float* out);
 
   /// The part of forward() that backward() needs, where layers share their tensors.

@@ -11,7 +11,8 @@
 
 namespace pretrain::test {
 
-/// Logits [B*T, V]. Shapes: parameters as laid out; inputs [B, T].
+/// Logits [B*T, V].
+/// Shapes: parameters as laid out; inputs [B, T].
 std::vector<double> reference_llama_logits(const ModelConfig& config, const ParameterLayout& layout,
                                            const std::vector<double>& parameters,
                                            std::span<const uint32_t> inputs);
