@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Checks everything that CI checks, in under an hour on two cores: formatting, scripts and clang-tidy, a build with
-# warnings as errors, all tests, the fast ones under sanitizers, and half a minute of each fuzz target. Ends with what
-# each part and the slowest tests took.
-# Usage: run-tests.sh [--label LABEL]    only the tests with this label; no sanitizers, clang-tidy or fuzzing
+# Checks everything that CI checks, in under an hour on two cores: formatting and scripts, a build with warnings as
+# errors, all tests, and half a minute of each fuzz target that is built quickly. Ends with what each part and the
+# slowest tests took.
+# Usage: run-tests.sh [--more | --label LABEL]
+#   --more   clang-tidy, the fast tests under sanitizers, and all fuzz targets too: before a change to those parts lands
+#   --label  only the tests with this label; no fuzzing
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 help_when_asked "$@"
 selection=()
+more=no
 while [ $# -gt 0 ]; do
   case $1 in
+    --more) more=yes; shift ;;
     --label) [ $# -ge 2 ] || usage_error "--label needs a label"; selection+=(-L "$2"); shift 2 ;;
-    *) usage_error "unknown option $1; known: --label LABEL" ;;
+    *) usage_error "unknown option $1; known: --more, --label LABEL" ;;
   esac
 done
 
 failed=()
+# Without the readers of checkpoints, models and GGUF files, whose sanitized builds are longer.
+quick_targets=(bzip2_blocks_fuzz doc_reader_fuzz jsonl_reader_fuzz manifest_fuzz page_parser_fuzz page_scanner_fuzz
+  safetensors_fuzz tokenizer_model_fuzz wikitext_fuzz)
 durations=()  # "SECONDS PART" of each
 
 # Runs one part and notes what it took; later parts are run even after one that failed.
@@ -65,6 +72,10 @@ needed_part "build in build/ci" build
 if [ "${#selection[@]}" -gt 0 ]; then
   part "formatting and scripts" lint
   part "tests (${selection[1]})" run_tests
+elif [ "$more" = no ]; then
+  part "formatting and scripts" lint
+  part "tests" run_tests
+  part "fuzzing" deploy/fuzz.sh 30 "${quick_targets[@]}"
 else
   part "formatting, scripts and clang-tidy" lint --tidy-quick
   part "tests" run_tests

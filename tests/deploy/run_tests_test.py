@@ -45,7 +45,7 @@ class RunTests(unittest.TestCase):
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
     def test_each_part_is_run_and_its_time_is_told(self):
-        result = self.run_tests()
+        result = self.run_tests("--more")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         summary = result.stdout.partition("== Summary")[2]
         for part in PARTS:
@@ -55,12 +55,19 @@ class RunTests(unittest.TestCase):
                      "sanitize.sh quick", "fuzz.sh 30"):
             self.assertIn(f"called: {call}", result.stdout)
 
+    def test_ci_leaves_out_what_takes_long(self):
+        result = self.run_tests()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("called: lint.sh \n", result.stdout)
+        self.assertRegex(result.stdout, r"called: fuzz.sh 30 .*manifest_fuzz.*wikitext_fuzz")
+        self.assertNotIn("called: sanitize.sh", result.stdout)
+
     def test_a_part_that_fails_fails_all_and_the_others_are_run(self):
         for program, part in ((self.deploy / "lint.sh", PARTS[2]), (self.tools / "ctest", PARTS[3]),
                               (self.deploy / "sanitize.sh", PARTS[4]), (self.deploy / "fuzz.sh", PARTS[5])):
             with self.subTest(part=part):
                 self.does(program, "exit 1")
-                result = self.run_tests()
+                result = self.run_tests("--more")
                 self.does(program)
                 self.assertEqual(result.returncode, 1)
                 self.assertIn(f"FAILED: {part}; see above", result.stderr)
