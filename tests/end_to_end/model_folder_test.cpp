@@ -69,8 +69,7 @@ TEST_F(ModelFolder, WithoutARunGeneratesAndEvaluatesLikeItsCheckpoint) {
 TEST_F(ModelFolder, WithoutARunIsInspected) {
   const auto result = run_program(binary(), {"inspect", model_.string()});
   EXPECT_EQ(result.exit_code, 0) << result.output;
-  EXPECT_THAT(result.output,
-              AllOf(HasSubstr("no manifest"), HasSubstr("parameters"), HasSubstr("pieces")));
+  EXPECT_THAT(result.output, AllOf(HasSubstr("no manifest"), HasSubstr("parameters"), HasSubstr("pieces")));
   fs::resize_file(model_ / "model.safetensors", 500);
   EXPECT_EQ(run_program(binary(), {"inspect", model_.string()}).exit_code, 3);
 }

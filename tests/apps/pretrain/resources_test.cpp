@@ -71,7 +71,8 @@ TEST_F(Resources, AreComparedWithTheThreads) {
   testing::internal::CaptureStdout();  // where the log goes before the program has set it up
   EXPECT_EQ(refusal({{"threads", "65"}, {"workers", "64"}}, kMuch), "");
   const std::string output = testing::internal::GetCapturedStdout();
-  EXPECT_THAT(output, AllOf(HasSubstr("--threads 65 is more than the 64 cores"), Not(HasSubstr("--workers"))));
+  EXPECT_THAT(output,
+              AllOf(HasSubstr("--threads 65 is more than the 64 cores"), Not(HasSubstr("--workers"))));
 }
 
 }  // namespace
