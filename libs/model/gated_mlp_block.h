@@ -95,7 +95,6 @@ class GatedMlpBlock {
   void pack();
 
   /// Shapes: x, out [M, C].
-
   /// Aliasing: out is not x.
   void forward(const float* x, float* out);
 

@@ -128,7 +128,6 @@ class RotaryAttentionBlock {
   void pack();
 
   /// Shapes: x, out [M, C].
-
   /// Aliasing: out is not x.
   void forward(const float* x, float* out);
 

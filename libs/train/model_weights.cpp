@@ -68,7 +68,7 @@ bool ModelWeights::is_ignored(std::string_view name) const {
 }
 
 std::string ModelWeights::name_in_file(const ParameterInfo& tensor) const {
-  return tensor.name.substr(missing_prefix_.size());
+  return tensor.name.substr(tensor.name.starts_with(missing_prefix_) ? missing_prefix_.size() : 0);
 }
 
 /// Every tensor of the model must be in the file with its shape, and every tensor of the file must be in the
@@ -104,19 +104,20 @@ void ModelWeights::read_tensor(const ParameterInfo& tensor, std::span<float> val
   if (tensor.offset == embedding().offset) check_head(values);
 }
 
-/// The model has a tied head, so a head of its own would be ignored; it is only accepted if it equals the
-/// embedding.
+/// A tied model would ignore a head of its own; one is only accepted if it equals the embedding. In a model that is not
+/// tied the head is a parameter like the others.
 void ModelWeights::check_head(std::span<const float> embedding_values) const {
   const TensorInfo* head = file_.find(names_.tied_head);
-  if (head == nullptr) return;
+  if (head == nullptr || layout_.find(names_.tied_head) != nullptr) return;
   const std::vector<uint64_t> shape(embedding().shape.begin(), embedding().shape.end());
   file_.require(names_.tied_head, is_readable(head->dtype) ? head->dtype : DType::kF32, shape);
   std::vector<float> values(embedding().size);
   read_as_floats(file_, std::string(names_.tied_head), values);
   if (std::memcmp(values.data(), embedding_values.data(), values.size() * sizeof(float)) != 0)
-    fail(ErrorKind::kData,
-         "{}: {} is not the embedding (tie_word_embeddings is false); this version computes tied heads only",
-         path_.string(), names_.tied_head);
+    fail(
+        ErrorKind::kData,
+        "{}: {} is not the embedding (tie_word_embeddings is false), but config.json says that the head is tied",
+        path_.string(), names_.tied_head);
 }
 
 }  // namespace pretrain

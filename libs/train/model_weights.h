@@ -15,7 +15,7 @@ namespace pretrain {
 
 /// DIR/model.safetensors, checked against the shapes of a model before memory for it is allocated.
 /// Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
-/// F32, BF16 or F16. The head is tied: its tensor may be there when it repeats the embedding. Tensors that
+/// F32, BF16 or F16. Where the head is tied its tensor may be there when it repeats the embedding. Tensors that
 /// the architecture ignores (masks that early versions of transformers saved) may be there too.
 class ModelWeights {
  public:

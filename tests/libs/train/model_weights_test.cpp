@@ -91,11 +91,12 @@ class ModelWeightsTest : public testing::Test {
     folder_.write("model.safetensors", file);
   }
 
-  void expect_the_model() const {
-    std::vector<float> parameters(layout_.flat_size(), NAN);
-    ModelWeights(folder_.path(), layout_).read(parameters.data());
-    for (size_t i = 0; i < layout_.tensors().size(); ++i) {
-      const ParameterInfo& info = layout_.tensors()[i];
+  void expect_the_model() const { expect_the_model(layout_); }
+  void expect_the_model(const ParameterLayout& layout) const {
+    std::vector<float> parameters(layout.flat_size(), NAN);
+    ModelWeights(folder_.path(), layout).read(parameters.data());
+    for (size_t i = 0; i < layout.tensors().size(); ++i) {
+      const ParameterInfo& info = layout.tensors()[i];
       for (size_t k = 0; k < info.size; ++k)
         ASSERT_EQ(parameters[info.offset + k], value_of(i, k)) << info.name << " " << k;
     }
@@ -149,6 +150,29 @@ TEST_F(ModelWeightsTest, AHeadOfItsOwnIsRefusedByName) {
   tensors["lm_head.weight"].bytes[5] ^= std::byte{1};
   write(tensors);
   EXPECT_THAT(refusal(), testing::AllOf(HasSubstr("lm_head.weight"), HasSubstr("tie_word_embeddings")));
+}
+
+/// A model that is not tied: its head is a parameter, also in a file whose other names lack their prefix.
+TEST_F(ModelWeightsTest, AHeadOfAnUntiedModelIsRead) {
+  ModelConfig config = kModel;
+  config.architecture = &qwen3();
+  config.kv_heads = 1;
+  config.head_channels = 4;
+  config.rope_theta = 10'000;
+  config.norm_epsilon = 1e-6;
+  config.tied = false;
+  const ParameterLayout layout(config);
+  for (const std::string without : {"", "model."}) {
+    std::map<std::string, Tensor> tensors;
+    for (size_t i = 0; i < layout.tensors().size(); ++i) {
+      const ParameterInfo& info = layout.tensors()[i];
+      tensors[info.name.substr(info.name.starts_with(without) ? without.size() : 0)] =
+          tensor_of(info, i, DType::kF32);
+    }
+    ASSERT_TRUE(tensors.contains("lm_head.weight"));
+    write(tensors);
+    expect_the_model(layout);
+  }
 }
 
 TEST_F(ModelWeightsTest, ATensorThatIsMissingOrOfAnotherShapeOrTypeIsNamed) {
