@@ -9,9 +9,11 @@
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
 #include "libs/base/number.h"
+#include "libs/base/quantity.h"
 #include "libs/base/rng.h"
 #include "libs/base/text.h"
 #include "libs/model/architecture.h"
+#include "libs/train/slot_plan.h"
 
 namespace pretrain {
 namespace {
@@ -85,11 +87,24 @@ void derive(RunConfiguration& c) {
   c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
   c.trainer.precision =
       decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
-  c.trainer.micro_rows = micro_batch_rows(c.batch, c.model.context, c.micro_batch_tokens);
+  c.trainer.micro_rows = micro_batch_rows(most_rows_at_once(c.batch, c.trainer.accumulate, c.trainer.slots),
+                                          c.model.context, c.micro_batch_tokens);
   if (c.validation_inputs.empty()) return;
   c.validation_corpus = c.corpus;
   c.validation_corpus->inputs = c.validation_inputs;
   c.validation_corpus->validation_fraction = 0;
+}
+
+/// A slot without a sequence would be a machine without work.
+void check_slots(const RunConfiguration& c) {
+  const int64_t sequences = c.batch * c.trainer.accumulate;
+  if (c.trainer.slots <= sequences) return;
+  fail(
+      ErrorKind::kUsage,
+      "--slots {} is more than the {} of a step (--batch {} times --accumulate {}); use at most that many, or "
+      "raise --accumulate",
+      c.trainer.slots, format_counted(static_cast<uint64_t>(sequences), "sequence"), c.batch,
+      c.trainer.accumulate);
 }
 
 void check(const RunConfiguration& c) {
@@ -98,6 +113,7 @@ void check(const RunConfiguration& c) {
          "--corpus is missing; give files or folders with text, for example pretrain --corpus /wiki");
   }
   validate(c.model);
+  check_slots(c);
   const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
   if (c.trainer.schedule.kind == ScheduleKind::kCosine && !limited && c.trainer.schedule.total_steps == 0) {
     fail(ErrorKind::kUsage, "--schedule cosine needs an end; add --steps, --tokens or --epochs");

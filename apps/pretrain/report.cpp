@@ -12,6 +12,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/model/parameters.h"
+#include "libs/train/slot_plan.h"
 #include "pipeline/corpus/describe.h"
 #include "pipeline/loader_memory.h"
 
@@ -134,13 +135,26 @@ void warn_of_threads(const RunConfiguration& c, const Machine& machine) {
   warn("workers", c.workers);
 }
 
+/// Products of few rows leave cores idle (libs/tensor/NOTES.md).
+void warn_of_small_slots(const RunConfiguration& c) {
+  constexpr int64_t kFewTokens = 1024;
+  const int64_t tokens = c.batch * c.trainer.accumulate * c.model.context / c.trainer.slots;
+  if (c.trainer.slots == 1 || tokens >= kFewTokens) return;
+  log_warning(
+      "--slots {} leaves {} a slot, which is slow; {} or more are better: use fewer slots or a larger "
+      "--batch",
+      c.trainer.slots, format_counted(static_cast<uint64_t>(tokens), "token"), count(kFewTokens));
+}
+
 }  // namespace
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
   warn_of_threads(c, machine);
+  warn_of_small_slots(c);
   const uint64_t optimizer = optimizer_state_bytes(make_optimizers(layout, c.trainer.optimizer));
-  const MemoryPlan plan = plan_memory(
-      {c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads, optimizer);
+  const MemoryPlan plan =
+      plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads,
+                  optimizer, sums_at_once(c.trainer.slots));
   const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
   const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels

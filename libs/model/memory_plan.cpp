@@ -44,12 +44,13 @@ int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens) {
   return (rows + parts - 1) / parts;
 }
 
-MemoryPlan plan_memory(const PassShape& shape, int threads, uint64_t optimizer_bytes) {
+MemoryPlan plan_memory(const PassShape& shape, int threads, uint64_t optimizer_bytes,
+                       uint32_t gradient_arrays) {
   PRETRAIN_CHECK(shape.training, "only training is planned");
   const ModelConfig& c = shape.config;
   const ParameterLayout layout(c);
   const auto slots = static_cast<size_t>(threads);
-  return {.parameters = 2 * bytes_of(layout.flat_size()),  // with their gradients
+  return {.parameters = (1 + gradient_arrays) * bytes_of(layout.flat_size()),
           .optimizer = optimizer_bytes,
           .packed = packed_bytes(shape, layout),
           .activations = bytes_of(PassMemory::size_floats(shape)),

@@ -33,6 +33,15 @@ float SquaresRange(const float* x, size_t count) {
   return sum;
 }
 
+void AddRange(const float* x, size_t count, float* sums) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + i), hn::LoadU(d, x + i)), d, sums + i);
+  for (; i < count; ++i) sums[i] += x[i];
+}
+
 /// Without branches, so that it runs at memory speed.
 bool FiniteRange(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
@@ -53,6 +62,7 @@ HWY_AFTER_NAMESPACE();
 namespace pretrain {
 
 HWY_EXPORT(SquaresRange);
+HWY_EXPORT(AddRange);
 HWY_EXPORT(FiniteRange);
 
 namespace {
@@ -68,6 +78,12 @@ double SumOfSquares::operator()(Compute& compute, const float* x) {
     partial_[begin / kElementsPerTask] = static_cast<double>(range(x + begin, end - begin));
   });
   return std::accumulate(partial_.begin(), partial_.end(), 0.0);
+}
+
+void add(Compute& compute, const float* x, size_t count, float* sums) {
+  const auto range = HWY_DYNAMIC_DISPATCH(AddRange);
+  compute.parallel_ranges(count, kElementsPerTask,
+                          [&](size_t begin, size_t end) { range(x + begin, end - begin, sums + begin); });
 }
 
 bool all_finite(Compute& compute, const float* x, size_t count) {

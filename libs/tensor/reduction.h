@@ -22,6 +22,9 @@ class SumOfSquares {
   std::vector<double> partial_;
 };
 
+/// sums[i] += x[i], each rounded once.
+void add(Compute& compute, const float* x, size_t count, float* sums);
+
 /// Whether all elements are finite.
 bool all_finite(Compute& compute, const float* x, size_t count);
 

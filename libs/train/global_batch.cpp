@@ -13,6 +13,12 @@ uint64_t GlobalBatch::targets() const {
   return targets;
 }
 
+int64_t GlobalBatch::row_count() const {
+  int64_t rows = 0;
+  for (const Batch& batch : batches_) rows += batch.rows;
+  return rows;
+}
+
 /// The hash of a single batch is its own, so that logs of runs without accumulation show the hashes of the
 /// stream.
 uint64_t GlobalBatch::hash() const {

@@ -7,14 +7,14 @@
 #include "libs/base/check.h"
 #include "libs/model/parameters.h"
 #include "libs/tensor/loss.h"
-#include "libs/train/global_batch.h"
 
 namespace pretrain {
 
-GradientPass::GradientPass(Compute& compute, Transformer& model)
+GradientPass::GradientPass(Compute& compute, Transformer& model, uint32_t slots)
     : compute_(compute),
       model_(model),
-      gradient_(model.layout().flat_size()),
+      slots_(slots),
+      gradient_(model.layout().flat_size(), slots),
       norm_(gradient_.size()),
       inputs_(static_cast<size_t>(model.rows() * model.context())),
       targets_(inputs_.size()) {}
@@ -25,8 +25,12 @@ StepResult GradientPass::run(std::span<const Batch> batches, const std::function
   // Never 0, because a scale of 0 means "no gradient" to the loss kernel.
   const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
   gradient_.begin();
-  for (const Batch& batch : global.local()) gradient_.add_loss(run_batch(batch, scale, on_progress));
-  const double total = gradient_.finish();
+  for (uint32_t slot = 0; slot < slots_; ++slot) {
+    global.for_each_part(
+        slots_, slot, [&](const BatchPart& part) { gradient_.add_loss(run_part(part, scale, on_progress)); });
+    gradient_.end_slot(compute_);
+  }
+  const double total = gradient_.finish(compute_);
   result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
   result.gradient_norm = norm_(compute_, gradient_.values());
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
@@ -35,13 +39,15 @@ StepResult GradientPass::run(std::span<const Batch> batches, const std::function
 
 /// The model only takes micro-batches of a fixed shape. The last one is padded with masked targets, which add
 /// nothing to the loss or the gradients.
-double GradientPass::run_batch(const Batch& batch, float scale, const std::function<void()>& on_progress) {
+double GradientPass::run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress) {
+  const Batch& batch = part.batch;
   PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
                  model_.context());
   double total = 0;
   const size_t positions = inputs_.size();
-  for (size_t at = 0; at < batch.inputs.size(); at += positions) {
-    const size_t left = batch.inputs.size() - at;
+  const auto end = static_cast<size_t>(part.rows.last * batch.context);
+  for (auto at = static_cast<size_t>(part.rows.first * batch.context); at < end; at += positions) {
+    const size_t left = end - at;
     const uint32_t* inputs = batch.inputs.data() + at;
     const int32_t* targets = batch.targets.data() + at;
     if (left < positions) {

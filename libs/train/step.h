@@ -2,6 +2,7 @@
 #pragma once
 // One optimizer step up to the update: the gradient of the global batch, its loss and its norm.
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "libs/data/batch.h"
 #include "libs/model/transformer.h"
 #include "libs/optim/gradient_norm.h"
+#include "libs/train/global_batch.h"
 #include "libs/train/step_gradient.h"
 
 namespace pretrain {
@@ -23,8 +25,9 @@ struct StepResult {
 /// Single-owner.
 class GradientPass {
  public:
-  /// A batch is computed in micro-batches of model.rows() rows; the last is padded if necessary.
-  GradientPass(Compute& compute, Transformer& model);
+  /// The rows of each of `slots` slots (slot_plan.h) are computed in micro-batches of model.rows() rows of one
+  /// batch; the last is padded if necessary.
+  GradientPass(Compute& compute, Transformer& model, uint32_t slots = 1);
 
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are
   /// gradients. `on_progress` is called after each micro-batch.
@@ -35,10 +38,11 @@ class GradientPass {
   const float* gradients() const { return gradient_.values(); }
 
  private:
-  double run_batch(const Batch& batch, float scale, const std::function<void()>& on_progress);
+  double run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress);
 
   Compute& compute_;
   Transformer& model_;
+  uint32_t slots_;
   StepGradient gradient_;
   GradientNorm norm_;
   std::vector<uint32_t> inputs_;  // one padded micro-batch

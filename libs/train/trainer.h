@@ -42,6 +42,7 @@ struct TrainerOptions {
   uint64_t max_tokens = 0;                ///< of the whole run; 0: no limit
   std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
   uint32_t accumulate = 1;                ///< batches of one step
+  uint32_t slots = 1;                     ///< of one step (slot_plan.h)
   Schedule schedule;
   OptimizerOptions optimizer;
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time

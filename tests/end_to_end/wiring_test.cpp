@@ -56,6 +56,24 @@ TEST(Wiring, RecomputeChangesMemoryAndNoWeight) {
               plain.at("model.safetensors"));
 }
 
+TEST(Wiring, SlotsAreAddedInTheirOwnOrder) {
+  const TempFolder folder;
+  const auto plain = trained(folder, "plain", {});
+  const auto one = trained(folder, "one", {"--slots", "1"});
+  const auto three = trained(folder, "three", {"--slots", "3"});
+  EXPECT_EQ(one.at("model.safetensors"), plain.at("model.safetensors"));
+  EXPECT_NE(three.at("model.safetensors"), plain.at("model.safetensors"));
+  EXPECT_EQ(trained(folder, "threads", {"--slots", "3", "--threads", "3"}).at("model.safetensors"),
+            three.at("model.safetensors"));
+}
+
+TEST(Wiring, MoreSlotsThanSequencesAreRefused) {
+  const TempFolder folder;
+  const auto run = run_program(binary(), tiny_run(folder / "run") + Words{"--slots", "9", "--steps", "1"});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.output, HasSubstr("--slots 9 is more than the 8 sequences of a step"));
+}
+
 TEST(Wiring, ACosineByTokensCountsAccumulatedBatches) {
   const TempFolder folder;
   const auto state = folder / "run";

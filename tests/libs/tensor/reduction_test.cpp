@@ -63,6 +63,22 @@ TEST(SumOfSquares, IsNotFiniteWhenAnElementIsNot) {
   });
 }
 
+TEST(Add, AddsEachElementOnceAndNothingElse) {
+  Compute compute(2);
+  test::for_each_target([&] {
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{7}, size_t{16}, size_t{33}, kPiece - 1, kPiece + 5,
+                               2 * kPiece + 77}) {
+      const Guarded x(normal_values(count, 1), 1);
+      Guarded sums(normal_values(count, 2), 3);
+      std::vector<float> expected = sums.copy();
+      for (size_t i = 0; i < count; ++i) expected[i] += x.data()[i];
+      add(compute, x.data(), count, sums.data());
+      EXPECT_EQ(sums.copy(), expected) << count;
+      EXPECT_TRUE(sums.intact()) << count;
+    }
+  });
+}
+
 TEST(AllFinite, FindsNanAndInfinityAtEveryPosition) {
   Compute compute(2);
   test::for_each_target([&] {

@@ -12,6 +12,7 @@
 #include "libs/model/initialization.h"
 #include "libs/model/memory_plan.h"
 #include "libs/optim/optimizer_set.h"
+#include "libs/train/slot_plan.h"
 #include "libs/train/step.h"
 #include "tests/libs/train/train_testing.h"
 #include "tests/support/allocations/allocations.h"
@@ -82,12 +83,12 @@ Optimizers default_optimizers(const ParameterLayout& layout) {
 struct Training {
   Training(int threads, const ModelConfig& config, int64_t micro_rows,
            Recompute recompute = Recompute::kCheap, Precision precision = Precision::kFloat32,
-           const OptimizersOf& optimizers_of = default_optimizers)
+           const OptimizersOf& optimizers_of = default_optimizers, uint32_t slots = 1)
       : compute(threads),
         model(compute, {config, micro_rows, true, recompute, precision}),
         parameters(model.layout().flat_size()),
         optimizer(compute, model.layout(), optimizers_of(model.layout())),
-        pass(compute, model) {}
+        pass(compute, model, slots) {}
 
   void start() {
     initialize_parameters(compute, model.layout(), 1, parameters.data());
@@ -155,6 +156,24 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
       EXPECT_EQ(allocations_so_far().aligned_bytes - before,
                 plan_memory({config, micro_rows, true, recompute, precision}, 3, optimizer).total());
     }
+  }
+}
+
+TEST_F(Allocations, AreWhatTheMemoryPlanSaysForSlots) {
+  const test::MoreThreads more_threads;
+  const ModelConfig config = test::tiny_model();
+  const uint64_t optimizer = optimizer_state_bytes(default_optimizers(ParameterLayout(config)));
+  for (const uint32_t slots : {1U, 2U, 3U, 4U, 7U, 8U}) {
+    SCOPED_TRACE(slots);
+    const uint64_t before = allocations_so_far().aligned_bytes;
+    Training training(2, config, 1, Recompute::kCheap, Precision::kFloat32, default_optimizers, slots);
+    EXPECT_EQ(allocations_so_far().aligned_bytes - before,
+              plan_memory({config, 1}, 2, optimizer, sums_at_once(slots)).total());
+    training.start();
+    const std::vector<Batch> batches{test::random_batch(config, 8, 1)};
+    test::on_each_thread(training.compute, [] {});
+    for (int i = 0; i < 3; ++i) training.step(batches);
+    EXPECT_EQ(calls_in([&] { training.step(batches); }), 0U);
   }
 }
 

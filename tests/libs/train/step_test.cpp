@@ -33,10 +33,11 @@ struct Problem {
       parameters[i] *= 5;  // gradients that differ from row to row
   }
   /// Of a pass that has made the step of `before` before.
-  Outcome run(const std::vector<Batch>& batches, int64_t micro_rows, const std::vector<Batch>& before = {}) {
+  Outcome run(const std::vector<Batch>& batches, int64_t micro_rows, const std::vector<Batch>& before = {},
+              uint32_t slots = 1) {
     Transformer model(compute, {config, micro_rows});
     model.use_parameters(parameters.data());
-    GradientPass pass(compute, model);
+    GradientPass pass(compute, model, slots);
     if (!before.empty()) pass.run(before);
     const StepResult result = pass.run(batches);
     return {.result = result, .gradients = {pass.gradients(), pass.gradients() + layout.flat_size()}};
@@ -146,9 +147,56 @@ TEST(GradientPass, DoesNotDependOnTheNumberOfThreads) {
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
   Problem one(1), two(2), three(3);
   const std::vector<Batch> batch{random_batch(one.config, 40, 1)};
-  const Outcome expected = one.run(batch, 20);
-  EXPECT_EQ(two.run(batch, 20).gradients, expected.gradients);
-  EXPECT_EQ(three.run(batch, 20).gradients, expected.gradients);
+  for (const uint32_t slots : {1U, 3U}) {
+    const Outcome expected = one.run(batch, 20, {}, slots);
+    EXPECT_EQ(two.run(batch, 20, {}, slots).gradients, expected.gradients);
+    EXPECT_EQ(three.run(batch, 20, {}, slots).gradients, expected.gradients);
+  }
+}
+
+/// The gradient of rows [first, last) of the joined batches alone, divided by `targets` instead of their own.
+std::vector<double> gradient_of_rows(Problem& p, const Batch& joined, RowRange rows, uint64_t targets) {
+  Batch part{.rows = rows.size(), .context = joined.context};
+  const auto context = joined.context;
+  part.inputs.assign(joined.inputs.begin() + rows.first * context,
+                     joined.inputs.begin() + rows.last * context);
+  part.targets.assign(joined.targets.begin() + rows.first * context,
+                      joined.targets.begin() + rows.last * context);
+  finish_batch(part);
+  const Outcome outcome = p.run({part}, 2);
+  std::vector<double> gradient(outcome.gradients.begin(), outcome.gradients.end());
+  for (double& g : gradient) g *= static_cast<double>(part.target_count) / static_cast<double>(targets);
+  return gradient;
+}
+
+TEST(GradientPass, SlotsGiveTheGradientOfTheirRowsAddedInDoublePrecision) {
+  Problem p;
+  const Batch a = random_batch(p.config, 7, 1, 2), b = random_batch(p.config, 9, 2);
+  const Batch both = joined(a, b);
+  const Outcome expected = p.run({both}, 16);
+  for (uint32_t slots = 1; slots <= 16; ++slots) {  // uneven ones, too: 16 rows
+    SCOPED_TRACE(slots);
+    const Outcome actual = p.run({a, b}, 3, {}, slots);
+    p.expect_close(actual, expected);
+    std::vector<double> sum(p.layout.flat_size());
+    for (uint32_t slot = 0; slot < slots; ++slot) {
+      const auto part = gradient_of_rows(p, both, rows_of_slot(16, slots, slot), both.target_count);
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += part[i];
+    }
+    for (const ParameterInfo& t : p.layout.tensors()) {
+      const std::vector<float> wanted(sum.begin() + static_cast<int64_t>(t.offset),
+                                      sum.begin() + static_cast<int64_t>(t.offset + t.size));
+      EXPECT_TRUE(test::all_close(std::span(actual.gradients.data() + t.offset, t.size), wanted, kBound))
+          << t.name;
+    }
+  }
+}
+
+TEST(GradientPass, OneSlotHasTheBitsOfARunWithoutSlots) {
+  Problem p;
+  const std::vector<Batch> batches{random_batch(p.config, 5, 1), random_batch(p.config, 4, 2)};
+  EXPECT_EQ(p.run(batches, 2, {}, 1).gradients, p.run(batches, 2).gradients);
+  EXPECT_NE(p.run(batches, 2, {}, 4).gradients, p.run(batches, 2).gradients);  // rounded elsewhere
 }
 
 }  // namespace

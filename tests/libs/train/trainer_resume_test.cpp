@@ -93,6 +93,25 @@ TEST(TrainerResume, AStopSavesWhereItStands) {
   expect_same_run(stopped, straight);
 }
 
+TEST(TrainerResume, ARunWithSlotsContinuesOnAnotherNumberOfThreads) {
+  TrainerOptions options = steps_only(0);
+  options.accumulate = 2;
+  options.slots = 3;
+  TestRun straight;
+  TestRun resumed;
+  for (const uint64_t steps : {3U, 7U, 9U}) {
+    options.max_steps = steps;
+    resumed.threads = static_cast<int>(steps / 3);
+    resumed.train(options);
+  }
+  straight.train(options);
+  expect_same_run(resumed, straight);
+  TestRun one_slot;
+  options.slots = 1;
+  one_slot.train(options);
+  EXPECT_NE(one_slot.parameters(), straight.parameters());
+}
+
 TEST(TrainerResume, AStopBetweenAccumulatedBatchesLosesNone) {
   TrainerOptions options = steps_only(6);
   options.accumulate = 3;
