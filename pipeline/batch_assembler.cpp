@@ -35,13 +35,12 @@ BatchAssembler::BatchAssembler(const AssemblerOptions& options)
 /// chunks alone, so the stream is too. An unfinished last batch is padded with rows that don't count.
 std::optional<Batch> BatchAssembler::produce() {
   while (!finished_) {
-    SequenceView sequence;
     if (buffer_.must_emit()) {
       buffer_.emit(sequence_);
       append_row(sequence_);
       if (partial_.rows == options_.rows) return take_partial();
-    } else if (packer_.next(sequence)) {
-      buffer_.insert(sequence);
+    } else if (const std::optional<SequenceView> sequence = packer_.next()) {
+      buffer_.insert(*sequence);
       ++sequences_this_epoch_;
     } else if (epoch_ends_) {
       end_epoch();

@@ -28,21 +28,22 @@ HeldOutText::HeldOutText(const CorpusOptions& corpus, const Catalog& catalog, co
 uint64_t HeldOutText::read(std::span<uint32_t> inputs, std::span<int32_t> targets) {
   const size_t T = context_;
   uint64_t rows = 0;
-  SequenceView sequence;
-  while ((rows + 1) * T <= inputs.size() && next(sequence)) {
-    append(sequence, inputs.subspan(rows * T, T), targets.subspan(rows * T, T));
+  while ((rows + 1) * T <= inputs.size()) {
+    const std::optional<SequenceView> sequence = next();
+    if (!sequence) break;
+    append(*sequence, inputs.subspan(rows * T, T), targets.subspan(rows * T, T));
     ++rows;
   }
   return rows;
 }
 
-bool HeldOutText::next(SequenceView& sequence) {
-  if (sequences_ >= limits_.sequences || target_count_ >= limits_.targets) return false;
-  while (!packer_.next(sequence)) {
-    if (ended_) return false;
+std::optional<SequenceView> HeldOutText::next() {
+  if (sequences_ >= limits_.sequences || target_count_ >= limits_.targets) return std::nullopt;
+  while (true) {
+    if (std::optional<SequenceView> sequence = packer_.next()) return sequence;
+    if (ended_) return std::nullopt;
     read_ticket();
   }
-  return true;
 }
 
 void HeldOutText::read_ticket() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stop_token>
 
 #include "libs/data/evaluation_data.h"
@@ -43,7 +44,7 @@ class HeldOutText {
   uint64_t target_bytes() const { return target_bytes_; }
 
  private:
-  bool next(SequenceView& sequence);
+  std::optional<SequenceView> next();
   void read_ticket();
   void append(const SequenceView& sequence, std::span<uint32_t> inputs, std::span<int32_t> targets);
 

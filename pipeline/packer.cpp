@@ -27,10 +27,9 @@ void Packer::move_to_front() {
 }
 
 /// Returns tokens [begin, begin + pairs], padded to T + 1, and advances.
-bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
+SequenceView Packer::cut(size_t pairs, size_t advance) {
   const auto first = tokens_.begin() + static_cast<int64_t>(begin_);
-  sequence.pairs = static_cast<uint32_t>(pairs);
-  sequence.origin = origin_here();
+  SequenceView sequence{.pairs = static_cast<uint32_t>(pairs), .origin = origin_here()};
   if (pairs == context_) {
     sequence.tokens = {first, context_ + 1};
   } else {
@@ -39,7 +38,7 @@ bool Packer::cut(size_t pairs, size_t advance, SequenceView& sequence) {
     sequence.tokens = padded_;
   }
   begin_ += advance;
-  return true;
+  return sequence;
 }
 
 /// The document of the token at begin_. Drops the starts of earlier documents, since begin_ only increases.
@@ -52,20 +51,20 @@ SequenceOrigin Packer::origin_here() {
 
 /// Concat packing: windows of T pairs that overlap by one token, so that each token is a target once.
 /// Chunk packing: the same within each document; the rest of a document becomes a padded sequence.
-bool Packer::next(SequenceView& sequence) {
+std::optional<SequenceView> Packer::next() {
   while (!ends_.empty()) {  // chunk packing, with the end of the current document known
     const size_t left = ends_.front() - begin_;
-    if (left > context_ + 1) return cut(context_, context_, sequence);
+    if (left > context_ + 1) return cut(context_, context_);
     ends_.erase(ends_.begin());
-    if (left > 1) return cut(left - 1, left, sequence);
+    if (left > 1) return cut(left - 1, left);
     begin_ += left;  // only the overlap token, or an empty document
   }
   const size_t left = tokens_.size() - begin_;
   // In chunk packing, the last token of a full piece is also the first of the next one, as the document may
   // continue.
-  if (left >= context_ + 1) return cut(context_, context_, sequence);
-  if (flushed_ && left > 1) return cut(left - 1, left, sequence);
-  return false;
+  if (left >= context_ + 1) return cut(context_, context_);
+  if (flushed_ && left > 1) return cut(left - 1, left);
+  return std::nullopt;
 }
 
 void Packer::flush() {

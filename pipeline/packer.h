@@ -3,6 +3,7 @@
 // Cuts token streams into training sequences of T (input, target) pairs.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,7 @@ class Packer {
   void add(const EncodedPiece& piece, const SequenceOrigin& origin = {});
 
   /// The next whole sequence, if there is one.
-  bool next(SequenceView& sequence);
+  std::optional<SequenceView> next();
 
   /// From now on next() also returns the remaining tokens as a padded sequence. For the end of a bounded
   /// stream.
@@ -60,7 +61,7 @@ class Packer {
                const std::vector<DocumentStart>& document_starts = {});
 
  private:
-  bool cut(size_t pairs, size_t advance, SequenceView& sequence);
+  SequenceView cut(size_t pairs, size_t advance);
   SequenceOrigin origin_here();
   void move_to_front();
 

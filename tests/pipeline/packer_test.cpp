@@ -31,9 +31,8 @@ std::vector<Sequence> without_origins(std::vector<Sequence> sequences) {
 }
 
 void take_all(Packer& packer, std::vector<Sequence>& sequences) {
-  SequenceView view;
-  while (packer.next(view))
-    sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs, view.origin});
+  while (const std::optional<SequenceView> view = packer.next())
+    sequences.push_back({{view->tokens.begin(), view->tokens.end()}, view->pairs, view->origin});
 }
 
 SequenceOrigin origin_of(const test::Document& document) {
@@ -169,13 +168,13 @@ TEST(Packer, AnEmptyDocumentIsOneEndOfTextInConcatAndNothingInChunk) {
 TEST(Packer, FlushPadsWhatIsLeftAndOnlyThen) {
   Packer packer(Packing::kConcat, 4, kEndOfText);
   packer.add({.ids = {10, 11}, .begins_document = true, .ends_document = true});
-  SequenceView view;
-  EXPECT_FALSE(packer.next(view));
+  EXPECT_FALSE(packer.next());
   packer.flush();
-  ASSERT_TRUE(packer.next(view));
-  EXPECT_EQ(view.pairs, 2u);
-  EXPECT_THAT(view.tokens, ElementsAre(10, 11, kEndOfText, kEndOfText, kEndOfText));
-  EXPECT_FALSE(packer.next(view));
+  const std::optional<SequenceView> view = packer.next();
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->pairs, 2u);
+  EXPECT_THAT(view->tokens, ElementsAre(10, 11, kEndOfText, kEndOfText, kEndOfText));
+  EXPECT_FALSE(packer.next());
 }
 
 TEST(Packer, FlushGivesNothingForTheOverlapTokenAlone) {
@@ -200,9 +199,10 @@ std::vector<Sequence> pack_with_restores(Packing packing, uint32_t context,
     packer = std::move(next);
   };
   const auto take = [&] {
-    SequenceView view;
-    for (restart(); packer.next(view); restart()) {
-      sequences.push_back({{view.tokens.begin(), view.tokens.end()}, view.pairs, view.origin});
+    restart();
+    while (const std::optional<SequenceView> view = packer.next()) {
+      sequences.push_back({{view->tokens.begin(), view->tokens.end()}, view->pairs, view->origin});
+      restart();
     }
   };
   for (const test::Document& document : documents) {
