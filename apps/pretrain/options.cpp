@@ -200,7 +200,7 @@ OptionTable<Run> make_table() {
         "gradient-accumulation-steps grad-accum gradient-accumulation"},
        whole(1, 4096, &Run::trainer, &Train::accumulate)},
       {{"slots",
-        "shares of a step's sequences, added in a fixed order: the most machines that can share the run",
+        "shares of a step's sequences whose gradients are added in a fixed order, whoever computes them",
         kLearning, kFixed},
        whole(1, 1024, &Run::trainer, &Train::slots)},
       {{"learning-rate", "peak learning rate", kLearning, kFixed, kPreset, "lr rate"},

@@ -92,8 +92,10 @@ void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
            format_counted(static_cast<uint64_t>(c.model.heads), "head"), count(c.model.d_ff));
   std::string product = fmt::format("{} x {}", count(c.batch), count(c.model.context));
   if (c.trainer.accumulate > 1) product += fmt::format(" x {}", count(c.trainer.accumulate));
-  log_info("step: {} = {}", product,
-           format_counted(static_cast<uint64_t>(c.batch * c.model.context * c.trainer.accumulate), "token"));
+  const std::string slots = c.trainer.slots == 1 ? "" : fmt::format(" in {} slots", c.trainer.slots);
+  log_info("step: {} = {}{}", product,
+           format_counted(static_cast<uint64_t>(c.batch * c.model.context * c.trainer.accumulate), "token"),
+           slots);
 }
 
 std::string kernel_name(std::string_view target) {
@@ -143,7 +145,7 @@ void warn_of_small_slots(const RunConfiguration& c) {
   log_warning(
       "--slots {} leaves {} a slot, which is slow; {} or more are better: use fewer slots or a larger "
       "--batch",
-      c.trainer.slots, format_counted(static_cast<uint64_t>(tokens), "token"), count(kFewTokens));
+      c.trainer.slots, format_counted(static_cast<uint64_t>(tokens), "token"), format_count(kFewTokens));
 }
 
 }  // namespace
