@@ -66,8 +66,8 @@ TEST(SumOfSquares, IsNotFiniteWhenAnElementIsNot) {
 TEST(Add, AddsEachElementOnceAndNothingElse) {
   Compute compute(2);
   test::for_each_target([&] {
-    for (const size_t count : {size_t{0}, size_t{1}, size_t{7}, size_t{16}, size_t{33}, kPiece - 1, kPiece + 5,
-                               2 * kPiece + 77}) {
+    for (const size_t count :
+         {size_t{0}, size_t{1}, size_t{7}, size_t{16}, size_t{33}, kPiece - 1, kPiece + 5, 2 * kPiece + 77}) {
       const Guarded x(normal_values(count, 1), 1);
       Guarded sums(normal_values(count, 2), 3);
       std::vector<float> expected = sums.copy();
