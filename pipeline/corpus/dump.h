@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "libs/base/enum_table.h"
-#include "pipeline/corpus/wikitext/wiki_site.h"
+#include "libs/wikitext/wiki_site.h"
 
 namespace pretrain {
 

@@ -7,12 +7,12 @@
 #include <simdjson.h>
 
 #include "libs/base/text.h"
+#include "libs/wikitext/cleaner.h"
 #include "pipeline/corpus/page_parser.h"
 #include "pipeline/corpus/page_scanner.h"
 #include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/utf8.h"
-#include "pipeline/corpus/wikitext/cleaner.h"
 
 namespace pretrain {
 namespace {

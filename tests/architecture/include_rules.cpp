@@ -20,7 +20,7 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> kLayers{
       {"apps", {"pipeline", "pipeline/corpus", "tokenizer", "libs"}},
       {"pipeline", {"pipeline/corpus", "tokenizer", "libs/checkpoint", "libs/data", "libs/base"}},
-      {"pipeline/corpus", {"libs/base"}},
+      {"pipeline/corpus", {"libs/wikitext", "libs/base"}},
       {"tokenizer", {"libs/gguf", "libs/base"}},
       {"libs/train",
        {"libs/model", "libs/optim", "libs/checkpoint", "libs/data", "libs/metrics", "libs/tensor",
@@ -31,6 +31,7 @@ const std::vector<Layer>& layers() {
       {"libs/metrics", {"libs/base"}},
       {"libs/gguf", {"libs/base"}},
       {"libs/data", {"libs/base"}},
+      {"libs/wikitext", {"libs/base"}},
       {"libs/tensor", {"libs/base"}},
       {"libs/base", {}},
       {"tests", {"apps", "pipeline", "pipeline/corpus", "tokenizer", "libs"}},

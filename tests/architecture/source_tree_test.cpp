@@ -143,7 +143,7 @@ bool is_own_text(const fs::path& path) {
                                                 "tests/architecture/word_rules",
                                                 "tests/golden/data",
                                                 "tests/fuzz/seeds",
-                                                "tests/pipeline/corpus/wikitext/golden_pages",
+                                                "tests/libs/wikitext/golden_pages",
                                                 "deploy/sample-corpus",
                                                 "build"};
   const std::string name = path.generic_string();

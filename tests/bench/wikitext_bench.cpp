@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How fast the wikitext cleaner is: bytes of wikitext a second on one core. The ordinary pages are those of
 // the real dumps where they are present, else of the sample; the hostile ones are those of
-// tests/pipeline/corpus/wikitext. `examined` is the number of bytes looked at or moved for each byte of the
+// tests/libs/wikitext. `examined` is the number of bytes looked at or moved for each byte of the
 // page.
 
 #include <filesystem>
@@ -11,9 +11,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include "pipeline/corpus/wikitext/cleaner.h"
-#include "tests/pipeline/corpus/wikitext/dump_pages.h"
-#include "tests/pipeline/corpus/wikitext/hostile_pages.h"
+#include "libs/wikitext/cleaner.h"
+#include "tests/libs/wikitext/dump_pages.h"
+#include "tests/libs/wikitext/hostile_pages.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain::test {

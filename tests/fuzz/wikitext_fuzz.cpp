@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "libs/wikitext/cleaner.h"
 #include "pipeline/corpus/utf8.h"
-#include "pipeline/corpus/wikitext/cleaner.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
     compare_extractor.py DUMP LANGUAGE --clean-dump BINARY [--golden FILE]
 
-DUMP is MediaWiki XML, plain or in bzip2. BINARY is the program clean_dump of tests/pipeline/corpus/wikitext. The Python
+DUMP is MediaWiki XML, plain or in bzip2. BINARY is the program clean_dump of tests/libs/wikitext. The Python
 that runs this script needs the package wikiextractor, the one of PyPI; where its expressions put flags in the middle
 (an error since Python 3.11), mend the installed copy: see README.md.
 """

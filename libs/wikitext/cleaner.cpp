@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/cleaner.h"
+
+#include "libs/wikitext/scanner.h"
+#include "libs/wikitext/site_words.h"
+
+namespace pretrain {
+
+class WikitextCleaner::Tables {
+ public:
+  explicit Tables(const WikiSite& site) : words_(site) {}
+  const wikitext::SiteWords& words() const { return words_; }
+
+ private:
+  wikitext::SiteWords words_;
+};
+
+WikitextCleaner::WikitextCleaner(const WikiSite& site) : tables_(std::make_unique<Tables>(site)) {}
+WikitextCleaner::~WikitextCleaner() = default;
+
+void WikitextCleaner::clean(std::string_view wikitext, std::string& text) {
+  wikitext::MarkupScanner scanner(tables_->words(), wikitext, text);
+  scanner.run();
+  examined_bytes_ += scanner.work();
+}
+
+bool WikitextCleaner::is_redirect(std::string_view wikitext) const {
+  return tables_->words().is_redirect(wikitext);
+}
+
+bool WikitextCleaner::is_disambiguation(std::string_view wikitext) const {
+  return tables_->words().is_disambiguation(wikitext);
+}
+
+}  // namespace pretrain

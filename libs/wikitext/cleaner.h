@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Converts wikitext, the markup of MediaWiki pages, to plain text for a language model. One pass with an
+// explicit stack of limited depth; the time is linear in the size of any page. Single-owner; one cleaner
+// serves any number of pages of its wiki.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/wikitext/wiki_site.h"
+
+namespace pretrain {
+
+class WikitextCleaner {
+ public:
+  explicit WikitextCleaner(const WikiSite& site);
+  ~WikitextCleaner();
+
+  /// Appends the text of a page to `text`, without its title. Any bytes are a valid page.
+  void clean(std::string_view wikitext, std::string& text);
+
+  /// Whether the page is a redirect: it begins with a redirect word of its wiki and a link.
+  bool is_redirect(std::string_view wikitext) const;
+  /// Whether the page lists articles of one name: it has a disambiguation template of its wiki.
+  bool is_disambiguation(std::string_view wikitext) const;
+
+  /// Bytes of wikitext and text that cleaning has read or moved so far: its cost, independent of the machine.
+  /// At least the size of the pages, at most a small multiple of it.
+  uint64_t examined_bytes() const { return examined_bytes_; }
+
+ private:
+  class Tables;
+  std::unique_ptr<const Tables> tables_;
+  uint64_t examined_bytes_ = 0;
+};
+
+}  // namespace pretrain

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/quantities.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libs/base/number.h"
+#include "libs/wikitext/text_fold.h"
+#include "libs/wikitext/units.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+constexpr std::string_view kMonths[] = {"January",   "February", "March",    "April",
+                                        "May",       "June",     "July",     "August",
+                                        "September", "October",  "November", "December"};
+
+bool all_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, is_digit);
+}
+
+/// The value of a short run of digits, -1 for anything else.
+int small_number(std::string_view text) {
+  return all_digits(text) ? parse_number<int>(text).value_or(-1) : -1;
+}
+
+bool is_quantity(std::string_view text) {
+  return !text.empty() && (is_digit(text.front()) ||
+                           (text.size() > 1 && (text[0] == '-' || text[0] == '.') && is_digit(text[1])));
+}
+
+std::string_view group_mark(std::string_view language) {
+  constexpr std::string_view kPoint[] = {"da", "de", "el", "es", "id", "it",
+                                         "nl", "pt", "ro", "sr", "tr", "vi"};
+  constexpr std::string_view kComma[] = {"en", "he", "hi", "ja", "ko", "th", "zh"};
+  if (std::ranges::find(kPoint, language) != std::end(kPoint)) return ".";
+  return std::ranges::find(kComma, language) != std::end(kComma) ? "," : " ";
+}
+
+// ---- convert
+
+struct Joiner {
+  std::string_view written;
+  std::string_view shown;
+};
+constexpr Joiner kJoiners[] = {
+    {"&", " and "},      {"+", " + "},   {"+/-", " ± "}, {"-", "–"},     {"and", " and "},
+    {"and(-)", " and "}, {"by", " by "}, {"or", " or "}, {"to", " to "}, {"to about", " to about "},
+    {"to(-)", " to "},   {"x", " by "},  {"xx", " × "},  {"±", " ± "},   {"×", " × "},
+    {"–", "–"},          {"−", "–"},
+};
+
+const Joiner* find_joiner(std::string_view word) {
+  const auto* joiner = std::ranges::find(kJoiners, word, &Joiner::written);
+  return joiner == std::end(kJoiners) ? nullptr : joiner;
+}
+
+/// "1+1/2" as "1 1/2", "14000" as "14,000".
+std::string quantity_text(std::string_view value, std::string_view language) {
+  const size_t plus = value.find('+');
+  const bool mixed = plus != std::string_view::npos && plus > 0 && value.find('/') != std::string_view::npos;
+  if (!mixed) return group_digits(value, language);
+  return concat({value.substr(0, plus), " ", value.substr(plus + 1)});
+}
+
+struct Style {
+  bool symbol;
+  bool american;
+  bool adjective;
+};
+
+Style style_of(const TemplateArguments& arguments, std::string_view language, bool short_form) {
+  const std::string_view abbreviation = arguments.named("abbr");
+  const bool shortened =
+      abbreviation == "on" || abbreviation == "in" || abbreviation == "comma" || abbreviation == "~";
+  const bool spelled = abbreviation == "off" || abbreviation == "out" || abbreviation == "none";
+  return {.symbol = language != "en" || shortened || (short_form && !spelled),
+          .american = arguments.named("sp") == "us",
+          .adjective = arguments.named("adj") == "on" || arguments.named("adj") == "mid"};
+}
+
+std::string american(std::string text) {
+  for (const std::string_view british : {"metre", "litre"}) {
+    const size_t at = text.find(british);
+    if (at != std::string::npos) text.replace(at + british.size() - 2, 2, "er");
+  }
+  return text;
+}
+
+/// The unit with the space or hyphen before it.
+std::string unit_text(std::string_view code, std::string_view value, const Style& style) {
+  const Unit* unit = find_unit(fold_name(code));
+  if (unit == nullptr) return concat({" ", code});
+  const bool tight = style.symbol && (unit->symbol.starts_with('/') || unit->symbol == "°");
+  if (style.symbol) return concat({tight ? "" : " ", unit->symbol});
+  const bool one = style.adjective || value == "1" || value.find('/') != std::string_view::npos;
+  std::string name(one ? unit->singular : unit->plural);
+  if (style.american) name = american(std::move(name));
+  if (style.adjective) std::ranges::replace(name, ' ', '-');
+  return concat({style.adjective ? "-" : " ", name});
+}
+
+/// Reads `value (joiner value)* unit` and `6|ft|3|in` from the positional arguments.
+class Quantity {
+ public:
+  Quantity(const TemplateArguments& arguments, std::string_view language, const Style& style)
+      : arguments_(arguments), language_(language), style_(style) {}
+
+  std::string text() {
+    std::string result = value();
+    while (const Joiner* joiner = find_joiner(arguments_.positional(next_))) {
+      result += joiner->shown;
+      ++next_;
+      result += value();
+    }
+    result += unit();
+    while (has_smaller_unit()) {
+      result += ' ';
+      result += value();
+      result += unit();
+    }
+    return result;
+  }
+
+ private:
+  std::string value() {
+    last_value_ = arguments_.positional(next_++);
+    return quantity_text(last_value_, language_);
+  }
+  std::string unit() { return unit_text(last_unit_ = arguments_.positional(next_++), last_value_, style_); }
+
+  /// A number followed by a unit of the same kind continues the quantity; any other number is a precision.
+  bool has_smaller_unit() const {
+    constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
+        {"ft", "in"},    {"foot", "in"}, {"lb", "oz"}, {"mi", "yd"}, {"mi", "ft"},
+        {"mi", "chain"}, {"st", "lb"},   {"yd", "ft"}, {"min", "s"}};
+    const std::pair pair(last_unit_, arguments_.positional(next_ + 1));
+    return is_quantity(arguments_.positional(next_)) && std::ranges::find(kPairs, pair) != std::end(kPairs);
+  }
+
+  const TemplateArguments& arguments_;
+  std::string_view language_;
+  Style style_;
+  size_t next_ = 1;
+  std::string_view last_value_;
+  std::string_view last_unit_;
+};
+
+}  // namespace
+
+std::string group_digits(std::string_view number, std::string_view language) {
+  const size_t sign = number.starts_with('-') ? 1 : number.starts_with("−") ? 3 : 0;
+  const size_t end = std::min(number.find('.'), number.size());
+  const std::string_view whole = number.substr(sign, end - sign);
+  if (!all_digits(whole) || whole.size() < 4) return std::string(number);
+  std::string result(number.substr(0, sign));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (i > 0 && (whole.size() - i) % 3 == 0) result += group_mark(language);
+    result += whole[i];
+  }
+  if (end == number.size()) return result;
+  return concat({result, group_mark(language) == "," ? "." : ",", number.substr(end + 1)});
+}
+
+std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form) {
+  if (arguments.positional(1).empty()) return "";
+  const Style style = style_of(arguments, language, short_form);
+  std::string text = Quantity(arguments, language, style).text();
+  const bool middle =
+      arguments.named("adj") == "mid" && !is_quantity(arguments.last()) && arguments.count() > 2;
+  if (middle && arguments.last().starts_with('-')) text += arguments.last();
+  return text;
+}
+
+std::string value_text(const TemplateArguments& arguments, std::string_view language) {
+  std::string text = group_digits(arguments.positional(1), language);
+  if (!arguments.positional(3).empty()) {
+    text += concat({"+", arguments.positional(2), "−", arguments.positional(3)});
+  } else if (!arguments.positional(2).empty()) {
+    text += concat({"±", arguments.positional(2)});
+  }
+  const std::string_view power = arguments.named("e");
+  if (!power.empty()) text += concat({text.empty() ? "10" : "×10", raised_text(power)});
+  for (const std::string_view name : {"ul", "u"}) {
+    if (!arguments.named(name).empty()) return concat({text, " ", arguments.named(name)});
+  }
+  return text;
+}
+
+std::string fraction_text(const TemplateArguments& arguments) {
+  const std::string_view first = arguments.positional(1);
+  const std::string_view second = arguments.positional(2);
+  const std::string_view third = arguments.positional(3);
+  if (!third.empty()) return concat({first, " ", second, "/", third});
+  return second.empty() ? concat({"1/", first}) : concat({first, "/", second});
+}
+
+std::string date_text(const TemplateArguments& arguments, std::string_view language, bool day_first) {
+  const std::string_view year = arguments.positional(1);
+  const int month = small_number(arguments.positional(2));
+  const std::string_view day = arguments.positional(3);
+  if (small_number(year) < 0 || month < 1 || month > 12) return std::string(year);
+  if (language != "en") {
+    const std::string number = std::to_string(month);
+    const std::string start = concat({year, "-", month < 10 ? "0" : "", number});
+    return day.empty() ? start : concat({start, "-", day.size() == 1 ? "0" : "", day});
+  }
+  const std::string_view name = kMonths[month - 1];
+  if (day.empty()) return concat({name, " ", year});
+  return day_first ? concat({day, " ", name, " ", year}) : concat({name, " ", day, ", ", year});
+}
+
+std::string ordinal_text(std::string_view number) {
+  if (number.empty() || !is_digit(number.back())) return std::string(number);
+  const bool teen = number.size() > 1 && number[number.size() - 2] == '1';
+  constexpr std::array<std::string_view, 4> kEndings = {"th", "st", "nd", "rd"};
+  const int last = number.back() - '0';
+  return concat({number, teen || last > 3 ? kEndings[0] : kEndings[static_cast<size_t>(last)]});
+}
+
+std::string raised_text(std::string_view text) {
+  constexpr std::string_view kDigits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string result;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool minus = text.substr(at).starts_with("−") || text.substr(at).starts_with("–");
+    if (is_digit(text[at])) {
+      result += kDigits[text[at] - '0'];
+    } else if (text[at] == '+') {
+      result += "⁺";
+    } else if (text[at] == '-' || minus) {
+      result += "⁻";
+    } else {
+      return "";
+    }
+    if (minus) at += 2;
+  }
+  return result;
+}
+
+}  // namespace pretrain::wikitext

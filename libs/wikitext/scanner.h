@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Reads the wikitext of a page from start to end and passes text to a LineWriter. Open constructs with text
+// (links, known templates, script variants) are on a stack of bounded depth; a Skipper skips dropped markup.
+// If a template with text is never closed, its content is read again without the braces, at most a few times
+// per page. Single-owner; one scanner serves one page.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/wikitext/line_writer.h"
+#include "libs/wikitext/site_words.h"
+#include "libs/wikitext/skipper.h"
+#include "libs/wikitext/templates.h"
+
+namespace pretrain::wikitext {
+
+class MarkupScanner {
+ public:
+  MarkupScanner(const SiteWords& words, std::string_view page, std::string& out)
+      : words_(words), page_(page), skipper_(page), writer_(out) {}
+
+  /// Reads the whole page.
+  void run();
+  /// Bytes read or moved, at least the size of the page.
+  uint64_t work() const { return skipper_.work(); }
+
+ private:
+  enum class FrameKind : uint8_t {
+    kTemplate,   ///< {{name|arguments}}
+    kParameter,  ///< {{{name|default}}}
+    kVariant,    ///< -{zh-hans:...;zh-hant:...}-
+    kTarget,     ///< [[ before its `|`, if it is more than plain text
+    kLink,       ///< [[...| in its label
+    kExternal,   ///< [http://... in its label
+  };
+  struct Frame {
+    FrameKind kind;
+    const TemplateEntry* entry = nullptr;
+    std::string_view name = {};  ///< of the template, as written
+    size_t body = 0;             ///< position of its content in the page
+    size_t first_argument = 0;   ///< into arguments_
+    LineWriter::Mark mark = {};
+  };
+
+  struct Call {
+    const TemplateEntry* entry = nullptr;
+    std::string_view name;
+    size_t body = 0;
+    bool function = false;
+  };
+
+  // scanner.cpp: the pass, lines, braces
+  void scan();
+  void markup(char byte);
+  void newline();
+  void newline_in_braces(size_t brace);
+  void start_line();
+  void start_block(char byte);
+  void end_line();
+  void after_removal();
+  void restart_line();
+  void apostrophes();
+  void entity();
+  void underscore();
+  void literal(size_t count);
+
+  // scanner_braces.cpp
+  void open_braces();
+  Call called();
+  void open_template();
+  void skip_braces();
+  void open_variant();
+  void close_braces();
+  void bar();
+  void finish_template();
+  void finish_parameter();
+  void finish_variant();
+  void replace(const Frame& frame, const std::string& text);
+  bool give_up_braces();
+  TemplateArguments arguments_of(const Frame& frame, std::string_view content) const;
+
+  // scanner_links.cpp
+  void open_bracket();
+  void open_link();
+  void plain_link(size_t end);
+  void labelled_link(size_t bar);
+  void open_external();
+  void close_bracket();
+  bool close_link();
+  bool is_url(size_t position) const;
+
+  // scanner_tags.cpp
+  void angle();
+  void tag(const TagUse& use);
+  void drop_content(const TagUse& use);
+  void literal_content(const TagUse& use);
+  void formula(const TagUse& use);
+  void line_break(bool paragraph);
+  void superscript(const TagUse& use);
+
+  bool push(Frame frame);
+  /// The index of the innermost frame in braces; npos when there is none.
+  size_t innermost_brace() const;
+  void pop_to(size_t size);
+
+  const SiteWords& words_;
+  std::string_view page_;
+  Skipper skipper_;
+  LineWriter writer_;
+  size_t at_ = 0;
+  std::vector<Frame> frames_;
+  std::vector<size_t> arguments_;  ///< where arguments of open templates begin in the line
+  LineKind kind_ = LineKind::kText;
+  size_t heading_level_ = 0;
+  bool restart_ = false;  ///< everything on the line so far was dropped, so the line starts again
+  bool verse_ = false;
+  size_t superscript_ = std::string_view::npos;
+};
+
+}  // namespace pretrain::wikitext

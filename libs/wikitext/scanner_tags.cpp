@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Comments and tags.
+
+#include <algorithm>
+
+#include "libs/wikitext/entities.h"
+#include "libs/wikitext/math_text.h"
+#include "libs/wikitext/scanner.h"
+#include "libs/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+constexpr size_t npos = std::string_view::npos;
+
+}  // namespace
+
+void MarkupScanner::angle() {
+  if (page_.substr(at_).starts_with("<!--")) {
+    at_ = skipper_.comment_end(at_);
+    return after_removal();
+  }
+  uint64_t work = 0;
+  const auto use = parse_tag(page_, at_, work);
+  skipper_.add_work(work);
+  if (!use) return literal(1);
+  tag(*use);
+}
+
+void MarkupScanner::tag(const TagUse& use) {
+  const bool content = !use.closing && !use.self_closing;
+  switch (use.tag->kind) {
+    case TagKind::kDrop:
+      if (content) return drop_content(use);
+      break;
+    case TagKind::kLiteral:
+      if (content) return literal_content(use);
+      break;
+    case TagKind::kFormula:
+      if (content) return formula(use);
+      break;
+    case TagKind::kLineBreak:
+      at_ = use.end;
+      return line_break(false);
+    case TagKind::kParagraph:
+      at_ = use.end;
+      return line_break(true);
+    case TagKind::kVerse:
+      at_ = use.end;
+      line_break(true);
+      verse_ = content;
+      kind_ = verse_ ? LineKind::kOwn : LineKind::kText;
+      return;
+    case TagKind::kSuperscript:
+      return superscript(use);
+    case TagKind::kInline:
+      at_ = use.end;
+      return;
+  }
+  at_ = use.end;
+  after_removal();
+}
+
+/// Without a closing tag, only the tag itself is dropped.
+void MarkupScanner::drop_content(const TagUse& use) {
+  const size_t closing = skipper_.closing_tag(use);
+  at_ = closing == npos ? use.end : std::min(page_.find('>', closing), page_.size() - 1) + 1;
+  after_removal();
+}
+
+void MarkupScanner::literal_content(const TagUse& use) {
+  const size_t closing = skipper_.closing_tag(use);
+  at_ = use.end;
+  if (closing == npos) return;
+  std::string content;
+  append_decoded(page_.substr(use.end, closing - use.end), content);
+  std::ranges::replace(content, '\n', ' ');
+  writer_.text(content);
+  skipper_.add_work(content.size());
+  at_ = std::min(page_.find('>', closing), page_.size() - 1) + 1;
+}
+
+void MarkupScanner::formula(const TagUse& use) {
+  const size_t closing = skipper_.closing_tag(use);
+  if (closing == npos) return drop_content(use);
+  std::string text;
+  const bool shown = append_formula(page_.substr(use.end, closing - use.end), text);
+  skipper_.add_work(closing - use.end + text.size());
+  drop_content(use);
+  if (shown) writer_.verbatim(text);
+}
+
+/// In braces, labels and headings a break is a space, or a line end if a block allows one.
+void MarkupScanner::line_break(bool paragraph) {
+  const size_t brace = innermost_brace();
+  if (brace != npos) {
+    const bool block = frames_[brace].kind == FrameKind::kTemplate && frames_[brace].entry->is_block();
+    return block ? writer_.verbatim("\n") : writer_.text(" ");
+  }
+  if (!frames_.empty() || kind_ == LineKind::kHeading) return writer_.text(" ");
+  end_line();
+  paragraph ? writer_.blank_line() : writer_.break_line();
+}
+
+void MarkupScanner::superscript(const TagUse& use) {
+  at_ = use.end;
+  if (!use.closing) {
+    superscript_ = writer_.position();
+  } else if (superscript_ != npos) {
+    writer_.raise_since(superscript_);
+    superscript_ = npos;
+  }
+}
+
+}  // namespace pretrain::wikitext

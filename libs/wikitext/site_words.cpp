@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/site_words.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libs/wikitext/site_tables.h"
+#include "libs/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+// Numbers of namespaces, the same on all wikis.
+constexpr int kFile = 6;
+constexpr int kTemplate = 10;
+constexpr int kCategory = 14;
+
+constexpr std::string_view kWithVariants[] = {"crh", "gan", "iu", "kk",  "ku",  "shi", "sr",
+                                              "tg",  "tly", "uz", "wuu", "zgh", "zh"};
+
+/// Adds the parts of a list separated by `|`.
+void add_list(std::string_view list, std::vector<std::string>& names) {
+  while (!list.empty()) {
+    const size_t end = std::min(list.find('|'), list.size());
+    names.push_back(fold_name(list.substr(0, end)));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+}
+
+void sort_names(std::vector<std::string>& names) {
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+}
+
+bool holds(const std::vector<std::string>& names, std::string_view name) {
+  const auto found = std::ranges::lower_bound(names, name, std::less<>());
+  return found != names.end() && *found == name;
+}
+
+/// "zh-yue" and "simple" use the rules of the language they are written in.
+std::string base_language(std::string_view language) {
+  if (language == "simple") return "en";
+  return fold_name(language.substr(0, language.find('-')));
+}
+
+/// The name of the template at the start of `text`, up to the first `|`, `}` or other end of a name.
+std::string_view template_name(std::string_view text) {
+  static constexpr ByteSet kEnds("|{}<[\n");
+  constexpr size_t kLongest = 80;
+  text = text.substr(0, kLongest);
+  return text.substr(0, kEnds.find(text, 0));
+}
+
+}  // namespace
+
+SiteWords::SiteWords(const WikiSite& site) : language_(base_language(site.language)) {
+  has_variants_ = std::ranges::find(kWithVariants, language_) != std::end(kWithVariants);
+  add_namespaces(site);
+  for (std::vector<std::string>* names : {&file_names_, &category_names_, &template_names_, &redirects_}) {
+    sort_names(*names);
+  }
+}
+
+/// For an unknown language, the names of all languages.
+void SiteWords::add_namespaces(const WikiSite& site) {
+  for (const auto& [number, name] : site.namespaces) {
+    if (number == kFile) file_names_.push_back(fold_name(name));
+    if (number == kCategory) category_names_.push_back(fold_name(name));
+    if (number == kTemplate) template_names_.push_back(fold_name(name));
+  }
+  std::vector<std::string> disambiguations;
+  for (const LanguageNames& names : language_names()) {
+    if (!language_.empty() && names.language != "en" && names.language != language_) continue;
+    add_list(names.file, file_names_);
+    add_list(names.category, category_names_);
+    add_list(names.templates, template_names_);
+    add_list(names.redirect, redirects_);
+    add_list(names.disambiguation, disambiguations);
+  }
+  disambiguations_.insert(disambiguations.begin(), disambiguations.end());
+}
+
+LinkKind SiteWords::link_kind(std::string_view target) const {
+  constexpr size_t kLongestNamespace = 60;
+  const size_t colon = target.substr(0, kLongestNamespace).find(':');
+  if (colon == std::string_view::npos) return LinkKind::kArticle;
+  const std::string name = fold_name(target.substr(0, colon));
+  if (holds(file_names_, name)) return LinkKind::kFile;
+  if (holds(category_names_, name)) return LinkKind::kCategory;
+  const bool language = std::ranges::binary_search(wiki_codes(), std::string_view(name));
+  return language ? LinkKind::kLanguage : LinkKind::kArticle;
+}
+
+std::string_view SiteWords::without_template_namespace(std::string_view name) const {
+  const size_t colon = name.find(':');
+  if (colon == std::string_view::npos || !holds(template_names_, trim(name.substr(0, colon)))) return name;
+  return trim(name.substr(colon + 1));
+}
+
+bool SiteWords::is_switch(std::string_view word) const {
+  constexpr size_t kMarks = 2;
+  if (word.size() <= 2 * kMarks) return false;
+  return std::ranges::binary_search(behaviour_switches(), word.substr(kMarks, word.size() - 2 * kMarks));
+}
+
+bool SiteWords::is_redirect(std::string_view page) const {
+  if (page.starts_with("\xEF\xBB\xBF")) page.remove_prefix(3);
+  page = page.substr(std::min(page.find_first_not_of(" \t\r\n"), page.size()));
+  const size_t mark = page.starts_with('#') ? 1 : page.starts_with("＃") ? 3 : 0;
+  if (mark == 0) return false;
+  constexpr size_t kLongestWord = 64;
+  const std::string_view head = page.substr(mark, kLongestWord);
+  const size_t end = head.find_first_of(":[\n");
+  if (end == std::string_view::npos || !holds(redirects_, fold_name(head.substr(0, end)))) return false;
+  const std::string_view rest = page.substr(mark + end);
+  return rest.substr(std::min(rest.find_first_not_of(": \t\r\n"), rest.size())).starts_with("[[");
+}
+
+bool SiteWords::is_disambiguation(std::string_view page) const {
+  if (page.find("__DISAMBIG__") != std::string_view::npos) return true;
+  std::string_view before;  // many templates of a page follow another of the same name
+  for (size_t at = page.find("{{"); at != std::string_view::npos; at = page.find("{{", at + 2)) {
+    const std::string_view written = template_name(page.substr(at + 2));
+    if (written == before) continue;
+    before = written;
+    const std::string name = fold_name(written);
+    if (disambiguations_.contains(without_template_namespace(name))) return true;
+  }
+  return false;
+}
+
+}  // namespace pretrain::wikitext

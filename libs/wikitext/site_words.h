@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The words of one wiki: names of its namespaces, redirects and switches. They come from the dump's siteinfo,
+// the English names that every wiki understands, and a table of the largest wikis. Thread-safe once built.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "libs/wikitext/wiki_site.h"
+
+namespace pretrain::wikitext {
+
+enum class LinkKind : uint8_t {
+  kArticle,   ///< its label is text
+  kFile,      ///< dropped with its caption
+  kCategory,  ///< dropped
+  kLanguage,  ///< a link to another language's wiki: dropped
+};
+
+class SiteWords {
+ public:
+  explicit SiteWords(const WikiSite& site);
+
+  /// The kind of a link to `target`, from the name before its first colon.
+  LinkKind link_kind(std::string_view target) const;
+  /// `name` without the namespace of templates, if it has one. `name` is folded (fold_name).
+  std::string_view without_template_namespace(std::string_view name) const;
+  /// Whether `word`, with its underscores, is a behaviour switch such as `__NOTOC__`.
+  bool is_switch(std::string_view word) const;
+
+  bool is_redirect(std::string_view page) const;
+  bool is_disambiguation(std::string_view page) const;
+
+  /// "en", "zh", ... without a variant: "simple" is "en" here; "" when unknown.
+  const std::string& language() const { return language_; }
+  /// Whether the wiki converts between scripts with `-{...}-`.
+  bool has_variants() const { return has_variants_; }
+
+ private:
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  using NameSet = std::unordered_set<std::string, NameHash, std::equal_to<>>;
+
+  void add_namespaces(const WikiSite& site);
+
+  std::string language_;
+  bool has_variants_ = false;
+  std::vector<std::string> file_names_;  // all folded and sorted
+  std::vector<std::string> category_names_;
+  std::vector<std::string> template_names_;
+  std::vector<std::string> redirects_;
+  NameSet disambiguations_;  // looked at for each pair of braces
+};
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/tags.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libs/wikitext/name_table.h"
+#include "libs/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+constexpr Tag kTags[] = {
+    {"a", TagKind::kInline},
+    {"abbr", TagKind::kInline},
+    {"acronym", TagKind::kInline},
+    {"article", TagKind::kParagraph},
+    {"aside", TagKind::kParagraph},
+    {"audio", TagKind::kDrop},
+    {"b", TagKind::kInline},
+    {"bdi", TagKind::kInline},
+    {"bdo", TagKind::kInline},
+    {"big", TagKind::kInline},
+    {"blockquote", TagKind::kParagraph},
+    {"br", TagKind::kLineBreak},
+    {"caption", TagKind::kLineBreak},
+    {"categorytree", TagKind::kDrop},
+    {"ce", TagKind::kFormula},
+    {"center", TagKind::kParagraph},
+    {"charinsert", TagKind::kDrop},
+    {"chem", TagKind::kFormula},
+    {"cite", TagKind::kInline},
+    {"code", TagKind::kInline},
+    {"col", TagKind::kLineBreak},
+    {"colgroup", TagKind::kLineBreak},
+    {"data", TagKind::kInline},
+    {"dd", TagKind::kLineBreak},
+    {"del", TagKind::kInline},
+    {"details", TagKind::kParagraph},
+    {"dfn", TagKind::kInline},
+    {"div", TagKind::kParagraph},
+    {"dl", TagKind::kParagraph},
+    {"dt", TagKind::kLineBreak},
+    {"dynamicpagelist", TagKind::kDrop},
+    {"em", TagKind::kInline},
+    {"embed", TagKind::kDrop},
+    {"figcaption", TagKind::kParagraph},
+    {"figure", TagKind::kParagraph},
+    {"font", TagKind::kInline},
+    {"form", TagKind::kDrop},
+    {"gallery", TagKind::kDrop},
+    {"graph", TagKind::kDrop},
+    {"h1", TagKind::kParagraph},
+    {"h2", TagKind::kParagraph},
+    {"h3", TagKind::kParagraph},
+    {"h4", TagKind::kParagraph},
+    {"h5", TagKind::kParagraph},
+    {"h6", TagKind::kParagraph},
+    {"head", TagKind::kDrop},
+    {"hiero", TagKind::kDrop},
+    {"hr", TagKind::kLineBreak},
+    {"i", TagKind::kInline},
+    {"iframe", TagKind::kDrop},
+    {"imagemap", TagKind::kDrop},
+    {"img", TagKind::kInline},
+    {"includeonly", TagKind::kDrop},
+    {"indicator", TagKind::kDrop},
+    {"inputbox", TagKind::kDrop},
+    {"ins", TagKind::kInline},
+    {"kbd", TagKind::kInline},
+    {"li", TagKind::kLineBreak},
+    {"link", TagKind::kInline},
+    {"listing", TagKind::kDrop},
+    {"mapframe", TagKind::kDrop},
+    {"maplink", TagKind::kDrop},
+    {"mark", TagKind::kInline},
+    {"math", TagKind::kFormula},
+    {"meta", TagKind::kInline},
+    {"nobr", TagKind::kInline},
+    {"noinclude", TagKind::kInline},
+    {"noindex", TagKind::kInline},
+    {"nowiki", TagKind::kLiteral},
+    {"object", TagKind::kDrop},
+    {"ol", TagKind::kParagraph},
+    {"onlyinclude", TagKind::kInline},
+    {"option", TagKind::kDrop},
+    {"p", TagKind::kParagraph},
+    {"pagelist", TagKind::kDrop},
+    {"pages", TagKind::kDrop},
+    {"phonos", TagKind::kInline},
+    {"poem", TagKind::kVerse},
+    {"poll", TagKind::kDrop},
+    {"pre", TagKind::kDrop},
+    {"q", TagKind::kInline},
+    {"quiz", TagKind::kDrop},
+    {"rb", TagKind::kInline},
+    {"ref", TagKind::kDrop},
+    {"references", TagKind::kDrop},
+    {"rp", TagKind::kInline},
+    {"rss", TagKind::kDrop},
+    {"rt", TagKind::kInline},
+    {"rtc", TagKind::kInline},
+    {"ruby", TagKind::kInline},
+    {"s", TagKind::kInline},
+    {"samp", TagKind::kInline},
+    {"score", TagKind::kDrop},
+    {"script", TagKind::kDrop},
+    {"section", TagKind::kInline},
+    {"select", TagKind::kDrop},
+    {"slideshow", TagKind::kDrop},
+    {"small", TagKind::kInline},
+    {"source", TagKind::kDrop},
+    {"span", TagKind::kInline},
+    {"strike", TagKind::kInline},
+    {"strong", TagKind::kInline},
+    {"style", TagKind::kDrop},
+    {"sub", TagKind::kInline},
+    {"summary", TagKind::kParagraph},
+    {"sup", TagKind::kSuperscript},
+    {"svg", TagKind::kDrop},
+    {"syntaxhighlight", TagKind::kDrop},
+    {"table", TagKind::kDrop},
+    {"tbody", TagKind::kLineBreak},
+    {"td", TagKind::kLineBreak},
+    {"templatedata", TagKind::kDrop},
+    {"templatestyles", TagKind::kDrop},
+    {"textarea", TagKind::kDrop},
+    {"tfoot", TagKind::kLineBreak},
+    {"th", TagKind::kLineBreak},
+    {"thead", TagKind::kLineBreak},
+    {"time", TagKind::kInline},
+    {"timeline", TagKind::kDrop},
+    {"tr", TagKind::kLineBreak},
+    {"translate", TagKind::kInline},
+    {"tt", TagKind::kInline},
+    {"tvar", TagKind::kInline},
+    {"u", TagKind::kInline},
+    {"ul", TagKind::kParagraph},
+    {"var", TagKind::kInline},
+    {"video", TagKind::kDrop},
+    {"wbr", TagKind::kInline},
+    {"xmp", TagKind::kDrop},
+};
+static_assert(std::ranges::is_sorted(kTags, {}, &Tag::name));
+
+constexpr size_t kLongestName = 16;
+
+bool is_name_byte(char byte) {
+  return is_letter(byte) || is_digit(byte) || byte == '-';
+}
+
+const Tag* find_tag(std::string_view name) {
+  static const NameTable<Tag> kTable(kTags);
+  const std::span<const Tag> found = kTable.find(name);
+  return found.empty() ? nullptr : found.data();
+}
+
+}  // namespace
+
+size_t tag_count() {
+  return std::size(kTags);
+}
+
+size_t tag_index(const Tag& tag) {
+  return static_cast<size_t>(&tag - kTags);
+}
+
+std::optional<TagUse> parse_tag(std::string_view page, size_t position, uint64_t& work) {
+  size_t at = position + 1;
+  const bool closing = at < page.size() && page[at] == '/';
+  if (closing) ++at;
+  std::array<char, kLongestName> name{};
+  size_t length = 0;
+  while (at < page.size() && is_name_byte(page[at])) {
+    if (length == kLongestName) return std::nullopt;
+    name[length++] = lower(page[at++]);
+  }
+  const Tag* tag = find_tag(std::string_view(name.data(), length));
+  if (tag == nullptr) return std::nullopt;
+  constexpr ByteSet kEnds("<>");
+  const size_t end = kEnds.find(page, at);
+  work += end - position;
+  if (end == page.size() || page[end] == '<') return std::nullopt;
+  return TagUse{.tag = tag, .end = end + 1, .closing = closing, .self_closing = page[end - 1] == '/'};
+}
+
+bool closes_at(std::string_view page, size_t position, std::string_view name) {
+  const size_t end = position + 2 + name.size();
+  if (end > page.size() || page[position + 1] != '/') return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (lower(page[position + 2 + i]) != name[i]) return false;
+  }
+  return end == page.size() || !is_name_byte(page[end]);
+}
+
+}  // namespace pretrain::wikitext

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/libs/wikitext/cleaner_testing.h"
+
+namespace pretrain::test {
+namespace {
+
+TEST(Lines, OfAParagraphAreJoined) {
+  EXPECT_EQ(cleaned("One\ntwo\n\nthree\n\n\n\nfour"), "One two\n\nthree\n\nfour");
+}
+
+TEST(Lines, OfChineseAreJoinedWithoutASpace) {
+  EXPECT_EQ(cleaned("一行\n二行", "zh"), "一行二行");
+}
+
+TEST(Lines, WithCarriageReturnsAreLinesLikeOthers) {
+  EXPECT_EQ(cleaned("One\r\n\r\n* two\r\n* three\r\n"), "One\ntwo\nthree");
+}
+
+TEST(Lines, OfListsStandAloneWithoutBullets) {
+  EXPECT_EQ(cleaned("Three:\n* one\n** two\n# three\n#: four\nText"),
+            "Three:\none\ntwo\nthree\nfour\n\nText");
+}
+
+TEST(Lines, OfDefinitionsStandAlone) {
+  EXPECT_EQ(cleaned("; term : meaning\n; other\n: its meaning"), "term : meaning\nother\nits meaning");
+}
+
+TEST(Lines, BegunWithASpaceStandAlone) {
+  EXPECT_EQ(cleaned("a\n b\n c"), "a\nb\nc");
+}
+
+TEST(Lines, WithoutWordsAreLeftOut) {
+  EXPECT_EQ(cleaned("a\n\n----\n\n* \n* ...\n\n* {{flag icon}}\n\n。\n\nb"), "a\n\nb");
+}
+
+TEST(Lines, LeftWithANumberAfterARemovalAreLeftOut) {
+  EXPECT_EQ(cleaned("List:\n* {{flagicon|x}} (17)\n* 1990"), "List:\n1990");
+}
+
+TEST(Lines, OfHeadingsStandAloneWithoutMarks) {
+  EXPECT_EQ(cleaned("a\n== Head ''line'' ==\nb\n===Sub=== <!-- x -->\nc"), "a\n\nHead line\nb\n\nSub\nc");
+}
+
+TEST(Headings, OverNothingGo) {
+  EXPECT_EQ(cleaned("a\n== Gallery ==\n<gallery>\nx.jpg|y\n</gallery>\n== Notes ==\n{{reflist}}\n"), "a");
+}
+
+TEST(Headings, OverASectionWithTextStay) {
+  EXPECT_EQ(cleaned("==A==\n===B===\ntext\n===C===\n{{x}}\n==D==\nmore"), "A\n\nB\ntext\n\nD\nmore");
+}
+
+TEST(Headings, NeedBothMarks) {
+  EXPECT_EQ(cleaned("= a + b\n\n==x=\ny"), "=a + b\n\n=x\ny");
+}
+
+TEST(Headings, AreFoundBehindTemplatesAndComments) {
+  EXPECT_EQ(cleaned("{{clear}}== A ==\ntext\n<!-- c -->== B ==\nmore"), "A\ntext\n\nB\nmore");
+}
+
+TEST(Emphasis, GoesAndItsTextStays) {
+  EXPECT_EQ(cleaned("'''b''' ''i'' '''''both'''''"), "b i both");
+}
+
+TEST(Emphasis, LeavesApostrophes) {
+  EXPECT_EQ(cleaned("the dog's ''bone'' isn't"), "the dog's bone isn't");
+  EXPECT_EQ(cleaned("''''four''''"), "'four'");
+  EXPECT_EQ(cleaned("L'''Iliade'' et '''l'Odyssée'''", "fr"), "L'Iliade et l'Odyssée");
+}
+
+TEST(Emphasis, NeverClosedGoes) {
+  EXPECT_EQ(cleaned("an '''open run\n\nnext ''one"), "an open run\n\nnext one");
+}
+
+TEST(Spaces, AreCollapsed) {
+  EXPECT_EQ(cleaned("  a   b    c  "), "a b c");
+}
+
+TEST(Switches, GoInEnglishAndLocally) {
+  EXPECT_EQ(cleaned("__NOTOC__\na __FORCETOC__ b"), "a b");
+  EXPECT_EQ(cleaned("__БЕЗ_ОГЛ__\nтекст", "ru"), "текст");
+  EXPECT_EQ(cleaned("the macro __FILE__ and __init__"), "the macro __FILE__ and __init__");
+}
+
+TEST(Tables, GoWithAllTheyHold) {
+  EXPECT_EQ(cleaned("a\n{| class=\"x\"\n! h\n|-\n| c {{t|\n|}} || d\n|\n{|\n| inner\n|}\n|}\nb"), "a b");
+}
+
+TEST(Tables, MayBeIndented) {
+  EXPECT_EQ(cleaned("a\n\n::{|\n| x\n|}\n\nb"), "a\n\nb");
+}
+
+TEST(Tables, InTemplatesAndTemplatesInTablesGo) {
+  EXPECT_EQ(cleaned("{{Infobox|x=\n{|\n| a\n|}\n}}b"), "b");
+  EXPECT_EQ(cleaned("{|\n| {{Infobox\n| a = b\n}}\n|}\nc"), "c");
+}
+
+TEST(Tables, NeverClosedEndWhereProseGoesOn) {
+  EXPECT_EQ(cleaned("a\n\n{| class=x\n| b\n|-\n| c\n\nMore text follows.\n\n== H ==\nMore."),
+            "a\n\nMore text follows.\n\nH\nMore.");
+}
+
+TEST(Tables, RowsWithoutTheirTableGo) {
+  EXPECT_EQ(cleaned("{{top}}\n|-\n| a || b\n! colspan=2 | c\n|}\nText"), "Text");
+  EXPECT_EQ(cleaned("!Kung is a language."), "!Kung is a language.");
+}
+
+}  // namespace
+}  // namespace pretrain::test

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "tests/libs/wikitext/cleaner_testing.h"
+
+namespace pretrain::test {
+namespace {
+
+TEST(References, GoInAllTheirForms) {
+  EXPECT_EQ(cleaned("a<ref>b [[c]] {{d|e}}</ref>, f<ref name=\"g\"/> h<ref name=i>j</ref>.<REF>k</REF>"),
+            "a, f h.");
+  EXPECT_EQ(cleaned("a<references>\n<ref name=x>y</ref>\n</references>b<references/>"), "ab");
+}
+
+TEST(References, InTemplatesAreClosedToBraces) {
+  EXPECT_EQ(cleaned("{{Infobox|a=1<ref>{{b}</ref>}}text"), "text");
+}
+
+TEST(References, NeverClosedLeaveThePage) {
+  EXPECT_EQ(cleaned("a<ref name=x>b\n\nc\n\n== H ==\nd<ref>e</ref>"), "ab\n\nc\n\nH\nd");
+}
+
+TEST(Comments, Go) {
+  EXPECT_EQ(cleaned("a <!-- b\n\nc --> d"), "a d");
+  EXPECT_EQ(cleaned("a\n<!-- alone -->\nb"), "a b");
+}
+
+TEST(Comments, NeverClosedEndWithTheirLine) {
+  EXPECT_EQ(cleaned("a <!-- b\n\nc"), "a\n\nc");
+}
+
+TEST(Nowiki, KeepsItsContentAsItStands) {
+  EXPECT_EQ(cleaned("write <nowiki>[[link]] or {{x}} ''y'' <b></nowiki>"),
+            "write [[link]] or {{x}} ''y'' <b>");
+  EXPECT_EQ(cleaned("<nowiki>a &amp; b</nowiki> c<nowiki/>d"), "a & b cd");
+}
+
+TEST(Tags, GoAndTheirTextStays) {
+  EXPECT_EQ(cleaned("<span style=\"x\">a</span> <small>b</small> <abbr title=\"c\">d</abbr>"), "a b d");
+}
+
+TEST(Tags, ThatBreakLinesDoNotGlueWords) {
+  EXPECT_EQ(cleaned("one<br>two<br/>three<BR />four"), "one\ntwo\nthree\nfour");
+  EXPECT_EQ(cleaned("<div>one</div><div>two</div>"), "one\n\ntwo");
+  EXPECT_EQ(cleaned("<ul><li>one</li><li>two</li></ul>"), "one\ntwo");
+}
+
+TEST(Tags, ThatBreakLinesInALabelAreASpace) {
+  EXPECT_EQ(cleaned("[[a|b<br>c]] {{nowrap|d<br>e}}"), "b c d e");
+}
+
+TEST(Tags, WithContentThatIsNoProseGoWithIt) {
+  for (const std::string tag : {"gallery", "timeline", "score", "hiero", "pre", "syntaxhighlight", "source",
+                                "graph", "imagemap", "table", "templatedata", "style"}) {
+    EXPECT_EQ(cleaned("a <" + tag + " x=\"y\">b\n\nc</" + tag + "> d"), "a d") << tag;
+  }
+}
+
+TEST(Tags, ThatNobodyKnowsAreText) {
+  EXPECT_EQ(cleaned("write to <name@example.com> if a < b"), "write to <name@example.com> if a < b");
+}
+
+TEST(Tags, OfInlineCodeGo) {
+  EXPECT_EQ(cleaned("call <code>f(x)</code>"), "call f(x)");
+}
+
+TEST(Superscripts, OfDigitsStayDigits) {
+  EXPECT_EQ(cleaned("10<sup>−6</sup> m<sup>2</sup>"), "10⁻⁶ m²");
+  EXPECT_EQ(cleaned("the 1<sup>st</sup> H<sub>2</sub>O"), "the 1st H2O");
+}
+
+TEST(Poems, KeepTheirLines) {
+  EXPECT_EQ(cleaned("He wrote:\n<poem>\nOne line\nand ''another''\n\nlast\n</poem>\nText"),
+            "He wrote:\nOne line\nand another\nlast\n\nText");
+}
+
+TEST(Formulas, BecomeALineOfText) {
+  EXPECT_EQ(cleaned("where <math>E = mc^2</math> holds"), "where E = mc² holds");
+  EXPECT_EQ(cleaned("<math>\\frac{a+1}{b} \\le \\sqrt{x_{10}}</math>"), "(a+1)/b ≤ √(x_10)");
+  EXPECT_EQ(cleaned("<math>\\alpha \\in \\mathbb{R}^{n+1}</math>"), "α ∈ R^(n+1)");
+}
+
+TEST(Formulas, KeepCharactersWhole) {
+  EXPECT_EQ(cleaned("<math>a \\ü b</math>"), "a ü b");
+}
+
+TEST(Formulas, OfSeveralLinesGo) {
+  EXPECT_EQ(cleaned("so <math>\\begin{pmatrix} a & b \\end{pmatrix}</math>, as"), "so, as");
+}
+
+TEST(Entities, AreDecodedOnce) {
+  EXPECT_EQ(cleaned("a &amp; b &lt;c&gt; &amp;lt; &#8211; &#x2014; &eacute;"), "a & b <c> &lt; – — é");
+}
+
+TEST(Entities, ThatAreNoneStay) {
+  EXPECT_EQ(cleaned("a & b &nothing; &#0; &#xD800; &#99999999; &#x110000; AT&T;"),
+            "a & b &nothing; &#0; &#xD800; &#99999999; &#x110000; AT&T;");
+}
+
+TEST(Entities, OfSpacesAreASpace) {
+  EXPECT_EQ(cleaned("5&nbsp;km&thinsp;x a&shy;b"), "5 km x ab");
+}
+
+TEST(Entities, DoNotMakeMarkup) {
+  EXPECT_EQ(cleaned("&#91;&#91;a&#93;&#93; &lt;ref&gt;"), "[[a]] <ref>");
+}
+
+}  // namespace
+}  // namespace pretrain::test

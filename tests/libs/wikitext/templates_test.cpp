@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/templates.h"
+
+#include <set>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "tests/libs/wikitext/cleaner_testing.h"
+
+namespace pretrain::test {
+namespace {
+
+struct Example {
+  const char* wikitext;
+  const char* text;
+  const char* language = "en";
+};
+
+void PrintTo(const Example& example, std::ostream* out) {
+  *out << example.language << ": " << example.wikitext;
+}
+
+class Template : public testing::TestWithParam<Example> {};
+
+TEST_P(Template, IsReadAsText) {
+  EXPECT_EQ(cleaned(GetParam().wikitext, GetParam().language), GetParam().text);
+}
+
+constexpr Example kQuantities[] = {
+    {"{{convert|5|km|mi}}", "5 kilometres"},
+    {"{{convert|1|km}}", "1 kilometre"},
+    {"{{Convert|14000|ft|m|0}}", "14,000 feet"},
+    {"{{convert|5|km|mi|abbr=on}}", "5 km"},
+    {"{{cvt|5|km2}}", "5 km²"},
+    {"{{convert|5|-|10|m}}", "5–10 metres"},
+    {"{{convert|5|to|10|m|ft}}", "5 to 10 metres"},
+    {"{{convert|2|x|3|m}}", "2 by 3 metres"},
+    {"{{convert|6|ft|3|in|m}}", "6 feet 3 inches"},
+    {"{{convert|40|ft|2|abbr=on}}", "40 ft"},
+    {"a {{convert|5|km|adj=on}} run", "a 5-kilometre run"},
+    {"a {{convert|10|ft|adj=mid|-tall}} wall", "a 10-foot-tall wall"},
+    {"{{convert|5|km|sp=us}}", "5 kilometers"},
+    {"{{convert|1+1/2|mi}}", "1 1/2 mile"},
+    {"{{convert|25|C|F}}", "25 degrees Celsius"},
+    {"{{convert|7|zzz}}", "7 zzz"},
+    {"{{convert|5|km}}", "5 km", "vi"},
+    {"{{formatnum:1234567.5}}", "1,234,567.5"},
+    {"{{formatnum:1234567}}", "1.234.567", "de"},
+    {"{{val|1.5|0.2|e=-6|ul=m}}", "1.5±0.2×10⁻⁶ m"},
+    {"{{frac|1|2}} {{frac|3|1|2}} {{sfrac|4}}", "1/2 3 1/2 1/4"},
+    {"10{{sup|6}} {{e|9}}", "10⁶ ×10⁹"},
+    {"{{gaps|1|234|567}}", "1234567"},
+    {"{{height|ft=6|in=1}}", "6 ft 1 in"},
+    {"{{US$|5 million}} {{£|3}} {{€}}", "US$5 million £3 €"},
+    {"{{ordinal|21}} {{ordinal|12}} {{century|19}}", "21st 12th 19th century"},
+};
+INSTANTIATE_TEST_SUITE_P(Quantity, Template, testing::ValuesIn(kQuantities));
+
+constexpr Example kTexts[] = {
+    {"{{nowrap|a b}} {{small|c}} {{nobr|''d''}}", "a b c d"},
+    {"{{lang|fr|chose}}", "chose"},
+    {"({{lang-de|Wort}})", "(German: Wort)"},
+    {"({{langx|ru|Москва}})", "(Russian: Москва)"},
+    {"({{lang-ru|Москва}})", "(Москва)", "vi"},
+    {"{{transl|ar|ALA|kitāb}} {{transliteration|ar|bayt}}", "kitāb bayt"},
+    {"{{as of|2015|3}} and {{as of|2015|7|12|lc=y}}", "As of March 2015 and as of 12 July 2015"},
+    {"{{circa|1500}} {{c.|1600|1610}}", "c. 1500 c. 1600–1610"},
+    {"{{birth date|1990|1|2}} {{birth date|df=yes|1990|1|2}}", "January 2, 1990 2 January 1990"},
+    {"{{ngày sinh|1990|1|2}}", "1990-01-02", "vi"},
+    {"{{abbr|Mr|Mister}}", "Mr"},
+    {"a{{snd}}b a{{ndash}}b a{{mdash}}b", "a – b a–b a—b"},
+    {"a{{'}}b {{=}} c {{!}} d", "a'b = c | d"},
+    {"{{HMS|Victory|1765|6}} {{USS|Iowa|BB-61}} {{ship|HMS|Hood||2}}", "Victory USS Iowa (BB-61) HMS Hood"},
+    {"{{chem|H|2|O}} {{chem2|H2O}}", "H2O H2O"},
+    {"{{reign|1558|1603}}", "r. 1558–1603"},
+    {"{{nihongo|Sake|酒}} {{nihongo|Tea|茶|cha}}", "Sake (酒) Tea (茶, cha)"},
+    {"{{lc:ABC}}", "ABC"},
+    {"{{Template:nowrap|a}} {{Vorlage:nowrap|b}}", "a b", "de"},
+    {"{{nowrap\n| a\n}}", "a"},
+    {"{{nowrap|1=a=b}}", "a=b"},
+    {"{{{name|default}}} {{{none}}}x", "default x"},
+    {"{{unité|5|km}}", "5 km", "fr"},
+    {"{{le|牛顿|Newton|艾萨克}}", "艾萨克", "zh"},
+    {"{{не переведено|Ньютон|Ньютона|en}}", "Ньютона", "ru"},
+    {"{{EnS|Word}}", "englisch Word", "de"},
+    {"-{zh-hans:软件;zh-hant:軟體}-", "软件", "zh"},
+    {"-{A}- 與 -{T|zh:甲;zh-hk:乙}-丙", "A 與 丙", "zh"},
+    {"x-{y}-z", "x-{y}-z"},
+};
+INSTANTIATE_TEST_SUITE_P(Text, Template, testing::ValuesIn(kTexts));
+
+constexpr Example kNested[] = {
+    {"{{nowrap|{{convert|5|km}}}}", "5 kilometres"},
+    {"{{nowrap|[[a|b]] {{IPA|x}}}} c", "b c"},
+    {"{{cite|{{a|{{b}}}}|{{{c|{{d}}}}}}}e", "e"},
+    {"{{Infobox\n| a = {{b}}\n| c = [[d]]\n}}\n'''Text'''", "Text"},
+    {"{{{{{1}}}|x}}a", "a"},
+    {"a }} b", "a b"},
+};
+INSTANTIATE_TEST_SUITE_P(Nested, Template, testing::ValuesIn(kNested));
+
+TEST(Templates, ThatAreUnknownGo) {
+  EXPECT_EQ(cleaned("{{Infobox ship|x=y}}A{{citation needed|date=May}} {{DEFAULTSORT:a}}"), "A");
+}
+
+TEST(Templates, OfQuotationsAreParagraphs) {
+  EXPECT_EQ(cleaned("He said:{{quote|One.\n\nTwo.|author=Ann}}Then"), "He said:\nOne.\nTwo.\n— Ann\nThen");
+}
+
+TEST(Templates, ThatNeverCloseEndWhereProseGoesOn) {
+  EXPECT_EQ(cleaned("{{Infobox\n| a = b\n| c = {{d}}\n'''Foo''' is.\n\nMore."), "Foo is.\n\nMore.");
+  EXPECT_EQ(cleaned("Text {{cite web|x\n\nMore."), "Text\n\nMore.");
+}
+
+TEST(Templates, OfTextThatNeverCloseLeaveTheirText) {
+  EXPECT_EQ(cleaned("a {{nowrap|b c\n\nd\n\n== E ==\nf"), "a b c\n\nd\n\nE\nf");
+  EXPECT_EQ(cleaned("{{quote|a\n\nb\n\n== C ==\nd"), "a\n\nb\n\nC\nd");
+}
+
+TEST(Templates, StandInTheirTableOnceForEachWiki) {
+  for (const auto& table : {wikitext::common_templates(), wikitext::local_templates()}) {
+    std::set<std::tuple<std::string_view, std::string_view>> seen;
+    for (const auto* entry = table.begin; entry != table.end; ++entry) {
+      EXPECT_TRUE(seen.emplace(entry->name, entry->languages).second) << entry->name;
+    }
+    EXPECT_GT(seen.size(), 100U);
+  }
+}
+
+}  // namespace
+}  // namespace pretrain::test
