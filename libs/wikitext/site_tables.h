@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Local names of namespaces, redirects and switches of the largest wikis, from the localisation files of
+// Local names of namespaces and redirects of the largest wikis, from the localisation files of
 // MediaWiki. Lists are separated by `|`; all names are folded (fold_name).
 
 #include <span>
@@ -21,8 +21,5 @@ std::span<const LanguageNames> language_names();
 
 /// Wiki codes used in links between languages, sorted.
 std::span<const std::string_view> wiki_codes();
-
-/// Behaviour switches without their underscores, as they are written, sorted.
-std::span<const std::string_view> behaviour_switches();
 
 }  // namespace pretrain::wikitext

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libs/wikitext/behaviour_switches.h"
 #include "libs/wikitext/site_tables.h"
 #include "libs/wikitext/text_fold.h"
 
@@ -15,8 +16,9 @@ constexpr int kFile = 6;
 constexpr int kTemplate = 10;
 constexpr int kCategory = 14;
 
-constexpr std::string_view kWithVariants[] = {"crh", "gan", "iu", "kk",  "ku",  "shi", "sr",
-                                              "tg",  "tly", "uz", "wuu", "zgh", "zh"};
+// Source: MediaWiki, the converters in includes/language/converters.
+constexpr std::string_view kWithVariants[] = {"ban", "crh", "gan", "iu",  "kk", "ku",  "mni", "sh",
+                                              "shi", "sr",  "tg",  "tly", "uz", "wuu", "zgh", "zh"};
 
 /// Adds the parts of a list separated by `|`.
 void add_list(std::string_view list, std::vector<std::string>& names) {
@@ -100,7 +102,17 @@ std::string_view SiteWords::without_template_namespace(std::string_view name) co
 bool SiteWords::is_switch(std::string_view word) const {
   constexpr size_t kMarks = 2;
   if (word.size() <= 2 * kMarks) return false;
-  return std::ranges::binary_search(behaviour_switches(), word.substr(kMarks, word.size() - 2 * kMarks));
+  return is_behaviour_switch(word.substr(kMarks, word.size() - 2 * kMarks));
+}
+
+bool SiteWords::is_page_name(std::string_view name) const {
+  // Words of MediaWiki for the title of the page, which it takes in capitals only.
+  constexpr std::string_view kNames[] = {
+      "BASEPAGENAME", "FULLPAGENAME",  "LAPNEVE",          "NAZWASTRONY", "NOMBREDEPAGINA", "NOMBREPAGINA",
+      "NOMEDAPAGINA", "NOMEPAGINA",    "NOMPAGE",          "PAGENAME",    "PAGINANAAM",     "ROOTPAGENAME",
+      "SAYFAADI",     "SEITENNAME",    "SIDNAMN",          "SIVUNNIMI",   "SUBPAGENAME",    "TÊNTRANG",
+      "ИМЯСТРАНИЦЫ",  "НАЗВАСТОРІНКИ", "НАЗВАНИЕСТРАНИЦЫ", "ページ名",    "문서이름"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 bool SiteWords::is_redirect(std::string_view page) const {

@@ -31,6 +31,8 @@ class SiteWords {
   std::string_view without_template_namespace(std::string_view name) const;
   /// Whether `word`, with its underscores, is a behaviour switch such as `__NOTOC__`.
   bool is_switch(std::string_view word) const;
+  /// Whether `name`, as written in braces, shows the title of the page, as `PAGENAME` does.
+  bool is_page_name(std::string_view name) const;
 
   bool is_redirect(std::string_view page) const;
   bool is_disambiguation(std::string_view page) const;
