@@ -18,8 +18,8 @@ class WikitextCleaner::Tables {
 WikitextCleaner::WikitextCleaner(const WikiSite& site) : tables_(std::make_unique<Tables>(site)) {}
 WikitextCleaner::~WikitextCleaner() = default;
 
-void WikitextCleaner::clean(std::string_view wikitext, std::string& text) {
-  wikitext::MarkupScanner scanner(tables_->words(), wikitext, text);
+void WikitextCleaner::clean(std::string_view wikitext, std::string& text, std::string_view title) {
+  wikitext::MarkupScanner scanner(tables_->words(), title, wikitext, text);
   scanner.run();
   examined_bytes_ += scanner.work();
 }

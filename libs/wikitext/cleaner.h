@@ -18,8 +18,9 @@ class WikitextCleaner {
   explicit WikitextCleaner(const WikiSite& site);
   ~WikitextCleaner();
 
-  /// Appends the text of a page to `text`, without its title. Any bytes are a valid page.
-  void clean(std::string_view wikitext, std::string& text);
+  /// Appends the text of a page to `text`, without its title. Any bytes are a valid page. `title` is what
+  /// `{{PAGENAME}}` shows, nothing when it is not known.
+  void clean(std::string_view wikitext, std::string& text, std::string_view title = "");
 
   /// Whether the page is a redirect: it begins with a redirect word of its wiki and a link.
   bool is_redirect(std::string_view wikitext) const;

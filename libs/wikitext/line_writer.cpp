@@ -2,7 +2,9 @@
 #include "libs/wikitext/line_writer.h"
 
 #include <algorithm>
+#include <span>
 
+#include "libs/base/utf8.h"
 #include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/quantities.h"
 #include "libs/wikitext/text_fold.h"
@@ -10,8 +12,13 @@
 namespace pretrain::wikitext {
 namespace {
 
-/// More runs of apostrophes than any line of prose has; beyond this they are dropped without balancing.
-constexpr size_t kMostRuns = 64;
+/// More runs of apostrophes than any line of prose has; beyond this they are dropped without balancing, so that
+/// a page of apostrophes takes no multiple of its size.
+constexpr size_t kMostRuns = 4096;
+
+/// What ends a line inside of the current one.
+constexpr std::string_view kInnerEnds = "\n\x1E";
+static_assert(kInnerEnds.find(kItemMark) != std::string_view::npos);
 
 void skip_spaces(std::string_view& text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -47,6 +54,13 @@ void replace_all(std::string& text, std::string_view from, char to) {
   text.resize(end);
 }
 
+/// Whether a pair of quotation marks holds nothing: `"` before and after a gap without spaces.
+bool is_quoted_nothing(std::string_view before, std::string_view piece) {
+  if (!before.ends_with('"') || !piece.starts_with('"')) return false;
+  return before.size() == 1 ||
+         std::string_view(" (").find(before[before.size() - 2]) != std::string_view::npos;
+}
+
 bool is_conjunction(std::string_view word) {
   constexpr std::string_view kWords[] = {"or", "and", "also", "oder", "und", "ou", "et", "o",  "y",
                                          "e",  "или", "и",    "lub",  "i",   "of", "en", "або"};
@@ -74,16 +88,30 @@ std::string_view LineWriter::close_gap(std::string_view piece) {
       close_before_closing(piece);
     } else if (stop_at_start(piece) > 0) {
       close_before_stop(piece);
-    } else if (spaced && !line_is_empty() && line_.back() != ' ') {
+    } else if ((spaced || stands_apart(piece)) && !line_is_empty() && line_.back() != ' ') {
       line_ += ' ';
     }
+    apart_ = false;
   }
   return piece;
+}
+
+/// Whether a word would join the one before it across something that is shown in a place of its own.
+bool LineWriter::stands_apart(std::string_view piece) const {
+  if (!apart_ || line_is_empty() || joins_without_space(line_, piece)) return false;
+  constexpr std::string_view kJoining = "\"'-/([ ";
+  const size_t first = std::max<size_t>(utf8_length(piece.front()), 1);
+  return has_words(piece.substr(0, first)) && kJoining.find(line_.back()) == std::string_view::npos;
 }
 
 /// "( ; born" to "(born", "(;)" to nothing. Whether the line ended in an opening bracket or was empty.
 bool LineWriter::close_after_opening(std::string_view& piece) {
   const std::string_view before = trim(std::string_view(line_).substr(floor_));
+  if (is_quoted_nothing(before, piece)) {
+    line_.pop_back();
+    piece.remove_prefix(1);
+    return true;
+  }
   const size_t opening = opening_at_end(before);
   if (opening == 0 && !before.empty()) return false;
   trim_line_end(false);
@@ -101,15 +129,18 @@ bool LineWriter::close_after_opening(std::string_view& piece) {
 /// "born ; )" to "born)", "(or )" to nothing.
 void LineWriter::close_before_closing(std::string_view& piece) {
   trim_line_end(true);
-  if (opening_at_end(std::string_view(line_).substr(floor_)) > 0 || drop_bare_conjunction()) {
+  drop_bare_label();
+  if (opening_at_end(std::string_view(line_).substr(floor_)) > 0 || drop_bare_words()) {
     gap_ = true;
   }
   if (gap_ && !close_after_opening(piece)) gap_ = false;
 }
 
-/// "born , in" to "born, in".
+/// "born , in" to "born, in", "(Latin: ; born" to "(born".
 void LineWriter::close_before_stop(std::string_view& piece) {
   trim_line_end(stop_at_start(piece) > 0);
+  if (separator_at_start(piece) == 0 || !drop_bare_label()) return;
+  gap_ = opening_at_end(std::string_view(line_).substr(floor_)) > 0;
 }
 
 void LineWriter::trim_line_end(bool separators) {
@@ -122,15 +153,29 @@ void LineWriter::trim_line_end(bool separators) {
   }
 }
 
-/// Removes a conjunction that is alone after an opening bracket.
-bool LineWriter::drop_bare_conjunction() {
+/// Removes a conjunction or a dash that is alone after an opening bracket.
+bool LineWriter::drop_bare_words() {
   constexpr size_t kLongest = 16;
   const std::string_view content =
       std::string_view(line_).substr(std::max(floor_, line_.size() - std::min(kLongest, line_.size())));
   const size_t bracket = content.find_last_of('(');
   if (bracket == std::string_view::npos) return false;
-  if (!is_conjunction(trim(content.substr(bracket + 1)))) return false;
+  const std::string_view word = trim(content.substr(bracket + 1));
+  if (!is_conjunction(word) && word != "-" && word != "–" && word != "—") return false;
   line_.resize(line_.size() - (content.size() - bracket - 1));
+  return true;
+}
+
+/// Removes a label in brackets whose text was dropped: "Latin:" of "(born 1900; Latin:".
+bool LineWriter::drop_bare_label() {
+  constexpr size_t kLongest = 48;
+  const std::string_view content =
+      std::string_view(line_).substr(std::max(floor_, line_.size() - std::min(kLongest, line_.size())));
+  const bool label = content.ends_with(':') || content.ends_with("：");
+  const size_t start = label ? content.find_last_of("(,;") : std::string_view::npos;
+  if (start == std::string_view::npos || line_.find('(') == std::string::npos) return false;
+  const bool bracket = content[start] == '(';
+  line_.resize(line_.size() - (content.size() - start - (bracket ? 1 : 0)));
   return true;
 }
 
@@ -140,26 +185,43 @@ void LineWriter::apostrophes(size_t count) {
   const size_t kept = count == 4 ? 1 : count > 5 ? count - 5 : 0;
   if (kept > 0) text(std::string(kept, '\''));
   if (apostrophes_.size() < kMostRuns)
-    apostrophes_.push_back({line_.size(), std::min<size_t>(count - kept, 5)});
+    apostrophes_.push_back({line_.size(), std::min<size_t>(count - kept, 5), before_apostrophes()});
 }
 
-/// If both bold and italics stay open, one bold run was an apostrophe before italics, as in "l'''île''".
+/// Looks at the last two bytes between the previous run and here. A link or tag is no space there.
+LineWriter::Before LineWriter::before_apostrophes() const {
+  const size_t previous = apostrophes_.empty() ? 0 : std::min(apostrophes_.back().position, line_.size());
+  const std::string_view between = std::string_view(line_).substr(previous);
+  const size_t after_markup = line_.size() - std::min(solid_, line_.size());
+  if (between.empty() || (solid_ > 0 && after_markup == 0)) return Before::kWord;
+  if (between.back() == ' ') return Before::kSpace;
+  const bool one_letter =
+      between.size() > 1 && between[between.size() - 2] == ' ' && (solid_ == 0 || after_markup > 1);
+  return one_letter ? Before::kOneLetter : Before::kWord;
+}
+
+/// If both bold and italics stay open, one bold run is an apostrophe before italics, as in "l'''île''": the first
+/// after a word of one letter, else the first after a longer word, else the first after a space.
 /// Source: MediaWiki, the parser's handling of quotes.
-void LineWriter::balance_apostrophes() {
-  size_t bold = 0;
-  size_t italic = 0;
-  const Apostrophes* chosen = nullptr;
-  for (const Apostrophes& run : apostrophes_) {
-    if (run.count != 2) ++bold;
-    if (run.count != 3) ++italic;
-    const bool after_word =
-        run.position > 0 && run.position <= line_.size() && line_[run.position - 1] != ' ';
-    if (run.count != 3 || !after_word) continue;
-    const bool one_letter = run.position >= 2 && line_[run.position - 2] == ' ';
-    if (chosen == nullptr || one_letter) chosen = &run;
-    if (one_letter) break;
+void LineWriter::balance_apostrophes(size_t first) {
+  const auto runs = std::span(apostrophes_).subspan(first);
+  const auto odd = [&](size_t other) {
+    return std::ranges::count_if(runs, [&](const Apostrophes& run) { return run.count != other; }) % 2 == 1;
+  };
+  if (!odd(2) || !odd(3)) return;
+  for (const Before before : {Before::kOneLetter, Before::kWord, Before::kSpace}) {
+    const auto run =
+        std::ranges::find_if(runs, [&](const Apostrophes& r) { return r.count == 3 && r.before == before; });
+    if (run == runs.end()) continue;
+    line_.insert(std::min(run->position, line_.size()), 1, '\'');
+    return;
   }
-  if (bold % 2 == 1 && italic % 2 == 1 && chosen != nullptr) line_.insert(chosen->position, 1, '\'');
+}
+
+/// As in MediaWiki, what a label leaves open does not count in its line.
+void LineWriter::settle_apostrophes(size_t runs) {
+  if (runs < apostrophes_.size()) balance_apostrophes(runs);
+  apostrophes_.resize(std::min(runs, apostrophes_.size()));
 }
 
 void LineWriter::raise_since(size_t mark) {
@@ -171,9 +233,10 @@ void LineWriter::raise_since(size_t mark) {
 // ---- marks
 
 LineWriter::Mark LineWriter::mark() {
-  const Mark mark{.position = line_.size(), .floor = floor_, .gap = gap_};
+  const Mark mark{
+      .position = line_.size(), .floor = floor_, .runs = apostrophes_.size(), .gap = gap_, .apart = apart_};
   floor_ = line_.size();
-  gap_ = false;
+  gap_ = apart_ = false;
   return mark;
 }
 
@@ -181,7 +244,15 @@ void LineWriter::cut(const Mark& mark) {
   line_.resize(mark.position);
   floor_ = mark.floor;
   gap_ = mark.gap;
-  while (!apostrophes_.empty() && apostrophes_.back().position > mark.position) apostrophes_.pop_back();
+  apart_ = mark.apart;
+  apostrophes_.resize(std::min(mark.runs, apostrophes_.size()));
+  if (solid_ > mark.position) solid_ = 0;
+}
+
+/// A gap before it needs no repair by what follows it.
+void LineWriter::inner_line_end() {
+  line_ += '\n';
+  gap_ = apart_ = false;
 }
 
 void LineWriter::drop_last(char byte) {
@@ -205,23 +276,47 @@ void LineWriter::tidy_line() {
 }
 
 void LineWriter::end_line(LineKind kind, size_t level) {
-  if (!apostrophes_.empty()) balance_apostrophes();
-  apostrophes_.clear();
-  floor_ = 0;
-  gap_ = false;
+  settle_apostrophes(0);
+  floor_ = solid_ = 0;
+  gap_ = apart_ = false;
   if (line_.empty()) {
     holed_ = false;
     return;
   }
-  tidy_line();
   if (kind == LineKind::kHeading) {
+    std::ranges::replace(line_, kItemMark, ' ');
+    std::ranges::replace(line_, '\n', ' ');
+    tidy_line();
     end_heading(level);
-  } else if (holed_ ? has_letters(line_)
-                    : has_words(line_)) {  // a number alone is meaningless once markup was dropped around it
-    put_line(kind);
+  } else if (line_.find_first_of(kInnerEnds) == std::string::npos) {
+    tidy_line();
+    end_tidied(kind);
+  } else {
+    end_lines(kind);
   }
   holed_ = false;
   line_.clear();
+}
+
+/// A template has put several lines into one: each is a line of its own, and the first continues the line.
+void LineWriter::end_lines(LineKind kind) {
+  const std::string lines = std::move(line_);
+  for (size_t at = 0; at <= lines.size();) {
+    const size_t end = std::min(lines.find_first_of(kInnerEnds, at), lines.size());
+    line_.assign(lines, at, end - at);
+    tidy_line();
+    end_tidied(kind);
+    kind = LineKind::kOwn;
+    at = end + 1;
+  }
+}
+
+/// A number alone is meaningless once markup was dropped around it, and so is an item that lost its beginning.
+void LineWriter::end_tidied(LineKind kind) {
+  const bool headless = holed_ && line_.starts_with(". ");
+  if (headless && kind == LineKind::kOwn) return;
+  if (headless) line_.erase(0, 2);
+  if (holed_ ? has_letters(line_) : has_words(line_)) put_line(kind);
 }
 
 /// A line that begins with `level` equals signs is a heading if it also ends with one.

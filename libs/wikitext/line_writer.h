@@ -15,6 +15,9 @@
 
 namespace pretrain::wikitext {
 
+/// Begins an item of a list in a line that holds line ends, such as the text of a template.
+constexpr char kItemMark = '\x1E';
+
 enum class LineKind : uint8_t {
   kText,  ///< joins the previous line unless a blank line or a break separates them
   kOwn,   ///< a line of its own: list item, definition, verse
@@ -34,8 +37,19 @@ class LineWriter {
   void verbatim(std::string_view piece) { line_.append(piece); }
   /// Notes that markup was dropped at the end of the line so far.
   void removed() { gap_ = holed_ = true; }
+  /// Like removed(), for what is shown in a place of its own: no word before it joins one after it.
+  void removed_apart() {
+    removed();
+    apart_ = true;
+  }
   /// A run of at least two apostrophes.
   void apostrophes(size_t count);
+  /// Notes that a link or tag ends here, so that the text before it is no word before apostrophes.
+  void end_of_markup() { solid_ = line_.size(); }
+  /// How many runs of apostrophes are open, for settle_apostrophes().
+  size_t apostrophe_runs() const { return apostrophes_.size(); }
+  /// Resolves the runs after the first `runs` among themselves: a label or an argument ends.
+  void settle_apostrophes(size_t runs);
   /// The characters since `mark` were in superscript: digits become superscript digits.
   void raise_since(size_t mark);
 
@@ -43,7 +57,9 @@ class LineWriter {
   struct Mark {
     size_t position = 0;
     size_t floor = 0;  ///< text before it is not changed until the mark is released
+    size_t runs = 0;   ///< of apostrophes before it
     bool gap = false;
+    bool apart = false;
   };
   Mark mark();
   std::string_view since(const Mark& mark) const { return std::string_view(line_).substr(mark.position); }
@@ -57,6 +73,8 @@ class LineWriter {
     floor_ = line_.size();
     gap_ = false;
   }
+  /// Ends the text so far with a line end inside the current line.
+  void inner_line_end();
   /// Removes the last byte if it is `byte`.
   void drop_last(char byte);
 
@@ -72,20 +90,28 @@ class LineWriter {
     size_t level;
     std::string text;
   };
+  /// What precedes a run of apostrophes: nothing of it decides where bold begins but this.
+  enum class Before : uint8_t { kSpace, kOneLetter, kWord };
   struct Apostrophes {
     size_t position;
     size_t count;  ///< 2 italic, 3 bold, 5 both
+    Before before;
   };
 
   std::string_view close_gap(std::string_view piece);
   bool close_after_opening(std::string_view& piece);
   void close_before_closing(std::string_view& piece);
   void close_before_stop(std::string_view& piece);
+  bool stands_apart(std::string_view piece) const;
   void trim_line_end(bool separators);
-  bool drop_bare_conjunction();
+  bool drop_bare_words();
+  bool drop_bare_label();
 
-  void balance_apostrophes();
+  Before before_apostrophes() const;
+  void balance_apostrophes(size_t first);
   void tidy_line();
+  void end_lines(LineKind kind);
+  void end_tidied(LineKind kind);
   void end_heading(size_t level);
   void put_line(LineKind kind);
   std::string_view separator_before(LineKind kind) const;
@@ -96,7 +122,9 @@ class LineWriter {
   std::string line_;
   size_t floor_ = 0;
   bool gap_ = false;
+  bool apart_ = false;  ///< what left the gap is shown in a place of its own
   bool holed_ = false;  ///< markup was dropped from the line
+  size_t solid_ = 0;    ///< where the last link or tag of the line ended; 0 for none
   bool blank_ = false;
   bool break_ = false;
   LineKind last_ = LineKind::kHeading;

@@ -131,9 +131,22 @@ class FormulaWriter {
     const std::string_view name = tex_.substr(start, at_ - start);
     if (name == "begin") shown_ = false;
     if (name.ends_with("frac") || name.ends_with("binom")) next_ = Role::kNumerator;
-    if (name == "sqrt") next_ = Role::kRoot;
+    if (name == "sqrt") {
+      root_degree();
+      next_ = Role::kRoot;
+    }
     const auto* symbol = std::ranges::lower_bound(kSymbols, name, {}, &Symbol::name);
     if (symbol != std::end(kSymbols) && symbol->name == name) put(symbol->text);
+  }
+
+  /// "\sqrt[3]{x}": a small number before the sign of the root.
+  void root_degree() {
+    const size_t end = at_ < tex_.size() && tex_[at_] == '[' ? tex_.find(']', at_) : std::string_view::npos;
+    if (end == std::string_view::npos) return;
+    const std::string_view degree = trim(tex_.substr(at_ + 1, end - at_ - 1));
+    const std::string raised = raised_text(degree);
+    text_ += raised.empty() ? degree : raised;
+    at_ = end + 1;
   }
 
   void escaped(char byte) {

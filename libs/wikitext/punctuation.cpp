@@ -10,8 +10,8 @@
 namespace pretrain::wikitext {
 namespace {
 
-constexpr std::string_view kOpenings[] = {"(", "[", "（"};
-constexpr std::string_view kClosings[] = {")", "]", "）"};
+constexpr std::string_view kOpenings[] = {"(", "[", "（", "「", "『", "《", "〈", "“", "„", "«"};
+constexpr std::string_view kClosings[] = {")", "]", "）", "」", "』", "》", "〉", "”", "»"};
 constexpr std::string_view kSeparators[] = {",", ";", ":", "，", "；", "：", "、", "،", "؛"};
 constexpr std::string_view kStops[] = {",", ";", ".", "，", "；", "。", "、", "،", "؛", "।"};
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libs/wikitext/entities.h"
+#include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/text_fold.h"
 
 namespace pretrain::wikitext {
@@ -40,7 +41,7 @@ void MarkupScanner::run() {
 /// The main loop: text up to the next byte that may be markup goes to the writer, then markup() handles that
 /// byte. Prose has few such bytes, so most of the time is spent in the search.
 void MarkupScanner::scan() {
-  static constexpr ByteSet kMarkup("\n[]{}'<&|_");
+  static constexpr ByteSet kMarkup("\n[]{}'<&|_=\x1E");
   const size_t start = at_;
   while (at_ < page_.size()) {
     if (restart_) restart_line();
@@ -72,8 +73,12 @@ void MarkupScanner::markup(char byte) {
       return entity();
     case '|':
       return bar();
-    default:
+    case '=':
+      return equals();
+    case '_':
       return underscore();
+    default:
+      ++at_;  // kItemMark, which no dump holds
   }
 }
 
@@ -85,6 +90,7 @@ void MarkupScanner::literal(size_t count) {
 bool MarkupScanner::push(Frame frame) {
   if (frames_.size() >= kDeepest) return false;
   frame.first_argument = arguments_.size();
+  frame.runs = writer_.apostrophe_runs();
   frames_.push_back(frame);
   return true;
 }
@@ -144,7 +150,13 @@ void MarkupScanner::newline_in_braces(size_t brace) {
   const size_t first = std::min(page_.find_first_not_of("*#:;", at_), page_.size());
   const bool list = first > at_;
   at_ = first;
-  writer_.verbatim(block || list ? "\n" : " ");
+  if (list) {
+    writer_.verbatim(std::string_view(&kItemMark, 1));
+  } else if (block) {
+    writer_.inner_line_end();
+  } else if (!joins_without_space(writer_.line(), page_.substr(at_))) {
+    writer_.verbatim(" ");
+  }
 }
 
 /// Determines the kind of a line from its first bytes. A line that begins with a space is preformatted in
@@ -172,7 +184,7 @@ void MarkupScanner::start_block(char byte) {
     kind_ = LineKind::kHeading;
     heading_level_ = std::min<size_t>(run_length(page_, at_), 6);
     at_ += heading_level_;
-  } else if (line.starts_with("{|")) {
+  } else if (line.starts_with("{|") || line.starts_with("{{(!}}")) {
     at_ = skipper_.table_end(at_);
     after_removal();
   } else if (frames_.empty() && is_table_row(line)) {  // a row without a table
@@ -215,9 +227,18 @@ void MarkupScanner::entity() {
   at_ += length;
 }
 
+/// The first `=` of an argument ends its name.
+void MarkupScanner::equals() {
+  literal(1);
+  if (frames_.empty() || frames_.back().kind != FrameKind::kTemplate || frames_.back().function) return;
+  if (arguments_.size() == frames_.back().first_argument) return;
+  Argument& argument = arguments_.back();
+  if (argument.equals == npos) argument.equals = writer_.position() - 1;
+}
+
 /// A behaviour switch, `__NOTOC__`, is dropped.
 void MarkupScanner::underscore() {
-  constexpr size_t kLongest = 80;  // longer than any switch; bounds the search for the end
+  constexpr size_t kLongest = 120;  // longer than any switch; bounds the search for the end
   const size_t run = run_length(page_, at_);
   if (run != 2) return literal(run);
   const std::string_view head = page_.substr(at_, kLongest);

@@ -20,8 +20,8 @@ namespace pretrain::wikitext {
 
 class MarkupScanner {
  public:
-  MarkupScanner(const SiteWords& words, std::string_view page, std::string& out)
-      : words_(words), page_(page), skipper_(page), writer_(out) {}
+  MarkupScanner(const SiteWords& words, std::string_view title, std::string_view page, std::string& out)
+      : words_(words), title_(title), page_(page), skipper_(page), writer_(out) {}
 
   /// Reads the whole page.
   void run();
@@ -42,8 +42,15 @@ class MarkupScanner {
     const TemplateEntry* entry = nullptr;
     std::string_view name = {};  ///< of the template, as written
     size_t body = 0;             ///< position of its content in the page
+    bool function = false;       ///< a parser function, whose arguments have no names
     size_t first_argument = 0;   ///< into arguments_
+    size_t runs = 0;             ///< of apostrophes before it
     LineWriter::Mark mark = {};
+  };
+  /// Where an argument of an open template begins in the line, and the `=` after its name.
+  struct Argument {
+    size_t start = 0;
+    size_t equals = std::string_view::npos;
   };
 
   struct Call {
@@ -51,6 +58,7 @@ class MarkupScanner {
     std::string_view name;
     size_t body = 0;
     bool function = false;
+    bool impossible = false;  ///< no name of a page: the braces are text
   };
 
   // scanner.cpp: the pass, lines, braces
@@ -66,12 +74,14 @@ class MarkupScanner {
   void apostrophes();
   void entity();
   void underscore();
+  void equals();
   void literal(size_t count);
 
   // scanner_braces.cpp
   void open_braces();
   Call called();
   void open_template();
+  bool open_page_name(const Call& call);
   void skip_braces();
   void open_variant();
   void close_braces();
@@ -79,7 +89,9 @@ class MarkupScanner {
   void finish_template();
   void finish_parameter();
   void finish_variant();
-  void replace(const Frame& frame, const std::string& text);
+  void replace(const Frame& frame, std::string_view text);
+  std::string with_edge_spaces(std::string text, const Frame& frame,
+                               const TemplateArguments& arguments) const;
   bool give_up_braces();
   TemplateArguments arguments_of(const Frame& frame, std::string_view content) const;
 
@@ -89,6 +101,8 @@ class MarkupScanner {
   void plain_link(size_t end);
   void labelled_link(size_t bar);
   void open_external();
+  size_t address_end(size_t position);
+  bool external_closes(size_t position);
   void close_bracket();
   bool close_link();
   bool is_url(size_t position) const;
@@ -97,6 +111,7 @@ class MarkupScanner {
   void angle();
   void tag(const TagUse& use);
   void drop_content(const TagUse& use);
+  void code_content(const TagUse& use);
   void literal_content(const TagUse& use);
   void formula(const TagUse& use);
   void line_break(bool paragraph);
@@ -108,12 +123,14 @@ class MarkupScanner {
   void pop_to(size_t size);
 
   const SiteWords& words_;
+  std::string_view title_;
   std::string_view page_;
   Skipper skipper_;
   LineWriter writer_;
   size_t at_ = 0;
   std::vector<Frame> frames_;
-  std::vector<size_t> arguments_;  ///< where arguments of open templates begin in the line
+  std::vector<Argument> arguments_;  ///< of open templates, innermost last
+  size_t unclosed_external_ = 0;     ///< no link out of the wiki that begins before it is closed
   LineKind kind_ = LineKind::kText;
   size_t heading_level_ = 0;
   bool restart_ = false;  ///< everything on the line so far was dropped, so the line starts again

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/scanner.h"
 #include "libs/wikitext/text_fold.h"
 
@@ -11,24 +12,62 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
-/// `-{A}-` shows A; `-{zh-hans:A;zh-hant:B}-` shows one variant, here the first; `-{T|...}-` and other rules
-/// show nothing.
-std::string_view shown_variant(std::string_view content) {
+/// Whether the rules of a variant are shown: all but those of titles and those that are only remembered.
+bool is_shown(std::string_view flags) {
+  for (const std::string_view hidden : {"T", "H", "-", "N"}) {
+    for (size_t at = 0; at < flags.size();) {
+      const size_t end = std::min(flags.find(';', at), flags.size());
+      if (trim(flags.substr(at, end - at)) == hidden) return false;
+      at = end + 1;
+    }
+  }
+  return true;
+}
+
+/// The length of a `code:` at the start of `text`, such as "zh-hans:", with what it is converted from,
+/// "COUNTRY=>zh:"; 0 for other text.
+size_t rule_head(std::string_view text, std::string_view language) {
+  constexpr size_t kLongest = 200;
+  const std::string_view head = text.substr(0, std::min(text.substr(0, kLongest).find(':'), text.size()));
+  if (head.size() == text.size()) return 0;
+  const size_t arrow = head.rfind("=>");
+  const std::string_view code = trim(arrow == npos ? head : head.substr(arrow + 2));
+  if (arrow != npos && head.find(';') < arrow) return 0;
+  const std::string_view family = language == "iu" ? "ike" : language;
+  const bool known =
+      code == language || (code.starts_with(family) && code.substr(family.size()).starts_with('-'));
+  const bool letters = std::ranges::all_of(code, [](char c) { return is_letter(c) || c == '-'; });
+  return known && letters ? head.size() + 1 : 0;
+}
+
+/// `-{A}-` shows A; `-{zh-hans:A;zh-hant:B}-` shows one variant, here the first.
+/// Source: MediaWiki, LanguageConverter: a `;` ends a variant only where another follows, and a text that has
+/// no code of a variant is shown as it is.
+std::string_view shown_variant(std::string_view content, std::string_view language) {
   const size_t bar = content.find('|');
   if (bar != npos) {
-    const std::string_view flag = trim(content.substr(0, bar));
-    const bool shown =
-        flag == "A" || flag == "R" || flag == "D" || flag.starts_with("zh") || flag.starts_with("sr");
-    if (!shown) return "";
+    if (!is_shown(content.substr(0, bar))) return "";
     content.remove_prefix(bar + 1);
   }
-  const size_t colon = content.find(':');
-  const std::string_view code = trim(content.substr(0, std::min(colon, content.size())));
-  const bool rule = colon != npos && code.size() >= 2 && code.size() <= 12 &&
-                    std::ranges::all_of(code, [](char c) { return is_letter(c) || c == '-'; });
-  if (!rule) return content;
-  content.remove_prefix(colon + 1);
-  return content.substr(0, content.find(';'));
+  content = trim(content);
+  const size_t head = rule_head(content, language);
+  if (head == 0) return content;
+  content.remove_prefix(head);
+  for (size_t end = content.find(';'); end != npos; end = content.find(';', end + 1)) {
+    const std::string_view rest = trim(content.substr(end + 1));
+    if (rest.empty() || rest.front() == ';' || rule_head(rest, language) > 0)
+      return trim(content.substr(0, end));
+  }
+  return trim(content);
+}
+
+bool is_word_byte(char byte) {
+  return is_letter(byte) || is_digit(byte) || static_cast<unsigned char>(byte) >= 0x80;
+}
+
+/// Whether `name`, what follows two braces, can be no name of a template: it is several paragraphs or a heading.
+bool is_no_name(std::string_view name) {
+  return name.starts_with("==") || name.find("\n\n") != npos || name.find("\n==") != npos;
 }
 
 }  // namespace
@@ -44,7 +83,7 @@ void MarkupScanner::open_braces() {
   if (!push(frame)) return skip_braces();
   at_ += 3;
   frames_.back().mark = writer_.mark();
-  arguments_.push_back(writer_.position());
+  arguments_.push_back({writer_.position()});
 }
 
 void MarkupScanner::skip_braces() {
@@ -71,23 +110,42 @@ MarkupScanner::Call MarkupScanner::called() {
   const size_t colon = written.find(':');
   if (colon != npos) {  // a function: its argument begins after the colon
     const auto* entry = find_template(fold_name(written.substr(0, colon + 1)), words_.language());
-    if (entry != nullptr) return {entry, written, at_ + 2 + colon + 1, true};
+    if (entry != nullptr) return {entry, written, at_ + 2 + colon + 1, true, false};
   }
+  if (is_no_name(written)) return {nullptr, {}, 0, false, true};
   if (end == head.size() || head[end] == '{' || head[end] == '[') return {};
   const std::string folded = fold_name(written);
   const std::string_view name = words_.without_template_namespace(folded);
-  return {find_template(name, words_.language()), trim(written), at_ + 2 + end, false};
+  return {find_template(name, words_.language()), trim(written), at_ + 2 + end, false, false};
 }
 
 /// Reads a known template as text and skips any other.
 void MarkupScanner::open_template() {
   const Call call = called();
-  Frame frame{.kind = FrameKind::kTemplate, .entry = call.entry, .name = call.name, .body = call.body};
+  if (call.impossible) {
+    at_ += 2;
+    return writer_.removed();
+  }
+  if (open_page_name(call)) return;
+  Frame frame{.kind = FrameKind::kTemplate,
+              .entry = call.entry,
+              .name = call.name,
+              .body = call.body,
+              .function = call.function};
   if (page_.substr(call.body).starts_with('|')) ++frame.body;
   if (call.entry == nullptr || !push(frame)) return skip_braces();
   at_ = call.body;
   frames_.back().mark = writer_.mark();
-  if (call.function) arguments_.push_back(writer_.position());
+  if (call.function) arguments_.push_back({writer_.position()});
+}
+
+/// `{{PAGENAME}}`, which has no arguments, shows the title.
+bool MarkupScanner::open_page_name(const Call& call) {
+  if (title_.empty() || call.name.empty() || !page_.substr(call.body).starts_with("}}")) return false;
+  if (!words_.is_page_name(call.name)) return false;
+  writer_.text(title_);
+  at_ = call.body + 2;
+  return true;
 }
 
 /// A bar ends the target of a link or an argument of a template; elsewhere it is text.
@@ -104,7 +162,8 @@ void MarkupScanner::bar() {
   if (brace == npos || frame.kind == FrameKind::kLink || frames_[brace].kind == FrameKind::kVariant)
     return literal(1);
   pop_to(brace + 1);
-  arguments_.push_back(writer_.position());
+  writer_.settle_apostrophes(frames_[brace].runs);
+  arguments_.push_back({writer_.position()});
   writer_.fence();
   ++at_;
 }
@@ -122,6 +181,7 @@ void MarkupScanner::close_braces() {
   const bool variant_ends = at_ + 1 < page_.size() && page_[at_ + 1] == '-';
   if (kind == FrameKind::kVariant ? !variant_ends : run < 2) return literal(1);
   pop_to(brace + 1);
+  writer_.settle_apostrophes(frames_[brace].runs);
   if (kind == FrameKind::kTemplate) {
     at_ += 2;
     finish_template();
@@ -135,23 +195,39 @@ void MarkupScanner::close_braces() {
 }
 
 /// Removes the innermost frame from the stack and replaces what it wrote by `text`.
-void MarkupScanner::replace(const Frame& frame, const std::string& text) {
+void MarkupScanner::replace(const Frame& frame, std::string_view text) {
   skipper_.add_work(writer_.position() - frame.mark.position + text.size());
   writer_.cut(frame.mark);
-  if (trim(text).empty() && text.find_first_of(" \n") == npos) {
-    after_removal();
-  } else {
-    writer_.text(text);
+  if (trim(text).empty() && text.find_first_of(" \n") == npos) return after_removal();
+  if (text.starts_with('\n')) {
+    writer_.inner_line_end();
+    text.remove_prefix(1);
   }
+  writer_.text(text);
+}
+
+/// Spaces at the ends of an argument are part of its value, so they keep words apart that it is written between.
+std::string MarkupScanner::with_edge_spaces(std::string text, const Frame& frame,
+                                            const TemplateArguments& arguments) const {
+  if (frame.entry->kind != TemplateKind::kPattern || text.empty() || arguments.count() == 0) return text;
+  const std::string_view last = arguments.untrimmed(arguments.count());
+  const bool after = last.ends_with(' ') && text.ends_with(trim(last)) && at_ < page_.size();
+  if (after && is_word_byte(page_[at_]) && !joins_without_space(text, page_.substr(at_))) text += ' ';
+  const std::string_view first = arguments.untrimmed(1);
+  const std::string_view before = writer_.line().substr(0, frame.mark.position);
+  const bool leads = first.starts_with(' ') && text.starts_with(trim(first)) && !before.empty();
+  if (leads && is_word_byte(before.back()) && !joins_without_space(before, text)) text.insert(0, 1, ' ');
+  return text;
 }
 
 /// Arguments were written to the line as text; arguments_ has the positions where each begins.
 TemplateArguments MarkupScanner::arguments_of(const Frame& frame, std::string_view content) const {
   TemplateArguments arguments;
   for (size_t i = frame.first_argument; i < arguments_.size(); ++i) {
-    const size_t start = arguments_[i] - frame.mark.position;
-    const size_t end = i + 1 < arguments_.size() ? arguments_[i + 1] - frame.mark.position : content.size();
-    arguments.add(content.substr(start, end - start));
+    const size_t base = frame.mark.position;
+    const auto [start, equals] = arguments_[i];
+    const size_t end = i + 1 < arguments_.size() ? arguments_[i + 1].start - base : content.size();
+    arguments.add(content.substr(start - base, end - (start - base)), equals == npos ? npos : equals - start);
   }
   return arguments;
 }
@@ -162,7 +238,8 @@ void MarkupScanner::finish_template() {
   const TemplateArguments arguments = arguments_of(frame, content);
   frames_.pop_back();
   arguments_.resize(frame.first_argument);
-  replace(frame, expand_template(*frame.entry, frame.name, arguments, words_.language()));
+  const std::string text = expand_template(*frame.entry, frame.name, arguments, words_.language());
+  replace(frame, with_edge_spaces(text, frame, arguments));
 }
 
 /// Shows the text after the first bar.
@@ -172,7 +249,7 @@ void MarkupScanner::finish_parameter() {
   const TemplateArguments arguments = arguments_of(frame, content);
   frames_.pop_back();
   arguments_.resize(frame.first_argument);
-  replace(frame, std::string(arguments.positional(2)));
+  replace(frame, arguments.positional(2));
 }
 
 void MarkupScanner::finish_variant() {
@@ -180,7 +257,7 @@ void MarkupScanner::finish_variant() {
   const std::string content(writer_.since(frame.mark));
   frames_.pop_back();
   arguments_.resize(frame.first_argument);
-  replace(frame, std::string(shown_variant(content)));
+  replace(frame, shown_variant(content, words_.language()));
 }
 
 /// Continues after the opening of the outermost braces as if they were text. False if none are open.

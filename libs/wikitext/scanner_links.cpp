@@ -12,11 +12,14 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
+// Source: MediaWiki, $wgUrlProtocols.
 constexpr std::string_view kSchemes[] = {
-    "http://",   "https://", "//",     "ftp://", "mailto:", "news:", "irc://",
-    "gopher://", "ftps://",  "git://", "svn://", "ircs://", "tel:",  "magnet:"};
+    "http://", "https://", "//",       "ftp://",    "mailto:",     "news:",   "irc://",   "gopher://",
+    "ftps://", "git://",   "svn://",   "ircs://",   "tel:",        "magnet:", "bitcoin:", "geo:",
+    "matrix:", "mms://",   "nntp://",  "sftp://",   "sip:",        "sips:",   "sms:",     "ssh://",
+    "urn:",    "xmpp:",    "redis://", "telnet://", "worldwind://"};
 
-constexpr size_t kLongestScheme = 9;
+constexpr size_t kLongestScheme = 12;
 static_assert(std::ranges::all_of(kSchemes, [](std::string_view scheme) {
   return scheme.size() <= kLongestScheme && (scheme == "//" || scheme.find(':') != npos);
 }));
@@ -28,6 +31,23 @@ bool starts_with_scheme(std::string_view text) {
     return text.size() > scheme.size() &&
            std::ranges::equal(text.substr(0, scheme.size()), scheme, {}, lower);
   });
+}
+
+/// The length of the blank at the start of `text` that ends an address: any space of Unicode.
+size_t blank_at_start(std::string_view text) {
+  constexpr std::string_view kBlanks[] = {"\u00A0", "\u1680", "\u202F", "\u205F", "\u3000"};
+  if (text.empty()) return 0;
+  if (text.front() == ' ' || text.front() == '\t') return 1;
+  if (static_cast<unsigned char>(text.front()) < 0x80) return 0;
+  const bool quad =
+      text.starts_with("\xE2\x80") && text.size() > 2 && static_cast<unsigned char>(text[2]) <= 0x8A;
+  if (quad) return 3;  // U+2000 to U+200A
+  const auto blank = std::ranges::find_if(kBlanks, [&](std::string_view b) { return text.starts_with(b); });
+  return blank == std::end(kBlanks) ? 0 : blank->size();
+}
+
+bool is_word_byte(char byte) {
+  return is_letter(byte) || is_digit(byte) || static_cast<unsigned char>(byte) >= 0x80;
 }
 
 /// The text that MediaWiki shows for an empty label: the target without namespace, brackets, and anything
@@ -48,12 +68,9 @@ bool MarkupScanner::is_url(size_t position) const {
 
 void MarkupScanner::open_bracket() {
   const bool twice = page_.substr(at_ + 1).starts_with('[');
-  if (is_url(at_ + (twice ? 2 : 1))) {
-    at_ += twice ? 1 : 0;
-    return open_external();
-  }
-  if (twice) return open_link();
-  literal(1);
+  if (is_url(at_ + 1)) return open_external();
+  if (twice && !is_url(at_ + 2)) return open_link();
+  literal(1);  // also before an address in two brackets, which no link within the wiki has
 }
 
 void MarkupScanner::open_link() {
@@ -62,11 +79,13 @@ void MarkupScanner::open_link() {
   const std::string_view head = page_.substr(at_ + 2, kLongestTarget);
   const size_t stop = kStops.find(head, 0);
   skipper_.add_work(stop);
-  const bool dropped = words_.link_kind(head.substr(0, stop)) != LinkKind::kArticle;
+  const LinkKind kind = words_.link_kind(head.substr(0, stop));
   const size_t end = at_ + 2 + stop;
-  if (dropped) {
+  if (kind != LinkKind::kArticle) {
     at_ = skipper_.file_end(at_);
-    return after_removal();
+    after_removal();
+    if (kind == LinkKind::kFile) writer_.removed_apart();
+    return;
   }
   const char byte = stop < head.size() ? head[stop] : '\n';
   if (byte == ']' && page_.substr(end).starts_with("]]")) return plain_link(end);
@@ -76,17 +95,25 @@ void MarkupScanner::open_link() {
   if (open && push({.kind = FrameKind::kTarget})) frames_.back().mark = writer_.mark();
 }
 
-/// `[[target]]`: the target is the text, without the colon that keeps a category or file from being one.
+/// `[[target]]`: the target is the text, without the colon that keeps a category or file from being one. Spaces
+/// in the brackets keep the words apart that they are written between.
 void MarkupScanner::plain_link(size_t end) {
-  std::string_view target = trim(page_.substr(at_ + 2, end - at_ - 2));
+  const std::string_view written = page_.substr(at_ + 2, end - at_ - 2);
+  std::string_view target = trim(written);
   if (target.starts_with(':')) target.remove_prefix(1);
+  const bool space_before = written.starts_with(' ') && at_ > 0 && is_word_byte(page_[at_ - 1]);
   at_ = end + 2;
   if (target.empty()) return after_removal();
-  if (target.find('&') == npos) return writer_.text(target);
+  if (space_before) writer_.text(" ");
   std::string label;
-  append_decoded(target, label);
-  if (label.empty()) return after_removal();
-  writer_.text(label);
+  if (target.find('&') != npos) {
+    append_decoded(target, label);
+    if (label.empty()) return after_removal();
+    target = label;
+  }
+  writer_.text(target);
+  writer_.end_of_markup();
+  if (written.ends_with(' ') && at_ < page_.size() && is_word_byte(page_[at_])) writer_.text(" ");
 }
 
 /// `[[target|label]]`: only the label is text, so the target is skipped and the label is read as usual.
@@ -102,22 +129,70 @@ void MarkupScanner::labelled_link(size_t bar) {
   push({.kind = FrameKind::kLink});
 }
 
+/// The end of the address that begins at `position`.
+/// Source: MediaWiki, the parser's class of characters in addresses: no brackets, quotes, blanks or `<`, `>`,
+/// and none of the apostrophes that have become italics before. Templates in it are skipped.
+size_t MarkupScanner::address_end(size_t position) {
+  static constexpr ByteSet kStops("\t\n\v\f\r ][<>\"'&{}|\x7F\xC2\xE1\xE2\xE3\xEF");
+  const bool in_braces = innermost_brace() != npos;
+  size_t at = kStops.find(page_, position);
+  const std::string_view host = page_.substr(at, 48);
+  if (at < page_.size() && page_[at - 1] == '/' && host.starts_with('[')) {  // [http://[2001:db8::1]/ label]
+    const size_t end = host.find_first_not_of("0123456789abcdefABCDEF:.", 1);
+    if (end != npos && host[end] == ']') at += end + 1;
+  }
+  for (; (at = kStops.find(page_, at)) < page_.size(); ++at) {
+    const std::string_view rest = page_.substr(at, 4);
+    if (rest.starts_with("{{")) {
+      at = std::max(skipper_.braces_end(at), at + 1) - 1;
+      continue;
+    }
+    const char byte = rest.front();
+    if (byte == '\'' ? rest.starts_with("''") : byte == '&' ? rest == "&lt;" || rest == "&gt;" : true) {
+      const bool part = byte == '{' || byte == '}' || byte == '|';
+      if (part && !in_braces) continue;
+      if (static_cast<unsigned char>(byte) < 0x80 || blank_at_start(rest) > 0 || rest.starts_with("\uFFFD"))
+        break;
+    }
+  }
+  skipper_.add_work(std::min(at, page_.size()) - position);
+  return std::min(at, page_.size());
+}
+
+/// Whether the label at `position` is closed on its line. Links within the wiki may be in it.
+bool MarkupScanner::external_closes(size_t position) {
+  static constexpr ByteSet kStops("]\n[{");
+  if (position < unclosed_external_) return false;
+  size_t depth = 0;
+  size_t at = position;
+  for (; (at = kStops.find(page_, at)) < page_.size() && page_[at] != '\n'; ++at) {
+    const bool twice = page_.substr(at + 1).starts_with(page_[at]);
+    if (page_[at] == '{' && twice) break;  // a template may hold line ends
+    if (page_[at] == ']' && (depth == 0 || !twice)) {
+      if (depth == 0) break;
+      continue;
+    }
+    if (page_[at] == '{' || !twice) continue;
+    depth += page_[at] == '[' ? 1 : -1;
+    ++at;
+  }
+  skipper_.add_work(std::min(at, page_.size()) - position);
+  if (at < page_.size() && page_[at] != '\n') return true;
+  unclosed_external_ = at;
+  return false;
+}
+
 /// `[address label]`: the label is text. Without a label the link is dropped, because its number means
 /// nothing.
 void MarkupScanner::open_external() {
-  static constexpr ByteSet kStops(" ]\n\t<[");
-  const size_t end = kStops.find(page_, at_ + 1);
-  skipper_.add_work(end - at_);
-  const char byte = end < page_.size() ? page_[end] : '\n';
-  if (byte == ']') {
+  size_t end = address_end(at_ + 1);
+  while (const size_t blank = blank_at_start(page_.substr(end, 4))) end += blank;
+  if (!external_closes(end)) return literal(1);  // no link: the address is text
+  if (page_[end] == ']') {
     at_ = end + 1;
     return after_removal();
   }
-  if (byte == '\n' || byte == '[') {  // no link: the address is text
-    ++at_;
-    return;
-  }
-  at_ = std::min(page_.find_first_not_of(" \t", end), page_.size());
+  at_ = end;
   push({.kind = FrameKind::kExternal});
 }
 
@@ -139,7 +214,9 @@ bool MarkupScanner::close_link() {
   const size_t first = brace == npos ? 0 : brace + 1;
   for (size_t i = frames_.size(); i-- > first;) {
     if (frames_[i].kind == FrameKind::kExternal) continue;
+    if (frames_[i].kind == FrameKind::kLink) writer_.settle_apostrophes(frames_[i].runs);
     pop_to(i);
+    writer_.end_of_markup();
     return true;
   }
   return false;

@@ -13,6 +13,15 @@ namespace {
 
 constexpr size_t npos = std::string_view::npos;
 
+/// `inline`, or `enclose="none"` as it was written earlier.
+bool is_inline_code(std::string_view attributes) {
+  for (const std::string_view word : {"inline", "enclose=\"none\"", "enclose=none"}) {
+    const size_t at = attributes.find(word);
+    if (at != npos && at > 0 && is_space(attributes[at - 1])) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void MarkupScanner::angle() {
@@ -32,6 +41,9 @@ void MarkupScanner::tag(const TagUse& use) {
   switch (use.tag->kind) {
     case TagKind::kDrop:
       if (content) return drop_content(use);
+      break;
+    case TagKind::kCode:
+      if (content) return code_content(use);
       break;
     case TagKind::kLiteral:
       if (content) return literal_content(use);
@@ -55,7 +67,7 @@ void MarkupScanner::tag(const TagUse& use) {
       return superscript(use);
     case TagKind::kInline:
       at_ = use.end;
-      return;
+      return writer_.end_of_markup();
   }
   at_ = use.end;
   after_removal();
@@ -68,6 +80,18 @@ void MarkupScanner::drop_content(const TagUse& use) {
   after_removal();
 }
 
+/// Program text is a part of its sentence when it is inline, and shown as it is written.
+void MarkupScanner::code_content(const TagUse& use) {
+  const size_t closing = is_inline_code(use.attributes) ? skipper_.closing_tag(use) : npos;
+  if (closing == npos) return drop_content(use);
+  std::string code(trim(page_.substr(use.end, closing - use.end)));
+  std::ranges::replace(code, '\n', ' ');
+  std::ranges::replace(code, kItemMark, ' ');
+  writer_.text(code);
+  skipper_.add_work(code.size());
+  at_ = std::min(page_.find('>', closing), page_.size() - 1) + 1;
+}
+
 void MarkupScanner::literal_content(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   at_ = use.end;
@@ -75,6 +99,7 @@ void MarkupScanner::literal_content(const TagUse& use) {
   std::string content;
   append_decoded(page_.substr(use.end, closing - use.end), content);
   std::ranges::replace(content, '\n', ' ');
+  std::ranges::replace(content, kItemMark, ' ');
   writer_.text(content);
   skipper_.add_work(content.size());
   at_ = std::min(page_.find('>', closing), page_.size() - 1) + 1;
@@ -95,7 +120,7 @@ void MarkupScanner::line_break(bool paragraph) {
   const size_t brace = innermost_brace();
   if (brace != npos) {
     const bool block = frames_[brace].kind == FrameKind::kTemplate && frames_[brace].entry->is_block();
-    return block ? writer_.verbatim("\n") : writer_.text(" ");
+    return block ? writer_.inner_line_end() : writer_.text(" ");
   }
   if (!frames_.empty() || kind_ == LineKind::kHeading) return writer_.text(" ");
   end_line();

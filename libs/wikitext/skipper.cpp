@@ -45,10 +45,15 @@ class BraceStack {
   size_t depth_ = 0;
 };
 
-/// Whether the line begins with `mark` after indentation, which MediaWiki allows for tables.
-bool line_starts_with(std::string_view page, size_t line, std::string_view mark) {
+/// The end of the mark that the line begins with after indentation, which MediaWiki allows for tables; npos when
+/// it begins with none of `marks`. A table in an argument is written with templates for its bars.
+size_t mark_on_line(std::string_view page, size_t line, std::initializer_list<std::string_view> marks) {
   const size_t first = page.find_first_not_of(" \t:", line);
-  return first != npos && page.substr(first).starts_with(mark);
+  if (first == npos) return npos;
+  for (const std::string_view mark : marks) {
+    if (page.substr(first).starts_with(mark)) return first + mark.size();
+  }
+  return npos;
 }
 
 }  // namespace
@@ -114,11 +119,9 @@ size_t Skipper::table_end(size_t position) {
     } else {
       if (page_[at - 1] != '\n') paragraph_end = at;
       ++at;
-      if (line_starts_with(page_, at, "{|")) ++depth;
-      if (line_starts_with(page_, at, "|}") && --depth == 0) {
-        work_ += at - position;
-        return page_.find("|}", at) + 2;
-      }
+      if (mark_on_line(page_, at, {"{|", "{{(!}}"}) != npos) ++depth;
+      const size_t end = mark_on_line(page_, at, {"|}", "{{!)}}"});
+      if (end != npos && --depth == 0) return work_ += at - position, end;
       if (prose == npos && prose_goes_on(at)) prose = paragraph_end;
       if (prose != npos && !is_patient()) return work_ += at - position, prose;
     }
@@ -209,8 +212,9 @@ size_t Skipper::opaque_end(size_t position) {
   if (page_.substr(position).starts_with("<!--")) return comment_end(position);
   const auto use = parse_tag(page_, position, work_);
   if (!use || use->closing || use->self_closing) return position + 1;
-  const bool opaque = use->tag->kind == TagKind::kDrop || use->tag->kind == TagKind::kLiteral ||
-                      use->tag->kind == TagKind::kFormula;
+  const TagKind kind = use->tag->kind;
+  const bool opaque = kind == TagKind::kDrop || kind == TagKind::kCode || kind == TagKind::kLiteral ||
+                      kind == TagKind::kFormula;
   if (!opaque) return position + 1;
   const size_t closing = closing_tag(*use);
   return closing == npos ? position + 1 : std::min(page_.find('>', closing), page_.size() - 1) + 1;

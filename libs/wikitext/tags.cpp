@@ -10,9 +10,13 @@
 namespace pretrain::wikitext {
 namespace {
 
+constexpr size_t npos = std::string_view::npos;
+
+// The tags of labelled sections have names of their own on some wikis: Abschnitt, sección, trecho, קטע.
 constexpr Tag kTags[] = {
     {"a", TagKind::kInline},
     {"abbr", TagKind::kInline},
+    {"abschnitt", TagKind::kInline},
     {"acronym", TagKind::kInline},
     {"article", TagKind::kParagraph},
     {"aside", TagKind::kParagraph},
@@ -68,6 +72,7 @@ constexpr Tag kTags[] = {
     {"inputbox", TagKind::kDrop},
     {"ins", TagKind::kInline},
     {"kbd", TagKind::kInline},
+    {"langconvert", TagKind::kInline},
     {"li", TagKind::kLineBreak},
     {"link", TagKind::kInline},
     {"listing", TagKind::kDrop},
@@ -105,11 +110,12 @@ constexpr Tag kTags[] = {
     {"samp", TagKind::kInline},
     {"score", TagKind::kDrop},
     {"script", TagKind::kDrop},
+    {"sección", TagKind::kInline},
     {"section", TagKind::kInline},
     {"select", TagKind::kDrop},
     {"slideshow", TagKind::kDrop},
     {"small", TagKind::kInline},
-    {"source", TagKind::kDrop},
+    {"source", TagKind::kCode},
     {"span", TagKind::kInline},
     {"strike", TagKind::kInline},
     {"strong", TagKind::kInline},
@@ -118,7 +124,7 @@ constexpr Tag kTags[] = {
     {"summary", TagKind::kParagraph},
     {"sup", TagKind::kSuperscript},
     {"svg", TagKind::kDrop},
-    {"syntaxhighlight", TagKind::kDrop},
+    {"syntaxhighlight", TagKind::kCode},
     {"table", TagKind::kDrop},
     {"tbody", TagKind::kLineBreak},
     {"td", TagKind::kLineBreak},
@@ -132,6 +138,7 @@ constexpr Tag kTags[] = {
     {"timeline", TagKind::kDrop},
     {"tr", TagKind::kLineBreak},
     {"translate", TagKind::kInline},
+    {"trecho", TagKind::kInline},
     {"tt", TagKind::kInline},
     {"tvar", TagKind::kInline},
     {"u", TagKind::kInline},
@@ -140,19 +147,53 @@ constexpr Tag kTags[] = {
     {"video", TagKind::kDrop},
     {"wbr", TagKind::kInline},
     {"xmp", TagKind::kDrop},
+    {"קטע", TagKind::kInline},
 };
 static_assert(std::ranges::is_sorted(kTags, {}, &Tag::name));
 
 constexpr size_t kLongestName = 16;
 
-bool is_name_byte(char byte) {
-  return is_letter(byte) || is_digit(byte) || byte == '-';
-}
+/// Ends the name of a tag.
+constexpr ByteSet kNameEnds("\t\n\v\f\r />");
 
 const Tag* find_tag(std::string_view name) {
   static const NameTable<Tag> kTable(kTags);
   const std::span<const Tag> found = kTable.find(name);
   return found.empty() ? nullptr : found.data();
+}
+
+/// What may be inside of a tag, because MediaWiki removes it before it looks for tags.
+constexpr std::string_view kRemovedFirst[][2] = {
+    {"<!--", "-->"},        {"<nowiki>", "</nowiki>"},
+    {"<nowiki/>", ""},      {"<noinclude>", ""},
+    {"</noinclude>", ""},   {"<onlyinclude>", ""},
+    {"</onlyinclude>", ""}, {"<includeonly>", "</includeonly>"},
+};
+
+/// The end of such a part at `position`, a `<`; npos for anything else.
+size_t removed_end(std::string_view page, size_t position) {
+  constexpr size_t kLongest = 400;  // bounds the search for its end
+  const std::string_view rest = page.substr(position, kLongest);
+  for (const auto& [start, end] : kRemovedFirst) {
+    if (!rest.starts_with(start)) continue;
+    const size_t at = rest.find(end, start.size());
+    return at == npos ? npos : position + at + end.size();
+  }
+  return npos;
+}
+
+/// Moves `at`, the end of the tag's name, to the `>` that ends the tag, or to what shows that it is none.
+bool find_end(std::string_view page, size_t& at) {
+  constexpr ByteSet kEnds("<>");
+  constexpr int kMostParts = 4;
+  for (int parts = 0; parts <= kMostParts; ++parts) {
+    at = kEnds.find(page, at);
+    if (at == page.size() || page[at] == '>') return at < page.size();
+    const size_t end = removed_end(page, at);
+    if (end == npos) return false;
+    at = end;
+  }
+  return false;
 }
 
 }  // namespace
@@ -171,17 +212,21 @@ std::optional<TagUse> parse_tag(std::string_view page, size_t position, uint64_t
   if (closing) ++at;
   std::array<char, kLongestName> name{};
   size_t length = 0;
-  while (at < page.size() && is_name_byte(page[at])) {
+  while (at < page.size() && !kNameEnds.holds(page[at])) {
     if (length == kLongestName) return std::nullopt;
     name[length++] = lower(page[at++]);
   }
   const Tag* tag = find_tag(std::string_view(name.data(), length));
   if (tag == nullptr) return std::nullopt;
-  constexpr ByteSet kEnds("<>");
-  const size_t end = kEnds.find(page, at);
+  size_t end = at;
+  const bool ends = find_end(page, end);
   work += end - position;
-  if (end == page.size() || page[end] == '<') return std::nullopt;
-  return TagUse{.tag = tag, .end = end + 1, .closing = closing, .self_closing = page[end - 1] == '/'};
+  if (!ends) return std::nullopt;
+  return TagUse{.tag = tag,
+                .end = end + 1,
+                .closing = closing,
+                .self_closing = page[end - 1] == '/',
+                .attributes = page.substr(at, end - at)};
 }
 
 bool closes_at(std::string_view page, size_t position, std::string_view name) {
@@ -190,7 +235,7 @@ bool closes_at(std::string_view page, size_t position, std::string_view name) {
   for (size_t i = 0; i < name.size(); ++i) {
     if (lower(page[position + 2 + i]) != name[i]) return false;
   }
-  return end == page.size() || !is_name_byte(page[end]);
+  return end == page.size() || kNameEnds.holds(page[end]);
 }
 
 }  // namespace pretrain::wikitext

@@ -15,6 +15,7 @@ enum class TagKind : uint8_t {
   kLineBreak,  ///< the tag becomes a line end
   kParagraph,  ///< the tag becomes the end of a paragraph
   kDrop,       ///< dropped with its content, which is neither prose nor wikitext
+  kCode,       ///< like kDrop, but a word of a sentence when it is inline
   kLiteral,    ///< its content is not markup: nowiki
   kFormula,    ///< TeX: math and its relatives
   kVerse,      ///< its content keeps its lines: poem
@@ -34,10 +35,12 @@ struct TagUse {
   size_t end;  ///< position after its `>`
   bool closing;
   bool self_closing;
+  std::string_view attributes;  ///< between its name and its `>`
 };
 
 /// The tag that begins at `page[position]`, a `<`; empty if it is not a known tag or does not end before the
-/// next `<`. Adds the bytes it read to `work`.
+/// next `<` that begins no comment or literal text. Adds the bytes it read to `work`.
+/// Source: MediaWiki: a name ends at white space, `/` or `>`, so "<i,j>" is no tag.
 std::optional<TagUse> parse_tag(std::string_view page, size_t position, uint64_t& work);
 
 /// Whether `page` holds `</name` at `position`.

@@ -19,6 +19,22 @@ TEST(Gaps, LeaveNoConjunctionAloneInBrackets) {
   EXPECT_EQ(cleaned("Abel ({{IPA|x}} or {{IPA|y}}) was"), "Abel was");
 }
 
+TEST(Gaps, LeaveNoDashOrLabelAloneInBrackets) {
+  EXPECT_EQ(cleaned("Abel ({{IPA|x}} – {{IPA|y}}) was"), "Abel was");
+  EXPECT_EQ(cleaned("Abel (Latin: {{IPA|x}}) was"), "Abel was");
+  EXPECT_EQ(cleaned("Abel (Latin: {{IPA|x}}; born 1900; Greek: {{IPA|y}}) was"), "Abel (born 1900) was");
+}
+
+TEST(Gaps, LeaveNoEmptyQuotes) {
+  EXPECT_EQ(cleaned("the form \"{{unknown form|x}}\" is"), "the form is");
+  EXPECT_EQ(cleaned("「{{未知|x}}」と言う", "ja"), "と言う");
+}
+
+TEST(Gaps, AtTheStartOfAnItemBeforeAStopTakeTheItem) {
+  EXPECT_EQ(cleaned("* {{cite book|title=A}}. Reprinted in {{cite book|title=B}}.\n* Other work"),
+            "Other work");
+}
+
 TEST(Gaps, AtTheStartOfBracketsTakeTheirSeparator) {
   EXPECT_EQ(cleaned("Abel ({{IPA|x}}; born 1900) was"), "Abel (born 1900) was");
   EXPECT_EQ(cleaned("Abel ({{IPA|x}}, {{y}}, born 1900)"), "Abel (born 1900)");

@@ -69,6 +69,29 @@ TEST(Emphasis, LeavesApostrophes) {
   EXPECT_EQ(cleaned("L'''Iliade'' et '''l'Odyssée'''", "fr"), "L'Iliade et l'Odyssée");
 }
 
+TEST(Emphasis, AfterAnElidedWordKeepsItsApostrophe) {
+  EXPECT_EQ(cleaned("C'est l'''Odyssée'' qu'il lit", "fr"), "C'est l'Odyssée qu'il lit");
+  EXPECT_EQ(cleaned("Lesse dell'''Odissea'' ieri", "it"), "Lesse dell'Odissea ieri");
+  EXPECT_EQ(cleaned("'''Foo''' è l'''incipit'' del ''De rerum''", "it"), "Foo è l'incipit del De rerum");
+}
+
+/// Of three runs of three, one is an apostrophe: that after one letter, else that after a word, else the last way.
+TEST(Emphasis, ThatIsUnbalancedGivesUpOneRunAsMediaWikiDoes) {
+  EXPECT_EQ(cleaned("word'''a'' l'''b''' '''c'''"), "worda l'b c");
+  EXPECT_EQ(cleaned("word'''a'' '''b''' other'''c'''"), "word'a b otherc");
+  EXPECT_EQ(cleaned("x '''a'' b"), "x 'a b");
+  EXPECT_EQ(cleaned("'''foo'' bar"), "'foo bar");
+}
+
+TEST(Emphasis, InALabelOrArgumentIsResolvedThere) {
+  EXPECT_EQ(cleaned("[[x|l'''île'']] and '''''rest''"), "l'île and rest");
+  EXPECT_EQ(cleaned("He read {{lang|fr|l'''Étranger''}} in '''1942'''"), "He read l'Étranger in 1942");
+}
+
+TEST(Emphasis, AfterALinkIsNotAfterALetter) {
+  EXPECT_EQ(cleaned("a [[l]]'''b'' c'''d''' e'''f'''"), "a lb c'd ef");
+}
+
 TEST(Emphasis, NeverClosedGoes) {
   EXPECT_EQ(cleaned("an '''open run\n\nnext ''one"), "an open run\n\nnext one");
 }
@@ -81,6 +104,26 @@ TEST(Switches, GoInEnglishAndLocally) {
   EXPECT_EQ(cleaned("__NOTOC__\na __FORCETOC__ b"), "a b");
   EXPECT_EQ(cleaned("__БЕЗ_ОГЛ__\nтекст", "ru"), "текст");
   EXPECT_EQ(cleaned("the macro __FILE__ and __init__"), "the macro __FILE__ and __init__");
+}
+
+TEST(Switches, GoInEveryCaseThatMediaWikiTakes) {
+  EXPECT_EQ(cleaned("__notoc__ a __NoEditSection__ b"), "a b");
+  EXPECT_EQ(cleaned("the method __index__ of Python"), "the method __index__ of Python");
+}
+
+TEST(Switches, OfSmallerLanguagesGo) {
+  EXPECT_EQ(cleaned("__목차보임__\n문장", "ko"), "문장");
+  EXPECT_EQ(cleaned("__विषय_सूची_दिखाएँ__\nवाक्य", "hi"), "वाक्य");
+  EXPECT_EQ(cleaned("__SIN_TDC__\nfrase", "es"), "frase");
+  EXPECT_EQ(cleaned("__EXPECTED_UNCONNECTED_PAGE__ text"), "text");
+}
+
+TEST(PageName, IsTheTitleWhereItIsKnown) {
+  WikitextCleaner cleaner(WikiSite{.language = "en", .namespaces = {}});
+  std::string text;
+  cleaner.clean("'''{{PAGENAME}}''' is a village, {{pagename}} not", text, "Upper Foo");
+  EXPECT_EQ(text, "Upper Foo is a village, not");
+  EXPECT_EQ(cleaned("'''{{PAGENAME}}''' is a village"), "is a village");
 }
 
 TEST(Tables, GoWithAllTheyHold) {
@@ -99,6 +142,10 @@ TEST(Tables, InTemplatesAndTemplatesInTablesGo) {
 TEST(Tables, NeverClosedEndWhereProseGoesOn) {
   EXPECT_EQ(cleaned("a\n\n{| class=x\n| b\n|-\n| c\n\nMore text follows.\n\n== H ==\nMore."),
             "a\n\nMore text follows.\n\nH\nMore.");
+}
+
+TEST(Tables, WrittenWithTemplatesForTheirBarsGo) {
+  EXPECT_EQ(cleaned("{{(!}} class=x\n{{!}}-\n{{!}} cell {{n|}}\n{{!)}}\nText"), "Text");
 }
 
 TEST(Tables, RowsWithoutTheirTableGo) {

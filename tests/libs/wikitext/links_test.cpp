@@ -20,6 +20,11 @@ TEST(Links, WithAnEmptyLabelShowTheShortName) {
   EXPECT_EQ(cleaned("[[Boston, Massachusetts|]]"), "Boston");
 }
 
+TEST(Links, KeepTheSpacesThatPartThemFromWords) {
+  EXPECT_EQ(cleaned("[[Berlin ]]area and the[[ Spree]], [[Foo ]], bar"),
+            "Berlin area and the Spree, Foo, bar");
+}
+
 TEST(Links, DecodeEntitiesInTheTarget) {
   EXPECT_EQ(cleaned("[[Simon &amp; Schuster]]"), "Simon & Schuster");
 }
@@ -35,6 +40,12 @@ TEST(Links, WithATemplateInTheTargetShowTheLabel) {
 TEST(Links, ToFilesGoWithCaptionAndNestedLinks) {
   EXPECT_EQ(cleaned("A [[File:x.jpg|thumb|of [[a|b]] and {{c|[[d]]}} [http://e f]]]B"), "A B");
   EXPECT_EQ(cleaned("[[Image:x.png]]Text"), "Text");
+}
+
+TEST(Links, ToFilesKeepTheWordsAroundThemApart) {
+  EXPECT_EQ(cleaned("The mill closed.[[File:A.jpg|thumb|Cap]]It reopened"), "The mill closed. It reopened");
+  EXPECT_EQ(cleaned("(see[[File:A.jpg]]) a-[[File:B.jpg]]b"), "(see) a-b");
+  EXPECT_EQ(cleaned("文字。[[File:A.jpg]]下文", "zh"), "文字。下文");
 }
 
 TEST(Links, ToFilesAreKnownByTheirLocalNames) {
@@ -66,6 +77,23 @@ TEST(Links, WithALeadingColonAreShown) {
 TEST(Links, OutOfTheWikiShowTheirLabel) {
   EXPECT_EQ(cleaned("An [http://example.com/a_b example] here"), "An example here");
   EXPECT_EQ(cleaned("An [//example.com ''example''] here"), "An example here");
+}
+
+TEST(Links, OutOfTheWikiEndTheirAddressWhereMediaWikiDoes) {
+  EXPECT_EQ(cleaned("詳細は[http://example.org/　公式サイト]を参照", "ja"), "詳細は公式サイトを参照");
+  EXPECT_EQ(cleaned("See [http://x.org/p.htm''La muerte'' (1901)]"), "See La muerte (1901)");
+  EXPECT_EQ(cleaned("See [http://x.org/\"quoted\" text] and [http://y.org/<b>bold</b> z]"),
+            "See \"quoted\" text and bold z");
+  EXPECT_EQ(cleaned("See [http://[2001:db8::1]/ loopback] and [http://x.org?a={{t|b c}} label]"),
+            "See loopback and label");
+}
+
+TEST(Links, OutOfTheWikiAreTextWhenTheirLineEndsBeforeThem) {
+  EXPECT_EQ(cleaned("See [http://x.org first\nsecond]"), "See [http://x.org first second]");
+}
+
+TEST(Links, OutOfTheWikiInTwoBracketsKeepTheOuterOnes) {
+  EXPECT_EQ(cleaned("See [[http://x.org label]] now"), "See [label] now");
 }
 
 TEST(Links, OutOfTheWikiWithoutALabelGo) {

@@ -62,6 +62,26 @@ TEST(Tags, ThatNobodyKnowsAreText) {
 
 TEST(Tags, OfInlineCodeGo) {
   EXPECT_EQ(cleaned("call <code>f(x)</code>"), "call f(x)");
+  EXPECT_EQ(cleaned("<syntaxhighlight lang=\"c\" inline>a < b</syntaxhighlight> holds"), "a < b holds");
+  EXPECT_EQ(cleaned("call <source lang=\"c\" enclose=\"none\">f()</source> now"), "call f() now");
+}
+
+TEST(Tags, EndTheirNameWhereMediaWikiDoes) {
+  EXPECT_EQ(cleaned("so <i,j> and <a|b> but <s.foo> and <bä> hold"),
+            "so <i,j> and <a|b> but <s.foo> and <bä> hold");
+  EXPECT_EQ(cleaned("<i\tid=x>a</i\n> <b/>c"), "a c");
+}
+
+TEST(Tags, MayHoldWhatIsRemovedBeforeThem) {
+  EXPECT_EQ(cleaned("<span style=\"<nowiki>a</nowiki>\">b</span> <span <!-- > -->>c</span>"), "b c");
+  EXPECT_EQ(cleaned("<span <noinclude>id=x</noinclude>>b</span> <i <b>c"), "b <i c");
+}
+
+TEST(Tags, OfLabelledSectionsGoInAllTheirLanguages) {
+  EXPECT_EQ(cleaned("<section begin=a />text<section end=a />"), "text");
+  EXPECT_EQ(cleaned("<Abschnitt Anfang=\"a\" />Text<Abschnitt Ende=\"a\" />", "de"), "Text");
+  EXPECT_EQ(cleaned("<קטע התחלה=א />טקסט<קטע סוף=א />", "he"), "טקסט");
+  EXPECT_EQ(cleaned("<trecho começo=a/>texto<trecho fim=a/>", "pt"), "texto");
 }
 
 TEST(Superscripts, OfDigitsStayDigits) {
@@ -78,6 +98,10 @@ TEST(Formulas, BecomeALineOfText) {
   EXPECT_EQ(cleaned("where <math>E = mc^2</math> holds"), "where E = mc² holds");
   EXPECT_EQ(cleaned("<math>\\frac{a+1}{b} \\le \\sqrt{x_{10}}</math>"), "(a+1)/b ≤ √(x_10)");
   EXPECT_EQ(cleaned("<math>\\alpha \\in \\mathbb{R}^{n+1}</math>"), "α ∈ R^(n+1)");
+}
+
+TEST(Formulas, ShowTheDegreeOfARoot) {
+  EXPECT_EQ(cleaned("<math>\\sqrt[3]{8} = 2</math> and <math>\\sqrt[n]{a+b}</math>"), "³√8 = 2 and n√(a+b)");
 }
 
 TEST(Formulas, KeepCharactersWhole) {

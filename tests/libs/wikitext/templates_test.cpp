@@ -128,5 +128,43 @@ TEST(Templates, StandInTheirTableOnceForEachWiki) {
   }
 }
 
+TEST(Arguments, AreSplitAtTheEqualsSignThatIsWritten) {
+  EXPECT_EQ(cleaned("{{math|''x'' {{=}} 3}} and {{nowrap|''n'' &#61; 5}}"), "x = 3 and n = 5");
+  EXPECT_EQ(cleaned("{{nowrap|{{math|1=''k'' = 7}}}} and {{nowrap|1=a = b}}"), "k = 7 and a = b");
+}
+
+TEST(Arguments, GivenTwiceCountTheLastTime) {
+  EXPECT_EQ(cleaned("{{nowrap|1=a|b}} {{nowrap|b|1=c}}"), "b c");
+}
+
+TEST(Arguments, KeepTheSpacesThatPartThemFromWords) {
+  EXPECT_EQ(cleaned("A {{nowrap|5 km }}road and the{{nowrap| 6 km}}, {{nowrap|7 km }}, too"),
+            "A 5 km road and the 6 km, 7 km, too");
+}
+
+TEST(Blocks, StandOnLinesOfTheirOwn) {
+  EXPECT_EQ(cleaned("He wrote:\n{{quote|The sea was calm.|Ann}}\nThe crew rejoiced."),
+            "He wrote:\nThe sea was calm.\n— Ann\n\nThe crew rejoiced.");
+  EXPECT_EQ(cleaned("Members:\n{{plainlist|\n* Ann\n* Bob\n}}\nThey met."),
+            "Members:\nAnn\nBob\n\nThey met.");
+}
+
+TEST(Braces, AroundAHeadingCallNothing) {
+  EXPECT_EQ(cleaned("a {{==Head==\n\n===Sub===\nText stays.\n* item}}\nEnd."),
+            "a ==Head==\n\nSub\nText stays.\nitem\n\nEnd.");
+}
+
+TEST(Variants, ShowTheFirstOfTheirForms) {
+  EXPECT_EQ(cleaned("-{zh-hans:计算机; zh-hant:電腦;}-是", "zh"), "计算机是");
+  EXPECT_EQ(cleaned("-{zh-hans:a&nbsp;b;zh-hant:c}-", "zh"), "a b");
+  EXPECT_EQ(cleaned("-{sr-ec:Ћир; sr-el:Lat}- и -{текст}-", "sr"), "Ћир и текст");
+}
+
+TEST(Variants, ThatAreRulesShowWhatMediaWikiShows) {
+  EXPECT_EQ(cleaned("-{H|zh-cn:甲;zh-tw:乙}-文-{T|zh-cn:题}-字-{A|zh-cn:丙;zh-tw:丁}-", "zh"), "文字丙");
+  EXPECT_EQ(cleaned("這是-{COUNTRY=>zh:China;COUNTRY=>zh-tw:Taiwan}-的", "zh"), "這是China的");
+  EXPECT_EQ(cleaned("-{zh-hans;zh-hant|词}-和-{R|raw:x}-", "zh"), "词和raw:x");
+}
+
 }  // namespace
 }  // namespace pretrain::test
