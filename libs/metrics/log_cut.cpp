@@ -5,16 +5,11 @@
 #include <span>
 #include <string>
 
-#include "libs/base/error.h"
-#include "libs/base/json.h"
-#include "libs/base/units.h"
+#include "libs/metrics/record.h"
+#include "libs/metrics/record_lines.h"
 
 namespace pretrain {
 namespace {
-
-/// Upper bound of a record. The longest ones are of steps that were not finite, which list the documents of
-/// all rows.
-constexpr uint64_t kLongestLine = 1_MiB;
 
 std::string text_at(const ReadableFile& log, uint64_t begin, uint64_t end) {
   std::string text(end - begin, '\0');
@@ -24,10 +19,7 @@ std::string text_at(const ReadableFile& log, uint64_t begin, uint64_t end) {
 
 /// The step of a record, or nothing.
 std::optional<uint64_t> step_of(const std::optional<nlohmann::json>& record) {
-  if (!record) return std::nullopt;
-  const auto found = record->find("step");
-  if (found == record->end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<uint64_t>();
+  return record ? pretrain::step_of(*record) : std::nullopt;
 }
 
 /// Whether the last line before the position is complete and has no later step.
@@ -65,15 +57,6 @@ uint64_t end_of_records(const ReadableFile& log, uint64_t step) {
 }
 
 }  // namespace
-
-std::optional<nlohmann::json> record_of(std::string_view line) {
-  try {
-    nlohmann::json record = parse_json(line);
-    if (record.is_object()) return record;
-  } catch (const Error&) {  // not a record
-  }
-  return std::nullopt;
-}
 
 LogCut find_log_cut(const ReadableFile& log, uint64_t offset_bytes, uint64_t step) {
   if (offset_bytes <= log.size() && fits_before(log, offset_bytes, step) &&

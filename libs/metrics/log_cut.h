@@ -5,10 +5,6 @@
 // functions.
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
-
-#include <nlohmann/json.hpp>
 
 #include "libs/base/file.h"
 
@@ -24,8 +20,5 @@ struct LogCut {
 /// incomplete, not a record, or of a step after `step`.
 /// Errors: IoError.
 LogCut find_log_cut(const ReadableFile& log, uint64_t offset_bytes, uint64_t step);
-
-/// The JSON object of a line; empty for a line that is incomplete or not a record.
-std::optional<nlohmann::json> record_of(std::string_view line);
 
 }  // namespace pretrain

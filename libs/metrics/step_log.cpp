@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "libs/metrics/log_cut.h"
+#include "libs/metrics/record_lines.h"
 
 namespace pretrain {
 
@@ -43,8 +44,7 @@ void StepLog::note_failure(const IoError& error) {
 
 /// The lines after the position that are to be kept.
 std::string StepLog::kept_lines(const StepLogStart& start) const {
-  constexpr size_t kMostBytes =
-      16'384;  // such records follow immediately and have about half a kilobyte each
+  constexpr size_t kMostBytes = 1'000'000;  // such records follow immediately; samples are the largest ones
   if (!start.keeps || !file_exists(current())) return "";
   const ReadableFile file(current(), Links::kRefuse);
   std::string text(std::min<uint64_t>(kMostBytes, file.size() - position_.offset_bytes), '\0');
@@ -64,12 +64,13 @@ Path StepLog::closed(uint64_t segment) const {
 }
 
 /// If the log has continued in later segments since the checkpoint, makes the checkpoint's segment the
-/// current one again.
+/// current one again. If that was removed for its age, the later ones hold later steps only.
 void StepLog::restore_segment() {
-  if (!file_exists(closed(position_.segment))) return;
-  files_.rename(closed(position_.segment), current());
-  for (uint64_t later = position_.segment + 1; file_exists(closed(later)); ++later)
-    files_.remove_file(closed(later));
+  if (file_exists(closed(position_.segment))) files_.rename(closed(position_.segment), current());
+  for (const Path& segment : log_segments(folder_)) {
+    if (segment != current() && segment.native() > closed(position_.segment).native())
+      files_.remove_file(segment);
+  }
 }
 
 void StepLog::open(uint64_t keep_bytes) {

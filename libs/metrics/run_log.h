@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Everything that a run records: the metrics log, the log of events and the curve, which FORMAT.md describes.
+//
+//   RunLog log(files, state, {.position = saved, .step = step});
+//   log.write("evaluation", {{"step", 500}, {"validation_loss", 3.2}});
+//   saved = log.position();  // into the checkpoint
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/metrics/curve_log.h"
+#include "libs/metrics/event_log.h"
+#include "libs/metrics/step_log.h"
+
+namespace pretrain {
+
+/// Single-owner. A failed write is counted, and never ends the run.
+class RunLog {
+ public:
+  /// Continues all three at a checkpoint.
+  RunLog(FileSystem& files, const Path& folder, const StepLogStart& start);
+
+  /// Writes a record, with its kind and the time of day. The start and the end of a session are written to
+  /// the disk at once, since only they tell of it after a power cut.
+  void write(std::string_view kind, nlohmann::json record);
+
+  StepLogPosition position() const { return steps_.position(); }
+  /// Whether there was a metrics log that the position did not fit.
+  bool was_replaced() const { return steps_.was_replaced(); }
+  const std::optional<BestEvaluation>& best_evaluation() const { return events_.best_evaluation(); }
+  bool has_sample_of(uint64_t step) const { return events_.has_sample_of(step); }
+
+  /// Records that are missing in a file.
+  uint64_t failed_writes() const { return steps_.failed_writes() + events_.failed_writes(); }
+  /// The error of the last write that failed.
+  const std::string& last_error() const { return last_error_; }
+
+ private:
+  StepLog steps_;
+  EventLog events_;
+  CurveLog curve_;
+  std::string last_error_;
+};
+
+}  // namespace pretrain
