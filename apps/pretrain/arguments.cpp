@@ -176,7 +176,8 @@ GivenValues read_environment(const std::vector<KnownOption>& known) {
     const char* text = std::getenv(variable.c_str());
     if (text == nullptr) continue;
     GivenValue given{{text}, variable};
-    if (*text != '\0' && option.shape.is_list) given.texts = split_paths(text);
+    if (*text != '\0' && option.shape.is_list && option.shape.placeholder == "PATH")
+      given.texts = split_paths(text);
     add(values, option, std::move(given));
   }
   return values;

@@ -10,19 +10,10 @@
 #include "libs/base/terminal.h"
 #include "libs/base/text.h"
 #include "libs/base/units.h"
-#include "tokenizer/stream_decoder.h"
 
 namespace pretrain {
 
-Console::Console(Compute& compute, const ModelConfig& model, const ParameterLayout& layout,
-                 const Tokenizer& tokenizer, const ConsoleOptions& options)
-    : compute_(compute),
-      model_(model),
-      layout_(layout),
-      tokenizer_(tokenizer),
-      options_(options),
-      live_(error_is_terminal()),
-      pace_(live_, log_place()) {}
+Console::Console() : live_(error_is_terminal()), pace_(live_, log_place()) {}
 
 Console::~Console() {
   clear_live_line();
@@ -54,20 +45,32 @@ void Console::tell_epoch_time(const RunSnapshot& run) {
            format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(epoch)));
 }
 
-void Console::on_evaluation(uint64_t step, const EvaluationResult& result) {
-  log_info("validation at step {}: {}", format_count(step), evaluation_text(result));
+void Console::on_evaluation(const StepEvaluation& evaluation, const RunSnapshot& run) {
+  log_info("validation at step {}: {}{}", format_count(evaluation.step), evaluation_text(evaluation.result),
+           best_text(run));
 }
 
-void Console::on_sample(uint64_t step, const float* parameters) {
-  // An untrained model only writes noise.
-  if (options_.sample_tokens == 0 || step == 0) return;
-  log_info("sample at step {}:\n{}", format_count(step),
-           printable(write_sample(step, parameters), LineBreaks::kKeep));
+void Console::on_sample(const Sample& sample) {
+  log_info("sample at step {}:\n{}", format_count(sample.step),
+           printable(sample.prompt + sample.text, LineBreaks::kKeep));
 }
 
 /// Ends the live line; the log continues below it.
 void Console::on_finishing(uint64_t) {
   clear_live_line();
+}
+
+void Console::on_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time) {
+  clear_live_line();
+  std::string text = fmt::format("paused after step {}", format_count(step));
+  if (why == PauseReason::kHours) text += ", outside of the active hours";
+  if (why == PauseReason::kBattery) text += ", on battery";
+  if (time) text += fmt::format(", for {}", format_duration(*time));
+  log_info("{}; to continue: pretrain continue", text);
+}
+
+void Console::on_continued(uint64_t step, std::chrono::nanoseconds paused) {
+  log_info("continuing after step {}; the pause took {}", format_count(step), format_duration(paused));
 }
 
 void Console::on_saved(const SaveResult& result) {
@@ -78,23 +81,6 @@ void Console::on_saved(const SaveResult& result) {
   }
   if (!result.cleanup_error.empty())
     log_warning("can't remove an older checkpoint: {}", result.cleanup_error);
-}
-
-/// Generates text from the start of a document. A stop cuts it short.
-std::string Console::write_sample(uint64_t step, const float* parameters) {
-  Generator generator(compute_, model_, layout_, parameters);
-  StreamDecoder decoder(tokenizer_);
-  Rng rng(options_.seed + step);
-  std::string text;
-  std::span<const float> logits = generator.feed(tokenizer_.end_of_text());
-  for (uint64_t i = 0; i < options_.sample_tokens && !options_.stop.stop_requested(); ++i) {
-    const uint32_t token = sample_token(logits, {.temperature = 0.8, .top_k = 200}, rng);
-    if (token == tokenizer_.end_of_text()) break;
-    text += decoder.push(token);
-    logits = generator.feed(token);
-    if (options_.on_progress) options_.on_progress();
-  }
-  return text + decoder.flush();
 }
 
 }  // namespace pretrain

@@ -71,10 +71,18 @@ Part epoch_part(const RunSnapshot& run) {
   return {{fmt::format("{} ({:.0f} % done)", epoch, 100 * *run.epoch_progress), epoch}, 7};
 }
 
+Part best_part(const BestEvaluation& best) {
+  const std::string loss = loss_text(best.loss, 3);
+  return {{fmt::format("best {}, {} ago", loss, format_counted(best.since, "evaluation")),
+           fmt::format("best {}", loss)},
+          6};
+}
+
 std::vector<Part> parts_of(const RunSnapshot& run) {
   std::vector<Part> parts{step_part(run)};
   if (run.loss) parts.push_back(loss_part(*run.loss));
   if (run.validation) parts.push_back(validation_part(run.validation->result));
+  if (run.best && run.best->since > 0) parts.push_back(best_part(*run.best));
   if (run.time_left) {
     parts.push_back(
         {{format_duration(*run.time_left) + " left", format_short_duration(*run.time_left) + " left"}, 2});
@@ -140,6 +148,15 @@ std::string joined(const std::vector<Part>& parts, std::string_view separator) {
 }
 
 }  // namespace
+
+std::string best_text(const RunSnapshot& run) {
+  if (!run.best || !run.validation) return "";
+  if (run.best->since > 0) {
+    return fmt::format("; best {} at step {}, {} ago", loss_text(run.best->loss, 4),
+                       format_count(run.best->step), format_counted(run.best->since, "evaluation"));
+  }
+  return run.validation->step > 0 ? ", the best so far" : "";
+}
 
 std::string loss_text(double loss, int digits) {
   if (!std::isfinite(loss)) return "not finite";

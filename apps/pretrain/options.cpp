@@ -11,6 +11,7 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/text_list.h"
 #include "libs/base/text.h"
 #include "libs/base/utf8.h"
 #include "libs/model/architecture.h"
@@ -105,6 +106,11 @@ OptionValue<Run> namespaces() {
           }};
 }
 
+OptionValue<Run> active_hours() {
+  return option_detail::single<Run>({"HOURS"}, at(&Run::manners, &MannersOptions::hours), read_active_hours,
+                                    write_active_hours);
+}
+
 OptionTable<Run> make_table() {
   static const std::string model_help = preset_help();
   static const std::string arch_help = architecture_help();
@@ -147,6 +153,18 @@ OptionTable<Run> make_table() {
         kPlace, kFixed},
        whole(1, 1'000'000'000, &Run::micro_batch_tokens)},
       {{"queue", "batches to prefetch", kPlace, kChangeable, "", "prefetch"}, whole(1, 100'000, &Run::queue)},
+
+      {{"active-hours", "pause outside of these hours of the day, such as 20:00-08:00", kPlace, kChangeable,
+        "always", "hours schedule-hours"},
+       active_hours()},
+      {{"on-battery", "on battery: continue or pause", kPlace, kChangeable},
+       choice<OnBattery>({{"continue", OnBattery::kContinue}, {"pause", OnBattery::kPause}}, &Run::manners,
+                         &MannersOptions::on_battery)},
+      {{"on-event",
+        "shell command to run when the run ended, failed, paused, could not save, skipped steps or has a new "
+        "best evaluation (see $PRETRAIN_EVENT, $PRETRAIN_MESSAGE)",
+        kPlace, kChangeable, "", "notify hook"},
+       text_of<Run>(&Run::on_event)},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
       {{"arch", arch_help, kModel, kFixed, "", "architecture"},
@@ -266,6 +284,9 @@ OptionTable<Run> make_table() {
        whole(0, kAny, &Run::trainer, &Train::sample_every)},
       {{"sample-tokens", "length of a text sample, in tokens; 0: no samples", kWatching, kChangeable},
        whole(0, 1'000'000, &Run::sample_tokens)},
+      {{"sample-prompt", "text that a sample continues; without one, a new document", kWatching, kChangeable,
+        "", "prompt sample-prompts"},
+       texts_of<Run>(&Run::sample_prompts)},
       {{"log-every", "steps between records in metrics.jsonl; 0: no records", kWatching, kChangeable, "",
         "log-interval logging-steps"},
        whole(0, kAny, &Run::trainer, &Train::log_every)},
@@ -382,8 +403,9 @@ std::string as_text(const Option<Run>& option, const Run& run, const GivenValue&
            printable(text));
     }
   }
-  const bool is_path = option.value.shape.placeholder == "PATH";
-  return is_path ? joined_list(option.value.get(run)) : given.texts.front();
+  const ValueShape& shape = option.value.shape;
+  const bool is_list = shape.is_list || shape.placeholder == "PATH";
+  return is_list ? joined_list(option.value.get(run)) : given.texts.front();
 }
 
 }  // namespace
@@ -441,10 +463,11 @@ std::string run_help(RunCommand command) {
 
 void check_environment() {
   // Variables of other commands and of the tests.
-  std::vector<std::string> known{"PRETRAIN_CONFIG",      "PRETRAIN_CHECKPOINT",   "PRETRAIN_CPU",
-                                 "PRETRAIN_KILLS",       "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",
-                                 "PRETRAIN_STALL",       "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP",
-                                 "PRETRAIN_INTEROP_VENV"};
+  std::vector<std::string> known{"PRETRAIN_CONFIG",       "PRETRAIN_CHECKPOINT",   "PRETRAIN_CPU",
+                                 "PRETRAIN_KILLS",        "PRETRAIN_LONG_TESTS",   "PRETRAIN_SEQUENCES",
+                                 "PRETRAIN_STALL",        "PRETRAIN_STRESS_ITEMS", "PRETRAIN_SKIP_SETUP",
+                                 "PRETRAIN_INTEROP_VENV", "PRETRAIN_EVENT",        "PRETRAIN_MESSAGE",
+                                 "PRETRAIN_STEP"};
   for (const auto& option : run_options()) known.push_back(variable_of(option.info.name));
   std::vector<std::string> unknown;
   boost::program_options::parse_environment({}, [&](const std::string& variable) {

@@ -28,6 +28,20 @@ SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uin
   return skips;
 }
 
+nlohmann::json changed_options(const KeyValues& saved, const KeyValues& now) {
+  const auto value_in = [](const KeyValues& values, const std::string& name) -> nlohmann::json {
+    const auto found = values.find(name);
+    return found == values.end() || found->second.empty() ? nlohmann::json() : nlohmann::json(found->second);
+  };
+  nlohmann::json changed = nlohmann::json::object();
+  for (const auto& option : run_options()) {
+    const std::string name(option.info.name);
+    const nlohmann::json before = value_in(saved, name), after = value_in(now, name);
+    if (before != after) changed[name] = nlohmann::json::array({before, after});
+  }
+  return changed;
+}
+
 void report_schedule(const RunConfiguration& c, const Checkpoint& checkpoint) {
   const Schedule& schedule = c.trainer.schedule;
   if (schedule.kind != ScheduleKind::kCosine || schedule.total_steps == 0) return;

@@ -15,6 +15,10 @@ namespace pretrain {
 /// requests can't be read.
 SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uint64_t checkpoint_step);
 
+/// The options that differ from the saved ones, for the record of the run: by name, `[old value, new value]`,
+/// null for one without a value.
+nlohmann::json changed_options(const KeyValues& saved, const KeyValues& now);
+
 /// Logs when a run continues after the end of its cosine schedule, at the final learning rate, and when that
 /// end was moved.
 void report_schedule(const RunConfiguration& config, const Checkpoint& checkpoint);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/pretrain/manners.h"
 #include "libs/base/file.h"
 #include "libs/model/config.h"
 #include "libs/train/trainer.h"
@@ -42,6 +43,9 @@ struct RunConfiguration {
   StoreOptions store;
   TrainerOptions trainer{.schedule = {.warmup_steps = 100}};
   uint64_t sample_tokens = 120;
+  std::vector<std::string> sample_prompts;
+  MannersOptions manners;
+  std::string on_event;  ///< a command; empty: none
 
   /// Derived from other members by to_configuration().
   std::optional<CorpusOptions> validation_corpus = {};

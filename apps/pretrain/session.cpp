@@ -3,28 +3,39 @@
 
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include <tbb/global_control.h>
 
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
+#include "apps/pretrain/control_requests.h"
+#include "apps/pretrain/event_hook.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
 #include "apps/pretrain/run_end.h"
 #include "apps/pretrain/run_evaluation.h"
+#include "apps/pretrain/run_monitor.h"
 #include "apps/pretrain/same_run.h"
+#include "apps/pretrain/sampler.h"
 #include "apps/pretrain/service_reporter.h"
 #include "apps/pretrain/session_start.h"
 #include "apps/pretrain/state_folder.h"
 #include "apps/pretrain/stop_reporter.h"
+#include "apps/pretrain/terminal_curve.h"
+#include "apps/pretrain/version.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/own_process.h"
 #include "libs/base/quantity.h"
 #include "libs/base/rng.h"
+#include "libs/base/terminal.h"
 #include "libs/base/units.h"
 #include "libs/model/hugging_face_config.h"
 #include "libs/tensor/peak.h"
@@ -57,10 +68,11 @@ struct Session {
   EvaluationSet evaluation;
   Path evaluation_path;  // of the file that the set is read from
   std::optional<BranchPlan> branch;
-  std::optional<SkipRanges> skips_to_keep;           // written to a file before the first step
-  nlohmann::json parent = nlohmann::json::object();  // for the manifests
-  bool evaluation_is_kept = false;                   // in the state folder
-  bool validation_corpus_moved = false;              // or is another one
+  std::optional<SkipRanges> skips_to_keep;            // written to a file before the first step
+  nlohmann::json parent = nlohmann::json::object();   // for the manifests
+  nlohmann::json changed = nlohmann::json::object();  // options that a resume changed, for the record
+  bool evaluation_is_kept = false;                    // in the state folder
+  bool validation_corpus_moved = false;               // or is another one
 };
 
 /// The configuration of the session: that of the resumed run with the given changes, or a new one. A new run
@@ -294,6 +306,17 @@ uint64_t epoch_tokens_of(const KeyValues& values) {
   return found == values.end() ? 0 : parse_count(found->second).value_or(0);
 }
 
+/// What the record of a session says of the program, the machine and the configuration.
+nlohmann::json session_facts(const Session& s) {
+  return {{"version", program_version()},
+          {"process", process_number()},
+          {"model", s.config.preset},
+          {"workers", s.config.workers},
+          {"processor", inspect_machine().processor},
+          {"kernels", kernel_name(vector_target())},
+          {"configuration", to_json(s.values)}};
+}
+
 /// Writes run.ini for the user; the run itself only reads its checkpoints.
 void keep_configuration(const Session& s) {
   const Path file = s.config.state_folder / "run.ini";
@@ -304,11 +327,59 @@ void keep_configuration(const Session& s) {
   }
 }
 
-RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c) {
+RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, EventHook& hook) {
   try {
-    return trainer.run();
-  } catch (const Diverged& diverged) {
-    fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
+    try {
+      return trainer.run();
+    } catch (const Diverged& diverged) {
+      fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
+    }
+  } catch (const Error& error) {
+    hook.note("failed", trainer.step(), error.what());
+    throw;
+  }
+}
+
+/// Watches the machine while a run trains: hours, battery, energy and heat. Thread-safe.
+class Watcher {
+ public:
+  Watcher(Manners& manners, RunMonitor& monitor)
+      : thread_([&](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any never;
+          std::unique_lock lock(mutex);
+          constexpr std::chrono::seconds kLook(5);
+          do {
+            manners.look(std::chrono::system_clock::now());
+            monitor.look_at_machine();
+          } while (!never.wait_for(lock, stop, kLook, [&] { return stop.stop_requested(); }));
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+/// Serves the commands of the user; a file system without sockets is no reason not to train.
+std::unique_ptr<ControlServer> serve_control(const Path& state, ControlParts parts) {
+  try {
+    return std::make_unique<ControlServer>(state, control_requests(std::move(parts)));
+  } catch (const IoError& error) {
+    log_warning("{}; pretrain status shows less, and pause, save and stop can't reach this run",
+                error.what());
+    return nullptr;
+  }
+}
+
+/// On a terminal, the curve of the whole run.
+void show_curve(const Path& state) {
+  if (!error_is_terminal()) return;
+  try {
+    const std::string curve = terminal_curve(
+        read_run_record(state),
+        {.columns = std::min<size_t>(terminal_columns(), 120), .rows = 8, .utf8 = terminal_shows_utf8()});
+    if (!curve.empty()) log_info("the whole run:\n{}", curve);
+  } catch (const IoError& error) {
+    log_warning("can't read the record of the run: {}", error.what());
   }
 }
 
@@ -339,12 +410,20 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   }
 
   CheckpointStore store = open_store(s);
-  Console console(
-      compute, c.model, layout, *s.tokenizer,
-      {.sample_tokens = c.sample_tokens, .seed = c.seed, .stop = stop.token(), .on_progress = [&s] {
-         s.service.on_progress();
-       }});
+  Console console;
+  Sampler sampler(compute, c.model, layout, *s.tokenizer,
+                  {.prompts = c.sample_prompts,
+                   .tokens = c.sample_tokens,
+                   .seed = c.seed,
+                   .stop = stop.token(),
+                   .on_progress = [&s] { s.service.on_progress(); }});
   EvaluationKeeper evaluation_keeper(s);
+  RunControl control;
+  RunMonitor monitor({.model = c.preset,
+                      .parameters = layout.parameter_count(),
+                      .threads = c.threads,
+                      .checkpoint_interval = c.trainer.checkpoint_interval});
+  EventHook hook(c.on_event, c.state_folder);
   std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
     return std::make_unique<Loader>(loader_options(s, *skips), *s.tokenizer, state ? Catalog{} : s.catalog,
@@ -365,9 +444,14 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .parent = s.parent,
                    .peak = peak,
                    .open_source = open_source,
-                   .observers = {&stopping, &console, &s.service, &evaluation_keeper},
+                   .observers = {&stopping, &console, &s.service, &evaluation_keeper, &monitor, &hook},
                    .stop = stop.token(),
-                   .take_save_request = [&stop] { return stop.take_save_request(); }},
+                   .take_save_request = [&stop] { return stop.take_save_request(); },
+                   .write_samples = [&](uint64_t step,
+                                        const float* parameters) { return sampler.write(step, parameters); },
+                   .control = &control,
+                   .session_facts = session_facts(s),
+                   .changed_options = s.changed},
                   options);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
@@ -375,10 +459,19 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
   keep_configuration(s);
-  const RunSummary summary = run_to_end(trainer, c);
+  Manners manners(control, c.manners);
+  manners.look(std::chrono::system_clock::now());  // before the first step
+  const auto server = serve_control(
+      c.state_folder,
+      {.control = control, .monitor = monitor, .request_stop = request_own_stop, .most_threads = c.threads});
+  const Watcher watcher(manners, monitor);
+  const RunSummary summary = run_to_end(trainer, c, hook);
   stopping.set_saved();
+  hook.note("ended", summary.last_step,
+            fmt::format("{} at step {}", reason_of_end(summary, c), summary.last_step));
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, c, peak.flops());
+  show_curve(c.state_folder);
 }
 
 }  // namespace
@@ -395,6 +488,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
     s.config.trainer.skips = skips_of(state, request, s.start.checkpoint->step);
     if (request.from_step || !request.skips.empty()) s.skips_to_keep = s.config.trainer.skips;
     report_schedule(s.config, *s.start.checkpoint);
+    s.changed = changed_options(complete(from_json(s.start.checkpoint->manifest.configuration)), s.values);
     prepare_resumed(s, stop);
   } else {
     s.skips_to_keep.emplace();  // drops those of an earlier run in this folder

@@ -80,8 +80,8 @@ bool is_untrained(const Path& state) {
 
 std::string first_content(const Path& state) {
   if (!folder_exists(state)) return "";
-  constexpr std::array kOfAStart{"lock",    "checkpoints",     "metrics.jsonl",
-                                 "run.ini", "skip-steps.json", "skipped.jsonl"};
+  constexpr std::array kOfAStart{"lock",    "checkpoints",     "metrics.jsonl", "events.jsonl", "curve.jsonl",
+                                 "run.ini", "skip-steps.json", "skipped.jsonl", "control.sock"};
   for (const FolderEntry& entry : list_folder(state)) {
     // Also the partial evaluation set of a start that was killed.
     const bool is_collected = entry.name.starts_with("evaluation-collected.safetensors");
@@ -92,8 +92,10 @@ std::string first_content(const Path& state) {
 }
 
 void remove_records(FileSystem& files, const Path& state) {
-  for (const Path& path : {evaluation_file(state), metrics_file(state), skips_file(state)})
+  for (const Path& path : {evaluation_file(state), metrics_file(state), state / "events.jsonl",
+                           state / "curve.jsonl", skips_file(state)}) {
     remove_tree(files, path);
+  }
 }
 
 }  // namespace pretrain

@@ -79,6 +79,7 @@ std::string StopReporter::what_happens() const {
       return fmt::format("aborting the evaluation, then saving step {}", format_count(step_));
     case RunPhase::kSampling:
       return fmt::format("aborting the sample, then saving step {}", format_count(step_));
+    case RunPhase::kPaused:
     case RunPhase::kFinishing:
       return fmt::format("saving step {}", format_count(step_));
   }

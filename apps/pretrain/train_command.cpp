@@ -9,6 +9,7 @@
 
 #include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/control_commands.h"
 #include "apps/pretrain/options.h"
 #include "apps/pretrain/session.h"
 #include "apps/pretrain/shell_text.h"
@@ -26,6 +27,9 @@ constexpr std::string_view kHelp =
     "  pretrain train --corpus PATH...   train a language model on text\n"
     "  pretrain resume                   continue the run in the state folder\n"
     "  pretrain branch                   start a new run from a checkpoint\n"
+    "  pretrain status                   show how a run is doing\n"
+    "  pretrain pause, continue          let a run wait, without losing anything\n"
+    "  pretrain save, stop, set          save a run, stop it, change its threads\n"
     "  pretrain eval                     print a model's loss and bits per byte\n"
     "  pretrain generate                 generate text with a model\n"
     "  pretrain export                   write a model for transformers or llama.cpp\n"
@@ -43,12 +47,21 @@ struct NamedCommand {
   Command run;
 };
 
-constexpr std::array kCommands{
-    NamedCommand{"train", train_command},         NamedCommand{"resume", resume_command},
-    NamedCommand{"branch", branch_command},       NamedCommand{"eval", eval_command},
-    NamedCommand{"generate", generate_command},   NamedCommand{"export", export_command},
-    NamedCommand{"tokenizer", tokenizer_command}, NamedCommand{"inspect", inspect_command},
-    NamedCommand{"bench", bench_command}};
+constexpr std::array kCommands{NamedCommand{"train", train_command},
+                               NamedCommand{"resume", resume_command},
+                               NamedCommand{"branch", branch_command},
+                               NamedCommand{"eval", eval_command},
+                               NamedCommand{"generate", generate_command},
+                               NamedCommand{"export", export_command},
+                               NamedCommand{"tokenizer", tokenizer_command},
+                               NamedCommand{"inspect", inspect_command},
+                               NamedCommand{"bench", bench_command},
+                               NamedCommand{"status", status_command},
+                               NamedCommand{"pause", pause_command},
+                               NamedCommand{"continue", continue_command},
+                               NamedCommand{"save", save_command},
+                               NamedCommand{"stop", stop_command},
+                               NamedCommand{"set", set_command}};
 
 const NamedCommand* find_command(std::string_view name) {
   const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
@@ -63,11 +76,14 @@ bool is_help(std::string_view word) {
 std::string_view command_meant(std::string_view word) {
   if (word == "chat" || word == "run" || word == "sample" || word == "complete") return "generate";
   if (word == "evaluate" || word == "test" || word == "validate") return "eval";
-  if (word == "continue" || word == "restart") return "resume";
+  if (word == "restart") return "resume";
+  if (word == "suspend" || word == "hold") return "pause";
+  if (word == "kill" || word == "quit") return "stop";
+  if (word == "ps" || word == "watch" || word == "progress") return "status";
   if (word == "start" || word == "fit" || word == "pretrain") return "train";
-  if (word == "convert" || word == "save" || word == "publish" || word == "quantize") return "export";
+  if (word == "convert" || word == "publish" || word == "quantize") return "export";
   if (word == "benchmark") return "bench";
-  if (word == "show" || word == "info" || word == "status" || word == "verify") return "inspect";
+  if (word == "show" || word == "info" || word == "verify") return "inspect";
   if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";
   return "";
 }

@@ -111,8 +111,10 @@ Path read_path(const std::string& text) {
 }
 
 std::string joined_list(std::span<const std::string> texts) {
-  const auto has_line_break = [](const std::string& text) { return text.find('\n') != std::string::npos; };
-  if (std::ranges::any_of(texts, has_line_break))
+  const auto needs_json = [](const std::string& text) {
+    return text.empty() || text.starts_with('[') || text.find('\n') != std::string::npos;
+  };
+  if (std::ranges::any_of(texts, needs_json))
     return nlohmann::json(std::vector<std::string>(texts.begin(), texts.end()))
         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return fmt::format("{}", fmt::join(texts, "\n"));

@@ -14,6 +14,10 @@ constexpr std::string_view kCompiler = "GCC " __VERSION__;
 
 }  // namespace
 
+std::string_view program_version() {
+  return PRETRAIN_VERSION;
+}
+
 std::string version_text() {
   return fmt::format("pretrain {}\ncommit {}\nbuild {}, {}\nlibraries\n{}", PRETRAIN_VERSION, build_commit(),
                      PRETRAIN_BUILD, kCompiler, PRETRAIN_LIBRARIES);

@@ -11,6 +11,9 @@ namespace pretrain {
 /// without git. In a source that each build writes when the commit has changed (commit.cmake).
 std::string_view build_commit();
 
+/// Such as "0.3.0".
+std::string_view program_version();
+
 /// What `pretrain --version` prints.
 std::string version_text();
 

@@ -44,6 +44,13 @@ class BackgroundSaver {
   /// The run has returned to this checkpoint.
   void return_to(uint64_t step) { last_good_step_ = step; }
 
+  /// Time between saves from now on; 0: not by time.
+  void set_interval(std::chrono::milliseconds interval) { options_.interval = interval; }
+  /// The run was paused for this time, which does not count for the interval.
+  void note_pause(std::chrono::nanoseconds time) {
+    last_start_ += std::chrono::duration_cast<Clock::duration>(time);
+  }
+
   /// Whether a save is due after this step. A request stays pending until save().
   bool is_due(uint64_t step);
 

@@ -2,11 +2,15 @@
 #pragma once
 // The events of a run while it trains.
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "libs/checkpoint/writer.h"
 #include "libs/model/transformer.h"
 #include "libs/train/evaluation.h"
+#include "libs/train/run_control.h"
 #include "libs/train/run_snapshot.h"
 
 namespace pretrain {
@@ -26,6 +30,14 @@ struct StepRecord {
   uint64_t batch_hash = 0;
 };
 
+/// A text that the model wrote.
+struct Sample {
+  uint64_t step = 0;
+  std::string prompt;  ///< that the text continues; empty: the beginning of a document
+  std::string text;
+  double seconds = 0;  ///< that it took
+};
+
 /// Receives the events of a run, for the user or a service manager. Called on the trainer's thread.
 class TrainObserver {
  public:
@@ -39,9 +51,14 @@ class TrainObserver {
   virtual void on_phase(RunPhase /*phase*/) {}
   /// `run`: the state of the run after this step.
   virtual void on_step(const StepRecord& /*record*/, const RunSnapshot& /*run*/) {}
-  virtual void on_evaluation(uint64_t /*step*/, const EvaluationResult& /*result*/) {}
-  /// Writes a sample with these parameters; ends early when a stop is requested.
-  virtual void on_sample(uint64_t /*step*/, const float* /*parameters*/) {}
+  virtual void on_evaluation(const StepEvaluation& /*evaluation*/, const RunSnapshot& /*run*/) {}
+  virtual void on_sample(const Sample& /*sample*/) {}
+  /// The run waits until on_continued(). `time`: after which the pause ends by itself.
+  virtual void on_paused(uint64_t /*step*/, PauseReason /*why*/,
+                         std::optional<std::chrono::seconds> /*time*/) {}
+  virtual void on_continued(uint64_t /*step*/, std::chrono::nanoseconds /*paused*/) {}
+  /// Options that changed while the run trains: `[old value, new value]` by name.
+  virtual void on_settings(const nlohmann::json& /*changed*/) {}
   virtual void on_save_started(uint64_t /*step*/) {}
   virtual void on_saved(const SaveResult& /*result*/) {}
   /// Training has ended; the last evaluation and the last save follow.

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "libs/train/evaluation_plan.h"
+
 namespace pretrain {
 namespace {
 
@@ -96,24 +98,42 @@ RunSnapshot RunProgress::snapshot(Time now) const {
 }
 
 /// The time until the first limit is reached; empty if there is none, or the speed is not known yet. Steps
-/// are estimated from the mean step of the session, tokens and epochs from the smoothed speed.
+/// are estimated from the mean step of the session, tokens and epochs from the smoothed speed. Only steps of
+/// this session count, so that the estimate is right after a resume.
 std::optional<double> RunProgress::seconds_left(Time now) const {
   const RunLimits& limits = run_.limits;
   std::optional<double> seconds;
   const auto lower = [&](double candidate) { seconds = std::min(seconds.value_or(candidate), candidate); };
+  const double step_seconds = run_.steps > 0 ? run_.step_seconds / static_cast<double>(run_.steps) : 0;
   const auto until_tokens = [&](double tokens) {
-    if (run_.tokens_per_second > 0)
-      lower((tokens - static_cast<double>(run_.tokens)) / run_.tokens_per_second);
+    if (run_.tokens_per_second <= 0) return;
+    const double left = std::max(0.0, tokens - static_cast<double>(run_.tokens)) / run_.tokens_per_second;
+    lower(left + other_work_seconds(step_seconds > 0 ? left / step_seconds : 0));
   };
   if (limits.max_steps > 0 && run_.steps > 0) {
-    const uint64_t left = limits.max_steps - std::min(limits.max_steps, run_.step);
-    lower(static_cast<double>(left) * run_.step_seconds / static_cast<double>(run_.steps));
+    const auto left = static_cast<double>(limits.max_steps - std::min(limits.max_steps, run_.step));
+    lower(left * step_seconds + other_work_seconds(left));
   }
   if (limits.max_tokens > 0) until_tokens(static_cast<double>(limits.max_tokens));
   if (limits.max_epochs > 0 && limits.epoch_tokens > 0)
     until_tokens(static_cast<double>(limits.max_epochs) * static_cast<double>(limits.epoch_tokens));
   if (limits.max_time.count() > 0) lower(Seconds(limits.max_time - (now - start_)).count());
   return seconds;
+}
+
+/// Evaluations and samples in this many steps, and at their end.
+double RunProgress::other_work_seconds(double steps_left) const {
+  if (steps_left <= 0) return 0;
+  constexpr double kMostSteps = 1e18;
+  const uint64_t last = run_.step + static_cast<uint64_t>(std::min(steps_left, kMostSteps));
+  const auto is_multiple = [&](uint64_t every) { return every > 0 && last % every == 0; };
+  const auto between = [&](uint64_t every) { return every > 0 ? last / every - run_.step / every : 0; };
+  const uint64_t evaluations = evaluations_between(run_.limits.evaluate_every, run_.step, last) +
+                               (is_multiple(run_.limits.evaluate_every) ? 0U : 1U);
+  const uint64_t samples =
+      between(run_.limits.sample_every) + (is_multiple(run_.limits.sample_every) ? 0U : 1U);
+  return static_cast<double>(evaluations) * evaluation_seconds_ +
+         static_cast<double>(samples) * sample_seconds_;
 }
 
 }  // namespace pretrain

@@ -38,6 +38,16 @@ class RunProgress {
   void note_return(uint64_t step);
   void note_evaluation(const StepEvaluation& evaluation) { run_.validation = evaluation; }
   void note_saved(const SaveResult& result, Time now);
+  void note_best(const std::optional<BestEvaluation>& best) { run_.best = best; }
+  /// The seconds that the last evaluation, or all samples of a step, took.
+  void note_evaluation_time(double seconds) { evaluation_seconds_ = seconds; }
+  void note_sample_time(double seconds) { sample_seconds_ = seconds; }
+  void note_paused(PauseReason reason) { run_.pause = reason; }
+  /// A pause has ended.
+  void note_pause(std::chrono::nanoseconds time) {
+    run_.pause.reset();
+    start_ += std::chrono::duration_cast<Time::duration>(time);
+  }
   void note_lost_records(uint64_t lost_records) { run_.lost_records = lost_records; }
 
   RunSnapshot snapshot(Time now) const;
@@ -45,12 +55,14 @@ class RunProgress {
  private:
   void note_place(uint64_t step, uint64_t tokens, uint32_t epoch);
   std::optional<double> seconds_left(Time now) const;
+  double other_work_seconds(double steps_left) const;
 
   RunSnapshot run_;  // without the values that depend on the time
   Time start_;
   std::optional<Time> saved_at_;
   uint64_t applied_steps_ = 0;
   double wait_seconds_ = 0;
+  double evaluation_seconds_ = 0, sample_seconds_ = 0;
 };
 
 }  // namespace pretrain

@@ -9,6 +9,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/metrics/record.h"
 
 namespace pretrain {
 namespace {
@@ -45,12 +46,17 @@ nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
 }
 
 nlohmann::json to_json(const SaveResult& result, double pause_seconds) {
-  if (!result.ok) return {{"step", result.step}, {"checkpoint_error", result.error}};
   return {{"step", result.step},
           {"checkpoint_bytes", result.bytes},
           {"checkpoint_seconds", std::chrono::duration<double>(result.duration).count()},
           {"checkpoint_cpu_seconds", std::chrono::duration<double>(result.cpu_time).count()},
           {"checkpoint_pause_seconds", pause_seconds}};
+}
+
+nlohmann::json to_json(const TimeSplit& split) {
+  return {{"forward", split.forward},       {"backward", split.backward},   {"loss", split.loss},
+          {"optimizer", split.optimizer},   {"data_wait", split.data_wait}, {"checkpoint", split.checkpoint},
+          {"evaluation", split.evaluation}, {"samples", split.samples},     {"paused", split.paused}};
 }
 
 nlohmann::json numbers_of(std::span<const Batch> batches) {
@@ -61,19 +67,23 @@ nlohmann::json numbers_of(std::span<const Batch> batches) {
 
 /// JSON has no NaN, so it was written as null.
 double number_in(const nlohmann::json& record, const char* key) {
-  const auto found = record.find(key);
-  return found != record.end() && found->is_number() ? found->get<double>()
-                                                     : std::numeric_limits<double>::quiet_NaN();
+  return number_of(record, key).value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
-/// The evaluation in a record; empty for other records.
-std::optional<StepEvaluation> evaluation_in(const nlohmann::json& record) {
-  if (!record.contains("validation_loss") || !record.contains("step")) return std::nullopt;
-  if (!record["step"].is_number_unsigned()) return std::nullopt;
-  return StepEvaluation{.step = record["step"].get<uint64_t>(),
-                        .result = {.loss = number_in(record, "validation_loss"),
-                                   .perplexity = number_in(record, "perplexity"),
-                                   .bits_per_byte = number_in(record, "bits_per_byte")}};
+StepEvaluation evaluation_in(const nlohmann::json& record, uint64_t step) {
+  return {.step = step,
+          .result = {.loss = number_in(record, "validation_loss"),
+                     .perplexity = number_in(record, "perplexity"),
+                     .bits_per_byte = number_in(record, "bits_per_byte")}};
+}
+
+/// The start of a text, cut between characters: records are bounded.
+std::string start_of(std::string_view text) {
+  constexpr size_t kMostBytes = 65'536;
+  if (text.size() <= kMostBytes) return std::string(text);
+  size_t end = kMostBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end));
 }
 
 void add(TimeSplit& split, const StepRecord& record) {
@@ -94,39 +104,73 @@ void RunRecorder::begin_session(const RunLimits& limits, const KnownAtStart& kno
   progress_.begin(limits, known, Clock::now());
 }
 
-/// A run that was stopped during an evaluation saved its checkpoint before it. Keeping the record of that
-/// evaluation saves the resumed run from repeating it.
-std::optional<StepEvaluation> RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
+/// A run that was stopped during an evaluation saved its checkpoint before it, and the last checkpoint is
+/// recorded after it was written. Keeping such records saves the resumed run from repeating the evaluation.
+KnownOfStep RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
   if (log_ != nullptr) lost_before_ += log_->failed_writes();
   log_.reset();
-  std::optional<StepEvaluation> kept;
+  KnownOfStep known;
   const auto keeps = [&](const nlohmann::json& record) {
-    const auto evaluation = evaluation_in(record);
-    if (kept || !evaluation || evaluation->step != step) return false;
-    kept = evaluation;
+    const std::string_view kind = kind_of(record);
+    if (step_of(record) != step) return false;
+    if (kind != "evaluation") return kind == "sample" || kind == "checkpoint" || outlives_return(kind);
+    if (known.evaluation) return false;
+    known.evaluation = evaluation_in(record, step);
     return true;
   };
-  log_ = std::make_unique<StepLog>(files_, state_folder_,
-                                   StepLogStart{.position = position, .step = step, .keeps = keeps});
+  log_ = std::make_unique<RunLog>(files_, state_folder_,
+                                  StepLogStart{.position = position, .step = step, .keeps = keeps});
   if (log_->was_replaced()) {
     log_warning(
         "{} changed since step {} (edited, replaced or truncated); it continues after its records up to that step",
         (state_folder_ / "metrics.jsonl").native(), step);
   }
-  return kept;
+  known.sampled = log_->has_sample_of(step);
+  progress_.note_best(log_->best_evaluation());
+  return known;
+}
+
+void RunRecorder::write(std::string_view kind, nlohmann::json record) {
+  const uint64_t before = log_->failed_writes();
+  log_->write(kind, std::move(record));
+  progress_.note_lost_records(lost_before_ + log_->failed_writes());
+  tell_lost(log_->failed_writes() > before);
 }
 
 /// Logs the first of consecutive lost records only, and counts all for the summary.
-void RunRecorder::write(const nlohmann::json& record) {
-  const uint64_t before = log_->failed_writes();
-  log_->write(record);
-  const bool failed = log_->failed_writes() > before;
-  progress_.note_lost_records(lost_before_ + log_->failed_writes());
+void RunRecorder::tell_lost(bool failed) {
   if (failed && !loses_) {
     log_warning("{}: {}; training continues, its records are lost until it can be written again",
                 (state_folder_ / "metrics.jsonl").native(), log_->last_error());
   }
   loses_ = failed;
+}
+
+void RunRecorder::note_session(uint64_t step, uint64_t tokens, nlohmann::json facts) {
+  facts["step"] = step;
+  facts["tokens"] = tokens;
+  facts["schema"] = kRecordSchema;
+  write("session", std::move(facts));
+}
+
+void RunRecorder::note_settings(uint64_t step, const nlohmann::json& changed) {
+  if (changed.empty()) return;
+  write("settings", {{"step", step}, {"changed", changed}});
+  tell([&](TrainObserver& observer) { observer.on_settings(changed); });
+}
+
+void RunRecorder::note_end(const SessionEnd& end) {
+  nlohmann::json record{{"step", end.step},
+                        {"tokens", end.tokens},
+                        {"reason", end.reason},
+                        {"saved_step", nullptr},
+                        {"seconds", end.seconds},
+                        {"split", to_json(summary_.split)},
+                        {"documents", end.source.documents},
+                        {"skips", nlohmann::json(end.source.skips)}};
+  if (end.saved_step) record["saved_step"] = *end.saved_step;
+  if (!end.error.empty()) record["error"] = end.error;
+  write("end", std::move(record));
 }
 
 void RunRecorder::note_ready() {
@@ -137,6 +181,19 @@ void RunRecorder::note_ready() {
 
 void RunRecorder::note_progress() {
   tell([](TrainObserver& observer) { observer.on_progress(); });
+}
+
+void RunRecorder::begin_work(RunPhase phase) {
+  work_ = phase;
+  work_start_ = Clock::now();
+  set_phase(phase);
+}
+
+void RunRecorder::end_work() {
+  const double seconds = std::chrono::duration<double>(Clock::now() - work_start_).count();
+  if (work_ == RunPhase::kEvaluating) progress_.note_evaluation_time(seconds);
+  if (work_ == RunPhase::kSampling) progress_.note_sample_time(seconds);
+  set_phase(phase_);
 }
 
 void RunRecorder::set_phase(RunPhase phase) {
@@ -150,36 +207,36 @@ void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source
   summary_.tokens += record.step_tokens;
   add(summary_.split, record);
   progress_.note_step(record);
-  if (logged) write(to_json(record, source));
+  if (logged) write("step", to_json(record, source));
   tell([&, run = snapshot()](TrainObserver& observer) { observer.on_step(record, run); });
 }
 
 void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
                                 const std::vector<std::string>& documents) {
-  write({{"step", step}, {"passed_over_batches", numbers_of(batches)}, {"documents", documents}});
+  write("bad_step", {{"step", step}, {"passed_over_batches", numbers_of(batches)}, {"documents", documents}});
 }
 
 void RunRecorder::note_skipped_step(const SkippedStep& step) {
   summary_.last_step = step.step;
   progress_.note_skipped_step(step.step, step.tokens, step.epoch);
-  write({{"step", step.step},
-         {"tokens", step.tokens},
-         {"epoch", step.epoch},
-         {"applied", false},
-         {"skipped_on_request", true},
-         {"batch_hash", hex64(step.batch_hash)},
-         {"passed_over_batches", numbers_of(step.batches)},
-         {"documents", step.documents}});
+  write("skipped_step", {{"step", step.step},
+                         {"tokens", step.tokens},
+                         {"epoch", step.epoch},
+                         {"applied", false},
+                         {"skipped_on_request", true},
+                         {"batch_hash", hex64(step.batch_hash)},
+                         {"passed_over_batches", numbers_of(step.batches)},
+                         {"documents", step.documents}});
   note_progress();
 }
 
 void RunRecorder::note_hardware_fault(uint64_t step) {
-  write({{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
+  write("hardware_fault", {{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
 }
 
 /// The log continues after the checkpoint's step; the record says from where the run came back and why.
 void RunRecorder::note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row) {
-  write({{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
+  write("returned", {{"step", to}, {"returned_from", from}, {"passed_over", to_json(row)}});
   summary_.last_step = to;
   progress_.note_return(to);
 }
@@ -188,17 +245,41 @@ void RunRecorder::note_evaluation(const StepEvaluation& evaluation, uint64_t tok
   const EvaluationResult& result = evaluation.result;
   summary_.last_evaluation = evaluation;
   progress_.note_evaluation(evaluation);
-  write({{"step", evaluation.step},
-         {"tokens", tokens},
-         {"validation_loss", result.loss},
-         {"perplexity", result.perplexity},
-         {"bits_per_byte", result.bits_per_byte},
-         {"peak_flops", peak_flops}});
-  tell([&](TrainObserver& observer) { observer.on_evaluation(evaluation.step, result); });
+  write("evaluation", {{"step", evaluation.step},
+                       {"tokens", tokens},
+                       {"validation_loss", result.loss},
+                       {"perplexity", result.perplexity},
+                       {"bits_per_byte", result.bits_per_byte},
+                       {"peak_flops", peak_flops}});
+  progress_.note_best(log_->best_evaluation());
+  tell([&, run = snapshot()](TrainObserver& observer) { observer.on_evaluation(evaluation, run); });
 }
 
-void RunRecorder::note_sample(uint64_t step, const float* parameters) {
-  tell([&](TrainObserver& observer) { observer.on_sample(step, parameters); });
+void RunRecorder::note_sample(const Sample& sample) {
+  write("sample", {{"step", sample.step},
+                   {"prompt", start_of(sample.prompt)},
+                   {"text", start_of(sample.text)},
+                   {"seconds", sample.seconds}});
+  tell([&](TrainObserver& observer) { observer.on_sample(sample); });
+}
+
+void RunRecorder::note_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time) {
+  nlohmann::json record{{"step", step}, {"why", name_of(why)}};
+  if (time) record["seconds"] = time->count();
+  write("paused", std::move(record));
+  progress_.note_paused(why);
+  begin_work(RunPhase::kPaused);
+  tell([&](TrainObserver& observer) { observer.on_paused(step, why, time); });
+}
+
+/// A pause counts neither for the time left nor for the limit of the session's time.
+void RunRecorder::note_continued(uint64_t step, std::chrono::nanoseconds paused) {
+  const double seconds = std::chrono::duration<double>(paused).count();
+  summary_.split.paused += seconds;
+  progress_.note_pause(paused);
+  write("continued", {{"step", step}, {"seconds", seconds}});
+  end_work();
+  tell([&](TrainObserver& observer) { observer.on_continued(step, paused); });
 }
 
 void RunRecorder::note_save_started(uint64_t step) {
@@ -207,7 +288,11 @@ void RunRecorder::note_save_started(uint64_t step) {
 
 void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
   progress_.note_saved(result, Clock::now());
-  write(to_json(result, pause_seconds));
+  if (result.ok) {
+    write("checkpoint", to_json(result, pause_seconds));
+  } else {
+    write("checkpoint_error", {{"step", result.step}, {"checkpoint_error", result.error}});
+  }
   tell([&](TrainObserver& observer) { observer.on_saved(result); });
 }
 

@@ -9,14 +9,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/file.h"
 #include "libs/data/batch.h"
-#include "libs/metrics/step_log.h"
+#include "libs/metrics/run_log.h"
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/guard.h"
 #include "libs/train/observer.h"
+#include "libs/train/run_control.h"
 #include "libs/train/run_progress.h"
 #include "libs/train/summary.h"
 
@@ -32,6 +34,22 @@ struct SkippedStep {
   std::vector<std::string> documents;
 };
 
+/// What a log already knows of the step from which the run continues.
+struct KnownOfStep {
+  std::optional<StepEvaluation> evaluation;
+  bool sampled = false;
+};
+
+/// The end of a session, for its record.
+struct SessionEnd {
+  std::string reason;  ///< as in FORMAT.md
+  std::string error;   ///< of a session that failed
+  uint64_t step = 0, tokens = 0;
+  std::optional<uint64_t> saved_step;
+  double seconds = 0;
+  SourceStatus source;
+};
+
 /// Single-owner.
 class RunRecorder {
  public:
@@ -41,17 +59,22 @@ class RunRecorder {
   void begin_session(const RunLimits& limits, const KnownAtStart& known);
 
   /// Continues the log at the position from the checkpoint of this step, at the start and after a return to a
-  /// checkpoint. Cuts off everything after the position except an evaluation of the same step, which it
-  /// returns.
-  std::optional<StepEvaluation> open_log(const StepLogPosition& position, uint64_t step);
+  /// checkpoint. Cuts off everything after the position except what belongs to the same step, such as an
+  /// evaluation.
+  KnownOfStep open_log(const StepLogPosition& position, uint64_t step);
   StepLogPosition log_position() const { return log_->position(); }
 
+  /// Records the start of a session. `facts`: the keys of its record that the trainer does not know.
+  void note_session(uint64_t step, uint64_t tokens, nlohmann::json facts);
+  /// Options that changed, by name: `[old value, new value]`.
+  void note_settings(uint64_t step, const nlohmann::json& changed);
+  void note_end(const SessionEnd& end);
   /// The first batch has arrived. Reported once.
   void note_ready();
   void note_progress();
   /// The trainer evaluates or writes a sample until end_work().
-  void begin_work(RunPhase phase) { set_phase(phase); }
-  void end_work() { set_phase(phase_); }
+  void begin_work(RunPhase phase);
+  void end_work();
   /// `logged`: whether to write a record of the step.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
   /// A step that was not finite, and its batches.
@@ -61,8 +84,10 @@ class RunRecorder {
   void note_hardware_fault(uint64_t step);
   void note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row);
   void note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops);
-  /// Lets the observers write a sample.
-  void note_sample(uint64_t step, const float* parameters);
+  void note_sample(const Sample& sample);
+  /// The trainer waits until note_continued(). `time`: after which the pause ends by itself.
+  void note_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time);
+  void note_continued(uint64_t step, std::chrono::nanoseconds paused);
   void note_save_started(uint64_t step);
   /// `pause_seconds`: time that the save has cost the trainer.
   void note_saved(const SaveResult& result, double pause_seconds);
@@ -81,16 +106,19 @@ class RunRecorder {
     for (TrainObserver* observer : observers_) call(*observer);
   }
 
-  void write(const nlohmann::json& record);
+  void write(std::string_view kind, nlohmann::json record);
+  void tell_lost(bool failed);
   void set_phase(RunPhase phase);
 
   FileSystem& files_;
   Path state_folder_;
   std::vector<TrainObserver*> observers_;
-  std::unique_ptr<StepLog> log_;
+  std::unique_ptr<RunLog> log_;
   RunProgress progress_;
   RunSummary summary_;
-  uint64_t lost_before_ = 0;              // records that earlier logs of this session failed to write
+  uint64_t lost_before_ = 0;  // records that earlier logs of this session failed to write
+  Clock::time_point work_start_;
+  RunPhase work_ = RunPhase::kStarting;   // of begin_work()
   bool loses_ = false;                    // the last record could not be written
   RunPhase phase_ = RunPhase::kStarting;  // but for evaluations and samples
 };

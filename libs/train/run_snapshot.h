@@ -8,7 +8,9 @@
 #include <optional>
 #include <string>
 
+#include "libs/metrics/event_log.h"
 #include "libs/train/evaluation.h"
+#include "libs/train/run_control.h"
 
 namespace pretrain {
 
@@ -17,6 +19,7 @@ struct RunLimits {
   uint64_t max_steps = 0, max_tokens = 0, max_epochs = 0;  ///< of the whole run
   uint64_t epoch_tokens = 0;                               ///< estimated
   std::chrono::milliseconds max_time{0};                   ///< of this session
+  uint64_t evaluate_every = 0, sample_every = 0;           ///< steps; they take time, too
 };
 
 /// What the trainer does.
@@ -25,6 +28,7 @@ enum class RunPhase {
   kTraining,
   kEvaluating,
   kSampling,
+  kPaused,
   kFinishing,  ///< the last evaluation is made, or the last save
 };
 
@@ -37,6 +41,8 @@ struct RunSnapshot {
       {};                           ///< 0 to 1, estimated; nothing when an epoch's length is not known
   std::optional<double> loss = {};  ///< nats, smoothed; nothing before the first step that was applied
   std::optional<StepEvaluation> validation = {};  ///< the newest
+  std::optional<BestEvaluation> best = {};        ///< of the whole run, as far as its record is known
+  std::optional<PauseReason> pause = {};          ///< while paused
   double learning_rate = 0;
   double tokens_per_second = 0;  ///< smoothed
   double utilization = 0;        ///< share of the machine's peak, smoothed

@@ -14,7 +14,7 @@ namespace pretrain {
 /// Seconds of a session by activity.
 struct TimeSplit {
   double forward = 0, backward = 0, loss = 0, optimizer = 0, data_wait = 0, checkpoint = 0, evaluation = 0,
-         samples = 0;
+         samples = 0, paused = 0;
 };
 
 enum class EndReason { kLimit, kStopped, kStreamEnd };

@@ -2,12 +2,14 @@
 #include "libs/train/trainer.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/model/initialization.h"
 #include "libs/model/parameters.h"
+#include "libs/train/evaluation_plan.h"
 #include "libs/train/global_batch.h"
 
 namespace pretrain {
@@ -19,6 +21,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 bool due(uint64_t every, uint64_t step) {
   return every > 0 && step % every == 0;
+}
+
+/// As the record of a session's end names it.
+std::string name_of(EndReason reason) {
+  if (reason == EndReason::kLimit) return "limit";
+  return reason == EndReason::kStopped ? "stopped" : "text_ended";
 }
 
 }  // namespace
@@ -33,7 +41,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
       recorder_(parts_.files, parts_.state_folder, parts_.observers),
       saver_({.store = parts_.store,
               .recorder = recorder_,
-              .take_request = parts_.take_save_request,
+              .take_request = [this] { return save_is_requested(); },
               .on_step_saved =
                   [this](uint64_t step) {
                     state_.guard.forget_up_to(step);
@@ -87,14 +95,29 @@ void Trainer::initialize_from(const Checkpoint& parent) {
   model_.use_parameters(parameters_.data());
 }
 
-/// Any error but Diverged is followed by a save, so that the steps since the last checkpoint are not lost.
 RunSummary Trainer::run() {
+  try {
+    RunSummary summary = run_to_end();
+    record_end(name_of(summary.reason), "");
+    return summary;
+  } catch (const Stopped&) {
+    record_end(name_of(EndReason::kStopped), "");
+    throw;
+  } catch (const std::exception& error) {
+    record_end("failed", error.what());
+    throw;
+  }
+}
+
+/// Any error but Diverged is followed by a save, so that the steps since the last checkpoint are not lost.
+RunSummary Trainer::run_to_end() {
   RunSummary& summary = recorder_.summary();
   summary.first_step = summary.last_step = state_.step;
   session_start_ = Clock::now();
   saver_.begin_session(on_disk_);
   open_log();
   begin_session();
+  record_session();
   source_ = parts_.open_source(loaded_stream_ ? &*loaded_stream_ : nullptr);
   loaded_stream_.reset();
   try {
@@ -113,6 +136,32 @@ RunSummary Trainer::run() {
   return summary;
 }
 
+void Trainer::record_session() {
+  nlohmann::json facts = parts_.session_facts;
+  facts["resumed"] = on_disk_.has_value();
+  facts["parameters"] = model_.layout().parameter_count();
+  facts["precision"] = precision_name(options_.precision);
+  facts["threads"] = parts_.compute.threads();
+  facts["peak_flops"] = parts_.peak.flops();
+  facts["limits"] = {{"steps", options_.max_steps},
+                     {"tokens", options_.max_tokens},
+                     {"epochs", options_.max_epochs},
+                     {"seconds", std::chrono::duration<double>(options_.max_time).count()},
+                     {"epoch_tokens", options_.epoch_tokens}};
+  recorder_.note_session(state_.step, state_.tokens, std::move(facts));
+  recorder_.note_settings(state_.step, parts_.changed_options);
+}
+
+void Trainer::record_end(const std::string& reason, const std::string& error) {
+  recorder_.note_end({.reason = reason,
+                      .error = error,
+                      .step = state_.step,
+                      .tokens = state_.tokens,
+                      .saved_step = saver_.last_good_step(),
+                      .seconds = seconds_since(session_start_),
+                      .source = source_ != nullptr ? source_->status() : recorder_.summary().source});
+}
+
 void Trainer::begin_session() {
   KnownAtStart known{
       .step = state_.step, .tokens = state_.tokens, .validation = state_.evaluation, .saved_step = on_disk_};
@@ -121,17 +170,19 @@ void Trainer::begin_session() {
                            .max_tokens = options_.max_tokens,
                            .max_epochs = options_.max_epochs,
                            .epoch_tokens = options_.epoch_tokens,
-                           .max_time = options_.max_time},
+                           .max_time = options_.max_time,
+                           .evaluate_every = parts_.evaluation.target_count > 0 ? options_.evaluate_every : 0,
+                           .sample_every = options_.sample_every},
                           known);
 }
 
-/// Continues the log. If the log has an evaluation of this step, made after its checkpoint was saved, uses
-/// that.
+/// Continues the log. What the log has of this step, made after its checkpoint was saved, is not repeated.
 void Trainer::open_log() {
-  const auto evaluation = recorder_.open_log(state_.log, state_.step);
-  if (!evaluation) return;
-  state_.evaluation = evaluation;
-  if (!state_.first_evaluation) state_.first_evaluation = evaluation;
+  const KnownOfStep known = recorder_.open_log(state_.log, state_.step);
+  if (known.sampled) last_sampled_ = state_.step;
+  if (!known.evaluation) return;
+  state_.evaluation = known.evaluation;
+  if (!state_.first_evaluation) state_.first_evaluation = known.evaluation;
 }
 
 EndReason Trainer::train() {
@@ -146,8 +197,10 @@ EndReason Trainer::train() {
 /// step, so that there is always one to return to.
 EndReason Trainer::loop() {
   if (!saver_.last_good_step()) save();
+  obey_requests();
   if (state_.step == 0 || !reached_limits().any()) catch_up();
   while (!reached_limits().any()) {
+    obey_requests();
     if (parts_.stop.stop_requested()) throw Stopped();
     step_start_ = Clock::now();
     if (!fetch()) return EndReason::kStreamEnd;
@@ -291,7 +344,7 @@ void Trainer::do_what_is_due() {
   // No save within a stretch of bad steps: their cause may have changed the parameters too. And none while
   // steps are skipped, because equal states would displace older checkpoints.
   if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
-  if (due(options_.evaluate_every, state_.step)) evaluate_between_steps();
+  if (evaluation_is_due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (due(options_.sample_every, state_.step)) sample_now();
 }
 

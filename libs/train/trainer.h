@@ -30,6 +30,7 @@
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
 #include "libs/train/observer.h"
+#include "libs/train/run_control.h"
 #include "libs/train/run_recorder.h"
 #include "libs/train/skip_ranges.h"
 #include "libs/train/step.h"
@@ -61,6 +62,9 @@ struct TrainerOptions {
 /// Opens the stream of batches at its beginning, or at a saved state.
 using SourceOpener = std::function<std::unique_ptr<BatchSource>(const StreamState* state)>;
 
+/// Writes samples with these parameters; ends early when a stop is requested.
+using SampleWriter = std::function<std::vector<Sample>(uint64_t step, const float* parameters)>;
+
 /// The parts that the trainer works with. References must outlive it.
 struct TrainerParts {
   Compute& compute;
@@ -77,7 +81,12 @@ struct TrainerParts {
   std::vector<TrainObserver*> observers;
   std::stop_token stop;
   std::function<bool()> take_save_request;  ///< true once after each request to save now
-  TensorProbe probe = {};                   ///< sees the tensors of each training pass
+  SampleWriter write_samples = {};          ///< may be empty: no samples
+  RunControl* control = nullptr;            ///< requests from other threads; null: none
+  /// For the record of the session: facts that the trainer does not know, and the options that changed since
+  /// the checkpoint, as RunRecorder::note_settings() takes them.
+  nlohmann::json session_facts = nlohmann::json::object(), changed_options = nlohmann::json::object();
+  TensorProbe probe = {};  ///< sees the tensors of each training pass
 };
 
 /// One training run in this process. Single-owner.
@@ -112,7 +121,10 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  RunSummary run_to_end();
   void begin_session();
+  void record_session();
+  void record_end(const std::string& reason, const std::string& error);
   void open_log();
   EndReason train();
   EndReason loop();
@@ -124,6 +136,12 @@ class Trainer {
   void count_step(bool applied, uint64_t targets);
   void finish_record(StepRecord& record) const;
   void skip_step();
+
+  void obey_requests();
+  void change_settings();
+  void pause(const RunControl::Pause& pause);
+  void stand_still();
+  bool save_is_requested();
 
   void judge(const StepRecord& record);
   void note_bad_step(uint64_t step);

@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/train/evaluation_budget.h"
+#include "libs/train/evaluation_plan.h"
 #include "libs/train/trainer.h"
 
 namespace pretrain {
@@ -36,7 +37,7 @@ struct TooLong {
 /// At the start of a session: evaluates and samples if an uninterrupted run would have done so after this
 /// step.
 void Trainer::catch_up() {
-  if (state_.step == 0 || due(options_.evaluate_every, state_.step)) evaluate_between_steps();
+  if (state_.step == 0 || evaluation_is_due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (state_.step == 0 || due(options_.sample_every, state_.step)) sample_now();
 }
 
@@ -114,10 +115,11 @@ double Trainer::expected_evaluation_seconds() const {
 }
 
 void Trainer::sample_now() {
-  if (last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
+  if (!parts_.write_samples || last_sampled_ == state_.step || parts_.stop.stop_requested()) return;
   const auto start = Clock::now();
   recorder_.begin_work(RunPhase::kSampling);
-  recorder_.note_sample(state_.step, parameters_.data());
+  for (const Sample& sample : parts_.write_samples(state_.step, parameters_.data()))
+    recorder_.note_sample(sample);
   recorder_.end_work();
   recorder_.summary().split.samples += seconds_since(start);
   last_sampled_ = state_.step;

@@ -42,8 +42,8 @@ class Format : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TempFolder();
-    const auto trained =
-        run_program(binary(), tiny_run(run()) + Words{"--steps", "4", "--evaluate-every", "2"});
+    const auto trained = run_program(
+        binary(), tiny_run(run()) + Words{"--steps", "4", "--evaluate-every", "2", "--sample-tokens", "5"});
     ASSERT_EQ(trained.exit_code, 0) << trained.output;
     const auto branched =
         run_program(binary(), {"branch", "--checkpoint", run().string(), "--state", branch().string(),
@@ -128,19 +128,29 @@ TEST_F(Format, EachKeyOfRunIniIsAnOption) {
   EXPECT_GT(keys, 30U);
 }
 
+/// The titles of all kinds of records.
+std::vector<std::string> titles_of_records(const std::string& document) {
+  std::vector<std::string> titles = format_titles(document, "metrics.jsonl");
+  for (const std::string& title : format_titles(document, "events.jsonl")) titles.push_back(title);
+  return titles;
+}
+
 /// The kinds of records that this one fits: its title in the document.
 std::vector<std::string> kinds_of(const nlohmann::json& record, const std::string& document) {
   std::vector<std::string> kinds;
-  for (const std::string& title : format_titles(document, "metrics.jsonl"))
+  for (const std::string& title : titles_of_records(document))
     if (format_faults(format_keys(document, title), record).empty()) kinds.push_back(title);
   return kinds;
 }
 
-/// One record of each kind, by the code that writes them in a run.
-std::vector<nlohmann::json> all_records(const TempFolder& folder) {
+/// One record of each kind that a run without trouble does not write, by the code that does.
+std::vector<nlohmann::json> records_of_trouble(const TempFolder& folder) {
   RunRecorder recorder(real_file_system(), folder.path(), {});
   recorder.begin_session({}, {});
   recorder.open_log({}, 0);
+  recorder.note_settings(1, {{"threads", {"2", nullptr}}});
+  recorder.note_paused(1, PauseReason::kRequest, std::chrono::seconds(60));
+  recorder.note_continued(1, std::chrono::seconds(3));
   const std::vector<Batch> batches(2);
   const std::vector<std::string> documents{"wiki_07 at byte 12345"};
   recorder.note_step({.step = 1}, {}, true);
@@ -164,13 +174,42 @@ TEST_F(Format, EachRecordOfARunIsOfOneDocumentedKind) {
 TEST_F(Format, EachDocumentedKindOfRecordIsWritten) {
   const TempFolder folder;
   const std::string text = metrics_document();
-  std::vector<std::string> kinds;
-  for (const nlohmann::json& record : all_records(folder)) {
+  std::vector<nlohmann::json> all = records_of_trouble(folder);
+  for (const nlohmann::json& record : records(run())) all.push_back(record);
+  std::set<std::string> kinds;
+  for (const nlohmann::json& record : all) {
     const auto fitting = kinds_of(record, text);
     ASSERT_EQ(fitting.size(), 1U) << record;
-    kinds.push_back(fitting.front());
+    kinds.insert(fitting.front());
   }
-  EXPECT_THAT(kinds, testing::UnorderedElementsAreArray(format_titles(text, "metrics.jsonl")));
+  EXPECT_THAT(kinds, testing::UnorderedElementsAreArray(titles_of_records(text)));
+}
+
+TEST_F(Format, EachRecordNamesItsKindTimeAndStep) {
+  std::set<std::string> kinds;
+  for (const char* file : {"metrics.jsonl", "events.jsonl", "curve.jsonl"}) {
+    for (const nlohmann::json& record : json_lines(run() / file)) {
+      EXPECT_GT(record.at("time").get<double>(), 1.7e9) << record;
+      EXPECT_TRUE(record.at("step").is_number_unsigned()) << record;
+      kinds.insert(record.at("kind"));
+    }
+  }
+  EXPECT_THAT(kinds,
+              testing::ElementsAre("checkpoint", "curve", "end", "evaluation", "sample", "session", "step"));
+}
+
+TEST_F(Format, TheCurveIsAsDocumented) {
+  const FormatKeys keys = format_keys(metrics_document(), "curve.jsonl");
+  const auto points = json_lines(run() / "curve.jsonl");
+  ASSERT_EQ(points.size(), 4U);
+  for (const nlohmann::json& point : points) EXPECT_THAT(format_faults(keys, point), IsEmpty());
+}
+
+TEST_F(Format, EventsAreTheRecordsOfTheLogButSteps) {
+  std::vector<nlohmann::json> expected;
+  for (const nlohmann::json& record : json_lines(run() / "metrics.jsonl"))
+    if (record.at("kind") != "step") expected.push_back(record);
+  EXPECT_EQ(json_lines(run() / "events.jsonl"), expected);
 }
 
 TEST_F(Format, AMissingAnAdditionalAndAWronglyTypedKeyAreFound) {

@@ -137,6 +137,35 @@ TEST(RunProgress, ForeseesTheEndOfTheLastEpoch) {
   EXPECT_FALSE(unknown.snapshot(kStart).time_left) << "nobody knows how long an epoch is";
 }
 
+TEST(RunProgress, ForeseesEvaluationsAndSamples) {
+  RunProgress progress = begun({.max_steps = 1000, .evaluate_every = 100, .sample_every = 250});
+  for (uint64_t n = 1; n <= 500; ++n) progress.note_step(step(n));
+  EXPECT_DOUBLE_EQ(left_seconds(progress.snapshot(kStart)), 1000) << "how long they take is not known";
+  progress.note_evaluation_time(10);
+  progress.note_sample_time(1);
+  EXPECT_DOUBLE_EQ(left_seconds(progress.snapshot(kStart)), 1000 + 5 * 10 + 2 * 1);
+  RunProgress odd = begun({.max_tokens = 950'000, .evaluate_every = 100});
+  for (uint64_t n = 1; n <= 500; ++n) odd.note_step(step(n));
+  odd.note_evaluation_time(10);
+  EXPECT_DOUBLE_EQ(left_seconds(odd.snapshot(kStart)), 900 + 5 * 10) << "four, and the last one at the end";
+}
+
+TEST(RunProgress, ForeseesTheEndAfterAResumeFromTheStepsOfTheSession) {
+  RunProgress progress = begun({.max_steps = 10'010}, {.step = 10'000, .tokens = 10'000'000});
+  progress.note_step(step(10'001));
+  EXPECT_DOUBLE_EQ(left_seconds(progress.snapshot(kStart + hours(1))), 18);
+}
+
+TEST(RunProgress, LeavesPausesOutOfALimitedTime) {
+  RunProgress progress = begun({.max_time = minutes(10)});
+  progress.note_step(step(1));
+  progress.note_paused(PauseReason::kRequest);
+  EXPECT_EQ(progress.snapshot(kStart).pause, PauseReason::kRequest);
+  progress.note_pause(hours(2));
+  EXPECT_FALSE(progress.snapshot(kStart).pause);
+  EXPECT_DOUBLE_EQ(left_seconds(progress.snapshot(kStart + hours(2) + minutes(1))), 540);
+}
+
 TEST(RunProgress, CountsALimitedTimeFromTheBeginningOfTheSession) {
   const RunProgress progress = begun({.max_time = seconds(90)});
   EXPECT_DOUBLE_EQ(left_seconds(progress.snapshot(kStart + seconds(30))), 60);

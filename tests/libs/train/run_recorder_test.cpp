@@ -59,7 +59,7 @@ TEST_F(RunRecorderTest, KeepsOneEvaluationOfTheStepThatItContinuesFrom) {
     return fmt::format("{{\"step\":{},\"validation_loss\":{}}}\n", at, loss);
   };
   folder_.write("metrics.jsonl", step + evaluation(5, 1.5) + evaluation(5, 2.5) + evaluation(6, 3.5));
-  const auto kept = recorder_.open_log({.offset_bytes = step.size()}, 5);
+  const auto kept = recorder_.open_log({.offset_bytes = step.size()}, 5).evaluation;
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->step, 5U);
   EXPECT_EQ(kept->result.loss, 1.5);

@@ -96,6 +96,11 @@ RunSummary TestRun::train(TrainerOptions options) {
        .observers = {&observer},
        .stop = stop.get_token(),
        .take_save_request = take_save_request,
+       .write_samples =
+           [](uint64_t step, const float*) {
+             return std::vector<Sample>{{.step = step, .prompt = "a", .text = " b", .seconds = 0.5}};
+           },
+       .control = control,
        .probe = probe},
       options);
   if (const auto checkpoint = store.newest_verified()) {

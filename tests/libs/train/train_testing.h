@@ -74,8 +74,10 @@ class RecordingObserver : public TrainObserver {
     snapshots.push_back(run);
     if (after_step) after_step(record.step);
   }
-  void on_evaluation(uint64_t step, const EvaluationResult&) override { evaluations.push_back(step); }
-  void on_sample(uint64_t step, const float*) override { samples.push_back(step); }
+  void on_evaluation(const StepEvaluation& evaluation, const RunSnapshot&) override {
+    evaluations.push_back(evaluation.step);
+  }
+  void on_sample(const Sample& sample) override { samples.push_back(sample.step); }
   void on_finishing(uint64_t) override { ++finishing; }
   void on_save_started(uint64_t step) override {
     if (before_save) before_save(step);
@@ -129,6 +131,7 @@ class TestRun {
   RecordingObserver observer;
   std::stop_source stop;
   std::function<bool()> take_save_request;
+  RunControl* control = nullptr;
   TensorProbe probe;
   int threads = 1;
   uint64_t keep = 100;

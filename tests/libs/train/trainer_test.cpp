@@ -356,9 +356,10 @@ TEST(Trainer, DoesWithoutAnEvaluationSet) {
   EXPECT_FALSE(summary.first_evaluation.has_value());
 }
 
-/// When a save ends depends on the disk.
-std::vector<nlohmann::json> without_saves(std::vector<nlohmann::json> records) {
-  std::erase_if(records, [](const auto& record) { return record.contains("checkpoint_bytes"); });
+std::vector<nlohmann::json> steps_and_evaluations(std::vector<nlohmann::json> records) {
+  std::erase_if(records, [](const auto& record) {
+    return record.at("kind") != "step" && record.at("kind") != "evaluation";
+  });
   return records;
 }
 
@@ -382,7 +383,7 @@ TEST(Trainer, LogsWhatEachCheckpointCost) {
 TEST(Trainer, LogsEachStepWithEverythingAboutIt) {
   TestRun run;
   run.train(steps_only(3));
-  const auto records = without_saves(run.log());
+  const auto records = steps_and_evaluations(run.log());
   ASSERT_EQ(records.size(), 5U);
   EXPECT_TRUE(records[0].contains("validation_loss") && records[0].contains("bits_per_byte"));
   EXPECT_TRUE(records[4].contains("validation_loss"));
@@ -410,7 +411,7 @@ TEST(Trainer, ThinsTheLogWhenTold) {
   TrainerOptions options = steps_only(7);
   options.log_every = 3;
   run.train(options);
-  const auto records = without_saves(run.log());
+  const auto records = steps_and_evaluations(run.log());
   ASSERT_EQ(records.size(), 2U);
   EXPECT_EQ(records[1].at("step"), 6);
 }

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask and steer a running session: status, pause, continue, save, stop, set.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "apps/pretrain/arguments.h"
+#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/control_commands.h"
+#include "apps/pretrain/run_status.h"
+#include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/status_text.h"
+#include "apps/pretrain/terminal_curve.h"
+#include "apps/pretrain/text_list.h"
+#include "libs/base/error.h"
+#include "libs/base/standard_streams.h"
+#include "libs/base/terminal.h"
+#include "libs/base/units.h"
+
+namespace pretrain {
+namespace {
+
+/// How long a step, an evaluation or a save may take until an answer.
+constexpr std::chrono::hours kPatience(24);
+
+struct ControlRequest {
+  Path state;
+  bool json = false, watch = false, wait = false;
+  std::chrono::milliseconds time{0};
+  std::vector<std::string> settings;
+};
+
+using Table = OptionTable<ControlRequest>;
+
+Option<ControlRequest> state_option() {
+  return {{"state",
+           "folder of the run",
+           {},
+           KeyKind::kChangeable,
+           "$PRETRAIN_STATE, $STATE_DIRECTORY, $XDG_STATE_HOME/pretrain or ~/.local/state/pretrain"},
+          path_of<ControlRequest>(&ControlRequest::state)};
+}
+
+/// The given folder, or as for training.
+Path state_of(const ControlRequest& request) {
+  if (!request.state.empty()) return request.state;
+  const char* variable = std::getenv("PRETRAIN_STATE");
+  if (variable != nullptr && *variable != '\0') return read_path(variable);
+  return state_folder_of({});
+}
+
+LocalConnection reach(const Path& state) {
+  auto run = connect_to_run(state);
+  if (run) return std::move(*run);
+  fail(ErrorKind::kData, "no run is training in {}; to continue one: pretrain resume --state {}",
+       state.native(), shell_word(state.native()));
+}
+
+/// Texts of the run are escaped by now.
+void show(const std::string& text) {
+  fmt::print("{}", text);
+  flush_output();
+}
+
+void print_status(const Path& state, const ControlRequest& request, RunRecordReader& reader) {
+  reader.update();
+  const nlohmann::json status = run_status(state, reader.record());
+  if (request.json) return show(status.dump() + "\n");
+  const size_t columns = output_is_terminal() ? std::max<size_t>(terminal_columns(), 20) : 80;
+  std::string text = status_text(state, status, columns);
+  if (request.watch) {
+    const std::string curve =
+        terminal_curve(reader.record(), {.columns = columns, .rows = 10, .utf8 = terminal_shows_utf8()});
+    if (!curve.empty()) text += fmt::format("\n{}\n", curve);
+  }
+  if (request.watch && output_is_terminal()) text = fmt::format("\x1b[H\x1b[J{}", text);
+  show(text);
+}
+
+constexpr CommandSyntax kStatus{.name = "status",
+                                .usage =
+                                    "pretrain status [--state DIR] [--watch] [--json]\n\n"
+                                    "Shows how a run is doing, or how its last session ended.",
+                                .examples = "Exit codes: 0 shown, 3 there is no run in the folder.",
+                                .positional = "state"};
+constexpr CommandSyntax kPause{.name = "pause",
+                               .usage =
+                                   "pretrain pause [--state DIR] [--for TIME]\n\n"
+                                   "Finishes the current step, saves, and waits until pretrain continue.\n"
+                                   "The program stays in memory.",
+                               .examples = "Example:\n  pretrain pause --for 2h",
+                               .positional = "state"};
+constexpr CommandSyntax kContinue{.name = "continue",
+                                  .usage =
+                                      "pretrain continue [--state DIR]\n\n"
+                                      "Ends a pause. A run that was stopped continues with pretrain resume.",
+                                  .positional = "state"};
+constexpr CommandSyntax kSave{.name = "save",
+                              .usage =
+                                  "pretrain save [--state DIR] [--wait]\n\n"
+                                  "Asks a run to write a checkpoint after the current step.",
+                              .positional = "state"};
+constexpr CommandSyntax kStop{.name = "stop",
+                              .usage =
+                                  "pretrain stop [--state DIR] [--wait]\n\n"
+                                  "Asks a run to finish the current step, to save, and to exit.",
+                              .positional = "state"};
+constexpr CommandSyntax kSet{.name = "set",
+                             .usage =
+                                 "pretrain set [--state DIR] threads=N checkpoint-interval=TIME\n\n"
+                                 "Changes a run between two steps, until the end of its session. The\n"
+                                 "results do not depend on the number of threads, which may not exceed\n"
+                                 "that of the start.",
+                             .examples = "Example:\n  pretrain set threads=1",
+                             .positional = "setting"};
+
+Option<ControlRequest> wait_option(std::string_view help) {
+  return {{"wait", help}, switch_of<ControlRequest>(&ControlRequest::wait)};
+}
+
+/// `NAME=VALUE` as the request's keys.
+nlohmann::json to_request(const std::vector<std::string>& settings) {
+  nlohmann::json request{{"do", "set"}};
+  for (const std::string& setting : settings) {
+    const size_t equals = setting.find('=');
+    const std::string name = setting.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
+    if (name == "threads") {
+      request["threads"] = read_count(value, 1, 1024);
+    } else if (name == "checkpoint-interval") {
+      request["checkpoint_interval_ms"] = read_duration(value).count();
+    } else {
+      fail(ErrorKind::kUsage, "a setting must be threads=N or checkpoint-interval=TIME (got {})", setting);
+    }
+  }
+  return request;
+}
+
+/// The answer comes when the process ends; then its record tells the rest.
+int wait_for_end(LocalConnection run, const Path& state) {
+  const auto line = run.read_line(kPatience);
+  run.read_line(kPatience);  // until the process has closed everything
+  const nlohmann::json status = run_status(state, read_run_record(state));
+  if (!line || status.value("phase", "") == "failed") {
+    fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", "its process ended early"));
+  }
+  show(fmt::format("stopped at step {}, which is saved\n", format_count(status.value("step", uint64_t{0}))));
+  return 0;
+}
+
+}  // namespace
+
+int status_command(const Arguments& arguments, StopSignal& stop) {
+  const Table table{
+      state_option(),
+      {{"watch", "show it again each second, with a curve of the loss, until Ctrl-C"},
+       switch_of<ControlRequest>(&ControlRequest::watch)},
+      {{"json", "print one JSON object a line"}, switch_of<ControlRequest>(&ControlRequest::json)}};
+  const auto request = parse_command(arguments, table, kStatus);
+  if (!request) return 0;
+  const Path state = state_of(*request);
+  RunRecordReader reader(state);
+  print_status(state, *request, reader);
+  while (request->watch && !stop.requested()) {
+    constexpr std::chrono::milliseconds kLook(50);
+    for (int i = 0; i < 20 && !stop.requested(); ++i) std::this_thread::sleep_for(kLook);
+    if (!stop.requested()) print_status(state, *request, reader);
+  }
+  return 0;
+}
+
+int pause_command(const Arguments& arguments, StopSignal&) {
+  const Table table{state_option(),
+                    {{"for",
+                      "time after which the run continues by itself, such as 2h",
+                      {},
+                      KeyKind::kChangeable,
+                      "until pretrain continue"},
+                     duration_of<ControlRequest>(&ControlRequest::time)}};
+  const auto request = parse_command(arguments, table, kPause);
+  if (!request) return 0;
+  nlohmann::json question{{"do", "pause"}};
+  if (request->time.count() > 0)
+    question["seconds"] =
+        std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(request->time).count());
+  LocalConnection run = reach(state_of(*request));
+  const nlohmann::json answer = ask_run(run, question, kPatience);
+  show(fmt::format("paused after step {}; to continue: pretrain continue\n",
+                   format_count(answer.value("step", uint64_t{0}))));
+  return 0;
+}
+
+int continue_command(const Arguments& arguments, StopSignal&) {
+  const auto request = parse_command(arguments, Table{state_option()}, kContinue);
+  if (!request) return 0;
+  LocalConnection run = reach(state_of(*request));
+  const nlohmann::json answer = ask_run(run, {{"do", "continue"}});
+  show(answer.value("was_paused", false) ? "the run continues\n" : "the run was not paused\n");
+  return 0;
+}
+
+int save_command(const Arguments& arguments, StopSignal&) {
+  const Table table{state_option(), wait_option("wait until the checkpoint is safe on disk")};
+  const auto request = parse_command(arguments, table, kSave);
+  if (!request) return 0;
+  LocalConnection run = reach(state_of(*request));
+  const nlohmann::json answer = ask_run(run, {{"do", "save"}, {"wait", request->wait}}, kPatience);
+  show(request->wait
+           ? fmt::format("saved at step {}\n", format_count(answer.value("saved_step", uint64_t{0})))
+           : "the run saves after the current step\n");
+  return 0;
+}
+
+int stop_command(const Arguments& arguments, StopSignal&) {
+  const Table table{state_option(), wait_option("wait until the run has saved and ended")};
+  const auto request = parse_command(arguments, table, kStop);
+  if (!request) return 0;
+  const Path state = state_of(*request);
+  LocalConnection run = reach(state);
+  if (!request->wait) {
+    ask_run(run, {{"do", "stop"}});
+    show("the run finishes the current step, saves and ends\n");
+    return 0;
+  }
+  run.write_line(R"({"do":"stop","wait":true})", std::chrono::seconds(5));
+  return wait_for_end(std::move(run), state);
+}
+
+int set_command(const Arguments& arguments, StopSignal&) {
+  const Table table{state_option(),
+                    {{"setting", "threads=N or checkpoint-interval=TIME"},
+                     texts_of<ControlRequest>(&ControlRequest::settings)}};
+  const auto request = parse_command(arguments, table, kSet);
+  if (!request) return 0;
+  if (request->settings.empty()) fail_missing("setting", kSet);
+  const nlohmann::json question = to_request(request->settings);
+  LocalConnection run = reach(state_of(*request));
+  ask_run(run, question);
+  show("the run changes after the current step\n");
+  return 0;
+}
+
+}  // namespace pretrain

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/run_status.h"
+
+#include <cerrno>
+
+#include "apps/pretrain/control_server.h"
+#include "apps/pretrain/state_folder.h"
+#include "libs/base/error.h"
+#include "libs/base/json.h"
+#include "libs/checkpoint/store.h"
+#include "libs/metrics/record.h"
+
+namespace pretrain {
+namespace {
+
+template <typename Value>
+nlohmann::json or_null(const std::optional<Value>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
+nlohmann::json member(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nlohmann::json() : *found;
+}
+
+/// The newest start of a session, and its end if that came after it.
+struct LastSession {
+  nlohmann::json start, end;
+};
+
+LastSession last_session(const RunRecord& record) {
+  LastSession last;
+  for (const RecordedEvent& event : record.sessions) {
+    if (event.kind == "session") {
+      last = {.start = event.json(), .end = {}};
+    } else {
+      last.end = event.json();
+    }
+  }
+  return last;
+}
+
+void add_end(nlohmann::json& status, const LastSession& last) {
+  status["phase"] = "stopped";
+  status["why"] = "";
+  if (last.end.is_null()) {
+    if (!last.start.is_null()) status["phase"] = "killed";  // nothing was recorded after the start
+    return;
+  }
+  const std::string reason = last.end.value("reason", "");
+  if (reason == "failed") status["phase"] = "failed";
+  status["why"] = reason == "failed" ? last.end.value("error", "") : reason;
+  status["ended"] = member(last.end, "time");
+  status["saved_step"] = member(last.end, "saved_step");
+}
+
+void add_losses(nlohmann::json& status, const RunRecord& record) {
+  const auto points = record.curve.all_points();
+  const CurveValue* loss = points.empty() ? nullptr : points.back().value("loss");
+  status["loss"] = loss != nullptr ? nlohmann::json(loss->mean) : nlohmann::json();
+  status["validation"] = nullptr;
+  status["best"] = nullptr;
+  if (!record.evaluations.empty()) {
+    const RecordedEvaluation& newest = record.evaluations.back();
+    status["validation"] = {{"step", newest.step},
+                            {"loss", or_null(newest.loss)},
+                            {"bits_per_byte", or_null(newest.bits_per_byte)}};
+  }
+  if (record.best_evaluation) {
+    status["best"] = {{"step", record.best_evaluation->step},
+                      {"loss", record.best_evaluation->loss},
+                      {"bits_per_byte", record.best_evaluation->bits_per_byte},
+                      {"evaluations_since", record.best_evaluation->since}};
+  }
+}
+
+}  // namespace
+
+std::optional<LocalConnection> connect_to_run(const Path& state) {
+  try {
+    return LocalConnection::open(control_socket(state));
+  } catch (const IoError& error) {
+    if (error.code() != EACCES && error.code() != EPERM) throw;
+    fail(ErrorKind::kRuntime, "{}; only the user who runs the training, and root, may ask it", error.what());
+  }
+}
+
+nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
+                       std::chrono::milliseconds patience) {
+  if (!run.write_line(request.dump(), std::chrono::seconds(5)))
+    fail(ErrorKind::kRuntime, "the run does not take requests; is it ending?");
+  const auto line = run.read_line(patience);
+  if (!line) fail(ErrorKind::kRuntime, "the run did not answer; see what it logs");
+  nlohmann::json answer = parse_json(*line);
+  if (answer.value("ok", false)) return answer;
+  fail(ErrorKind::kRuntime, "{}", answer.value("error", "the run refused"));
+}
+
+nlohmann::json status_of_record(const RunRecord& record) {
+  const LastSession last = last_session(record);
+  const auto points = record.curve.all_points();
+  nlohmann::json status{{"ok", true},
+                        {"step", points.empty() ? 0 : points.back().step},
+                        {"tokens", points.empty() ? 0 : points.back().tokens},
+                        {"epoch", points.empty() ? 0 : points.back().epoch},
+                        {"model", member(last.start, "model")},
+                        {"parameters", member(last.start, "parameters")},
+                        {"started", member(last.start, "time")},
+                        {"saved_step", nullptr}};
+  if (last.start.contains("limits")) {
+    status["max_steps"] = member(last.start["limits"], "steps");
+    status["max_tokens"] = member(last.start["limits"], "tokens");
+    status["max_epochs"] = member(last.start["limits"], "epochs");
+  }
+  add_losses(status, record);
+  add_end(status, last);
+  return status;
+}
+
+nlohmann::json run_status(const Path& state, const RunRecord& record) {
+  if (auto run = connect_to_run(state)) {
+    try {
+      return ask_run(*run, {{"do", "status"}});
+    } catch (const Error&) {
+      if (connect_to_run(state)) throw;  // otherwise it ended just now
+    }
+  }
+  if (!is_state_folder(state)) {
+    fail(ErrorKind::kData,
+         "{}: no run there; give its folder with --state, or start one with pretrain --corpus PATH",
+         state.native());
+  }
+  nlohmann::json status = status_of_record(record);
+  const auto checkpoints = list_checkpoints(state);
+  if (!checkpoints.empty()) status["saved_step"] = checkpoints.front().step;
+  return status;
+}
+
+}  // namespace pretrain

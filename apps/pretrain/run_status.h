@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The state of a run, from its process if it trains now, else from its state folder.
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "libs/base/file.h"
+#include "libs/base/local_socket.h"
+#include "libs/metrics/record_reader.h"
+
+namespace pretrain {
+
+/// A connection to the process that trains in the folder; empty when none does.
+/// Errors: kRuntime when it can't be reached, for example as another user.
+std::optional<LocalConnection> connect_to_run(const Path& state);
+
+/// Sends one request and returns the first line of the answer.
+/// Errors: kRuntime when there is no answer in this time; the answer's error.
+nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
+                       std::chrono::milliseconds patience = std::chrono::seconds(10));
+
+/// The keys of the answer to `status`. For a run that does not train now, `phase` is `stopped`, `failed`,
+/// `killed`, or `unknown` if its last session still seems to be starting or does not answer, and `why` says
+/// more.
+/// Errors: kData when the folder holds no run; kRuntime as above.
+nlohmann::json run_status(const Path& state, const RunRecord& record);
+
+/// The same for a run that does not train, from its record alone.
+nlohmann::json status_of_record(const RunRecord& record);
+
+}  // namespace pretrain

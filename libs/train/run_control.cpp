@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/train/run_control.h"
+
+#include <utility>
+
+namespace pretrain {
+
+std::string_view name_of(PauseReason reason) {
+  switch (reason) {
+    case PauseReason::kRequest:
+      return "request";
+    case PauseReason::kHours:
+      return "hours";
+    case PauseReason::kBattery:
+      return "battery";
+  }
+  return "";
+}
+
+void RunControl::pause(PauseReason reason, std::optional<std::chrono::seconds> time) {
+  const std::lock_guard lock(mutex_);
+  Entry& entry = pauses_[static_cast<size_t>(reason)].emplace();
+  entry.time = time;
+  if (time) entry.end = Clock::now() + *time;
+  ++requests_;
+  changed_.notify_all();
+}
+
+void RunControl::end_pause(PauseReason reason) {
+  const std::lock_guard lock(mutex_);
+  pauses_[static_cast<size_t>(reason)].reset();
+  ++requests_;
+  changed_.notify_all();
+}
+
+void RunControl::proceed() {
+  const std::lock_guard lock(mutex_);
+  for (auto& entry : pauses_) entry.reset();
+  ++requests_;
+  changed_.notify_all();
+}
+
+void RunControl::request_save() {
+  const std::lock_guard lock(mutex_);
+  save_requested_ = true;
+  ++requests_;
+  changed_.notify_all();
+}
+
+void RunControl::change(const ChangedSettings& settings) {
+  const std::lock_guard lock(mutex_);
+  if (settings.threads) changes_.threads = settings.threads;
+  if (settings.checkpoint_interval) changes_.checkpoint_interval = settings.checkpoint_interval;
+  ++requests_;
+  changed_.notify_all();
+}
+
+bool RunControl::take_save_request() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(save_requested_, false);
+}
+
+bool RunControl::save_is_requested() const {
+  const std::lock_guard lock(mutex_);
+  return save_requested_;
+}
+
+ChangedSettings RunControl::take_changes() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(changes_, {});
+}
+
+std::optional<RunControl::Pause> RunControl::pause_due() {
+  const std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  for (size_t i = 0; i < kReasons; ++i) {
+    if (!pauses_[i]) continue;
+    if (!pauses_[i]->end || now < *pauses_[i]->end)
+      return Pause{.reason = static_cast<PauseReason>(i), .time = pauses_[i]->time};
+    pauses_[i].reset();
+  }
+  return std::nullopt;
+}
+
+void RunControl::wait(std::chrono::milliseconds most, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, stop, most, [&] { return requests_ != seen_; });
+  seen_ = requests_;
+}
+
+}  // namespace pretrain

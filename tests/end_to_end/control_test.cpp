@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask and steer a running session, as a user types them.
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::seconds kPatience{300};
+
+class Control : public testing::Test {
+ protected:
+  std::filesystem::path state() const { return folder_ / "run"; }
+
+  ProgramResult command(const std::string& name, const Words& more = {}) const {
+    Words words{name, "--state", state().string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_program(binary(), words);
+  }
+
+  nlohmann::json status() const {
+    const ProgramResult shown = command("status", {"--json"});
+    EXPECT_EQ(shown.exit_code, 0) << shown.output;
+    return nlohmann::json::parse(shown.output, nullptr, false);
+  }
+
+  std::vector<std::string> kinds() const {
+    std::vector<std::string> kinds;
+    for (const auto& record : records(state())) kinds.push_back(record.at("kind"));
+    return kinds;
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(Control, ARunIsPausedChangedSavedAndStopped) {
+  Program run(binary(), tiny_run(state()) + Words{"--threads", "2", "--sample-prompt", "The"});
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  EXPECT_EQ(status().at("phase"), "training");
+
+  const ProgramResult paused = command("pause", {"--for", "1h"});
+  EXPECT_EQ(paused.exit_code, 0) << paused.output;
+  const nlohmann::json standing = status();
+  EXPECT_EQ(standing.at("phase"), "paused");
+  EXPECT_EQ(standing.at("saved_step"), standing.at("step"));
+  EXPECT_THAT(paused.output, HasSubstr("paused after step "));
+  EXPECT_THAT(command("status").output, HasSubstr("run: paused for another "));
+
+  EXPECT_EQ(command("set", {"threads=1", "checkpoint-interval=1h"}).exit_code, 0);
+  EXPECT_THAT(command("set", {"threads=3"}).output,
+              HasSubstr("threads must be an integer between 1 and 2 (got 3)"));
+  EXPECT_THAT(command("continue").output, HasSubstr("the run continues"));
+  EXPECT_THAT(command("continue").output, HasSubstr("was not paused"));
+  const uint64_t before = standing.at("step");
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) > before; }, kPatience)) << run.output();
+
+  const ProgramResult saved = command("save", {"--wait"});
+  EXPECT_EQ(saved.exit_code, 0) << saved.output;
+  EXPECT_THAT(saved.output, testing::StartsWith("saved at step "));
+
+  const ProgramResult stopped = command("stop", {"--wait"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.output;
+  const ProgramResult ended = run.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("stopping: "));
+  EXPECT_THAT(kinds(),
+              testing::IsSupersetOf({"session", "paused", "continued", "settings", "checkpoint", "end"}));
+  EXPECT_FALSE(std::filesystem::exists(state() / "control.sock"));
+
+  const nlohmann::json after = status();
+  EXPECT_EQ(after.at("phase"), "stopped");
+  EXPECT_EQ(after.at("why"), "stopped");
+  EXPECT_EQ(after.at("saved_step"), after.at("step"));
+}
+
+TEST_F(Control, AStopEndsAPauseAndLosesNothing) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  EXPECT_EQ(command("pause").exit_code, 0);
+  EXPECT_EQ(command("stop").exit_code, 0);
+  EXPECT_EQ(command("stop").exit_code % 3, 0) << "a second one never means to exit without saving";
+  const ProgramResult ended = run.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.output;
+  EXPECT_EQ(status().at("saved_step"), last_step(state()));
+}
+
+TEST_F(Control, AKilledRunIsShownAsKilled) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  run.signal(SIGKILL);
+  run.wait();
+  EXPECT_EQ(status().at("phase"), "killed");
+  // The socket of the dead process is in nobody's way.
+  const ProgramResult resumed =
+      run_program(binary(), {"resume", "--state", state().string(), "--steps", "1"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  EXPECT_EQ(status().at("phase"), "stopped");
+}
+
+TEST_F(Control, WithoutARunTheCommandsSayWhatToDo) {
+  EXPECT_EQ(command("status").exit_code, 3);
+  for (const std::string name : {"pause", "continue", "save", "stop"}) {
+    const ProgramResult refused = command(name);
+    EXPECT_EQ(refused.exit_code, 3) << name;
+    EXPECT_THAT(refused.output, HasSubstr("no run is training in ")) << name;
+    EXPECT_THAT(refused.output, HasSubstr("pretrain resume --state ")) << name;
+  }
+  EXPECT_EQ(command("set", {"speed=9"}).exit_code, 2);
+}
+
+TEST_F(Control, TheCommandOfOnEventHearsOfTheEndAndOfTheFailure) {
+  const std::string out = (folder_ / "events").string();
+  const Words words = tiny_run(state()) + Words{"--steps", "3", "--on-event",
+                                                "echo \"$PRETRAIN_EVENT at $PRETRAIN_STEP\" >> " + out};
+  EXPECT_EQ(run_program(binary(), words).exit_code, 0);
+  EXPECT_THAT(read_file(out), HasSubstr("ended at 3\n"));
+}
+
+TEST_F(Control, SamplesContinueEachPrompt) {
+  const Words words = tiny_run(state()) + Words{"--steps", "2", "--sample-tokens", "4"};
+  Words all = words;
+  all.insert(all.end(), {"--sample-prompt", "The king", "--sample-prompt", ""});
+  EXPECT_EQ(run_program(binary(), all).exit_code, 0);
+  std::vector<std::string> prompts;
+  for (const auto& record : records(state())) {
+    if (record.at("kind") == "sample") prompts.push_back(record.at("prompt"));
+  }
+  EXPECT_THAT(prompts, testing::ElementsAre("The king", ""));
+}
+
+}  // namespace
+}  // namespace pretrain::test
