@@ -126,7 +126,8 @@ TEST_F(Control, TheCommandOfOnEventHearsOfTheEndAndOfTheFailure) {
 TEST_F(Control, SamplesContinueEachPrompt) {
   const Words words = tiny_run(state()) + Words{"--steps", "2", "--sample-tokens", "4"};
   Words all = words;
-  all.insert(all.end(), {"--sample-prompt", "The king", "--sample-prompt", ""});
+  all.insert(all.end(),
+             {"--sample-prompt", "The king", "--sample-prompt", ""});  // "" is the start of a document
   EXPECT_EQ(run_program(binary(), all).exit_code, 0);
   std::vector<std::string> prompts;
   for (const auto& record : records(state())) {

@@ -201,5 +201,18 @@ TEST(EvaluationText, HasNumbersOrSaysThatThereAreNone) {
             "the loss is not finite: the weights have overflown");
 }
 
+TEST(LiveLine, NamesTheBestEvaluationOnceALaterOneWasWorse) {
+  RunSnapshot run{.step = 700, .loss = 3.4};
+  run.validation = StepEvaluation{.step = 600, .result = {.loss = 3.52}};
+  EXPECT_EQ(best_text(run), "");
+  run.best = BestEvaluation{.step = 600, .loss = 3.52};
+  EXPECT_EQ(best_text(run), ", the best so far");
+  EXPECT_EQ(live_line(run, 200).find("best"), std::string::npos);
+  run.best = BestEvaluation{.step = 400, .loss = 3.5, .since = 2};
+  EXPECT_EQ(best_text(run), "; best 3.5000 at step 400, 2 evaluations ago");
+  EXPECT_NE(live_line(run, 200).find("best 3.500, 2 evaluations ago"), std::string::npos);
+  EXPECT_LE(live_line(run, 60).size(), 60U);
+}
+
 }  // namespace
 }  // namespace pretrain

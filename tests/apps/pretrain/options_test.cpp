@@ -53,6 +53,13 @@ std::vector<Case> cases() {
       {"recompute", "layers", [](const Config& c) { return c.trainer.recompute == Recompute::kLayers; }},
       {"micro-batch-tokens", "64", [](const Config& c) { return c.trainer.micro_rows == 2; }},
       {"queue", "5", [](const Config& c) { return c.queue == 5; }},
+      {"active-hours", "20:00-08:00",
+       [](const Config& c) {
+         return c.manners.hours.begin_minute == 1200 && c.manners.hours.end_minute == 480;
+       }},
+      {"on-battery", "pause", [](const Config& c) { return c.manners.on_battery == OnBattery::kPause; }},
+      {"on-event", "echo $PRETRAIN_EVENT",
+       [](const Config& c) { return c.on_event == "echo $PRETRAIN_EVENT"; }},
       {"model", "quality", [](const Config& c) { return c.model.d_model == 384 && c.batch == 32; }},
       {"arch", "llama", [](const Config& c) { return c.model.architecture == &llama(); }},
       {"layers", "3", [](const Config& c) { return c.model.layers == 3; }},
@@ -106,6 +113,8 @@ std::vector<Case> cases() {
       {"evaluate-every", "13", [](const Config& c) { return c.trainer.evaluate_every == 13; }},
       {"sample-every", "14", [](const Config& c) { return c.trainer.sample_every == 14; }},
       {"sample-tokens", "15", [](const Config& c) { return c.sample_tokens == 15; }},
+      {"sample-prompt",
+       "ROMEO:", [](const Config& c) { return c.sample_prompts == std::vector<std::string>{"ROMEO:"}; }},
       {"log-every", "16", [](const Config& c) { return c.trainer.log_every == 16; }},
   };
 }
