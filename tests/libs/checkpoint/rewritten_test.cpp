@@ -27,7 +27,8 @@ constexpr const char* kTransformersConfig =
 class Rewritten : public testing::Test {
  protected:
   Rewritten() {
-    CheckpointContent content = Sample(5).content();
+    const Sample sample(5);  // the content is a view of it
+    CheckpointContent content = sample.content();
     content.files.push_back({.name = "tokenizer.json", .data = "{\"model\": 1}"});
     content.files.push_back({.name = "tokenizer.model", .data = "pieces"});
     CheckpointStore(files_, state_.path(), {}).save(content);
