@@ -127,8 +127,8 @@ void Curve::add(const CurvePoint& point, uint64_t width) {
   const uint64_t last = open_ ? open_->step : (points_.empty() ? 0 : points_.back().step);
   if (point.first_step <= std::max(last, complete_to_)) return;
   while (width_ < width) widen();
-  if (open_ && bucket_of(*open_) != bucket_of(point)) close_bucket();
-  // Closing may have merged buckets, and then the open one may be the point's.
+  // Closing may merge buckets and open the last one again, which may be the point's or not.
+  while (open_ && bucket_of(*open_) != bucket_of(point)) close_bucket();
   if (open_ && bucket_of(*open_) == bucket_of(point)) {
     merge(*open_, point);
   } else {
@@ -140,7 +140,7 @@ void Curve::add(const CurvePoint& point, uint64_t width) {
 void Curve::close_bucket() {
   complete_to_ = (bucket_of(*open_) + 1) * width_;
   points_.push_back(*std::exchange(open_, std::nullopt));
-  if (points_.size() >= most_points_) widen();
+  while (points_.size() >= most_points_) widen();
 }
 
 /// Merges the points of neighbouring buckets.

@@ -35,6 +35,8 @@ class RunLog {
 
   /// Records that are missing in a file.
   uint64_t failed_writes() const { return steps_.failed_writes() + events_.failed_writes(); }
+  /// Why the curve could not be written; empty if it could. Its points are not lost: the next write tries again.
+  const std::string& curve_error() const { return curve_.error(); }
   /// The error of the last write that failed.
   const std::string& last_error() const { return last_error_; }
 

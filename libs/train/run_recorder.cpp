@@ -144,6 +144,12 @@ void RunRecorder::tell_lost(bool failed) {
                 (state_folder_ / "metrics.jsonl").native(), log_->last_error());
   }
   loses_ = failed;
+  const bool behind = !log_->curve_error().empty();
+  if (behind && !curve_behind_ && !failed) {
+    log_warning("{}: {}; training continues, the curve is written again with the next steps",
+                (state_folder_ / "curve.jsonl").native(), log_->curve_error());
+  }
+  curve_behind_ = behind;
 }
 
 void RunRecorder::note_session(uint64_t step, uint64_t tokens, nlohmann::json facts) {

@@ -119,6 +119,7 @@ class RunRecorder {
   uint64_t lost_before_ = 0;  // records that earlier logs of this session failed to write
   Clock::time_point work_start_;
   RunPhase work_ = RunPhase::kStarting;   // of begin_work()
+  bool curve_behind_ = false;             // curve.jsonl could not be written
   bool loses_ = false;                    // the last record could not be written
   RunPhase phase_ = RunPhase::kStarting;  // but for evaluations and samples
 };
