@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/base/private_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "tests/support/temp_folder.h"
+
+namespace pretrain {
+namespace {
+
+using test::TempFolder;
+
+mode_t mode_of(const Path& path) {
+  struct stat status {};
+  EXPECT_EQ(stat(path.c_str(), &status), 0) << path;
+  return status.st_mode & 0777;
+}
+
+/// Sets the umask for its lifetime.
+class Umask {
+ public:
+  explicit Umask(mode_t mask) : before_(umask(mask)) {}
+  ~Umask() { umask(before_); }
+  Umask(const Umask&) = delete;
+  Umask& operator=(const Umask&) = delete;
+
+ private:
+  mode_t before_;
+};
+
+TEST(PrivateFile, CanBeReadByItsOwnerAlone) {
+  const TempFolder folder;
+  const Umask open(0);
+  write_private_file(folder / "token", "secret");
+  EXPECT_EQ(mode_of(folder / "token"), 0600U);
+  EXPECT_EQ(read_file(folder / "token"), "secret");
+  EXPECT_FALSE(others_may_read(folder / "token"));
+  EXPECT_THROW(write_private_file(folder / "token", "other"), IoError) << "an existing file stays";
+  EXPECT_EQ(read_file(folder / "token"), "secret");
+}
+
+TEST(PrivateFile, IsToldFromOneThatOthersMayRead) {
+  const TempFolder folder;
+  folder.write("token", "secret");
+  for (const mode_t mode : {0640U, 0604U, 0644U}) {
+    ASSERT_EQ(chmod((folder / "token").c_str(), mode), 0);
+    EXPECT_TRUE(others_may_read(folder / "token"));
+  }
+  EXPECT_THROW(others_may_read(folder / "absent"), IoError);
+}
+
+TEST(PublicFile, CanBeReadByEverybodyWhateverTheUmask) {
+  const TempFolder folder;
+  const Umask closed(0077);
+  write_public_file(folder / "run.prom", "one");
+  write_public_file(folder / "run.prom", "two");
+  EXPECT_EQ(mode_of(folder / "run.prom"), 0644U);
+  EXPECT_EQ(read_file(folder / "run.prom"), "two");
+  EXPECT_EQ(list_folder(folder.path()).size(), 1U) << "nothing else is left";
+}
+
+TEST(PublicFile, ReplacesWhatAKilledProcessLeft) {
+  const TempFolder folder;
+  folder.write("run.prom.new", "half");
+  write_public_file(folder / "run.prom", "whole");
+  EXPECT_EQ(read_file(folder / "run.prom"), "whole");
+  EXPECT_FALSE(file_exists(folder / "run.prom.new"));
+}
+
+TEST(PublicFile, ReportsAFolderThatIsNotThere) {
+  const TempFolder folder;
+  EXPECT_THROW(write_public_file(folder / "nowhere/run.prom", "x"), IoError);
+}
+
+}  // namespace
+}  // namespace pretrain
