@@ -8,18 +8,21 @@ namespace pretrain {
 
 class WikitextCleaner::Tables {
  public:
-  explicit Tables(const WikiSite& site) : words_(site) {}
+  Tables(const WikiSite& site, std::shared_ptr<const wikitext::TemplateRules> rules)
+      : words_(site, std::move(rules)) {}
   const wikitext::SiteWords& words() const { return words_; }
 
  private:
   wikitext::SiteWords words_;
 };
 
-WikitextCleaner::WikitextCleaner(const WikiSite& site) : tables_(std::make_unique<Tables>(site)) {}
+WikitextCleaner::WikitextCleaner(const WikiSite& site, std::shared_ptr<const wikitext::TemplateRules> rules)
+    : tables_(std::make_unique<Tables>(site, std::move(rules))) {}
 WikitextCleaner::~WikitextCleaner() = default;
 
 void WikitextCleaner::clean(std::string_view wikitext, std::string& text, std::string_view title) {
   wikitext::MarkupScanner scanner(tables_->words(), title, wikitext, text);
+  if (lost_) scanner.report_lost(lost_);
   scanner.run();
   examined_bytes_ += scanner.work();
 }

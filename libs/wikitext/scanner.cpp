@@ -138,7 +138,7 @@ void MarkupScanner::newline() {
 /// Only blocks hold paragraphs; elsewhere a blank line or a heading means that the braces are never closed.
 void MarkupScanner::newline_in_braces(size_t brace) {
   const Frame& frame = frames_[brace];
-  const bool block = frame.kind == FrameKind::kTemplate && frame.entry->is_block();
+  const bool block = frame.kind == FrameKind::kTemplate && frame.rule->pattern.is_block();
   const std::string_view next = page_.substr(at_ + 1, 2);
   const bool over = next == "==" || (!block && next.starts_with('\n'));
   if (!skipper_.is_patient()) {

@@ -12,17 +12,21 @@
 #include <vector>
 
 #include "libs/wikitext/line_writer.h"
+#include "libs/wikitext/lost_template.h"
 #include "libs/wikitext/site_words.h"
 #include "libs/wikitext/skipper.h"
-#include "libs/wikitext/templates.h"
+#include "libs/wikitext/template_rules.h"
 
 namespace pretrain::wikitext {
 
 class MarkupScanner {
  public:
+  /// `title` is the page's, for `{{PAGENAME}}`.
   MarkupScanner(const SiteWords& words, std::string_view title, std::string_view page, std::string& out)
       : words_(words), title_(title), page_(page), skipper_(page), writer_(out) {}
 
+  /// Calls `sink` with the templates that are lost from running text. It must outlive the scanner.
+  void report_lost(const LostTemplateSink& sink) { lost_ = &sink; }
   /// Reads the whole page.
   void run();
   /// Bytes read or moved, at least the size of the page.
@@ -39,7 +43,7 @@ class MarkupScanner {
   };
   struct Frame {
     FrameKind kind;
-    const TemplateEntry* entry = nullptr;
+    const TemplateRule* rule = nullptr;
     std::string_view name = {};  ///< of the template, as written
     size_t body = 0;             ///< position of its content in the page
     bool function = false;       ///< a parser function, whose arguments have no names
@@ -54,7 +58,7 @@ class MarkupScanner {
   };
 
   struct Call {
-    const TemplateEntry* entry = nullptr;
+    const TemplateRule* rule = nullptr;
     std::string_view name;
     size_t body = 0;
     bool function = false;
@@ -81,8 +85,8 @@ class MarkupScanner {
   void open_braces();
   Call called();
   void open_template();
-  bool open_page_name(const Call& call);
   void skip_braces();
+  void skip_template(const Call& call);
   void open_variant();
   void close_braces();
   void bar();
@@ -124,6 +128,7 @@ class MarkupScanner {
 
   const SiteWords& words_;
   std::string_view title_;
+  const LostTemplateSink* lost_ = nullptr;
   std::string_view page_;
   Skipper skipper_;
   LineWriter writer_;

@@ -70,6 +70,23 @@ bool is_no_name(std::string_view name) {
   return name.starts_with("==") || name.find("\n\n") != npos || name.find("\n==") != npos;
 }
 
+/// Whether words follow on the line, not other markup.
+bool is_before_text(std::string_view page, size_t position) {
+  const std::string_view rest = trim(page.substr(position, page.find('\n', position) - position));
+  constexpr std::string_view kMarkup[] = {"{{", "|", "}}", "<", "[["};
+  const bool markup = std::ranges::any_of(kMarkup, [&](auto mark) { return rest.starts_with(mark); });
+  return has_words(rest) && (!markup || (rest.starts_with("[[") && rest.find(':') > rest.find(']')));
+}
+
+/// Whether what is between the positions follows a stop or a comma and nothing follows it directly, as a note does.
+bool is_note(std::string_view page, size_t start, size_t end) {
+  constexpr std::string_view kStops[] = {".", ",",  ";",  ":",  "!",  "?",  ")",  "\"", "»",
+                                         "”", "。", "、", "，", "；", "：", "！", "？", "）"};
+  const std::string_view before = page.substr(0, start);
+  const bool stopped = std::ranges::any_of(kStops, [&](auto stop) { return before.ends_with(stop); });
+  return stopped && (end >= page.size() || is_space(page[end]) || page[end] == '{' || page[end] == '<');
+}
+
 }  // namespace
 
 /// Two braces open a template, three a parameter, one perhaps a variant. Four and more are ambiguous, rare
@@ -91,6 +108,21 @@ void MarkupScanner::skip_braces() {
   after_removal();
 }
 
+/// Skips a call and reports it if nothing is known of its template and it was in running text.
+void MarkupScanner::skip_template(const Call& call) {
+  const size_t start = at_;
+  const bool reported = lost_ != nullptr && call.rule == nullptr && !call.name.empty() && call.name[0] != '#';
+  const bool after_text = reported && has_words(writer_.line());
+  skip_braces();
+  if (!reported || !(after_text || is_before_text(page_, at_)) || is_note(page_, start, at_)) return;
+  const size_t line = start == 0 ? 0 : page_.rfind('\n', start - 1) + 1;
+  const std::string_view after = page_.substr(at_, page_.find('\n', at_) - at_);
+  (*lost_)({.name = call.name,
+            .before = page_.substr(line, start - line),
+            .call = page_.substr(start, at_ - start),
+            .after = after});
+}
+
 void MarkupScanner::open_variant() {
   const bool opens = words_.has_variants() && at_ > 0 && page_[at_ - 1] == '-';
   if (!opens || !push({.kind = FrameKind::kVariant, .body = at_ + 1})) return literal(1);
@@ -109,43 +141,33 @@ MarkupScanner::Call MarkupScanner::called() {
   const std::string_view written = head.substr(0, end);
   const size_t colon = written.find(':');
   if (colon != npos) {  // a function: its argument begins after the colon
-    const auto* entry = find_template(fold_name(written.substr(0, colon + 1)), words_.language());
-    if (entry != nullptr) return {entry, written, at_ + 2 + colon + 1, true, false};
+    const auto* rule = words_.templates().find(fold_name(written.substr(0, colon + 1)));
+    if (rule != nullptr) return {rule, written, at_ + 2 + colon + 1, true, false};
   }
   if (is_no_name(written)) return {nullptr, {}, 0, false, true};
   if (end == head.size() || head[end] == '{' || head[end] == '[') return {};
   const std::string folded = fold_name(written);
   const std::string_view name = words_.without_template_namespace(folded);
-  return {find_template(name, words_.language()), trim(written), at_ + 2 + end, false, false};
+  return {words_.templates().find(name), trim(written), at_ + 2 + end, false, false};
 }
 
-/// Reads a known template as text and skips any other.
+/// Reads a template with text and skips any other.
 void MarkupScanner::open_template() {
   const Call call = called();
   if (call.impossible) {
     at_ += 2;
     return writer_.removed();
   }
-  if (open_page_name(call)) return;
   Frame frame{.kind = FrameKind::kTemplate,
-              .entry = call.entry,
+              .rule = call.rule,
               .name = call.name,
               .body = call.body,
               .function = call.function};
   if (page_.substr(call.body).starts_with('|')) ++frame.body;
-  if (call.entry == nullptr || !push(frame)) return skip_braces();
+  if (call.rule == nullptr || call.rule->pattern.is_empty() || !push(frame)) return skip_template(call);
   at_ = call.body;
   frames_.back().mark = writer_.mark();
   if (call.function) arguments_.push_back({writer_.position()});
-}
-
-/// `{{PAGENAME}}`, which has no arguments, shows the title.
-bool MarkupScanner::open_page_name(const Call& call) {
-  if (title_.empty() || call.name.empty() || !page_.substr(call.body).starts_with("}}")) return false;
-  if (!words_.is_page_name(call.name)) return false;
-  writer_.text(title_);
-  at_ = call.body + 2;
-  return true;
 }
 
 /// A bar ends the target of a link or an argument of a template; elsewhere it is text.
@@ -209,7 +231,7 @@ void MarkupScanner::replace(const Frame& frame, std::string_view text) {
 /// Spaces at the ends of an argument are part of its value, so they keep words apart that it is written between.
 std::string MarkupScanner::with_edge_spaces(std::string text, const Frame& frame,
                                             const TemplateArguments& arguments) const {
-  if (frame.entry->kind != TemplateKind::kPattern || text.empty() || arguments.count() == 0) return text;
+  if (text.empty() || arguments.count() == 0) return text;
   const std::string_view last = arguments.untrimmed(arguments.count());
   const bool after = last.ends_with(' ') && text.ends_with(trim(last)) && at_ < page_.size();
   if (after && is_word_byte(page_[at_]) && !joins_without_space(text, page_.substr(at_))) text += ' ';
@@ -238,8 +260,9 @@ void MarkupScanner::finish_template() {
   const TemplateArguments arguments = arguments_of(frame, content);
   frames_.pop_back();
   arguments_.resize(frame.first_argument);
-  const std::string text = expand_template(*frame.entry, frame.name, arguments, words_.language());
-  replace(frame, with_edge_spaces(text, frame, arguments));
+  const TemplateCall call{
+      .name = frame.name, .arguments = arguments, .language = words_.language(), .title = title_};
+  replace(frame, with_edge_spaces(frame.rule->pattern.text(call), frame, arguments));
 }
 
 /// Shows the text after the first bar.

@@ -119,7 +119,7 @@ void MarkupScanner::formula(const TagUse& use) {
 void MarkupScanner::line_break(bool paragraph) {
   const size_t brace = innermost_brace();
   if (brace != npos) {
-    const bool block = frames_[brace].kind == FrameKind::kTemplate && frames_[brace].entry->is_block();
+    const bool block = frames_[brace].kind == FrameKind::kTemplate && frames_[brace].rule->pattern.is_block();
     return block ? writer_.inner_line_end() : writer_.text(" ");
   }
   if (!frames_.empty() || kind_ == LineKind::kHeading) return writer_.text(" ");

@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "libs/wikitext/behaviour_switches.h"
-#include "libs/wikitext/site_tables.h"
+#include "libs/wikitext/site_names.h"
 #include "libs/wikitext/text_fold.h"
 
 namespace pretrain::wikitext {
@@ -19,15 +18,6 @@ constexpr int kCategory = 14;
 // Source: MediaWiki, the converters in includes/language/converters.
 constexpr std::string_view kWithVariants[] = {"ban", "crh", "gan", "iu",  "kk", "ku",  "mni", "sh",
                                               "shi", "sr",  "tg",  "tly", "uz", "wuu", "zgh", "zh"};
-
-/// Adds the parts of a list separated by `|`.
-void add_list(std::string_view list, std::vector<std::string>& names) {
-  while (!list.empty()) {
-    const size_t end = std::min(list.find('|'), list.size());
-    names.push_back(fold_name(list.substr(0, end)));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-}
 
 void sort_names(std::vector<std::string>& names) {
   std::ranges::sort(names);
@@ -55,31 +45,34 @@ std::string_view template_name(std::string_view text) {
 
 }  // namespace
 
-SiteWords::SiteWords(const WikiSite& site) : language_(base_language(site.language)) {
+SiteWords::SiteWords(const WikiSite& site, const std::shared_ptr<const TemplateRules>& rules)
+    : language_(base_language(site.language)) {
   has_variants_ = std::ranges::find(kWithVariants, language_) != std::end(kWithVariants);
-  add_namespaces(site);
+  const std::string code = fold_name(site.language);
+  add_namespaces(site, code);
   for (std::vector<std::string>* names : {&file_names_, &category_names_, &template_names_, &redirects_}) {
     sort_names(*names);
   }
+  templates_ = TemplateTable::of(site_names().wiki_of(code), language_, rules);
 }
 
-/// For an unknown language, the names of all languages.
-void SiteWords::add_namespaces(const WikiSite& site) {
+/// For an unknown language, the names of all wikis.
+void SiteWords::add_namespaces(const WikiSite& site, std::string_view code) {
   for (const auto& [number, name] : site.namespaces) {
     if (number == kFile) file_names_.push_back(fold_name(name));
     if (number == kCategory) category_names_.push_back(fold_name(name));
     if (number == kTemplate) template_names_.push_back(fold_name(name));
   }
-  std::vector<std::string> disambiguations;
-  for (const LanguageNames& names : language_names()) {
-    if (!language_.empty() && names.language != "en" && names.language != language_) continue;
-    add_list(names.file, file_names_);
-    add_list(names.category, category_names_);
-    add_list(names.templates, template_names_);
-    add_list(names.redirect, redirects_);
-    add_list(names.disambiguation, disambiguations);
+  const std::pair<std::string_view, std::vector<std::string>*> lists[] = {{"file", &file_names_},
+                                                                          {"category", &category_names_},
+                                                                          {"template", &template_names_},
+                                                                          {"redirect", &redirects_}};
+  for (const auto& [key, names] : lists) {
+    site_names().for_each(key, code, language_,
+                          [&](std::string_view name) { names->push_back(fold_name(name)); });
+    names->emplace_back(key);
   }
-  disambiguations_.insert(disambiguations.begin(), disambiguations.end());
+  file_names_.emplace_back("image");
 }
 
 LinkKind SiteWords::link_kind(std::string_view target) const {
@@ -89,8 +82,7 @@ LinkKind SiteWords::link_kind(std::string_view target) const {
   const std::string name = fold_name(target.substr(0, colon));
   if (holds(file_names_, name)) return LinkKind::kFile;
   if (holds(category_names_, name)) return LinkKind::kCategory;
-  const bool language = std::ranges::binary_search(wiki_codes(), std::string_view(name));
-  return language ? LinkKind::kLanguage : LinkKind::kArticle;
+  return site_names().is_code(name) ? LinkKind::kLanguage : LinkKind::kArticle;
 }
 
 std::string_view SiteWords::without_template_namespace(std::string_view name) const {
@@ -102,17 +94,7 @@ std::string_view SiteWords::without_template_namespace(std::string_view name) co
 bool SiteWords::is_switch(std::string_view word) const {
   constexpr size_t kMarks = 2;
   if (word.size() <= 2 * kMarks) return false;
-  return is_behaviour_switch(word.substr(kMarks, word.size() - 2 * kMarks));
-}
-
-bool SiteWords::is_page_name(std::string_view name) const {
-  // Words of MediaWiki for the title of the page, which it takes in capitals only.
-  constexpr std::string_view kNames[] = {
-      "BASEPAGENAME", "FULLPAGENAME",  "LAPNEVE",          "NAZWASTRONY", "NOMBREDEPAGINA", "NOMBREPAGINA",
-      "NOMEDAPAGINA", "NOMEPAGINA",    "NOMPAGE",          "PAGENAME",    "PAGINANAAM",     "ROOTPAGENAME",
-      "SAYFAADI",     "SEITENNAME",    "SIDNAMN",          "SIVUNNIMI",   "SUBPAGENAME",    "TÊNTRANG",
-      "ИМЯСТРАНИЦЫ",  "НАЗВАСТОРІНКИ", "НАЗВАНИЕСТРАНИЦЫ", "ページ名",    "문서이름"};
-  return std::ranges::find(kNames, name) != std::end(kNames);
+  return site_names().is_switch(word.substr(kMarks, word.size() - 2 * kMarks));
 }
 
 bool SiteWords::is_redirect(std::string_view page) const {
@@ -136,7 +118,8 @@ bool SiteWords::is_disambiguation(std::string_view page) const {
     if (written == before) continue;
     before = written;
     const std::string name = fold_name(written);
-    if (disambiguations_.contains(without_template_namespace(name))) return true;
+    const TemplateRule* rule = templates_->find(without_template_namespace(name));
+    if (rule != nullptr && rule->disambiguation) return true;
   }
   return false;
 }

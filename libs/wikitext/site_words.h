@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The words of one wiki: names of its namespaces, redirects and switches. They come from the dump's siteinfo,
-// the English names that every wiki understands, and a table of the largest wikis. Thread-safe once built.
+// the English names that every wiki understands, and what MediaWiki reports (site_names.h). Thread-safe once built.
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
+#include "libs/wikitext/template_table.h"
 #include "libs/wikitext/wiki_site.h"
 
 namespace pretrain::wikitext {
@@ -23,7 +23,8 @@ enum class LinkKind : uint8_t {
 
 class SiteWords {
  public:
-  explicit SiteWords(const WikiSite& site);
+  /// `rules` are a user's own for templates; null for none.
+  SiteWords(const WikiSite& site, const std::shared_ptr<const TemplateRules>& rules);
 
   /// The kind of a link to `target`, from the name before its first colon.
   LinkKind link_kind(std::string_view target) const;
@@ -31,25 +32,18 @@ class SiteWords {
   std::string_view without_template_namespace(std::string_view name) const;
   /// Whether `word`, with its underscores, is a behaviour switch such as `__NOTOC__`.
   bool is_switch(std::string_view word) const;
-  /// Whether `name`, as written in braces, shows the title of the page, as `PAGENAME` does.
-  bool is_page_name(std::string_view name) const;
 
   bool is_redirect(std::string_view page) const;
   bool is_disambiguation(std::string_view page) const;
 
   /// "en", "zh", ... without a variant: "simple" is "en" here; "" when unknown.
   const std::string& language() const { return language_; }
+  const TemplateTable& templates() const { return *templates_; }
   /// Whether the wiki converts between scripts with `-{...}-`.
   bool has_variants() const { return has_variants_; }
 
  private:
-  struct NameHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
-  };
-  using NameSet = std::unordered_set<std::string, NameHash, std::equal_to<>>;
-
-  void add_namespaces(const WikiSite& site);
+  void add_namespaces(const WikiSite& site, std::string_view code);
 
   std::string language_;
   bool has_variants_ = false;
@@ -57,7 +51,7 @@ class SiteWords {
   std::vector<std::string> category_names_;
   std::vector<std::string> template_names_;
   std::vector<std::string> redirects_;
-  NameSet disambiguations_;  // looked at for each pair of braces
+  std::shared_ptr<const TemplateTable> templates_;
 };
 
 }  // namespace pretrain::wikitext

@@ -9,7 +9,7 @@ namespace {
 using wikitext::SiteWords;
 
 SiteWords words(const std::string& language) {
-  return SiteWords(WikiSite{.language = language, .namespaces = {}});
+  return SiteWords(WikiSite{.language = language, .namespaces = {}}, nullptr);
 }
 
 TEST(Redirects, BeginWithAWordOfTheirWiki) {

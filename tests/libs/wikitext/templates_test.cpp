@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "libs/wikitext/templates.h"
-
-#include <set>
-#include <tuple>
-
 #include <gtest/gtest.h>
 
 #include "tests/libs/wikitext/cleaner_testing.h"
@@ -116,16 +111,6 @@ TEST(Templates, ThatNeverCloseEndWhereProseGoesOn) {
 TEST(Templates, OfTextThatNeverCloseLeaveTheirText) {
   EXPECT_EQ(cleaned("a {{nowrap|b c\n\nd\n\n== E ==\nf"), "a b c\n\nd\n\nE\nf");
   EXPECT_EQ(cleaned("{{quote|a\n\nb\n\n== C ==\nd"), "a\n\nb\n\nC\nd");
-}
-
-TEST(Templates, StandInTheirTableOnceForEachWiki) {
-  for (const auto& table : {wikitext::common_templates(), wikitext::local_templates()}) {
-    std::set<std::tuple<std::string_view, std::string_view>> seen;
-    for (const auto* entry = table.begin; entry != table.end; ++entry) {
-      EXPECT_TRUE(seen.emplace(entry->name, entry->languages).second) << entry->name;
-    }
-    EXPECT_GT(seen.size(), 100U);
-  }
 }
 
 TEST(Arguments, AreSplitAtTheEqualsSignThatIsWritten) {

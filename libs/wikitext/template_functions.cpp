@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/wikitext/template_functions.h"
+
+#include <algorithm>
+
+#include "libs/wikitext/biography.h"
+#include "libs/wikitext/language_labels.h"
+#include "libs/wikitext/math_text.h"
+#include "libs/wikitext/quantities.h"
+#include "libs/wikitext/text_fold.h"
+
+namespace pretrain::wikitext {
+namespace {
+
+using Takes = TemplateFunction::Takes;
+
+bool is_set(std::string_view value) {
+  return value == "y" || value == "yes" || value == "on" || value == "1" || value == "true";
+}
+
+std::string as_of_text(const TemplateCall& call, std::string_view /*operand*/) {
+  const TemplateArguments& arguments = call.arguments;
+  if (!arguments.named("alt").empty()) return std::string(arguments.named("alt"));
+  const bool american = fold_name(arguments.named("df")) == "us";
+  const std::string date = date_text(arguments, call.language, !american);
+  if (call.language != "en" || date.empty()) return date;
+  const bool since = is_set(arguments.named("since"));
+  const bool small = is_set(arguments.named("lc"));
+  const std::string_view start = since ? (small ? "since " : "Since ") : (small ? "as of " : "As of ");
+  return concat({start, date});
+}
+
+std::string height_text(const TemplateCall& call, std::string_view /*operand*/) {
+  std::string result;
+  for (const std::string_view unit : {"ft", "in", "m", "cm"}) {
+    const std::string_view value = call.arguments.named(unit);
+    if (value.empty()) continue;
+    if (!result.empty()) result += ' ';
+    result += concat({value, " ", unit});
+  }
+  return result;
+}
+
+/// Prefix, name and identification; a digit as the last argument selects some of them. Without a prefix, it is
+/// the first argument.
+std::string ship_text(const TemplateCall& call, std::string_view prefix) {
+  const TemplateArguments& arguments = call.arguments;
+  const size_t first = prefix.empty() ? 2 : 1;
+  if (prefix.empty()) prefix = arguments.positional(1);
+  const std::string name(arguments.positional(first));
+  const std::string id(arguments.positional(first + 1));
+  const std::string_view form = arguments.positional(first + 2);
+  const std::string full = prefix.empty() ? name : concat({prefix, " ", name});
+  if (form == "1") return id;
+  if (form == "5" || form == "6") return name;
+  if (form == "2" || id.empty()) return full;
+  return concat({form == "3" ? name : full, " (", id, ")"});
+}
+
+/// "de" of "lang-de", "" of "langx".
+std::string_view code_in_name(std::string_view name) {
+  const size_t hyphen = name.find_first_of("- ");
+  return hyphen == std::string_view::npos || name.ends_with("-x") ? "" : name.substr(hyphen + 1);
+}
+
+std::string language_text(const TemplateCall& call, std::string_view /*operand*/) {
+  std::string_view code = code_in_name(call.name);
+  const size_t first = code.empty() ? 2 : 1;
+  if (code.empty()) code = call.arguments.positional(1);
+  const std::string text(call.arguments.positional(first));
+  const bool labelled = call.language == "en" && call.arguments.named("label") != "none";
+  const std::string_view name = labelled ? language_label(code) : "";
+  return name.empty() || text.empty() ? text : concat({name, ": ", text});
+}
+
+std::string formula_text(const TemplateCall& /*call*/, std::string_view tex) {
+  std::string text;
+  return append_formula(tex, text) ? text : std::string(tex);
+}
+
+std::string century_text(const TemplateCall& call, std::string_view number) {
+  return call.language == "en" ? concat({ordinal_text(number), " century"}) : std::string(number);
+}
+
+std::string raised_or_plain(const TemplateCall& /*call*/, std::string_view text) {
+  std::string raised = raised_text(text);
+  return raised.empty() ? std::string(text) : raised;
+}
+
+/// MediaWiki takes the word for the title in capitals only.
+std::string page_name(const TemplateCall& call, std::string_view /*operand*/) {
+  const bool capitals = std::ranges::none_of(call.name, [](char c) { return c >= 'a' && c <= 'z'; });
+  return capitals ? std::string(call.title) : "";
+}
+
+constexpr TemplateFunction kFunctions[] = {
+    {"as_of", Takes::kCall, as_of_text},
+    {"biography", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return italian_biography(call.arguments); }},
+    {"century", Takes::kValue, century_text},
+    {"convert", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) {
+       return convert_text(call.arguments, call.language, false);
+     }},
+    {"date", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) {
+       return date_text(call.arguments, call.language, is_set(call.arguments.named("df")));
+     }},
+    {"formula", Takes::kValue, formula_text},
+    {"fraction", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return fraction_text(call.arguments); }},
+    {"height", Takes::kCall, height_text},
+    {"language_text", Takes::kCall, language_text},
+    {"number", Takes::kValue,
+     [](const TemplateCall& call, std::string_view value) { return group_digits(value, call.language); }},
+    {"ordinal", Takes::kValue,
+     [](const TemplateCall&, std::string_view value) { return ordinal_text(value); }},
+    {"page_name", Takes::kCall, page_name},
+    {"raise", Takes::kValue, raised_or_plain},
+    {"ship", Takes::kText, ship_text},
+    {"short_convert", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) {
+       return convert_text(call.arguments, call.language, true);
+     }},
+    {"title", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return std::string(call.title); }},
+    {"value", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return value_text(call.arguments, call.language); }},
+};
+
+}  // namespace
+
+const TemplateFunction* find_template_function(std::string_view name) {
+  const auto* found = std::ranges::find(kFunctions, name, &TemplateFunction::name);
+  return found == std::end(kFunctions) ? nullptr : found;
+}
+
+std::string template_function_names() {
+  std::string names;
+  for (const TemplateFunction& function : kFunctions) {
+    if (!names.empty()) names += ", ";
+    names += function.name;
+  }
+  return names;
+}
+
+}  // namespace pretrain::wikitext
