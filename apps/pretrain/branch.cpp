@@ -73,8 +73,52 @@ void check_limits(const BranchPlan& plan) {
   const uint64_t most = plan.config.trainer.max_steps;
   if (plan.weights_only || most == 0 || plan.parent.step < most) return;
   fail(ErrorKind::kUsage,
-       "--steps {} is reached at the checkpoint of step {}; give the branch a larger --steps (0: no limit)",
+       "--steps {} is reached at the checkpoint of step {}; --steps includes the parent's steps, so give the "
+       "branch a larger one (0: no limit)",
        most, plan.parent.step);
+}
+
+/// The rate of a cooldown falls from the one that the parent had reached at the checkpoint.
+void start_cooldown(BranchPlan& plan, const KeyValues& given, const Schedule& parent) {
+  const uint64_t step = plan.parent.step;
+  if (plan.weights_only) {
+    fail(
+        ErrorKind::kUsage,
+        "--schedule cooldown continues the parent's rate, which --weights-only leaves behind; use --schedule "
+        "linear");
+  }
+  if (step == 0 || step < parent.warmup_steps) {
+    fail(
+        ErrorKind::kUsage,
+        "--schedule cooldown needs a checkpoint after the warmup of {} steps (got step {}); choose a later one",
+        parent.warmup_steps, step);
+  }
+  if (!given.contains("cooldown-start")) plan.values["cooldown-start"] = std::to_string(step);
+  const double rate = parent.at(step);
+  if (!given.contains("learning-rate") && rate != parent.peak)
+    plan.values["learning-rate"] = fmt::format("{}", rate);
+}
+
+/// The length of an epoch is not known here.
+void fix_end(BranchPlan& plan) {
+  const TrainerOptions& t = plan.config.trainer;
+  if (t.schedule.has_end() && t.schedule.total_steps == 0 && t.max_steps == 0 && t.max_tokens == 0) {
+    fail(ErrorKind::kUsage,
+         "--schedule {} needs an end in a branch; add --steps, --tokens or --schedule-steps",
+         row_of(kSchedules, t.schedule.kind).name);
+  }
+  plan.ends_anew = fix_schedule_end(plan.config, plan.values, 0);
+}
+
+/// A schedule that the parent did not have gets an end of its own.
+void plan_schedule(BranchPlan& plan, const KeyValues& given) {
+  const auto kind = given.find("schedule");
+  if (kind == given.end()) return;
+  const Schedule parent = configuration_in(plan.parent.manifest.configuration).trainer.schedule;
+  const bool is_cooldown = kind->second == row_of(kSchedules, ScheduleKind::kCooldown).name;
+  const bool is_new = is_cooldown || kind->second != row_of(kSchedules, parent.kind).name;
+  if (is_new && !given.contains("schedule-steps")) plan.values["schedule-steps"] = "";
+  if (is_cooldown) start_cooldown(plan, given, parent);
 }
 
 bool differs(const KeyValues& a, const KeyValues& b, const std::string& key) {
@@ -130,8 +174,10 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
   const KeyValues before = complete(from_json(plan.parent.manifest.configuration));
   plan.values = merge_for_branch(before, without_same_tokenizer(request.given, plan.parent));
   plan.values["state"] = state.string();
+  plan_schedule(plan, request.given);
   plan.config = to_configuration(plan.values);
   check_limits(plan);
+  fix_end(plan);
   for (const char* key : kOfTheStream) {
     if (differs(before, plan.values, key)) plan.anew.emplace_back(key);
   }

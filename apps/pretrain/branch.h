@@ -20,6 +20,7 @@ struct BranchPlan {
   KeyValues values;  ///< configuration of the new run
   RunConfiguration config;
   bool weights_only = false;
+  bool ends_anew = false;         ///< the schedule ends where the limit of the branch is
   std::vector<std::string> anew;  ///< changed keys that make the text start from the beginning
   bool keeps_evaluation_set = false;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 
 #include "apps/pretrain/ini.h"
@@ -107,6 +108,32 @@ void check_slots(const RunConfiguration& c) {
       c.trainer.accumulate);
 }
 
+/// Refuses a cooldown that would end before it starts. Every other schedule falls whenever it ends.
+void check_cooldown(const Schedule& schedule) {
+  const bool falls = schedule.total_steps == 0 || schedule.total_steps > schedule.cooldown_start;
+  if (schedule.kind != ScheduleKind::kCooldown || falls) return;
+  fail(ErrorKind::kUsage,
+       "--schedule cooldown would end at step {}, but falls from step {} on; give a later end with --steps, "
+       "--tokens or --schedule-steps, which include the parent's steps",
+       schedule.total_steps, schedule.cooldown_start);
+}
+
+void check_schedule(const RunConfiguration& c) {
+  const Schedule& schedule = c.trainer.schedule;
+  const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
+  if (schedule.kind == ScheduleKind::kCooldown && schedule.cooldown_start == 0) {
+    fail(
+        ErrorKind::kUsage,
+        "--schedule cooldown starts at a checkpoint; use it in pretrain branch, add --cooldown-start STEP, or "
+        "use --schedule wsd");
+  }
+  if (schedule.has_end() && !limited && schedule.total_steps == 0) {
+    fail(ErrorKind::kUsage, "--schedule {} needs an end; add --steps, --tokens or --epochs",
+         row_of(kSchedules, schedule.kind).name);
+  }
+  check_cooldown(schedule);
+}
+
 void check(const RunConfiguration& c) {
   if (c.corpus.inputs.empty()) {
     fail(ErrorKind::kUsage,
@@ -114,10 +141,7 @@ void check(const RunConfiguration& c) {
   }
   validate(c.model);
   check_slots(c);
-  const bool limited = c.trainer.max_steps > 0 || c.trainer.max_tokens > 0 || c.epochs > 0;
-  if (c.trainer.schedule.kind == ScheduleKind::kCosine && !limited && c.trainer.schedule.total_steps == 0) {
-    fail(ErrorKind::kUsage, "--schedule cosine needs an end; add --steps, --tokens or --epochs");
-  }
+  check_schedule(c);
 }
 
 /// Older versions read a number without a unit as seconds, also the last number of "1h30".
@@ -150,6 +174,19 @@ RunConfiguration to_configuration(const KeyValues& values) {
   derive(c);
   check(c);
   return c;
+}
+
+bool fix_schedule_end(RunConfiguration& c, KeyValues& values, uint64_t epoch_tokens) {
+  TrainerOptions& t = c.trainer;
+  if (!t.schedule.has_end() || t.schedule.total_steps > 0) return false;
+  const double tokens_per_step = static_cast<double>(c.batch * c.model.context * t.accumulate);
+  const double tokens = t.max_tokens > 0 ? static_cast<double>(t.max_tokens)
+                                         : static_cast<double>(c.epochs) * static_cast<double>(epoch_tokens);
+  t.schedule.total_steps =
+      t.max_steps > 0 ? t.max_steps : static_cast<uint64_t>(std::ceil(tokens / tokens_per_step));
+  check_cooldown(t.schedule);
+  values["schedule-steps"] = std::to_string(t.schedule.total_steps);
+  return true;
 }
 
 Precision parse_precision(const std::string& text) {

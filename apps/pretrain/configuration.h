@@ -32,6 +32,12 @@ KeyValues resolve(const KeyValues& given);
 /// Errors: kUsage, naming the key, its value and the allowed values.
 RunConfiguration to_configuration(const KeyValues& resolved);
 
+/// Decides where a schedule that falls ends, unless that is given: at the limit of the run. `epoch_tokens` is
+/// the length of an epoch, if the limit may be in epochs. Returns whether it decided.
+/// Requires: the run has a limit.
+/// Errors: kUsage when a cooldown would end before it starts.
+bool fix_schedule_end(RunConfiguration& config, KeyValues& values, uint64_t epoch_tokens);
+
 /// "f32", "bf16", or "auto" for the fastest on this processor.
 /// Errors: kUsage.
 Precision parse_precision(const std::string& text);

@@ -18,6 +18,16 @@ void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
   }
 }
 
+/// With a later end the cooldown of a wsd schedule starts later, too, so the rate returns to its peak.
+void report_rise(const Schedule& now, const Schedule& before, uint64_t step) {
+  if (now.kind != ScheduleKind::kWsd || now.at(step + 1) <= before.at(step)) return;
+  log_warning(
+      "the rate had fallen to {:.3g} and rises to {:.3g} again, because the cooldown now starts at step {}; to "
+      "train as if it had not started, continue from a checkpoint up to step {} with --from",
+      before.at(step), now.at(step + 1), format_count(now.stable_until()),
+      format_count(before.stable_until()));
+}
+
 }  // namespace
 
 SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uint64_t checkpoint_step) {
@@ -44,20 +54,23 @@ nlohmann::json changed_options(const KeyValues& saved, const KeyValues& now) {
 
 void report_schedule(const RunConfiguration& c, const Checkpoint& checkpoint) {
   const Schedule& schedule = c.trainer.schedule;
-  if (schedule.kind != ScheduleKind::kCosine || schedule.total_steps == 0) return;
+  if (!schedule.has_end() || schedule.total_steps == 0) return;
+  const auto name = row_of(kSchedules, schedule.kind).name;
   const std::string before = checkpoint.manifest.configuration.value("schedule-steps", "");
   if (!before.empty() && before != std::to_string(schedule.total_steps)) {
-    log_info("the cosine schedule now ends at step {} (before: step {})", format_count(schedule.total_steps),
-             before);
+    log_info("the {} schedule now ends at step {} (before: step {})", name,
+             format_count(schedule.total_steps), before);
+    report_rise(schedule, configuration_in(checkpoint.manifest.configuration).trainer.schedule,
+                checkpoint.step);
   }
   // Only a limit in steps is known in advance; the other limits matter once the schedule has ended.
   const bool beyond = c.trainer.max_steps > 0 ? c.trainer.max_steps > schedule.total_steps
                                               : checkpoint.step >= schedule.total_steps;
   if (!beyond) return;
   log_warning(
-      "the cosine schedule ends at step {}: {} at its final learning rate of {:.3g}; to extend it, add "
+      "the {} schedule ends at step {}: {} at its final learning rate of {:.3g}; to extend it, add "
       "--schedule-steps {}",
-      format_count(schedule.total_steps),
+      name, format_count(schedule.total_steps),
       c.trainer.max_steps > 0
           ? fmt::format("the steps after it, up to {}, are trained", format_count(c.trainer.max_steps))
           : "the steps from here on are trained",

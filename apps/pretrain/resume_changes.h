@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Changes at a resume other than plain keys: the steps to skip, and the end of a cosine schedule.
+// Changes at a resume other than plain keys: the steps to skip, and the end of a schedule.
 
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/session_request.h"
@@ -19,7 +19,7 @@ SkipRanges skips_of(const Path& state_folder, const SessionRequest& request, uin
 /// null for one without a value.
 nlohmann::json changed_options(const KeyValues& saved, const KeyValues& now);
 
-/// Logs when a run continues after the end of its cosine schedule, at the final learning rate, and when that
+/// Logs when a run continues after the end of its schedule, at the final learning rate, and when that
 /// end was moved.
 void report_schedule(const RunConfiguration& config, const Checkpoint& checkpoint);
 

@@ -2,7 +2,6 @@
 #include "apps/pretrain/session.h"
 
 #include <chrono>
-#include <cmath>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -120,18 +119,19 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
       Tokenizer::from_serialized(train_vocabulary(sample, s.config.vocabulary, progress, stop)));
 }
 
-/// A cosine schedule needs an end, which is decided once and stored with the run.
+std::string describe_end(const Schedule& schedule) {
+  const auto name = row_of(kSchedules, schedule.kind).name;
+  if (schedule.kind == ScheduleKind::kCosine)
+    return fmt::format("the cosine schedule ends at step {}", format_count(schedule.total_steps));
+  return fmt::format("the {} schedule ends at step {}; the rate falls to zero from {:.3g} at step {} on",
+                     name, format_count(schedule.total_steps), schedule.peak,
+                     format_count(schedule.stable_until()));
+}
+
+/// A schedule that falls needs an end, which is decided once and stored with the run.
 void fix_schedule(Session& s, uint64_t epoch_tokens) {
-  TrainerOptions& t = s.config.trainer;
-  if (t.schedule.kind != ScheduleKind::kCosine || t.schedule.total_steps > 0) return;
-  const double tokens_per_step = static_cast<double>(s.config.batch * s.config.model.context * t.accumulate);
-  const double tokens = t.max_tokens > 0
-                            ? static_cast<double>(t.max_tokens)
-                            : static_cast<double>(s.config.epochs) * static_cast<double>(epoch_tokens);
-  t.schedule.total_steps =
-      t.max_steps > 0 ? t.max_steps : static_cast<uint64_t>(std::ceil(tokens / tokens_per_step));
-  s.values["schedule-steps"] = std::to_string(t.schedule.total_steps);
-  log_info("the cosine schedule ends at step {}", format_count(t.schedule.total_steps));
+  if (fix_schedule_end(s.config, s.values, epoch_tokens))
+    log_info("{}", describe_end(s.config.trainer.schedule));
 }
 
 ScanHooks scan_hooks(Session& s, const std::stop_token& stop) {
@@ -189,12 +189,8 @@ void prepare_branch(Session& s, const std::stop_token& stop) {
     s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
     report_corpus(s.catalog);
   }
-  const TrainerOptions& t = s.config.trainer;
-  if (t.schedule.kind == ScheduleKind::kCosine && t.schedule.total_steps == 0 && t.max_steps == 0 &&
-      t.max_tokens == 0) {
-    fail(ErrorKind::kUsage, "--schedule cosine needs an end in a branch; add --schedule-steps");
-  }
-  fix_schedule(s, 0);
+  const Schedule& schedule = s.config.trainer.schedule;
+  if (schedule.has_end() && plan.ends_anew) log_info("{}", describe_end(schedule));
 }
 
 void tell_start(const Session& s) {

@@ -5,27 +5,32 @@
 #include <cmath>
 #include <numbers>
 
-#include "libs/base/error.h"
-
 namespace pretrain {
+
+uint64_t Schedule::stable_until() const {
+  if (kind == ScheduleKind::kCooldown) return std::max(warmup_steps, cooldown_start);
+  if (kind != ScheduleKind::kWsd) return warmup_steps;
+  const double cooldown = std::round(cooldown_share * static_cast<double>(total_steps));
+  return std::max(warmup_steps, total_steps - std::min(total_steps, static_cast<uint64_t>(cooldown)));
+}
 
 double Schedule::at(uint64_t step) const {
   if (step <= warmup_steps) return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);
-  if (kind == ScheduleKind::kConstant || total_steps <= warmup_steps) return peak;
-  const double done = static_cast<double>(std::min(step, total_steps) - warmup_steps) /
-                      static_cast<double>(total_steps - warmup_steps);
+  const uint64_t start = stable_until();
+  if (!has_end() || step <= start || total_steps <= start) return peak;
+  if (kind != ScheduleKind::kCosine) return cooled(std::min(step, total_steps));
+  const double done =
+      static_cast<double>(std::min(step, total_steps) - start) / static_cast<double>(total_steps - start);
   const double share = 0.5 * (1 + std::cos(std::numbers::pi * done));
   return peak * (final_share + (1 - final_share) * share);
 }
 
-ScheduleKind parse_schedule(std::string_view name) {
-  if (name == "constant") return ScheduleKind::kConstant;
-  if (name == "cosine") return ScheduleKind::kCosine;
-  fail(ErrorKind::kUsage, "schedule '{}' is not known; use constant or cosine", name);
-}
-
-std::string_view to_string(ScheduleKind kind) {
-  return kind == ScheduleKind::kCosine ? "cosine" : "constant";
+double Schedule::cooled(uint64_t step) const {
+  const uint64_t start = stable_until();
+  const auto whole = static_cast<double>(total_steps + 1 - start);
+  const double left = static_cast<double>(total_steps + 1 - step) / whole;
+  const bool is_root = kind != ScheduleKind::kLinear && cooldown_shape == CooldownShape::kOneMinusRoot;
+  return peak * (is_root ? 1 - std::sqrt(1 - left) : left);
 }
 
 }  // namespace pretrain

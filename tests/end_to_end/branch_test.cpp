@@ -155,6 +155,85 @@ TEST_F(Branch, RefusesWhatItCannotChangeByNameAndCreatesNothing) {
   expect_refused({"branch", "--checkpoint", parent_.string()}, 2, HasSubstr("--state is missing"));
 }
 
+/// The rates of all steps in the record of a run.
+std::vector<double> rates_of(const fs::path& state) {
+  std::vector<double> rates;
+  for (const auto& record : steps(state)) rates.push_back(record["learning_rate"]);
+  return rates;
+}
+
+/// The parent is at 0.2 of its warmup at step 20, so the test makes one whose warmup is over.
+class Cooldown : public Branch {
+ protected:
+  Cooldown() {
+    const auto result = run_program(
+        binary(), tiny_run(endless_) + Words{"--steps", "24", "--warmup", "4", "--checkpoint-every", "12"});
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+  }
+  Words words(uint64_t step, const Words& more) const {
+    return Words{"branch",  "--checkpoint",   (checkpoints_folder(endless_) / checkpoint_name(step)).string(),
+                 "--state", branch_.string(), "--schedule",
+                 "cooldown"} +
+           more;
+  }
+
+  fs::path endless_ = folder_ / "endless";
+};
+
+TEST_F(Cooldown, FallsToZeroFromTheCheckpointAndLeavesItsParentToContinue) {
+  const auto result = run_program(binary(), words(12, {"--steps", "31"}));
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("the cooldown schedule ends at step 31"));
+  const auto rates = rates_of(branch_);
+  ASSERT_EQ(rates.size(), 19U);
+  for (size_t i = 0; i < rates.size(); ++i)
+    EXPECT_NEAR(rates[i], 3e-3 * (19.0 - static_cast<double>(i)) / 20, 1e-12) << i;
+  const auto parent = run_program(binary(), {"resume", "--state", endless_.string(), "--steps", "30"});
+  EXPECT_EQ(parent.exit_code, 0) << parent.output;
+  EXPECT_EQ(rates_of(endless_).back(), 3e-3);
+}
+
+TEST_F(Cooldown, IsTheSameAfterAStop) {
+  const auto whole = folder_ / "whole";
+  ASSERT_EQ(run_program(binary(), words(12, {"--steps", "30"}) + Words{"--state", whole.string()}).exit_code,
+            0);
+  ASSERT_EQ(run_program(binary(), words(12, {"--steps", "18", "--schedule-steps", "30"})).exit_code, 0);
+  const auto resumed = run_program(binary(), {"resume", "--state", branch_.string(), "--steps", "30"});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
+  EXPECT_EQ(state_hashes(branch_, 30), state_hashes(whole, 30));
+}
+
+TEST_F(Cooldown, OfACooldownFallsFromTheRateThatThatOneHadReached) {
+  const auto first = folder_ / "first";
+  ASSERT_EQ(run_program(binary(), words(12, {"--steps", "21", "--checkpoint-every", "3", "--keep", "9"}) +
+                                      Words{"--state", first.string()})
+                .exit_code,
+            0);
+  const auto result = run_program(
+      binary(), words(12, {"--steps", "20"}) +
+                    Words{"--checkpoint", (checkpoints_folder(first) / checkpoint_name(15)).string()});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  const auto rates = rates_of(branch_);
+  ASSERT_EQ(rates.size(), 5U);
+  const double reached = rates_of(first)[2];
+  EXPECT_NEAR(reached, 3e-3 * 0.7, 1e-12);
+  for (size_t i = 0; i < rates.size(); ++i)
+    EXPECT_NEAR(rates[i], reached * (5.0 - static_cast<double>(i)) / 6, 1e-12) << i;
+}
+
+TEST_F(Cooldown, RefusesWhatHasNoRateOrNoEnd) {
+  expect_refused(words(12, {"--steps", "0"}), 2, HasSubstr("--schedule cooldown needs an end"));
+  expect_refused(words(12, {"--steps", "10"}), 2, HasSubstr("--steps includes the parent's steps"));
+  expect_refused(words(12, {"--steps", "0", "--tokens", "500"}), 2,
+                 HasSubstr("would end at step 2, but falls from step 12 on"));
+  expect_refused(words(0, {"--steps", "30"}), 2, HasSubstr("after the warmup of 4 steps (got step 0)"));
+  Words weights = words(12, {"--steps", "30"});
+  weights.emplace_back("--weights-only");
+  expect_refused(weights, 2, HasSubstr("--schedule linear"));
+  expect_refused(tiny_run(branch_) + Words{"--schedule", "cooldown", "--steps", "9"}, 2,
+                 HasSubstr("use it in pretrain branch"));
+}
+
 TEST_F(Branch, NeedsANewFolderOutsideOfItsParent) {
   expect_refused(branch_words() + Words{"--state", parent_.string()}, 2, HasSubstr("is not empty"));
   expect_refused(branch_words() + Words{"--state", (parent_ / "new").string()}, 2,

@@ -315,7 +315,7 @@ TEST(HostileFolder, AConfigurationThatIsNoneIsTheFaultOfTheFolderAndNotReplacedB
   const std::vector<Value> values = {{"batch", 16, "'batch' is not a text"},
                                      {"batch", "many", "(got many)"},
                                      {"batch", "-1", "(got -1)"},
-                                     {"schedule", "linear", "(got linear)"},
+                                     {"schedule", "steps", "(got steps)"},
                                      {"checkpoint-interval", "soon", "(got soon)"},
                                      {"model", "huge", "(got huge)"},
                                      {"heads", "5", "heads = 5"}};

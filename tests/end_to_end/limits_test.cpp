@@ -105,6 +105,31 @@ TEST(Limits, ACosineThatIsOutlastedIsToldAndCanBeStretched) {
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "90"}), Not(HasSubstr("cosine schedule ends")));
 }
 
+/// While the rate is at its peak, the end of the run may move: it is the run of that length from the start.
+TEST(Limits, AWsdThatIsStretchedBeforeItsCooldownIsTheRunOfThatLength) {
+  const TempFolder folder;
+  const auto long_one = folder / "long", stretched = folder / "stretched";
+  const Words wsd{"--schedule", "wsd", "--warmup", "5", "--cooldown-share", "0.5"};
+  output_of(tiny_run(long_one) + wsd + Words{"--steps", "60"});
+  output_of(tiny_run(stretched) + wsd + Words{"--steps", "20", "--schedule-steps", "40"});
+  const std::string output = output_of(resume(stretched) + Words{"--steps", "60", "--schedule-steps", "60"});
+  EXPECT_THAT(output, HasSubstr("the wsd schedule now ends at step 60"));
+  EXPECT_THAT(output, Not(HasSubstr("rises")));
+  EXPECT_EQ(state_hashes(stretched, 60), state_hashes(long_one, 60));
+  EXPECT_NEAR(steps(long_one).back()["learning_rate"].get<double>(), 3e-3 / 31, 1e-9);
+}
+
+TEST(Limits, AWsdThatIsStretchedWithinItsCooldownSaysThatTheRateRises) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  const std::string first = output_of(tiny_run(state) + Words{"--schedule", "wsd", "--warmup", "5"} +
+                                      Words{"--steps", "30", "--cooldown-share", "0.5"});
+  EXPECT_THAT(first, HasSubstr("the rate falls to zero from 0.003 at step 15 on"));
+  const std::string output = output_of(resume(state) + Words{"--steps", "80", "--schedule-steps", "80"});
+  EXPECT_THAT(output, HasSubstr("rises to 0.003 again, because the cooldown now starts at step 40"));
+  EXPECT_THAT(output, HasSubstr("up to step 15 with --from"));
+}
+
 TEST(Limits, TheLastEvaluationOfEachSessionStaysInTheRecord) {
   const TempFolder folder;
   const auto state = folder / "run";

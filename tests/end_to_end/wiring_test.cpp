@@ -31,10 +31,27 @@ TEST(Wiring, WhatChangesTheOptimizerChangesTheWeights) {
   const auto plain = trained(folder, "plain", {});
   EXPECT_EQ(trained(folder, "again", {}), plain);
   const std::vector<Words> changes{
-      {"--beta1", "0.5"},    {"--beta2", "0.5"},          {"--weight-decay", "5"}, {"--grad-clip", "1e-3"},
-      {"--accumulate", "2"}, {"--learning-rate", "1e-4"}, {"--warmup", "100"},     {"--schedule", "cosine"}};
+      {"--beta1", "0.5"},      {"--beta2", "0.5"},       {"--weight-decay", "5"},
+      {"--grad-clip", "1e-3"}, {"--accumulate", "2"},    {"--learning-rate", "1e-4"},
+      {"--warmup", "100"},     {"--schedule", "cosine"}};
   for (const Words& change : changes) {
     const auto other = trained(folder, change[0].substr(2), change);
+    EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
+  }
+}
+
+TEST(Wiring, WhatChangesACooldownChangesTheWeights) {
+  const TempFolder folder;
+  const Words wsd{"--schedule", "wsd", "--cooldown-share", "1"};
+  const auto plain = trained(folder, "plain", wsd);
+  EXPECT_NE(plain.at("model.safetensors"), trained(folder, "constant", {}).at("model.safetensors"));
+  EXPECT_EQ(plain.at("model.safetensors"),
+            trained(folder, "linear", {"--schedule", "linear"}).at("model.safetensors"))
+      << "all of it is a line";
+  for (const Words& change : {Words{"--cooldown-share", "0.5"},
+                              {"--cooldown-shape", "1-sqrt"},
+                              {"--schedule", "cooldown", "--cooldown-start", "1"}}) {
+    const auto other = trained(folder, change[1], wsd + change);
     EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
   }
 }

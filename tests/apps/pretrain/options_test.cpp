@@ -91,6 +91,10 @@ std::vector<Case> cases() {
       {"schedule", "cosine",
        [](const Config& c) { return c.trainer.schedule.kind == ScheduleKind::kCosine; }},
       {"schedule-steps", "2k", [](const Config& c) { return c.trainer.schedule.total_steps == 2000; }},
+      {"cooldown-share", "0.3", [](const Config& c) { return c.trainer.schedule.cooldown_share == 0.3; }},
+      {"cooldown-start", "70", [](const Config& c) { return c.trainer.schedule.cooldown_start == 70; }},
+      {"cooldown-shape", "1-sqrt",
+       [](const Config& c) { return c.trainer.schedule.cooldown_shape == CooldownShape::kOneMinusRoot; }},
       {"weight-decay", "0.3", [](const Config& c) { return c.trainer.optimizer.weight_decay == 0.3; }},
       {"beta1", "0.8", [](const Config& c) { return c.trainer.optimizer.adamw.beta1 == 0.8; }},
       {"beta2", "0.95", [](const Config& c) { return c.trainer.optimizer.adamw.beta2 == 0.95; }},
@@ -412,7 +416,7 @@ TEST(ResolvedConfiguration, OfAManifestIsTheFaultOfTheFolderWhereItIsNone) {
   for (const auto& [key, value] : KeyValues{{"batch", "many"},
                                             {"seed", "-1"},
                                             {"learning-rate", "-1"},
-                                            {"schedule", "linear"},
+                                            {"schedule", "steps"},
                                             {"checkpoint-interval", "soon"},
                                             {"model", "huge"}}) {
     try {

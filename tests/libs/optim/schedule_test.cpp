@@ -2,11 +2,8 @@
 #include "libs/optim/schedule.h"
 
 #include <cmath>
-#include <string>
 
 #include <gtest/gtest.h>
-
-#include "libs/base/error.h"
 
 namespace pretrain {
 namespace {
@@ -67,20 +64,89 @@ TEST(Schedule, CosineBeginsRightAfterTheWarmup) {
   }
 }
 
-TEST(Schedule, NamesAreReadAndWritten) {
-  for (const auto kind : {ScheduleKind::kConstant, ScheduleKind::kCosine}) {
-    EXPECT_EQ(parse_schedule(to_string(kind)), kind);
+TEST(Schedule, LinearFallsToZeroOneStepAfterItsEnd) {
+  const Schedule schedule{.kind = ScheduleKind::kLinear, .peak = 2, .warmup_steps = 100, .total_steps = 299};
+  EXPECT_NEAR(schedule.at(50), 1, kTolerance);
+  EXPECT_NEAR(schedule.at(100), 2, kTolerance);
+  for (uint64_t step = 101; step <= 299; ++step) {
+    EXPECT_NEAR(schedule.at(step), 2 * (300.0 - static_cast<double>(step)) / 200, kTolerance) << step;
+  }
+  EXPECT_NEAR(schedule.at(300), 0.01, kTolerance) << "what it is at its end";
+  EXPECT_NEAR(schedule.at(100'000), 0.01, kTolerance);
+}
+
+/// Written from the papers' formulas, with the step as a real number.
+double wsd(double step, double total, double warmup, double share, bool is_root) {
+  const double start = total - share * total;
+  if (step <= warmup) return step / warmup;
+  if (step <= start) return 1;
+  const double done = (step - start) / (total + 1 - start);
+  return is_root ? 1 - std::sqrt(done) : 1 - done;
+}
+
+TEST(Schedule, WsdIsConstantAndThenCoolsDownOverItsShare) {
+  for (const CooldownShape shape : {CooldownShape::kLinear, CooldownShape::kOneMinusRoot}) {
+    for (const double share : {0.1, 0.25, 0.5}) {
+      const Schedule schedule{.kind = ScheduleKind::kWsd,
+                              .peak = 3e-3,
+                              .warmup_steps = 40,
+                              .total_steps = 400,
+                              .cooldown_share = share,
+                              .cooldown_shape = shape};
+      EXPECT_EQ(static_cast<double>(schedule.stable_until()), 400 - share * 400);
+      for (uint64_t step = 1; step <= 400; ++step) {
+        const double expected =
+            3e-3 * wsd(static_cast<double>(step), 400, 40, share, shape == CooldownShape::kOneMinusRoot);
+        EXPECT_NEAR(schedule.at(step), expected, 1e-15) << step << ", " << share;
+      }
+      EXPECT_GT(schedule.at(400), 0) << "the last step still teaches";
+      EXPECT_EQ(schedule.at(401), schedule.at(400));
+    }
   }
 }
 
-TEST(Schedule, AnUnknownNameIsAUsageError) {
-  try {
-    parse_schedule("cosin");
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
-    EXPECT_NE(std::string(error.what()).find("'cosin'"), std::string::npos) << error.what();
-  }
+TEST(Schedule, OneMinusRootFallsFasterThanALineFirst) {
+  Schedule schedule{.kind = ScheduleKind::kWsd, .peak = 1, .total_steps = 99, .cooldown_share = 1};
+  const double line = schedule.at(25);
+  schedule.cooldown_shape = CooldownShape::kOneMinusRoot;
+  EXPECT_NEAR(line, 0.75, kTolerance);
+  EXPECT_NEAR(schedule.at(25), 0.5, kTolerance);
+}
+
+TEST(Schedule, ACooldownIsTheSameFallFromAGivenStep) {
+  const Schedule wsd{.kind = ScheduleKind::kWsd,
+                     .peak = 0.5,
+                     .warmup_steps = 10,
+                     .total_steps = 200,
+                     .cooldown_share = 0.3,
+                     .cooldown_shape = CooldownShape::kOneMinusRoot};
+  Schedule cooldown = wsd;
+  cooldown.kind = ScheduleKind::kCooldown;
+  cooldown.cooldown_start = 140;
+  for (uint64_t step = 1; step <= 210; ++step) EXPECT_EQ(cooldown.at(step), wsd.at(step)) << step;
+}
+
+/// What makes it possible to decide the length of a run while it trains.
+TEST(Schedule, WsdsOfAnyLengthAgreeUntilTheFirstCoolsDown) {
+  const Schedule shorter{
+      .kind = ScheduleKind::kWsd, .peak = 1, .warmup_steps = 5, .total_steps = 100, .cooldown_share = 0.2};
+  Schedule longer = shorter;
+  longer.total_steps = 1000;
+  for (uint64_t step = 1; step <= 80; ++step) EXPECT_EQ(shorter.at(step), longer.at(step)) << step;
+  EXPECT_LT(shorter.at(81), longer.at(81));
+}
+
+TEST(Schedule, ACooldownWithinTheWarmupStartsAfterIt) {
+  const Schedule schedule{
+      .kind = ScheduleKind::kWsd, .peak = 1, .warmup_steps = 60, .total_steps = 99, .cooldown_share = 0.9};
+  EXPECT_EQ(schedule.stable_until(), 60U);
+  EXPECT_NEAR(schedule.at(60), 1, kTolerance);
+  EXPECT_NEAR(schedule.at(70), 0.75, kTolerance);
+}
+
+TEST(Schedule, OnlyTheConstantOneHasNoEnd) {
+  for (const auto& row : kSchedules)
+    EXPECT_EQ(Schedule{.kind = row.value}.has_end(), row.value != ScheduleKind::kConstant) << row.name;
 }
 
 }  // namespace
