@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/tensor/muon_kernel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "libs/tensor/muon_kernel.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After highway.h, and included once a target.
+#include "libs/tensor/elements-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace pretrain::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+void MixRows(const MuonRows& block, float momentum, float gradient_scale, const float* gradient, float* m,
+             float* mixed) {
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const float* g_row = gradient + r * block.ld;
+    float* m_row = m + r * block.ld;
+    float* mixed_row = mixed + r * block.columns;
+    ForEachVector(block.columns, [&](auto d, int64_t i) {
+      const auto keep = hn::Set(d, momentum);
+      const auto fresh = hn::Mul(hn::Set(d, (1 - momentum) * gradient_scale), hn::LoadU(d, g_row + i));
+      const auto m_new = hn::MulAdd(keep, hn::LoadU(d, m_row + i), fresh);
+      hn::StoreU(m_new, d, m_row + i);
+      hn::StoreU(hn::MulAdd(keep, m_new, fresh), d, mixed_row + i);
+    });
+  }
+}
+
+void ApplyRows(const MuonRows& block, float rate, float decay, const float* direction, float* parameter) {
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const float* direction_row = direction + r * block.columns;
+    float* p_row = parameter + r * block.ld;
+    ForEachVector(block.columns, [&](auto d, int64_t i) {
+      const auto p = hn::LoadU(d, p_row + i);
+      const auto change =
+          hn::MulAdd(hn::Set(d, decay), p, hn::Mul(hn::Set(d, rate), hn::LoadU(d, direction_row + i)));
+      hn::StoreU(hn::Sub(p, change), d, p_row + i);
+    });
+  }
+}
+
+}  // namespace pretrain::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace pretrain {
+
+HWY_EXPORT(MixRows);
+HWY_EXPORT(ApplyRows);
+
+void muon_mix(const MuonRows& block, float momentum, float gradient_scale, const float* gradient, float* m,
+              float* mixed) {
+  HWY_DYNAMIC_DISPATCH(MixRows)(block, momentum, gradient_scale, gradient, m, mixed);
+}
+
+void muon_apply(const MuonRows& block, float rate, float decay, const float* direction, float* parameter) {
+  HWY_DYNAMIC_DISPATCH(ApplyRows)(block, rate, decay, direction, parameter);
+}
+
+}  // namespace pretrain
+#endif  // HWY_ONCE

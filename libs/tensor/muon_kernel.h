@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The two passes of Muon over memory: what comes before the orthogonalisation of a matrix, and after it.
+// Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; Liu et al., "Muon is
+// Scalable for LLM Training", algorithm 1 (decay and size of the update).
+
+#include <cstdint>
+
+namespace pretrain {
+
+/// The rows of a block of a matrix that are worked on.
+struct MuonRows {
+  int64_t rows, columns;
+  int64_t ld;  ///< distance of rows in the matrix; those of a dense array are `columns` apart
+};
+
+/// g = gradient_scale * gradient;  m = momentum m + (1 - momentum) g;  mixed = momentum m + (1 - momentum) g,
+/// Nesterov's look ahead. Runs on the calling thread.
+/// Shapes: gradient, m [rows, columns], rows ld apart; mixed [rows, columns], dense.
+void muon_mix(const MuonRows& block, float momentum, float gradient_scale, const float* gradient, float* m,
+              float* mixed);
+
+/// p -= rate * direction + decay * p. Runs on the calling thread.
+/// Shapes: direction [rows, columns], dense; parameter [rows, columns], rows ld apart.
+void muon_apply(const MuonRows& block, float rate, float decay, const float* direction, float* parameter);
+
+}  // namespace pretrain

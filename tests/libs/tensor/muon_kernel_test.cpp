@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/tensor/muon_kernel.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/libs/tensor/kernel_testing.h"
+#include "tests/support/matchers.h"
+
+namespace pretrain {
+namespace {
+
+using test::all_close;
+using test::Guarded;
+using test::normal_values;
+
+constexpr int64_t kColumnCounts[] = {1, 3, 4, 5, 8, 15, 16, 17, 33, 70};
+constexpr int64_t kRows = 3;
+
+/// Values of a matrix in which the block's rows are a part; what is between them must stay.
+struct Strided {
+  Strided(const MuonRows& rows, uint64_t seed)
+      : block(rows),
+        before(normal_values(static_cast<size_t>(rows.rows * rows.ld), seed)),
+        array(before, 1) {}
+
+  bool is_in_block(size_t i) const { return static_cast<int64_t>(i) % block.ld < block.columns; }
+  void expect_untouched_between() const {
+    for (size_t i = 0; i < before.size(); ++i) {
+      if (!is_in_block(i)) {
+        ASSERT_EQ(array.data()[i], before[i]) << i;
+      }
+    }
+    EXPECT_TRUE(array.intact());
+  }
+
+  MuonRows block;
+  std::vector<float> before;
+  Guarded array;
+};
+
+TEST(MuonKernel, MixesMomentumAndGradientByTheFormula) {
+  test::for_each_target([] {
+    for (const int64_t columns : kColumnCounts) {
+      const MuonRows block{kRows, columns, columns + 3};
+      const Strided gradient(block, 1);
+      Strided m(block, 2);
+      Guarded mixed(static_cast<size_t>(kRows * columns), 3);
+      muon_mix(block, 0.9F, 0.5F, gradient.array.data(), m.array.data(), mixed.data());
+      std::vector<double> expected_m, expected_mixed, actual_m;
+      for (size_t i = 0; i < m.before.size(); ++i) {
+        if (!m.is_in_block(i)) continue;
+        const double g = 0.5 * static_cast<double>(gradient.before[i]);
+        expected_m.push_back(0.9 * static_cast<double>(m.before[i]) + 0.1 * g);
+        expected_mixed.push_back(0.9 * expected_m.back() + 0.1 * g);
+        actual_m.push_back(static_cast<double>(m.array.data()[i]));
+      }
+      EXPECT_TRUE(all_close(actual_m, expected_m, 4 * test::kEpsilon)) << columns;
+      EXPECT_TRUE(all_close(mixed.copy(), expected_mixed, 4 * test::kEpsilon)) << columns;
+      EXPECT_TRUE(mixed.intact());
+      m.expect_untouched_between();
+    }
+  });
+}
+
+TEST(MuonKernel, AppliesRateAndDecayByTheFormula) {
+  test::for_each_target([] {
+    for (const int64_t columns : kColumnCounts) {
+      const MuonRows block{kRows, columns, columns + 2};
+      const Guarded direction(normal_values(static_cast<size_t>(kRows * columns), 1), 2);
+      Strided p(block, 2);
+      muon_apply(block, 0.25F, 0.125F, direction.data(), p.array.data());
+      std::vector<double> expected, actual;
+      for (size_t i = 0; i < p.before.size(); ++i) {
+        if (!p.is_in_block(i)) continue;
+        const auto d = static_cast<double>(direction.data()[expected.size()]);
+        expected.push_back(static_cast<double>(p.before[i]) * (1 - 0.125) - 0.25 * d);
+        actual.push_back(static_cast<double>(p.array.data()[i]));
+      }
+      EXPECT_TRUE(all_close(actual, expected, 4 * test::kEpsilon)) << columns;
+      p.expect_untouched_between();
+    }
+  });
+}
+
+}  // namespace
+}  // namespace pretrain
