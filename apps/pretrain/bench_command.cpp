@@ -108,6 +108,7 @@ void measure_sizes(Compute& compute, const BenchModel& b, int steps, const StopS
 struct BenchRequest {
   std::string model = "base";
   std::string precision = "auto";
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
   int threads = 0;
   int steps = 5;
   bool scaling = false, sweep = false, json = false;
@@ -127,6 +128,8 @@ OptionTable<BenchRequest> options() {
   return {{{"model", "preset"}, word_of<Request>(&Request::model, names)},
           {{"precision", "number format of matrix products: f32, bf16 or auto"},
            word_of<Request>(&Request::precision, {"auto", "f32", "bf16"})},
+          {{"optimizer", "optimizer of the step: adamw or muon"},
+           choice_of<Request>(&Request::optimizer, kOptimizers)},
           threads_option<Request>(&Request::threads),
           {{"steps", "steps to measure"}, count_of<Request>(&Request::steps, 1, 1'000'000)},
           {{"scaling", "also measure one thread and estimate the scaling limit"},
@@ -141,19 +144,21 @@ OptionTable<BenchRequest> options() {
 int bench_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const auto& [name, precision, asked_threads, steps, scaling, sweep, json] = *request;
+  const auto& [name, precision, optimizer, asked_threads, steps, scaling, sweep, json] = *request;
   const int threads = asked_threads > 0 ? asked_threads : inspect_machine().cores;
   if (sweep && scaling) fail(ErrorKind::kUsage, "--sweep and --scaling can't be combined; use one of them");
   const auto preset = find_preset(name);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-  const BenchModel b{model_config(*preset, kCharacters), preset->batch, parse_precision(precision)};
+  const BenchModel b{model_config(*preset, kCharacters), preset->batch, parse_precision(precision),
+                     optimizer};
   nlohmann::json report = {{"model", name},
                            {"threads", compute.threads()},
                            {"processor", inspect_machine().processor},
                            {"vector_target", vector_target()},
-                           {"precision", precision_name(b.precision)}};
+                           {"precision", precision_name(b.precision)},
+                           {"optimizer", row_of(kOptimizers, optimizer).name}};
   if (sweep) {
     measure_sizes(compute, b, steps, stop, report);
   } else {

@@ -23,6 +23,7 @@ class StepBench {
  public:
   StepBench(Compute& compute, const BenchModel& b)
       : compute_(compute),
+        options_{.kind = b.optimizer, .muon = {.head_size = b.config.head_size()}},
         model_(compute, {.config = b.config, .rows = b.micro_rows(), .precision = b.precision}),
         parameters_(model_.layout().flat_size()),
         optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), options_)),
@@ -63,7 +64,7 @@ class StepBench {
 
  private:
   Compute& compute_;
-  const OptimizerOptions options_ = {};
+  const OptimizerOptions options_;
   Transformer model_;
   Buffer<float> parameters_;
   OptimizerSet optimizer_;

@@ -13,6 +13,7 @@
 #include "libs/base/stop.h"
 #include "libs/model/config.h"
 #include "libs/model/memory_plan.h"
+#include "libs/optim/optimizer_set.h"
 #include "libs/tensor/compute.h"
 #include "libs/tensor/precision.h"
 
@@ -30,6 +31,7 @@ struct BenchModel {
   ModelConfig config;
   int64_t batch_rows;
   Precision precision;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
 
   int64_t micro_rows() const {
     constexpr int64_t kMicroBatchTokens = 2048;

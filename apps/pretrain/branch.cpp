@@ -143,6 +143,12 @@ std::string text_of(const nlohmann::json& object, const char* key) {
   return printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+std::string_view what_was_taken(const nlohmann::json& parent) {
+  if (text_of(parent, "weights_only") == "true") return "the weights only";
+  if (text_of(parent, "optimizer") == "anew") return "weights and step count";
+  return "weights, optimizer state and step count";
+}
+
 }  // namespace
 
 nlohmann::json BranchPlan::record() const {
@@ -156,6 +162,7 @@ nlohmann::json BranchPlan::record() const {
           {"step", parent.step},
           {"manifest_hash", manifest_hash(parent.folder)},
           {"weights_only", weights_only},
+          {"optimizer", keeps_optimizer ? "continued" : "anew"},
           {"stream", keeps_stream() ? "continued" : "anew"},
           {"changed", changed}};
 }
@@ -178,6 +185,7 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
   plan.config = to_configuration(plan.values);
   check_limits(plan);
   fix_end(plan);
+  plan.keeps_optimizer = !plan.weights_only && !differs(before, plan.values, "optimizer");
   for (const char* key : kOfTheStream) {
     if (differs(before, plan.values, key)) plan.anew.emplace_back(key);
   }
@@ -195,11 +203,9 @@ Path evaluation_file_of(const Checkpoint& checkpoint) {
 
 std::string describe_parent(const nlohmann::json& parent) {
   if (parent.empty()) return "";
-  const bool weights_only = text_of(parent, "weights_only") == "true";
   std::string text =
       fmt::format("branch of {}, step {} (manifest {})\n  took {}; text {}\n", text_of(parent, "path"),
-                  text_of(parent, "step"), text_of(parent, "manifest_hash"),
-                  weights_only ? "the weights only" : "weights, optimizer state and step count",
+                  text_of(parent, "step"), text_of(parent, "manifest_hash"), what_was_taken(parent),
                   text_of(parent, "stream") == "anew" ? "from the beginning" : text_of(parent, "stream"));
   const nlohmann::json changed = changed_of(parent);
   for (const auto& [key, change] : changed.items()) {

@@ -23,6 +23,7 @@ struct BranchPlan {
   bool ends_anew = false;         ///< the schedule ends where the limit of the branch is
   std::vector<std::string> anew;  ///< changed keys that make the text start from the beginning
   bool keeps_evaluation_set = false;
+  bool keeps_optimizer = true;  ///< the moments fit, since no tensor is another optimizer's
 
   /// The text continues from the parent's position.
   bool keeps_stream() const { return !weights_only && anew.empty(); }

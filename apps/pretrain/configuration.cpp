@@ -88,6 +88,7 @@ void derive(RunConfiguration& c) {
   c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
   c.trainer.precision =
       decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
+  c.trainer.optimizer.muon.head_size = c.model.head_size();
   c.trainer.micro_rows = micro_batch_rows(most_rows_at_once(c.batch, c.trainer.accumulate, c.trainer.slots),
                                           c.model.context, c.micro_batch_tokens);
   if (c.validation_inputs.empty()) return;

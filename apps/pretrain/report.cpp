@@ -153,10 +153,10 @@ void warn_of_small_slots(const RunConfiguration& c) {
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
   warn_of_threads(c, machine);
   warn_of_small_slots(c);
-  const uint64_t optimizer = optimizer_state_bytes(make_optimizers(layout, c.trainer.optimizer));
+  const Optimizers optimizers = make_optimizers(layout, c.trainer.optimizer);
   const MemoryPlan plan =
       plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads,
-                  optimizer, sums_at_once(c.trainer.slots));
+                  optimizer_memory_bytes(optimizers, c.threads), sums_at_once(c.trainer.slots));
   const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
   const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
@@ -173,7 +173,7 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
          format_bytes(machine.available_bytes));
   }
   const uint64_t weights = layout.flat_size() * sizeof(float);
-  const uint64_t checkpoint = weights + optimizer + loading.state + 4_MiB;
+  const uint64_t checkpoint = weights + optimizer_state_bytes(optimizers) + loading.state + 4_MiB;
   const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
   // Existing checkpoints count towards those to keep. Two more must always fit: the one being written and the
   // last complete one.

@@ -202,6 +202,8 @@ void tell_start(const Session& s) {
   }
   log_info("starting a branch from the {} of step {} ({})", s.branch->weights_only ? "weights" : "checkpoint",
            format_count(checkpoint.step), checkpoint.folder.string());
+  if (!s.branch->keeps_optimizer && !s.branch->weights_only)
+    log_info("the optimizer starts without its parent's moments (changed: --optimizer)");
   if (!s.branch->anew.empty())
     log_info("the text starts from the beginning (changed: --{})", fmt::join(s.branch->anew, ", --"));
 }
@@ -293,7 +295,8 @@ void begin(const Session& s, Trainer& trainer) {
   } else if (s.branch->weights_only) {
     trainer.initialize_from(*s.start.checkpoint);
   } else {
-    trainer.branch(*s.start.checkpoint, s.branch->keeps_stream());
+    trainer.branch(*s.start.checkpoint,
+                   {.stream = s.branch->keeps_stream(), .optimizer = s.branch->keeps_optimizer});
   }
 }
 

@@ -17,7 +17,7 @@ int64_t micro_batch_rows(int64_t rows, int64_t context, int64_t limit_tokens);
 /// Bytes by purpose.
 struct MemoryPlan {
   uint64_t parameters = 0;   ///< values, and sums of gradients
-  uint64_t optimizer = 0;    ///< what the optimizers keep between updates
+  uint64_t optimizer = 0;    ///< what the optimizers keep between updates, and work with
   uint64_t packed = 0;       ///< weights packed for the products, both directions, and one layer's gradient
   uint64_t activations = 0;  ///< kept for the backward pass, gradients on their way, one chunk of logits
   uint64_t scratch = 0;      ///< attention scores and product scratch of all threads
@@ -25,7 +25,7 @@ struct MemoryPlan {
   uint64_t total() const { return parameters + optimizer + packed + activations + scratch; }
 };
 
-/// `optimizer_bytes` is what the optimizers say they keep (optimizer_state_bytes() in libs/optim),
+/// `optimizer_bytes` is what the optimizers say they need (optimizer_memory_bytes() in libs/optim),
 /// `gradient_arrays` how many sums of gradients exist at once (sums_at_once() in libs/train).
 /// Requires: shape.training.
 MemoryPlan plan_memory(const PassShape& shape, int threads, uint64_t optimizer_bytes,

@@ -34,8 +34,7 @@ std::vector<StateTensor> AdamW::state_tensors() const {
   return tensors;
 }
 
-void AdamW::update(Compute& compute, const UpdateStep& step, const float* gradients, float* parameters,
-                   std::span<float* const> state) const {
+void AdamW::update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const {
   const auto t = static_cast<double>(step.number);
   const AdamWStep shared{.learning_rate = 0,
                          .beta1 = static_cast<float>(options_.beta1),
@@ -50,8 +49,9 @@ void AdamW::update(Compute& compute, const UpdateStep& step, const float* gradie
     AdamWStep own = shared;
     own.learning_rate = static_cast<float>(step.learning_rate * u.rate_scale);
     const size_t at = u.tensor.offset + piece.begin;
-    adamw_update(own, static_cast<float>(u.weight_decay), piece.size, gradients + at, parameters + at,
-                 state[piece.tensor] + piece.begin, state[updated().size() + piece.tensor] + piece.begin);
+    adamw_update(own, static_cast<float>(u.weight_decay), piece.size, memory.gradients + at,
+                 memory.parameters + at, memory.state[piece.tensor] + piece.begin,
+                 memory.state[updated().size() + piece.tensor] + piece.begin);
   });
 }
 

@@ -21,8 +21,7 @@ class AdamW : public Optimizer {
   AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options);
 
   std::vector<StateTensor> state_tensors() const override;
-  void update(Compute& compute, const UpdateStep& step, const float* gradients, float* parameters,
-              std::span<float* const> state) const override;
+  void update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const override;
 
  private:
   /// A part of one tensor that one task updates.

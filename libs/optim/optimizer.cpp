@@ -21,4 +21,8 @@ Optimizer::Optimizer(const std::vector<ParameterGroup>& groups) {
   std::ranges::sort(updated_, {}, [](const Updated& u) { return u.tensor.offset; });
 }
 
+size_t Optimizer::scratch_floats(int /*threads*/) const {
+  return 0;
+}
+
 }  // namespace pretrain

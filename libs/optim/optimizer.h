@@ -37,6 +37,14 @@ struct UpdateStep {
   double gradient_scale = 1;  ///< the clipping factor
 };
 
+/// What one update works on.
+struct UpdateMemory {
+  const float* gradients;         ///< as in the layout
+  float* parameters;              ///< as in the layout
+  std::span<float* const> state;  ///< state[i] has the elements of state_tensors()[i]
+  float* scratch;                 ///< scratch_floats()
+};
+
 /// Single-owner.
 class Optimizer {
  public:
@@ -57,11 +65,12 @@ class Optimizer {
   /// What it keeps between updates. Names start with what the tensor is and end with the parameter's name.
   virtual std::vector<StateTensor> state_tensors() const = 0;
 
+  /// Floats that an update by so many threads works with and that it need not keep.
+  virtual size_t scratch_floats(int threads) const;
+
   /// Updates its tensors in the flat arrays, and its state. An implementation takes nothing from the heap.
-  /// Requires: state[i] has the elements of state_tensors()[i].
   /// Repeatability: the same bits for any number of threads.
-  virtual void update(Compute& compute, const UpdateStep& step, const float* gradients, float* parameters,
-                      std::span<float* const> state) const = 0;
+  virtual void update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const = 0;
 
  private:
   std::vector<Updated> updated_;

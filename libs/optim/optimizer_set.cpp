@@ -22,6 +22,13 @@ size_t state_floats(const Optimizer& optimizer) {
   return floats;
 }
 
+/// They take turns, so they share it.
+size_t most_scratch(const Optimizers& optimizers, int threads) {
+  size_t most = 0;
+  for (const auto& optimizer : optimizers) most = std::max(most, padded(optimizer->scratch_floats(threads)));
+  return most;
+}
+
 void check_that_each_tensor_has_one(const Optimizers& optimizers, const ParameterLayout& layout) {
   std::multiset<std::string> updated;
   for (const auto& optimizer : optimizers) {
@@ -36,11 +43,18 @@ void check_that_each_tensor_has_one(const Optimizers& optimizers, const Paramete
 }  // namespace
 
 Optimizers make_optimizers(const ParameterLayout& layout, const OptimizerOptions& options) {
+  std::vector<MuonMatrix> matrices;
+  if (options.kind == OptimizerKind::kMuon) matrices = muon_matrices(layout, options.muon.head_size);
   ParameterGroup decaying{.tensors = {}, .weight_decay = options.weight_decay};
   ParameterGroup others;
-  for (const ParameterInfo& tensor : layout.tensors())
-    (tensor.decays ? decaying : others).tensors.push_back(tensor);
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    const bool is_muons = std::ranges::any_of(
+        matrices, [&](const MuonMatrix& matrix) { return matrix.tensor.offset == tensor.offset; });
+    if (!is_muons) (tensor.decays ? decaying : others).tensors.push_back(tensor);
+  }
   Optimizers optimizers;
+  if (!matrices.empty())
+    optimizers.push_back(std::make_unique<Muon>(matrices, options.weight_decay, options.muon));
   optimizers.push_back(
       std::make_unique<AdamW>(std::vector{std::move(decaying), std::move(others)}, options.adamw));
   return optimizers;
@@ -52,8 +66,12 @@ uint64_t optimizer_state_bytes(const Optimizers& optimizers) {
   return bytes;
 }
 
+uint64_t optimizer_memory_bytes(const Optimizers& optimizers, int threads) {
+  return optimizer_state_bytes(optimizers) + most_scratch(optimizers, threads) * sizeof(float);
+}
+
 OptimizerSet::OptimizerSet(Compute& compute, const ParameterLayout& layout, Optimizers optimizers)
-    : compute_(compute) {
+    : compute_(compute), scratch_(most_scratch(optimizers, compute.threads())) {
   check_that_each_tensor_has_one(optimizers, layout);
   for (auto& optimizer : optimizers) add(std::move(optimizer));
 }
@@ -77,8 +95,13 @@ void OptimizerSet::add(std::unique_ptr<Optimizer> optimizer) {
 void OptimizerSet::update(const Step& step, const float* gradients, float* parameters) {
   const UpdateStep shared{
       .number = ++updates_, .learning_rate = step.learning_rate, .gradient_scale = step.gradient_scale};
-  for (const Member& member : members_)
-    member.optimizer->update(compute_, shared, gradients, parameters, member.state);
+  for (const Member& member : members_) {
+    member.optimizer->update(compute_, shared,
+                             {.gradients = gradients,
+                              .parameters = parameters,
+                              .state = member.state,
+                              .scratch = scratch_.data()});
+  }
 }
 
 }  // namespace pretrain

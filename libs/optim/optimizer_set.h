@@ -13,26 +13,40 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/enum_table.h"
 #include "libs/optim/adamw.h"
+#include "libs/optim/muon.h"
 #include "libs/optim/optimizer.h"
 #include "libs/tensor/buffer.h"
 
 namespace pretrain {
 
+enum class OptimizerKind {
+  kAdamW,  ///< of all tensors
+  kMuon,   ///< of hidden matrices; AdamW of the embeddings, the head, biases and norms
+};
+constexpr EnumName<OptimizerKind> kOptimizers[] = {{OptimizerKind::kAdamW, "adamw"},
+                                                   {OptimizerKind::kMuon, "muon"}};
+static_assert(is_in_order(kOptimizers));
+
 struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdamW;
   double weight_decay = 0.1;   ///< of matrices only
   double gradient_clip = 1.0;  ///< largest global norm; 0: no clipping
   AdamWOptions adamw;
+  MuonOptions muon;
 };
 
 using Optimizers = std::vector<std::unique_ptr<Optimizer>>;
 
-/// Decides which optimizer updates which tensors: today AdamW all of them, in a group that decays and one
-/// that does not.
+/// Decides which optimizer updates which tensors. AdamW has a group that decays and one that does not.
 Optimizers make_optimizers(const ParameterLayout& layout, const OptimizerOptions& options);
 
-/// Bytes that an OptimizerSet allocates for the state of these.
+/// Bytes of the state of these, as a checkpoint has it.
 uint64_t optimizer_state_bytes(const Optimizers& optimizers);
+
+/// Bytes that an OptimizerSet allocates for these: their state, and scratch for so many threads.
+uint64_t optimizer_memory_bytes(const Optimizers& optimizers, int threads);
 
 /// Single-owner.
 class OptimizerSet {
@@ -70,6 +84,7 @@ class OptimizerSet {
   void add(std::unique_ptr<Optimizer> optimizer);
 
   Compute& compute_;
+  Buffer<float> scratch_;  // of one optimizer after the other
   std::vector<Member> members_;
   std::vector<State> state_;
   uint64_t updates_ = 0;

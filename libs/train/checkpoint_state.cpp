@@ -227,17 +227,32 @@ void load_parameters(const Path& checkpoint_folder, const ParameterLayout& layou
   read_parameters(checkpoint_folder / "model.safetensors", layout, parameters);
 }
 
-/// Each file is opened through the manifest's list, so that only verified files are read.
-void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
-                     OptimizerSet& optimizer, RunState& run, StreamState& stream) {
+namespace {
+
+/// Reads all but the state of the optimizers, and returns the number of updates. Each file is opened through
+/// the manifest's list, so that only verified files are read.
+uint64_t load_run(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                  RunState& run, StreamState& stream) {
   read_parameters(file_of(checkpoint, "model.safetensors"), layout, parameters);
-  const OptimizerFile file(file_of(checkpoint, "optimizer.safetensors"));
-  for (const OptimizerSet::State& state : optimizer.state()) file.read(state.tensor, state.values);
   read_stream(file_of(checkpoint, "stream.safetensors"), stream);
   SavedNumbers numbers = saved_numbers_of(file_of(checkpoint, "state.json"), checkpoint.step);
   run = std::move(numbers.run);
-  optimizer.set_updates(numbers.updates);
   stream.scalars = std::move(numbers.stream);
+  return numbers.updates;
+}
+
+}  // namespace
+
+void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                     OptimizerSet& optimizer, RunState& run, StreamState& stream) {
+  optimizer.set_updates(load_run(checkpoint, layout, parameters, run, stream));
+  const OptimizerFile file(file_of(checkpoint, "optimizer.safetensors"));
+  for (const OptimizerSet::State& state : optimizer.state()) file.read(state.tensor, state.values);
+}
+
+void load_without_optimizer(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                            RunState& run, StreamState& stream) {
+  load_run(checkpoint, layout, parameters, run, stream);
 }
 
 StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout,

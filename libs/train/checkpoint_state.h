@@ -66,6 +66,11 @@ std::vector<FileContent> checkpoint_files(const RunState& run, const ParameterLa
 void load_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
                      OptimizerSet& optimizer, RunState& run, StreamState& stream);
 
+/// The same without the state of the optimizers, for one that starts anew.
+/// Errors: as load_checkpoint().
+void load_without_optimizer(const Checkpoint& checkpoint, const ParameterLayout& layout, float* parameters,
+                            RunState& run, StreamState& stream);
+
 /// Reads and checks everything that load_checkpoint() reads, tensor by tensor, but returns only the stream.
 /// Errors: as load_checkpoint().
 StreamState check_checkpoint(const Checkpoint& checkpoint, const ParameterLayout& layout,

@@ -64,6 +64,11 @@ void Trainer::initialize(uint64_t seed) {
 void Trainer::load(const Checkpoint& checkpoint) {
   loaded_stream_.emplace();
   load_checkpoint(checkpoint, model_.layout(), parameters_.data(), optimizer_, state_, *loaded_stream_);
+  note_loaded(checkpoint);
+}
+
+/// What follows from what was read.
+void Trainer::note_loaded(const Checkpoint& checkpoint) {
   model_.use_parameters(parameters_.data());
   state_.skips.add(options_.skips);
   on_disk_ = state_.step;
@@ -73,9 +78,15 @@ void Trainer::load(const Checkpoint& checkpoint) {
 }
 
 /// Keeps the numbers that limits count (step, tokens), and drops what belongs to the parent's history.
-void Trainer::branch(const Checkpoint& parent, bool keeps_stream) {
-  load(parent);
-  if (!keeps_stream) {
+void Trainer::branch(const Checkpoint& parent, const Inheritance& taken) {
+  if (taken.optimizer) {
+    load(parent);
+  } else {
+    loaded_stream_.emplace();
+    load_without_optimizer(parent, model_.layout(), parameters_.data(), state_, *loaded_stream_);
+    note_loaded(parent);
+  }
+  if (!taken.stream) {
     loaded_stream_.reset();
     state_.skips = options_.skips;  // the parent's refer to its own stream
   }

@@ -100,10 +100,14 @@ class Trainer {
   /// Prepares a run from a checkpoint.
   /// Errors: kData.
   void load(const Checkpoint& checkpoint);
-  /// Prepares a branch from a checkpoint of another run: with its parameters, moments and numbers, and its
-  /// position in the stream or the beginning of a new one. It is saved before its first step.
+  /// What a branch takes from its parent besides parameters and numbers.
+  struct Inheritance {
+    bool stream = true;     ///< its position in the stream; else a new one begins
+    bool optimizer = true;  ///< the state of its optimizers; else that starts as zeros
+  };
+  /// Prepares a branch from a checkpoint of another run. It is saved before its first step.
   /// Errors: kData.
-  void branch(const Checkpoint& parent, bool keeps_stream);
+  void branch(const Checkpoint& parent, const Inheritance& taken);
   /// Prepares a new run with only the parameters of a checkpoint.
   /// Errors: kData.
   void initialize_from(const Checkpoint& parent);
@@ -121,6 +125,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void note_loaded(const Checkpoint& checkpoint);
   RunSummary run_to_end();
   void begin_session();
   void record_session();

@@ -71,8 +71,8 @@ void measure(const Preset& preset, const Mode& mode, int steps) {
   const ModelConfig config = model_config(preset, kCharacters);
   const PassShape shape{config, micro_batch_rows(preset.batch, preset.context, kMicroBatchTokens), true,
                         mode.recompute, mode.precision};
-  const MemoryPlan plan =
-      plan_memory(shape, kThreads, optimizer_state_bytes(make_optimizers(ParameterLayout(config), {})));
+  const MemoryPlan plan = plan_memory(
+      shape, kThreads, optimizer_memory_bytes(make_optimizers(ParameterLayout(config), {}), kThreads));
   const uint64_t before = resident_bytes();
   const double seconds = train(config, shape, preset.batch, steps);
   const uint64_t measured = peak_resident_bytes() - before;

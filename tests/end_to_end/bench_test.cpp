@@ -62,6 +62,13 @@ TEST(Bench, SplitsTheStep) {
   EXPECT_FALSE(report.contains("scaling"));
 }
 
+TEST(Bench, TimesTheOptimizerThatIsAskedFor) {
+  EXPECT_EQ(bench({"--threads", "1"})["optimizer"], "adamw");
+  const nlohmann::json report = bench({"--threads", "1", "--optimizer", "muon"});
+  EXPECT_EQ(report["optimizer"], "muon");
+  EXPECT_GT(report["step"]["optimizer_seconds"].get<double>(), 0);
+}
+
 TEST(Bench, SweepsEachSizeInTurn) {
   const nlohmann::json report = bench({"--threads", "1", "--sweep"});
   std::map<std::string, std::vector<int64_t>> values;

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/checkpoint/safetensors.h"
 #include "tests/end_to_end/run.h"
 
 namespace pretrain::test {
@@ -153,6 +154,29 @@ TEST_F(Branch, RefusesWhatItCannotChangeByNameAndCreatesNothing) {
                  HasSubstr("no such folder"));
   expect_refused({"branch", "--state", branch_.string()}, 2, HasSubstr("--checkpoint is missing"));
   expect_refused({"branch", "--checkpoint", parent_.string()}, 2, HasSubstr("--state is missing"));
+}
+
+TEST_F(Branch, WithAnotherOptimizerStartsWithoutMomentsAndSaysSo) {
+  const std::string output = branch({"--steps", "25", "--optimizer", "muon"});
+  EXPECT_THAT(output, HasSubstr("without its parent's moments (changed: --optimizer)"));
+  EXPECT_EQ(state_hashes(branch_, 20)["model.safetensors"], state_hashes(parent_, 20)["model.safetensors"]);
+  const auto of_branch = steps(branch_);
+  ASSERT_EQ(of_branch.size(), 5U);
+  EXPECT_EQ(of_branch[0]["loss"], steps(parent_)[20]["loss"]);
+  const auto tensors =
+      SafetensorsFile::open(checkpoints_folder(branch_) / checkpoint_name(25) / "optimizer.safetensors")
+          .tensors();
+  EXPECT_TRUE(tensors.contains("momentum.transformer.h.0.mlp.c_fc.weight"));
+  EXPECT_FALSE(tensors.contains("m.transformer.h.0.mlp.c_fc.weight"));
+  const auto inspected = run_program(binary(), {"inspect", branch_.string()});
+  EXPECT_THAT(inspected.output,
+              AllOf(HasSubstr("took weights and step count"), HasSubstr("optimizer: muon instead of adamw")));
+  const auto resumed = run_program(binary(), {"resume", "--state", branch_.string(), "--steps", "28"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  const auto changed =
+      run_program(binary(), tiny_run(branch_) + Words{"--optimizer", "adamw", "--steps", "30"});
+  EXPECT_EQ(changed.exit_code, 2);
+  EXPECT_THAT(changed.output, HasSubstr("--optimizer adamw (the run has muon)"));
 }
 
 /// The rates of all steps in the record of a run.

@@ -67,6 +67,20 @@ TEST(Resume, AfterAKillContinuesFromTheLastCheckpointWithTheSameBits) {
   expect_same_steps(steps(state), steps(folder / "straight"));
 }
 
+TEST(Resume, AMuonRunThatIsKilledIsTheSameForAnyNumberOfThreads) {
+  const TempFolder folder;
+  const Words muon{"--steps",    "60",  "--checkpoint-every", "15", "--optimizer",      "muon",
+                   "--schedule", "wsd", "--muon-warmup",      "50", "--cooldown-share", "0.5"};
+  ASSERT_EQ(run_program(binary(), tiny_run(folder / "straight") + muon).exit_code, 0);
+  const auto state = folder / "killed";
+  EXPECT_EQ(run_and_stop(tiny_run(state) + muon + Words{"--threads", "3"}, state, 35, SIGKILL).exit_code,
+            128 + SIGKILL);
+  const auto resumed = run_program(binary(), {"resume", "--state", state.string(), "--threads", "2"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  EXPECT_EQ(state_hashes(state, 60), state_hashes(folder / "straight", 60));
+  expect_same_steps(steps(state), steps(folder / "straight"));
+}
+
 TEST(Resume, FromAnEarlierStepSetsTheLaterOnesAside) {
   const TempFolder folder;
   const auto state = folder / "run";

@@ -33,9 +33,19 @@ TEST(Wiring, WhatChangesTheOptimizerChangesTheWeights) {
   const std::vector<Words> changes{
       {"--beta1", "0.5"},      {"--beta2", "0.5"},       {"--weight-decay", "5"},
       {"--grad-clip", "1e-3"}, {"--accumulate", "2"},    {"--learning-rate", "1e-4"},
-      {"--warmup", "100"},     {"--schedule", "cosine"}};
+      {"--warmup", "100"},     {"--schedule", "cosine"}, {"--optimizer", "muon"}};
   for (const Words& change : changes) {
     const auto other = trained(folder, change[0].substr(2), change);
+    EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
+  }
+}
+
+TEST(Wiring, WhatChangesMuonChangesTheWeights) {
+  const TempFolder folder;
+  const Words muon{"--optimizer", "muon"};
+  const auto plain = trained(folder, "plain", muon);
+  for (const Words& change : {Words{"--muon-momentum", "0.5"}, {"--muon-warmup", "2"}}) {
+    const auto other = trained(folder, change[0].substr(2), muon + change);
     EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
   }
 }

@@ -4,7 +4,6 @@
 // none. It shows that the program works with another optimizer than its own.
 
 #include <memory>
-#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -26,17 +25,16 @@ class Sgd : public Optimizer {
   }
 
   /// b = momentum b + scale g;  p -= rate (b + decay p)
-  void update(Compute& compute, const UpdateStep& step, const float* gradients, float* parameters,
-              std::span<float* const> state) const override {
+  void update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const override {
     compute.parallel_for(updated().size(), [&](size_t t) {
       const Updated& u = updated()[t];
       const auto rate = static_cast<float>(step.learning_rate * u.rate_scale);
       const auto scale = static_cast<float>(step.gradient_scale);
       const auto decay = static_cast<float>(u.weight_decay);
       for (size_t i = 0; i < u.tensor.size; ++i) {
-        float change = scale * gradients[u.tensor.offset + i];
-        if (momentum_ != 0) change = state[t][i] = momentum_ * state[t][i] + change;
-        float& p = parameters[u.tensor.offset + i];
+        float change = scale * memory.gradients[u.tensor.offset + i];
+        if (momentum_ != 0) change = memory.state[t][i] = momentum_ * memory.state[t][i] + change;
+        float& p = memory.parameters[u.tensor.offset + i];
         p -= rate * (change + decay * p);
       }
     });

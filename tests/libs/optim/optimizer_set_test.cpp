@@ -130,6 +130,7 @@ TEST(OptimizerSet, AnOptimizerMayKeepNothing) {
   const ParameterLayout layout(test::kTinyModel);
   Optimizers optimizers = one<Sgd>(two_groups(layout), 0.0F);
   EXPECT_EQ(optimizer_state_bytes(optimizers), 0U);
+  EXPECT_EQ(optimizer_memory_bytes(optimizers, 4), 0U);
   const OptimizerSet set(compute, layout, std::move(optimizers));
   EXPECT_TRUE(set.state().empty());
 }

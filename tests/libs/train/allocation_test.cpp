@@ -150,7 +150,7 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
                                                {Recompute::kLayers, Precision::kBf16}}) {
       SCOPED_TRACE(testing::Message()
                    << preset.name << " " << static_cast<int>(recompute) << " " << precision_name(precision));
-      const uint64_t optimizer = optimizer_state_bytes(default_optimizers(ParameterLayout(config)));
+      const uint64_t optimizer = optimizer_memory_bytes(default_optimizers(ParameterLayout(config)), 3);
       const uint64_t before = allocations_so_far().aligned_bytes;
       const Training training(3, config, micro_rows, recompute, precision);
       EXPECT_EQ(allocations_so_far().aligned_bytes - before,
@@ -162,7 +162,7 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
 TEST_F(Allocations, AreWhatTheMemoryPlanSaysForSlots) {
   const test::MoreThreads more_threads;
   const ModelConfig config = test::tiny_model();
-  const uint64_t optimizer = optimizer_state_bytes(default_optimizers(ParameterLayout(config)));
+  const uint64_t optimizer = optimizer_memory_bytes(default_optimizers(ParameterLayout(config)), 2);
   for (const uint32_t slots : {1U, 2U, 3U, 4U, 7U, 8U}) {
     SCOPED_TRACE(slots);
     const uint64_t before = allocations_so_far().aligned_bytes;
@@ -177,6 +177,46 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForSlots) {
   }
 }
 
+/// Its scratch memory is that of the largest matrix, or of a smaller one for each thread.
+TEST_F(Allocations, AreWhatTheMemoryPlanSaysForMuon) {
+  const test::MoreThreads more_threads;
+  const auto muon = [](const ParameterLayout& layout) {
+    return make_optimizers(layout, {.kind = OptimizerKind::kMuon});
+  };
+  for (const char* name : {"base", "prototype", "shakespeare", "tiny"}) {
+    const Preset preset = *find_preset(name);
+    const ModelConfig config = model_of(preset);
+    for (const int threads : {1, 3}) {
+      SCOPED_TRACE(testing::Message() << name << ", threads " << threads);
+      const uint64_t optimizer = optimizer_memory_bytes(muon(ParameterLayout(config)), threads);
+      const uint64_t before = allocations_so_far().aligned_bytes;
+      const Training training(threads, config, 4, Recompute::kCheap, Precision::kFloat32, muon);
+      EXPECT_EQ(allocations_so_far().aligned_bytes - before,
+                plan_memory({config, 4}, threads, optimizer).total());
+    }
+  }
+}
+
+TEST_F(Allocations, DoNotHappenInASteadyStepOfMuon) {
+  const test::MoreThreads more_threads;
+  const ModelConfig config{
+      .layers = 2, .d_model = 96, .heads = 4, .d_ff = 2000, .vocabulary = 70, .context = 30};
+  const std::vector<Batch> batches{test::random_batch(config, 4, 1)};
+  for (const int threads : {1, 3}) {
+    Training training(threads, config, 4, Recompute::kCheap, Precision::kFloat32,
+                      [](const ParameterLayout& layout) {
+                        return make_optimizers(layout, {.kind = OptimizerKind::kMuon});
+                      });
+    training.start();
+    test::on_each_thread(training.compute, [] {});
+    for (int i = 0; i < 3; ++i) training.step(batches);
+    EXPECT_EQ(calls_in([&] {
+                for (int i = 0; i < 5; ++i) training.step(batches);
+              }),
+              0U);
+  }
+}
+
 TEST_F(Allocations, AreWhatTheMemoryPlanSaysForOtherOptimizers) {
   const test::MoreThreads more_threads;
   const ModelConfig config = test::tiny_model();
@@ -184,11 +224,11 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForOtherOptimizers) {
     const auto optimizers = [&](const ParameterLayout& layout) {
       return test::sgd_and_adamw(layout, momentum);
     };
-    const uint64_t optimizer = optimizer_state_bytes(optimizers(ParameterLayout(config)));
+    const uint64_t optimizer = optimizer_memory_bytes(optimizers(ParameterLayout(config)), 2);
     const uint64_t before = allocations_so_far().aligned_bytes;
     Training training(2, config, 4, Recompute::kCheap, Precision::kFloat32, optimizers);
     EXPECT_EQ(allocations_so_far().aligned_bytes - before, plan_memory({config, 4}, 2, optimizer).total());
-    EXPECT_LT(optimizer, optimizer_state_bytes(default_optimizers(ParameterLayout(config))));
+    EXPECT_LT(optimizer, optimizer_memory_bytes(default_optimizers(ParameterLayout(config)), 2));
     training.start();
     const std::vector<Batch> batches{test::random_batch(config, 4, 1)};
     test::on_each_thread(training.compute, [] {});

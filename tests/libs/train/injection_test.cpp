@@ -55,12 +55,14 @@ class Injector {
 };
 
 /// Plants one in every third step.
-void expect_caught_or_harmless(Precision precision, uint64_t steps) {
+void expect_caught_or_harmless(Precision precision, uint64_t steps,
+                               OptimizerKind optimizer = OptimizerKind::kAdamW) {
   TestRun run;
   Injector injector(20260101);
   injector.attach(run);
   TrainerOptions options = steps_only(steps);
   options.precision = precision;
+  options.optimizer.kind = optimizer;
   options.checkpoint_every = 500;
   const RunSummary summary = run.train(options);
   EXPECT_EQ(summary.last_step, steps);
@@ -98,6 +100,10 @@ TEST(Injection, AThousandBadNumbersAreCaughtOrHarmless) {
 
 TEST(Injection, BadNumbersAreCaughtInBf16Too) {
   expect_caught_or_harmless(Precision::kBf16, 905);
+}
+
+TEST(Injection, BadNumbersAreCaughtBeforeMuonToo) {
+  expect_caught_or_harmless(Precision::kFloat32, 605, OptimizerKind::kMuon);
 }
 
 }  // namespace

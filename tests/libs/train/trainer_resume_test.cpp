@@ -76,6 +76,26 @@ TEST(TrainerResume, ARunInBf16ContinuesBitForBit) {
   EXPECT_NE(other.parameters(), straight.parameters());
 }
 
+TEST(TrainerResume, ARunWithMuonContinuesBitForBit) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
+    TrainerOptions options = steps_only(9);
+    options.precision = precision;
+    options.optimizer = {.kind = OptimizerKind::kMuon, .muon = {.momentum_warmup = 6}};
+    TestRun straight;
+    straight.train(options);
+    TestRun resumed;
+    for (const uint64_t steps : {2U, 5U, 9U}) {
+      options.max_steps = steps;
+      resumed.threads = static_cast<int>(steps % 4);
+      resumed.train(options);
+    }
+    expect_same_run(resumed, straight);
+    TestRun adamw;
+    adamw.train(steps_only(9));
+    EXPECT_NE(adamw.parameters(), straight.parameters());
+  }
+}
+
 TEST(TrainerResume, AStopSavesWhereItStands) {
   TestRun straight;
   straight.train(steps_only(12));

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Muon: momentum whose matrix is made orthogonal before it is applied, so that an update moves all directions
+// of a matrix alike.
+// Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; Liu et al., "Muon is
+// Scalable for LLM Training", algorithm 1.
+
+#include <vector>
+
+#include "libs/optim/optimizer.h"
+#include "libs/tensor/muon_kernel.h"
+#include "libs/tensor/orthogonalize.h"
+
+namespace pretrain {
+
+struct MuonOptions {
+  double momentum = 0.95;
+  uint64_t momentum_warmup = 300;  ///< updates over which the momentum rises to that from 0.85
+  int64_t head_size = 0;           ///< channels of the model's attention heads; 0: no parts by heads
+};
+
+/// A matrix, cut into parts of that size which are orthogonalised by themselves.
+struct MuonMatrix {
+  ParameterInfo tensor;
+  int64_t part_rows, part_columns;
+};
+
+/// The matrices of a model's layers: not those from and to tokens. A matrix to or from attention heads is cut into
+/// its heads: they are separate functions that only share their memory, and many small problems cost less than
+/// a large one.
+std::vector<MuonMatrix> muon_matrices(const ParameterLayout& layout, int64_t head_size);
+
+/// Keeps one tensor for each matrix: "momentum.NAME".
+///
+/// An orthogonal matrix of [r, c] has elements of root mean square 1 / sqrt(max(r, c)). They are scaled to 0.2,
+/// which is about what AdamW makes of any gradient, so that the same learning rates and decays serve.
+class Muon : public Optimizer {
+ public:
+  /// Requires: parts divide their matrices.
+  Muon(const std::vector<MuonMatrix>& matrices, double weight_decay, const MuonOptions& options);
+
+  std::vector<StateTensor> state_tensors() const override;
+  size_t scratch_floats(int threads) const override;
+  void update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const override;
+
+  /// The momentum of an update, counted from 1.
+  double momentum_at(uint64_t update) const;
+
+ private:
+  /// A part of a tensor that is orthogonalised by itself.
+  struct Block {
+    size_t tensor;  // in updated()
+    size_t offset;  // of its first element in the tensor
+    MuonRows rows;
+
+    MatrixSize size() const { return {rows.rows, rows.columns}; }
+    size_t elements() const { return static_cast<size_t>(rows.rows * rows.columns); }
+  };
+  /// The numbers that all blocks of an update share.
+  struct Shared {
+    Compute& compute;
+    const UpdateStep& step;
+    const UpdateMemory& memory;
+    float momentum;
+  };
+
+  void add_blocks(size_t tensor, const MuonMatrix& matrix);
+  static size_t scratch_floats(const Block& block);
+  static size_t most_scratch(const std::vector<Block>& blocks);
+  void update_block(const Shared& shared, const Block& block, Workers workers, float* scratch) const;
+
+  MuonOptions options_;
+  std::vector<Block> large_;  // one after the other, each by all threads
+  std::vector<Block> small_;  // at once, each by one thread
+};
+
+}  // namespace pretrain
