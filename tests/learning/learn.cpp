@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compares recipes: trains each for the same counted seconds on the same text, with several seeds, and writes
+// the bits per byte of held-out text. See README.md.
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "apps/pretrain/arguments.h"
+#include "libs/base/error.h"
+#include "libs/base/file.h"
+#include "libs/base/log.h"
+#include "tests/learning/recipe.h"
+#include "tests/learning/results.h"
+#include "tests/learning/trial.h"
+
+namespace pretrain::learning {
+namespace {
+
+struct Request {
+  Path recipes, output;
+  std::vector<Path> corpus;
+  std::string only;
+  uint64_t seconds = 60;
+  uint64_t seeds = 2;
+  uint64_t text_bytes = 40'000'000;
+  int threads = 1;
+  std::string baseline;
+};
+
+OptionTable<Request> options() {
+  return {{{"recipes", "JSON file with the recipes"}, path_of<Request>(&Request::recipes)},
+          {{"corpus", "files and folders with text"}, paths_of<Request>(&Request::corpus)},
+          {{"output", "folder for trials.csv and table.md"}, path_of<Request>(&Request::output)},
+          {{"only", "only the recipes whose name contains this"}, text_of<Request>(&Request::only)},
+          {{"seconds", "counted seconds of each trial"}, count_of<Request>(&Request::seconds, 1, 1'000'000)},
+          {{"seeds", "seeds, from 1 on"}, count_of<Request>(&Request::seeds, 1, 100)},
+          {{"text-bytes", "text to train on"}, count_of<Request>(&Request::text_bytes, 1'000'000)},
+          {{"threads", "threads that train"}, count_of<Request>(&Request::threads, 1, 1024)},
+          {{"baseline", "recipe that the table compares with; default: the first"},
+           text_of<Request>(&Request::baseline)}};
+}
+
+constexpr CommandSyntax kSyntax{
+    .name = "learn",
+    .usage =
+        "learn --recipes FILE --corpus PATH... --output DIR [--seconds N] [--seeds N]\n\n"
+        "Trains each recipe for the same counted seconds and compares held-out bits per\n"
+        "byte. Trials that are in DIR/trials.csv are not repeated."};
+
+/// The quiet step times of all recipes, interleaved, so that what disturbs the machine for a while
+/// disturbs them all.
+std::map<std::string, double> measure_steps(Compute& compute, const std::vector<Recipe>& recipes,
+                                            const std::string& corpus, const Text& text) {
+  constexpr int kRounds = 4;
+  constexpr int kSteps = 12;
+  std::map<std::string, std::vector<double>> seconds;
+  for (int round = 0; round < kRounds; ++round) {
+    for (const Recipe& recipe : recipes) {
+      Trial trial(compute, configuration_of(recipe, corpus, 0), text, 1);
+      for (int i = 0; i < kSteps; ++i) trial.step();
+      const std::vector<double>& taken = trial.step_seconds();
+      seconds[recipe.name].insert(seconds[recipe.name].end(), taken.begin() + 2, taken.end());
+    }
+  }
+  std::map<std::string, double> quiet;
+  for (const auto& [name, all] : seconds) quiet[name] = quiet_seconds(all);
+  return quiet;
+}
+
+/// The trials that are done, in a file that grows by a line each.
+class Record {
+ public:
+  explicit Record(Path file) : file_(std::move(file)) {
+    if (file_exists(file_)) {
+      outcomes_ = parse_csv(read_file(file_), file_.native());
+    } else {
+      append(csv_header());
+    }
+  }
+
+  const std::vector<Outcome>& outcomes() const { return outcomes_; }
+  bool has(const std::string& recipe, uint64_t seed, double seconds) const {
+    return std::ranges::any_of(outcomes_, [&](const Outcome& o) {
+      return o.recipe == recipe && o.seed == seed && o.budget_seconds == seconds;
+    });
+  }
+  void add(const Outcome& outcome) {
+    outcomes_.push_back(outcome);
+    append(to_csv(outcome));
+  }
+
+ private:
+  void append(const std::string& text) const {
+    std::ofstream file(file_, std::ios::app);
+    file << text << std::flush;
+    if (!file) fail(ErrorKind::kRuntime, "can't write {}; is the disk full?", file_.native());
+  }
+
+  Path file_;
+  std::vector<Outcome> outcomes_;
+};
+
+Outcome run_trial(Compute& compute, const Recipe& recipe, const std::string& corpus, const Text& text,
+                  Outcome plan) {
+  const RunConfiguration config = configuration_of(recipe, corpus, plan.steps);
+  Trial trial(compute, config, text, plan.seed);
+  while (trial.steps() < plan.steps) trial.step();
+  plan.tokens = plan.steps * static_cast<uint64_t>(config.batch * config.model.context);
+  plan.parameters = trial.parameter_count();
+  plan.bits_per_byte = trial.evaluate().bits_per_byte;
+  return plan;
+}
+
+void check(const Request& request) {
+  if (request.recipes.empty()) fail_missing("recipes", kSyntax);
+  if (request.corpus.empty()) fail_missing("corpus", kSyntax);
+  if (request.output.empty()) fail_missing("output", kSyntax);
+}
+
+std::vector<Recipe> chosen_recipes(const Request& request, const std::string& corpus) {
+  RecipeBook book = parse_recipes(read_file(request.recipes), request.recipes.native());
+  std::erase_if(book.recipes,
+                [&](const Recipe& r) { return r.name.find(request.only) == std::string::npos; });
+  if (book.recipes.empty())
+    fail(ErrorKind::kUsage, "no recipe in {} has '{}' in its name", request.recipes.native(), request.only);
+  check_comparable(book.recipes, corpus);
+  return book.recipes;
+}
+
+void write_table(const Request& request, const Record& record, const std::string& baseline) {
+  const std::string table = to_table(summarize(record.outcomes()), baseline);
+  write_file_atomically(real_file_system(), request.output / "table.md", table);
+  fmt::print("{}", table);
+}
+
+void compare(const Request& request) {
+  check(request);
+  std::vector<std::string> inputs;
+  for (const Path& path : request.corpus) inputs.push_back(std::filesystem::absolute(path).native());
+  const std::string corpus = joined_list(inputs);
+  const std::vector<Recipe> recipes = chosen_recipes(request, corpus);
+  std::filesystem::create_directories(request.output);
+  Record record(request.output / "trials.csv");
+  const Text text =
+      read_text(configuration_of(recipes.front(), corpus, 0), request.text_bytes, request.output);
+  Compute compute(request.threads);
+  const auto quiet = measure_steps(compute, recipes, corpus, text);
+  const auto seconds = static_cast<double>(request.seconds);
+  for (uint64_t seed = 1; seed <= request.seeds; ++seed) {
+    for (const Recipe& recipe : recipes) {
+      if (record.has(recipe.name, seed, seconds)) continue;
+      const double step = quiet.at(recipe.name);
+      const auto steps = std::max<uint64_t>(1, static_cast<uint64_t>(seconds / step));
+      record.add(run_trial(compute, recipe, corpus, text,
+                           {.recipe = recipe.name,
+                            .seed = seed,
+                            .budget_seconds = seconds,
+                            .steps = steps,
+                            .quiet_step_seconds = step}));
+      fmt::print("{}", to_csv(record.outcomes().back()));
+      std::fflush(stdout);
+    }
+  }
+  write_table(request, record, request.baseline.empty() ? recipes.front().name : request.baseline);
+}
+
+}  // namespace
+}  // namespace pretrain::learning
+
+int main(int argc, char** argv) {
+  using namespace pretrain;
+  initialize_log(LogLevel::kInfo);
+  try {
+    const auto request =
+        parse_command<learning::Request>({argv + 1, argv + argc}, learning::options(), learning::kSyntax);
+    if (request) learning::compare(*request);
+    return 0;
+  } catch (const Error& error) {
+    log_error("{}", error.what());
+    return error.exit_code();
+  } catch (const std::exception& error) {
+    log_error("unexpected: {}", error.what());
+    return 1;
+  }
+}

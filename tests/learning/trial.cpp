@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/learning/trial.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "libs/model/initialization.h"
+
+namespace pretrain::learning {
+namespace {
+
+RunConfiguration with_vocabulary(RunConfiguration config, const Text& text) {
+  config.model.vocabulary = text.tokenizer->vocabulary_size();
+  return config;
+}
+
+}  // namespace
+
+Trial::Trial(Compute& compute, const RunConfiguration& config, const Text& text, uint64_t seed)
+    : config_(with_vocabulary(config, text)),
+      text_(text),
+      seed_(seed),
+      model_(compute, {.config = config_.model,
+                       .rows = config_.trainer.micro_rows,
+                       .recompute = config_.trainer.recompute,
+                       .precision = config_.trainer.precision}),
+      parameters_(model_.layout().flat_size()),
+      optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), config_.trainer.optimizer)),
+      pass_(compute, model_),
+      batches_(1) {
+  initialize_parameters(compute, model_.layout(), seed, parameters_.data());
+  model_.use_parameters(parameters_.data());
+}
+
+double Trial::step() {
+  const auto start = std::chrono::steady_clock::now();
+  batches_[0] = text_.rows->batch(seed_, step_, config_.batch);
+  ++step_;
+  const StepResult result = pass_.run(batches_);
+  if (result.finite) {
+    const double clip = config_.trainer.optimizer.gradient_clip;
+    optimizer_.update({.learning_rate = config_.trainer.schedule.at(step_),
+                       .gradient_scale = clipping_scale(result.gradient_norm, clip)},
+                      pass_.gradients(), parameters_.data());
+    model_.use_parameters(parameters_.data());
+  }
+  seconds_.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return result.loss;
+}
+
+EvaluationResult Trial::evaluate() {
+  return pretrain::evaluate(model_, text_.evaluation, {});
+}
+
+double quiet_seconds(std::vector<double> step_seconds) {
+  const auto tenth = static_cast<int64_t>(step_seconds.size() / 10);
+  std::nth_element(step_seconds.begin(), step_seconds.begin() + tenth, step_seconds.end());
+  return step_seconds[static_cast<size_t>(tenth)];
+}
+
+}  // namespace pretrain::learning
