@@ -116,7 +116,8 @@ struct Cut {
 struct Tiling {
   Tiling(const KernelShape& shape, int64_t M, int64_t N)
       : rows(M, shape.tile_rows, pieces_of(M, shape.block_rows)),
-        columns(N, kGroupColumns, pieces_of(N, width(N, rows.pieces))) {}
+        columns(N, kGroupColumns,
+                pieces_of(N, rows.pieces == 1 ? width_of_few(M, N) : width(N, rows.pieces))) {}
 
   static int64_t pieces_of(int64_t length, int64_t longest) { return (length + longest - 1) / longest; }
   /// The width of a tile. Wide tiles are better, because a tile packs its rows of A once for all its columns.
@@ -128,6 +129,15 @@ struct Tiling {
     constexpr int64_t kWidest = 2048;
     const int64_t wanted = pieces_of(kTiles, down);
     return std::clamp(round_up(pieces_of(N, wanted), kGroupColumns), kNarrowest, kWidest);
+  }
+  /// The same for rows that are all in one block, as in generation: B is read once from memory, which all threads
+  /// should do together, and packing so few rows of A again costs little.
+  static int64_t width_of_few(int64_t M, int64_t N) {
+    constexpr int64_t kTiles = 32;
+    constexpr int64_t kFewRows = 16;
+    constexpr int64_t kWidest = 2048;
+    const int64_t narrowest = M <= kFewRows ? 2 * kGroupColumns : 4 * kGroupColumns;
+    return std::clamp(round_up(pieces_of(N, kTiles), kGroupColumns), narrowest, kWidest);
   }
 
   int64_t count() const { return rows.pieces * columns.pieces; }
