@@ -2,29 +2,12 @@
 #include "libs/model/generation.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "libs/base/check.h"
 #include "libs/tensor/vector_product.h"
 
 namespace pretrain {
 namespace {
-
-struct Candidate {
-  uint32_t token;
-  double weight;  // not normalised
-};
-
-/// Keeps the most likely candidates, sorted, until their share reaches top_p.
-void keep_nucleus(std::vector<Candidate>& candidates, double top_p) {
-  double total = 0;
-  for (const Candidate& c : candidates) total += c.weight;
-  double reached = 0;
-  size_t count = 0;
-  while (count < candidates.size() && reached < top_p * total) reached += candidates[count++].weight;
-  candidates.resize(std::max<size_t>(count, 1));
-}
 
 size_t scratch_floats(const ParameterLayout& layout) {
   size_t most = 0;
@@ -35,31 +18,6 @@ size_t scratch_floats(const ParameterLayout& layout) {
 }
 
 }  // namespace
-
-uint32_t sample_token(std::span<const float> logits, const SamplingOptions& options, Rng& rng) {
-  const auto best = std::max_element(logits.begin(), logits.end());
-  if (options.temperature <= 0) return static_cast<uint32_t>(best - logits.begin());
-  std::vector<Candidate> candidates(logits.size());
-  for (size_t v = 0; v < logits.size(); ++v) {
-    candidates[v] = {static_cast<uint32_t>(v),
-                     std::exp(static_cast<double>(logits[v] - *best) / options.temperature)};
-  }
-  if (options.top_k > 0 || options.top_p < 1) {
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-      return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
-    });
-    if (options.top_k > 0 && options.top_k < candidates.size()) candidates.resize(options.top_k);
-    if (options.top_p < 1) keep_nucleus(candidates, options.top_p);
-  }
-  double total = 0;
-  for (const Candidate& c : candidates) total += c.weight;
-  double target = rng.uniform() * total;
-  for (const Candidate& c : candidates) {
-    if (target < c.weight) return c.token;
-    target -= c.weight;
-  }
-  return candidates.back().token;
-}
 
 Generator::Generator(Compute& compute, const ModelConfig& config, const ParameterLayout& layout,
                      const float* parameters)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compares generation of one stream with plain reading of as many bytes as the weights of a token,
-// interleaved, on the same threads: generation_bench [PRESET [THREADS [ROUNDS]]].
+// Compares generation of one stream with plain reading of as many bytes as the weights of a token, of several streams
+// with that of one, and the reading of a prompt with the forward pass of training, interleaved, on the same
+// threads: generation_bench [PRESET [THREADS [ROUNDS]]].
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +17,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/model/batch_generator.h"
 #include "libs/model/generation.h"
 #include "libs/model/initialization.h"
 #include "libs/model/transformer.h"
@@ -84,6 +86,45 @@ void check(Compute& compute, const ModelConfig& config, const ParameterLayout& l
   }
 }
 
+/// Tokens per second of one precision: streams together, and a prompt against the forward pass.
+void run_batch(Compute& compute, const ModelConfig& config, const ParameterLayout& layout,
+               const float* parameters, Precision precision, int rounds) {
+  constexpr int64_t kMost = 16;
+  BatchGenerator generator(compute, config, layout, parameters, {.sequences = kMost, .precision = precision});
+  Transformer forward(compute, {.config = config, .rows = 1, .training = false, .precision = precision});
+  forward.use_parameters(parameters);
+  std::vector<uint32_t> prompt(static_cast<size_t>(config.context));
+  for (size_t i = 0; i < prompt.size(); ++i)
+    prompt[i] = static_cast<uint32_t>(i * 7 % static_cast<size_t>(config.vocabulary));
+  const std::vector<int32_t> targets(prompt.size(), 0);
+  const int64_t steps = std::min<int64_t>(config.context / 2, 16);
+  const std::vector<int64_t> counts{1, 4, kMost};
+  std::vector<std::vector<double>> rates(counts.size());
+  std::vector<double> read, trained;
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < counts.size(); ++i) {
+      std::vector<NextToken> next;
+      for (int64_t s = 0; s < counts[i]; ++s) {
+        generator.truncate(s, 0);
+        next.push_back({s, static_cast<uint32_t>(s)});
+      }
+      const double seconds = seconds_of([&] {
+        for (int64_t step = 0; step < steps; ++step) generator.append(next);
+      });
+      rates[i].push_back(static_cast<double>(steps * counts[i]) / seconds);
+    }
+    generator.truncate(0, 0);
+    read.push_back(static_cast<double>(prompt.size()) / seconds_of([&] { generator.read(0, prompt); }));
+    trained.push_back(static_cast<double>(prompt.size()) /
+                      seconds_of([&] { forward.evaluate(prompt.data(), targets.data()); }));
+  }
+  fmt::print(
+      "{}: {:.0f} tokens/s alone, {:.0f} of 4 together, {:.0f} of {}; prompt {:.0f} tokens/s, forward pass and "
+      "loss {:.0f} (medians)\n",
+      precision_name(precision), median(rates[0]), median(rates[1]), median(rates[2]), kMost, median(read),
+      median(trained));
+}
+
 void run(const Preset& preset, int threads, int rounds) {
   const ModelConfig config{.layers = preset.layers,
                            .d_model = preset.d_model,
@@ -123,6 +164,8 @@ void run(const Preset& preset, int threads, int rounds) {
       bytes / best(read) / 1e9, bytes / median(read) / 1e9, 1 / best(generated), 1 / median(generated));
   fmt::print("share of reading: {:.2f} best by best, {:.2f} median of pairs\n", best(read) / best(generated),
              median(ratios));
+  for (const Precision precision : {Precision::kFloat32, Precision::kBf16})
+    run_batch(compute, config, layout, parameters.data(), precision, rounds);
 }
 
 }  // namespace

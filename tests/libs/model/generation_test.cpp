@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/model/generation.h"
 
-#include <map>
-#include <set>
-
 #include <gtest/gtest.h>
 
 #include "libs/model/initialization.h"
@@ -59,71 +56,6 @@ TEST(Generator, KeepsTheRecentHalfWhenTheContextIsFull) {
   std::span<const float> expected;
   for (size_t t = 6; t < tokens.size(); ++t) expected = recent.feed(tokens[t]);
   EXPECT_TRUE(test::all_close(logits, expected, 1e-6));
-}
-
-TEST(Sampling, TemperatureZeroTakesTheMostLikely) {
-  Rng rng(1);
-  const std::vector<float> logits{0.1F, 2.0F, 1.9F};
-  EXPECT_EQ(sample_token(logits, {.temperature = 0}, rng), 1U);
-}
-
-TEST(Sampling, TopKAndTopPCutTheTail) {
-  Rng rng(1);
-  const std::vector<float> logits{3.0F, 2.9F, -1.0F, -1.0F};
-  for (int i = 0; i < 200; ++i) {
-    EXPECT_LT(sample_token(logits, {.top_k = 2}, rng), 2U);
-    EXPECT_LT(sample_token(logits, {.top_p = 0.9}, rng), 2U);
-  }
-}
-
-TEST(Sampling, ATemperatureDividesTheLogits) {
-  const std::vector<float> logits{0.0F, std::log(3.0F)};
-  for (const double temperature : {0.5, 2.0}) {
-    Rng rng(7);
-    int ones = 0;
-    for (int i = 0; i < 4000; ++i)
-      ones += sample_token(logits, {.temperature = temperature}, rng) == 1 ? 1 : 0;
-    const double odds = std::pow(3.0, 1 / temperature);
-    EXPECT_NEAR(ones / 4000.0, odds / (1 + odds), 0.03) << temperature;
-  }
-}
-
-TEST(Sampling, TopPKeepsTheFewestThatReachTheShare) {
-  // Shares of 0.5, 0.3 and 0.2.
-  const std::vector<float> logits{std::log(0.2F), std::log(0.5F), std::log(0.3F)};
-  const auto kept = [&](double top_p) {
-    Rng rng(3);
-    std::set<uint32_t> tokens;
-    for (int i = 0; i < 500; ++i) tokens.insert(sample_token(logits, {.top_p = top_p}, rng));
-    return tokens;
-  };
-  EXPECT_EQ(kept(0.01), (std::set<uint32_t>{1}));
-  EXPECT_EQ(kept(0.49), (std::set<uint32_t>{1}));
-  EXPECT_EQ(kept(0.51), (std::set<uint32_t>{1, 2}));
-  EXPECT_EQ(kept(0.79), (std::set<uint32_t>{1, 2}));
-  EXPECT_EQ(kept(0.81), (std::set<uint32_t>{0, 1, 2}));
-  EXPECT_EQ(kept(1.0), (std::set<uint32_t>{0, 1, 2}));
-}
-
-TEST(Sampling, TopKKeepsAsManyAsAskedFor) {
-  const std::vector<float> logits{0.3F, 0.2F, 0.1F, 0.0F};
-  for (const size_t top_k : {1U, 2U, 3U, 4U, 9U}) {
-    Rng rng(3);
-    std::set<uint32_t> tokens;
-    for (int i = 0; i < 500; ++i)
-      tokens.insert(sample_token(logits, {.top_k = static_cast<uint32_t>(top_k)}, rng));
-    EXPECT_EQ(tokens.size(), std::min<size_t>(top_k, 4)) << top_k;
-    EXPECT_EQ(*tokens.begin(), 0U);
-    EXPECT_EQ(*tokens.rbegin(), tokens.size() - 1);
-  }
-}
-
-TEST(Sampling, FollowsTheSoftmax) {
-  Rng rng(7);
-  const std::vector<float> logits{0.0F, std::log(3.0F)};
-  std::map<uint32_t, int> counts;
-  for (int i = 0; i < 4000; ++i) ++counts[sample_token(logits, {}, rng)];
-  EXPECT_NEAR(counts[1] / 4000.0, 0.75, 0.03);
 }
 
 }  // namespace
