@@ -7,6 +7,7 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include "apps/pretrain/default_model.h"
 #include "apps/pretrain/ini.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
@@ -46,6 +47,12 @@ std::string hint(const std::vector<KnownOption>& known, std::string_view prefix,
   return did_you_mean(prefix, plain, names);
 }
 
+/// Whether a list takes all words up to the next option, as a shell writes them for a pattern of files. Texts and models
+/// take one word each, so that words of another meaning may follow: eval --checkpoint DIR FILE.
+bool takes_several_words(const ValueShape& shape) {
+  return shape.is_list && shape.placeholder != "TEXT" && shape.placeholder != "DIR";
+}
+
 po::options_description describe(const std::vector<KnownOption>& known) {
   po::options_description description;
   for (const KnownOption& option : known) {
@@ -54,7 +61,7 @@ po::options_description describe(const std::vector<KnownOption>& known) {
       const std::string text(name);
       if (option.shape.placeholder.empty()) {
         description.add_options()(text.c_str(), new po::untyped_value(true), "");
-      } else if (option.shape.is_list) {
+      } else if (takes_several_words(option.shape)) {
         description.add_options()(text.c_str(), po::value<std::vector<std::string>>()->multitoken(), "");
       } else {
         description.add_options()(text.c_str(), po::value<std::string>(), "");
@@ -198,10 +205,9 @@ void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& kno
 
 Path checkpoint_or_environment(const Path& given, const CommandSyntax& syntax) {
   if (!given.empty()) return given;
-  const char* variable = std::getenv("PRETRAIN_CHECKPOINT");
-  if (variable == nullptr) fail_missing("checkpoint", syntax);
-  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CHECKPOINT has no value; give it one or unset it");
-  return variable;
+  const std::optional<Path> variable = checkpoint_in_environment();
+  if (!variable) fail_missing("checkpoint", syntax);
+  return *variable;
 }
 
 void fail_missing(std::string_view option, const CommandSyntax& syntax) {

@@ -1,87 +1,221 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
-#include "apps/pretrain/model_folder.h"
+#include "apps/pretrain/default_model.h"
+#include "apps/pretrain/generate_request.h"
+#include "apps/pretrain/interactive.h"
 #include "apps/pretrain/output.h"
-#include "libs/base/error.h"
+#include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
-#include "libs/model/generation.h"
 #include "pipeline/corpus/utf8.h"
-#include "tokenizer/stream_decoder.h"
 
 namespace pretrain {
 namespace {
 
-struct GenerateRequest {
-  Path checkpoint;
-  std::string prompt;
-  uint64_t tokens = 200;
-  SamplingOptions sampling{.temperature = 0.8};
-  int threads = 0;
-};
+using Request = GenerateRequest;
 
 constexpr CommandSyntax kSyntax{
     .name = "generate",
     .usage =
-        "pretrain generate --checkpoint DIR [--prompt TEXT] [--tokens N] ...\n\n"
+        "pretrain generate [--checkpoint DIR] [--prompt TEXT] [--tokens N] ...\n\n"
         "Generates text from a prompt, or from the start of a document.",
     .examples =
         "Examples:\n"
+        "  pretrain generate --interactive\n"
         "  pretrain generate --checkpoint ~/.local/state/pretrain --prompt 'The history'\n"
-        "  pretrain generate DIR --prompt 'ROMEO:' --temperature 0.7 --top-k 40",
+        "  pretrain generate DIR --prompt 'ROMEO:' --samples 4 --min-p 0.05 --stop ROMEO:\n"
+        "  head -c 500 story.txt | pretrain generate DIR --prompt -",
     .positional = "checkpoint"};
 
-OptionTable<GenerateRequest> options() {
-  using Request = GenerateRequest;
-  constexpr double kLeastShare = 1e-6;
-  return {{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
-           path_of<Request>(&Request::checkpoint)},
-          {{"prompt", "prompt to continue; without one, a new document"}, text_of<Request>(&Request::prompt)},
-          {{"tokens", "maximum number of tokens"}, count_of<Request>(&Request::tokens)},
-          {{"temperature", "sampling temperature; 0: always take the most likely token"},
-           number_of<Request>(at(&Request::sampling, &SamplingOptions::temperature), 0, 1000)},
-          {{"top-k", "sample from the K most likely tokens; 0: all"},
-           count_of<Request>(at(&Request::sampling, &SamplingOptions::top_k), 0, 10'000'000)},
-          {{"top-p", "sample from the most likely tokens that make up this probability"},
-           number_of<Request>(at(&Request::sampling, &SamplingOptions::top_p), kLeastShare, 1)},
-          {{"seed", "random seed"}, count_of<Request>(at(&Request::sampling, &SamplingOptions::seed))},
-          threads_option<Request>(&Request::threads)};
+constexpr std::string_view kTextGroup = "Text";
+constexpr int64_t kLongestContext = 65536;
+constexpr uint64_t kMostSamples = 256;
+constexpr size_t kLongestPromptBytes = size_t{64} << 20;
+
+/// Texts to stop at; each must have at least a byte.
+OptionValue<Request> stop_texts() {
+  const auto stops = at(&Request::text, &TextOptions::stops);
+  return {{.placeholder = "TEXT", .is_list = true, .is_literal = true},
+          [stops](Request& request, std::span<const std::string> texts) {
+            stops(request).assign(texts.begin(), texts.end());
+          },
+          [stops](const Request& request) { return stops(request); }};
 }
 
-/// Writes text to standard output as it is generated.
-void write_text(ModelFolder& model, std::string prompt, uint64_t tokens, const SamplingOptions& sampling,
-                int threads, const std::stop_token& stop) {
-  Compute compute(threads);
-  Generator generator(compute, model.config, *model.layout, model.parameters.data());
-  StreamDecoder decoder(*model.tokenizer);
-  Rng rng(sampling.seed);
-  std::vector<uint32_t> ids;
-  repair_utf8(prompt);
-  model.tokenizer->encode(prompt, ids);
-  std::span<const float> logits = generator.feed(model.tokenizer->end_of_text());  // a document begins
-  for (const uint32_t id : ids) logits = generator.feed(id);
-  print_made_text(prompt);
-  for (uint64_t i = 0; i < tokens && !stop.stop_requested(); ++i) {
-    const uint32_t token = sample_token(logits, sampling, rng);
-    if (token == model.tokenizer->end_of_text()) break;
-    print_made_text(decoder.push(token));
-    flush_output();
-    logits = generator.feed(token);
+std::vector<std::pair<std::string_view, Precision>> precisions() {
+  return {{precision_name(Precision::kFloat32), Precision::kFloat32},
+          {precision_name(Precision::kBf16), Precision::kBf16}};
+}
+
+OptionTable<Request> options() {
+  const auto context = at(&Request::shape, &TextGenerator::Shape::context);
+  OptionTable<Request> table{
+      {{"checkpoint", "checkpoint, a run's state folder, or a model folder", "", KeyKind::kChangeable,
+        "the newest checkpoint in the default state folder"},
+       path_of<Request>(&Request::checkpoint)},
+      {{"prompt", "prompt to continue, or - for standard input; without one, a new document"},
+       optional_text_of<Request>(&Request::prompt)},
+      {{"prompt-file", "file with the prompt"}, path_of<Request>(&Request::prompt_file)},
+      {{"interactive", "type prompts one after the other, with editing keys; see /help there", "",
+        KeyKind::kChangeable, "", "chat repl"},
+       switch_of<Request>(&Request::interactive)},
+      {{"samples", "number of texts, which are generated together; sample I has seed + I - 1"},
+       count_of<Request>(at(&Request::shape, &TextGenerator::Shape::samples), 1, kMostSamples)},
+      {{"json", "print one JSON object for each sample"}, switch_of<Request>(&Request::json)},
+      {{"context",
+        "tokens that the model reads at once; more than it was trained with only where "
+        "positions are rotary",
+        "", KeyKind::kChangeable, "the model's"},
+       optional_count_of<Request>(context, kLongestContext)},
+      {{"precision",
+        "of products: f32, or bf16, which takes half the memory and is faster where the "
+        "processor multiplies it"},
+       choice_of<Request>(at(&Request::shape, &TextGenerator::Shape::precision), precisions())},
+      threads_option<Request>(&Request::threads)};
+  return std::move(table) + text_options();
+}
+
+/// The text without the newline at its end, which editors and echo add.
+std::string without_last_newline(std::string text) {
+  if (text.ends_with('\n')) text.pop_back();
+  return text.substr(utf8_mark_length(text));
+}
+
+std::string standard_input(const std::stop_token& stop) {
+  InputLines lines(stop, kLongestPromptBytes);
+  std::string text;
+  bool is_first = true;
+  for (std::string line; lines.next(line); is_first = false) {
+    if (!is_first) text += '\n';
+    text += line;
+    if (text.size() > kLongestPromptBytes)
+      fail(ErrorKind::kUsage, "the prompt has more than {} bytes; shorten it", kLongestPromptBytes);
   }
-  print_made_text(decoder.flush() + "\n");
+  if (text.empty()) log_info("standard input is empty: begins a new document");
+  return without_last_newline(text + '\n');
+}
+
+std::string file_text(const Path& path) {
+  try {
+    return without_last_newline(read_file(path, kLongestPromptBytes));
+  } catch (const IoError& error) {
+    fail(ErrorKind::kUsage, "--prompt-file: {}; check the path and its permissions", error.what());
+  }
+}
+
+std::string prompt_of(const Request& request, const std::stop_token& stop) {
+  std::string prompt = request.prompt.value_or("");
+  if (!request.prompt_file.empty()) prompt = file_text(request.prompt_file);
+  if (request.prompt == "-") prompt = standard_input(stop);
+  if (const size_t replaced = repair_utf8(prompt); replaced > 0)
+    log_warning("the prompt is not UTF-8 in {}; each became U+FFFD", format_counted(replaced, "place"));
+  return prompt;
+}
+
+void check(const Request& request) {
+  if (request.prompt && !request.prompt_file.empty())
+    fail(ErrorKind::kUsage, "--prompt and --prompt-file can't be given together; use one");
+  const bool has_prompt = request.prompt || !request.prompt_file.empty();
+  if (request.interactive && (has_prompt || request.json))
+    fail(ErrorKind::kUsage, "--interactive reads its prompts from lines; leave out {}",
+         request.json ? "--json" : "--prompt");
+}
+
+void warn(const Request& request, const ModelFolder& model) {
+  if (request.shape.context > model.config.context) {
+    log_warning(
+        "--context {} is beyond the {} positions that the model was trained with; expect worse text there",
+        request.shape.context, model.config.context);
+  }
+  if (request.shape.samples > 1 && request.text.sampling.temperature == 0)
+    log_warning("with --temperature 0 all {} samples are the same", request.shape.samples);
+}
+
+void print_json(const Request& request, const ModelFolder& model, const std::string& prompt,
+                const std::vector<GeneratedText>& texts) {
+  for (size_t s = 0; s < texts.size(); ++s) {
+    const nlohmann::json object{{"sample", s + 1},
+                                {"seed", request.text.sampling.seed + s},
+                                {"prompt", prompt},
+                                {"text", texts[s].text},
+                                {"tokens", texts[s].tokens},
+                                {"end", words_of(texts[s].end)},
+                                {"model", model.place.folder.string()}};
+    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+}
+
+/// The first sample is shown while it is generated, the others after it.
+void generate(const Request& request, const ModelFolder& model, const std::string& prompt, int threads,
+              const std::stop_token& stop) {
+  Compute compute(threads);
+  TextGenerator generator(compute, model, request.shape);
+  generator.start(prompt);
+  const bool several = request.shape.samples > 1;
+  const auto head = [&](size_t s) {
+    if (several) fmt::print("--- sample {}, seed {}\n", s + 1, request.text.sampling.seed + s);
+  };
+  const auto show = [&](uint64_t sample, const std::string& piece) {
+    if (sample != 0 || request.json) return;
+    print_made_text(piece);
+    flush_output();
+  };
+  if (!request.json) {
+    head(0);
+    print_made_text(prompt);
+    flush_output();
+  }
+  const std::vector<GeneratedText> texts = generator.write(request.text, {.on_text = show, .stop = stop});
+  if (request.json) return print_json(request, model, prompt, texts);
+  fmt::print("\n");
+  for (size_t s = 1; s < texts.size(); ++s) {
+    head(s);
+    print_made_text(fmt::format("{}{}\n", prompt, texts[s].text));
+  }
 }
 
 }  // namespace
 
+OptionTable<GenerateRequest> text_options() {
+  const auto sampling = [](auto member) { return at(&Request::text, &TextOptions::sampling, member); };
+  constexpr double kLeastShare = 1e-6;
+  return {{{"tokens", "maximum number of tokens", kTextGroup},
+           count_of<Request>(at(&Request::text, &TextOptions::tokens))},
+          {{"temperature", "sampling temperature; 0: always take the most likely token", kTextGroup},
+           number_of<Request>(sampling(&SamplingOptions::temperature), 0, 1000)},
+          {{"top-k", "sample from the K most likely tokens; 0: all", kTextGroup},
+           count_of<Request>(sampling(&SamplingOptions::top_k), 0, 10'000'000)},
+          {{"top-p", "sample from the most likely tokens that make up this probability", kTextGroup},
+           number_of<Request>(sampling(&SamplingOptions::top_p), kLeastShare, 1)},
+          {{"min-p", "sample from tokens with at least this share of the most likely one's probability",
+            kTextGroup},
+           number_of<Request>(sampling(&SamplingOptions::min_p), 0, 1)},
+          {{"repetition-penalty",
+            "divides the logits of tokens that are already there; 1: none, 1.1 is a start", kTextGroup},
+           number_of<Request>(sampling(&SamplingOptions::repetition_penalty), 0.01, 100)},
+          {{"stop", "end before this text; may be given several times", kTextGroup}, stop_texts()},
+          {{"seed", "random seed", kTextGroup}, count_of<Request>(sampling(&SamplingOptions::seed))}};
+}
+
 int generate_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const Path checkpoint = checkpoint_or_environment(request->checkpoint, kSyntax);
-  ModelFolder model = open_model(checkpoint);
+  check(*request);
+  const Path checkpoint = checkpoint_or_newest(request->checkpoint);
   const int threads = request->threads > 0 ? request->threads : inspect_machine().cores;
-  write_text(model, request->prompt, request->tokens, request->sampling, threads, stop.token());
+  if (request->interactive) {
+    run_interactive(*request, checkpoint, threads, stop.token());
+    return 0;
+  }
+  const std::string prompt = prompt_of(*request, stop.token());
+  const ModelFolder model = open_model(checkpoint);
+  warn(*request, model);
+  generate(*request, model, prompt, threads, stop.token());
   return 0;
 }
 

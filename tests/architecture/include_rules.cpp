@@ -60,6 +60,7 @@ const std::vector<Home>& homes() {
        "processor features live in libs/tensor/"},
       {{"boost/program_options"}, "apps", "", "Program_options lives in apps/"},
       {{"boost/asio", "boost/beast"}, "libs/web", ".cpp", "Asio and Beast live in libs/web/*.cpp"},
+      {{"histedit.h", "editline/", "readline/"}, "apps", "", "libedit lives in apps/"},
       {{"simdjson"}, "pipeline/corpus", "", "simdjson lives in pipeline/corpus/"},
       {{"expat"}, "pipeline/corpus", "", "expat lives in pipeline/corpus/"},
       {{"zlib.h", "bzlib.h", "lzma", "zstd", "archive"},

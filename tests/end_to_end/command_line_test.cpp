@@ -50,7 +50,7 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   expect_refusal({"generate", "--checkpoint", state, "--top-p", "0"}, 2, "--top-p must be");
   expect_refusal({"generate", "--checkpoint", state, "--threads", "100000"}, 2,
                  "--threads must be an integer between 0 and 1,024 (got 100000)");
-  expect_refusal({"generate", "--prompt", "x"}, 2, "--checkpoint is missing");
+  expect_refusal({"export", "--output", state}, 2, "--checkpoint is missing");
   expect_refusal({"eval", "--checkpoint", state, "--threads", "-5"}, 2, "--threads must be");
   expect_refusal({"eval", "--checkpoint", state}, 2, "--corpus is missing");
   expect_refusal({"tokenizer", "train", "--corpus", state, "--output", state, "--vocab", "-5"}, 2,

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/default_model.h"
+
+#include <cstdlib>
+
+#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/state_folder.h"
+#include "libs/base/error.h"
+#include "libs/base/log.h"
+
+namespace pretrain {
+
+std::optional<Path> checkpoint_in_environment() {
+  const char* variable = std::getenv("PRETRAIN_CHECKPOINT");
+  if (variable == nullptr) return std::nullopt;
+  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CHECKPOINT has no value; give it one or unset it");
+  return variable;
+}
+
+Path checkpoint_or_newest(const Path& given) {
+  if (!given.empty()) return given;
+  if (const std::optional<Path> variable = checkpoint_in_environment()) return *variable;
+  const char* state = std::getenv("PRETRAIN_STATE");
+  const Path folder = state_folder_of(state == nullptr ? KeyValues{} : KeyValues{{"state", state}});
+  if (!folder_exists(folder) || !is_state_folder(folder)) {
+    fail(
+        ErrorKind::kUsage,
+        "--checkpoint is missing, and {} holds no run; name a checkpoint, a run's state folder or a model folder",
+        folder.string());
+  }
+  log_info("no --checkpoint: takes the newest one in {}", folder.string());
+  return folder;
+}
+
+}  // namespace pretrain
