@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/pretrain/arguments.h"
+#include "apps/pretrain/choice_task.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/default_model.h"
+#include "apps/pretrain/eval_report.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "libs/base/error.h"
@@ -16,6 +20,7 @@
 #include "libs/base/machine.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/verify.h"
 #include "libs/model/generation.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/evaluation.h"
@@ -26,37 +31,63 @@ namespace pretrain {
 namespace {
 
 struct EvalRequest {
-  Path checkpoint;
+  std::vector<Path> checkpoints;
+  bool all_checkpoints = false;
   CorpusOptions corpus{.validation_fraction = 1};
+  std::vector<Path> tasks;
   uint64_t tokens = 0;
+  bool per_file = false;
+  bool json = false;
   Path ids_file;
   int threads = 0;
 };
 
-constexpr CommandSyntax kSyntax{.name = "eval",
-                                .usage =
-                                    "pretrain eval --checkpoint DIR --corpus PATH...\n\n"
-                                    "Prints the loss in nats per token, the perplexity, and bits per byte.",
-                                .examples =
-                                    "Example:\n"
-                                    "  pretrain eval --checkpoint ~/.local/state/pretrain test.txt",
-                                .positional = "corpus"};
+constexpr CommandSyntax kSyntax{
+    .name = "eval",
+    .usage =
+        "pretrain eval [--checkpoint DIR]... [--corpus PATH...] [--task FILE]...\n\n"
+        "Prints the loss in nats per token, the perplexity, and bits per byte of text,\n"
+        "and the accuracy in multiple-choice tasks.",
+    .examples =
+        "Examples:\n"
+        "  pretrain eval --checkpoint ~/.local/state/pretrain test.txt\n"
+        "  pretrain eval --checkpoint RUN --all-checkpoints --corpus test.txt\n"
+        "  pretrain eval --checkpoint A --checkpoint B --task cloze.jsonl --json\n"
+        "\n"
+        "A task has one object a line, in which the answer is a number from 0 on or a\n"
+        "choice: {\"context\": \"The sky is\", \"choices\": [\"blue\", \"loud\"], \"answer\": 0}",
+    .positional = "corpus"};
+
+/// Models: each follows the option's name again, as files may follow it.
+OptionValue<EvalRequest> models() {
+  OptionValue<EvalRequest> value = paths_of<EvalRequest>(&EvalRequest::checkpoints);
+  value.shape.placeholder = "DIR";
+  return value;
+}
 
 OptionTable<EvalRequest> options() {
   using Request = EvalRequest;
-  return OptionTable<Request>{{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
-                               path_of<Request>(&Request::checkpoint)},
-                              {{"corpus", "files and folders to evaluate on"},
-                               paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
-                              {{"tokens", "maximum number of tokens to evaluate; 0: all"},
-                               count_of<Request>(&Request::tokens)},
-                              {{"logits",
-                                "instead, print the logits (values before the softmax) that follow the token "
-                                "ids in this file, "
-                                "which are separated by blanks"},
-                               path_of<Request>(&Request::ids_file)},
-                              on_changed_option<Request>(&Request::corpus),
-                              threads_option<Request>(&Request::threads)} +
+  return OptionTable<Request>{
+             {{"checkpoint",
+               "checkpoint, a run's state folder, or a model folder; may be given several times", "",
+               KeyKind::kChangeable, "the newest checkpoint in the default state folder"},
+              models()},
+             {{"all-checkpoints", "of each run, evaluate every checkpoint that it has kept"},
+              switch_of<Request>(&Request::all_checkpoints)},
+             {{"corpus", "files and folders to evaluate on"},
+              paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
+             {{"task", "files with multiple-choice questions"}, paths_of<Request>(&Request::tasks)},
+             {{"tokens", "maximum number of tokens to evaluate, of each file with --per-file; 0: all"},
+              count_of<Request>(&Request::tokens)},
+             {{"per-file", "evaluate each file of the corpus by itself, and add up"},
+              switch_of<Request>(&Request::per_file)},
+             {{"json", "print one JSON object"}, switch_of<Request>(&Request::json)},
+             {{"logits",
+               "instead, print the logits (values before the softmax) that follow the token ids in this file, "
+               "which are separated by blanks"},
+              path_of<Request>(&Request::ids_file)},
+             on_changed_option<Request>(&Request::corpus),
+             threads_option<Request>(&Request::threads)} +
          corpus_options<Request>(&Request::corpus);
 }
 
@@ -114,38 +145,122 @@ class EvaluationLog {
   Clock::time_point next_ = Clock::now() + std::chrono::seconds(2);
 };
 
-/// Evaluates the text piece by piece, so that memory does not grow with the corpus. `most_tokens` 0: no
-/// limit.
-void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& corpus, const Catalog& catalog,
-                   uint64_t most_tokens, const std::stop_token& stop) {
-  constexpr int64_t kTokensAtOnce = 2048;
-  const int64_t context = model.config.context;
-  const int64_t rows =
-      micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce);
-  Transformer transformer(compute, {model.config, rows, false});
-  transformer.use_parameters(model.parameters.data());
-  HeldOutLimits limits;
-  if (most_tokens > 0) limits.targets = most_tokens;
-  HeldOutText text(corpus, catalog, *model.tokenizer, static_cast<uint32_t>(context), limits, stop);
-  const auto read = [&text](std::span<uint32_t> inputs, std::span<int32_t> targets) {
-    return text.read(inputs, targets);
-  };
-  EvaluationLog log;
-  const double total = total_loss(transformer, read, stop, [&] { log.tell(text.target_count()); });
-  if (text.target_count() == 0) {
+/// A model that is ready to evaluate text.
+class TextEvaluation {
+ public:
+  TextEvaluation(const ModelFolder& model, Compute& compute, const EvalRequest& request,
+                 const std::stop_token& stop)
+      : model_(model),
+        request_(request),
+        stop_(stop),
+        transformer_(compute, {model.config, rows(model), false}) {
+    transformer_.use_parameters(model.parameters.data());
+  }
+
+  /// Reads the text piece by piece, so that memory does not grow with the corpus.
+  TextScore score(const Catalog& catalog) {
+    HeldOutLimits limits;
+    if (request_.tokens > 0) limits.targets = request_.tokens;
+    HeldOutText text(request_.corpus, catalog, *model_.tokenizer,
+                     static_cast<uint32_t>(model_.config.context), limits, stop_);
+    const auto read = [&text](std::span<uint32_t> inputs, std::span<int32_t> targets) {
+      return text.read(inputs, targets);
+    };
+    TextScore score;
+    score.total_loss =
+        total_loss(transformer_, read, stop_, [&] { log_.tell(before_ + text.target_count()); });
+    score.tokens = text.target_count();
+    score.bytes = text.target_bytes();
+    score.is_cut = request_.tokens > 0 && text.target_count() >= request_.tokens;
+    before_ += score.tokens;
+    return score;
+  }
+
+ private:
+  static int64_t rows(const ModelFolder& model) {
+    constexpr int64_t kTokensAtOnce = 2048;
+    const int64_t context = model.config.context;
+    return micro_batch_rows(std::max<int64_t>(1, kTokensAtOnce / context), context, kTokensAtOnce);
+  }
+
+  const ModelFolder& model_;
+  const EvalRequest& request_;
+  std::stop_token stop_;
+  Transformer transformer_;
+  EvaluationLog log_;
+  uint64_t before_ = 0;  // tokens of earlier files
+};
+
+void evaluate_text(TextEvaluation& evaluation, const Catalog& catalog, bool per_file, ModelScores& scores) {
+  TextScore total;
+  if (per_file) {
+    for (const Shard& shard : catalog.shards) {
+      Catalog one;
+      one.shards = {shard};
+      scores.files.push_back({shard.name, evaluation.score(one)});
+      total.add(scores.files.back().score);
+    }
+  } else {
+    total = evaluation.score(catalog);
+  }
+  if (total.tokens == 0)
     fail(ErrorKind::kData, "the corpus has no text: all of its documents are empty; use another --corpus");
+  scores.text = total;
+}
+
+/// A file of questions.
+struct Task {
+  std::string name;
+  std::vector<Question> questions;
+};
+
+ModelScores evaluate(const Path& checkpoint, const EvalRequest& request,
+                     const std::optional<Catalog>& catalog, const std::vector<Task>& tasks, Compute& compute,
+                     const std::stop_token& stop) {
+  const ModelFolder model = open_model(checkpoint);
+  ModelScores scores{.name = model.place.name(), .folder = model.place.folder.string()};
+  if (model.place.checkpoint) scores.step = model.place.checkpoint->step;
+  if (catalog) {
+    TextEvaluation evaluation(model, compute, request, stop);
+    evaluate_text(evaluation, *catalog, request.per_file, scores);
   }
-  const EvaluationResult result = to_result(total, text.target_count(), text.target_bytes());
-  const bool cut = most_tokens > 0 && text.target_count() >= most_tokens;
-  fmt::print("{}: {}, {} of text, {}\n", model.place.name(), format_counted(text.target_count(), "token"),
-             format_bytes(text.target_bytes()), cut ? "limited by --tokens" : "the whole corpus");
-  if (!std::isfinite(result.loss)) {
-    fmt::print("the loss is not finite: the model overflows on this text\n");
-    return;
+  if (tasks.empty()) return scores;
+  BatchGenerator generator(compute, model.config, *model.layout, model.parameters.data(), {});
+  for (const Task& task : tasks)
+    scores.tasks.push_back({task.name, score_questions(generator, *model.tokenizer, task.questions, stop)});
+  return scores;
+}
+
+/// The models to evaluate: with --all-checkpoints each checkpoint of a run, the oldest first.
+std::vector<Path> places(const EvalRequest& request) {
+  std::vector<Path> given = request.checkpoints;
+  if (given.empty()) given.push_back(checkpoint_or_newest({}));
+  if (!request.all_checkpoints) return given;
+  std::vector<Path> all;
+  for (const Path& run : given) {
+    std::vector<Path> kept;
+    for (const CheckpointEntry& entry : list_checkpoints(run)) kept.push_back(entry.folder);
+    if (kept.empty()) {
+      fail(ErrorKind::kData, "--all-checkpoints needs the state folder of a run with checkpoints (got {})",
+           run.string());
+    }
+    std::ranges::sort(kept);
+    all.insert(all.end(), kept.begin(), kept.end());
   }
-  fmt::print("loss {:.4f} nats per token, perplexity {:.2f}, {}\n", result.loss, result.perplexity,
-             text.target_bytes() > 0 ? fmt::format("{:.4f} bits per byte", result.bits_per_byte)
-                                     : "no bits per byte: none of these tokens represents text");
+  return all;
+}
+
+void print_logits(const EvalRequest& request, Compute& compute) {
+  const std::vector<Path> chosen = places(request);
+  if (chosen.size() > 1) fail(ErrorKind::kUsage, "--logits is for one model (got {})", chosen.size());
+  ModelFolder model = open_model(chosen.front());
+  fmt::print("{}\n", logits_of(model, compute, request.ids_file).dump());
+}
+
+std::vector<Task> read_tasks(const EvalRequest& request) {
+  std::vector<Task> tasks;
+  for (const Path& path : request.tasks) tasks.push_back({path.filename().string(), read_questions(path)});
+  return tasks;
 }
 
 }  // namespace
@@ -153,20 +268,29 @@ void evaluate_text(ModelFolder& model, Compute& compute, const CorpusOptions& co
 int eval_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const CorpusOptions& corpus_options = request->corpus;
-  const Path& ids_file = request->ids_file;
-  const uint64_t tokens = request->tokens;
-  const Path checkpoint = checkpoint_or_environment(request->checkpoint, kSyntax);
-  if (corpus_options.inputs.empty() && ids_file.empty()) fail_missing("corpus", kSyntax);
-  ModelFolder model = open_model(checkpoint);
+  const bool has_text = !request->corpus.inputs.empty();
+  if (!has_text && request->tasks.empty() && request->ids_file.empty()) fail_missing("corpus", kSyntax);
+  if (request->per_file && !has_text) fail(ErrorKind::kUsage, "--per-file needs a --corpus");
   Compute compute(request->threads > 0 ? request->threads : inspect_machine().cores);
-  if (!ids_file.empty()) {
-    fmt::print("{}\n", logits_of(model, compute, ids_file).dump());
+  if (!request->ids_file.empty()) {
+    print_logits(*request, compute);
     return 0;
   }
-  const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
-  report_corpus(catalog);
-  evaluate_text(model, compute, corpus_options, catalog, tokens, stop.token());
+  const std::vector<Task> tasks = read_tasks(*request);
+  const std::vector<Path> chosen = places(*request);
+  std::optional<Catalog> catalog;
+  if (has_text) {
+    catalog = scan_corpus(request->corpus, nullptr, {.stop = stop.token()});
+    report_corpus(*catalog);
+  }
+  std::vector<ModelScores> scores;
+  for (const Path& model : chosen)
+    scores.push_back(evaluate(model, *request, catalog, tasks, compute, stop.token()));
+  if (request->json) {
+    fmt::print("{}\n", scores_json(scores));
+  } else {
+    print_scores(scores);
+  }
   return 0;
 }
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// `pretrain eval` of several checkpoints, file by file, with questions, and as JSON.
+
+#include <memory>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class Eval : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TempFolder>();
+    const auto run = run_program(
+        binary(), tiny_run(state()) + Words{"--steps", "40", "--checkpoint-every", "20", "--keep", "5"});
+    ASSERT_EQ(run.exit_code, 0) << run.output;
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static Path state() { return *folder_ / "run"; }
+  static std::string checkpoint(uint64_t step) {
+    return (checkpoints_folder(state()) / checkpoint_name(step)).string();
+  }
+  static std::string tasks() { return (source_folder() / "deploy/sample-corpus/cloze.jsonl").string(); }
+  static ProgramResult eval(Words words) {
+    words.insert(words.begin(), "eval");
+    return run_program(binary(), words);
+  }
+  static json scores(Words words) {
+    words.push_back("--json");
+    const auto run = eval(words);
+    EXPECT_EQ(run.exit_code, 0) << run.output;
+    return json::parse(run.output.substr(run.output.rfind("{\"models\"")));
+  }
+
+  static std::unique_ptr<TempFolder> folder_;
+};
+
+std::unique_ptr<TempFolder> Eval::folder_;
+
+TEST_F(Eval, FilesAddUpToTheCorpus) {
+  const json model = scores({"--checkpoint", state().string(), "--corpus", sample_corpus(), "--per-file"})
+                         .at("models")
+                         .at(0);
+  ASSERT_EQ(model["files"].size(), 4U);
+  uint64_t tokens = 0;
+  double loss = 0;
+  for (const json& file : model["files"]) {
+    tokens += file["tokens"].get<uint64_t>();
+    loss += file["loss"].get<double>() * file["tokens"].get<double>();
+    const Path path = Path(sample_corpus()) / file["file"].get<std::string>();
+    const json alone = scores({"--checkpoint", state().string(), path.string()}).at("models").at(0);
+    EXPECT_EQ(alone["text"]["loss"], file["loss"]) << path;
+  }
+  EXPECT_EQ(model["text"]["tokens"], tokens);
+  EXPECT_NEAR(model["text"]["loss"].get<double>(), loss / static_cast<double>(tokens), 1e-9);
+  EXPECT_EQ(model["text"]["is_whole"], true);
+  const auto table = eval({"--checkpoint", state().string(), "--corpus", sample_corpus(), "--per-file"});
+  EXPECT_THAT(table.output,
+              AllOf(HasSubstr("bits/byte"), HasSubstr("  wiki_00\n"), HasSubstr("  wiki_03\n")));
+}
+
+TEST_F(Eval, SeveralCheckpointsAreOneTable) {
+  const json all =
+      scores({"--checkpoint", state().string(), "--all-checkpoints", "--corpus", sample_corpus()});
+  ASSERT_EQ(all["models"].size(), 3U);
+  double before = 1e9;
+  for (size_t i = 0; i < 3; ++i) {
+    const json& model = all["models"][i];
+    EXPECT_EQ(model["step"], 20 * i);
+    const json alone = scores({"--checkpoint", checkpoint(20 * i), sample_corpus()});
+    EXPECT_EQ(model, alone["models"][0]) << "a model does not depend on those before it";
+    EXPECT_LT(model["text"]["loss"].get<double>(), before);
+    before = model["text"]["loss"];
+  }
+  const auto table = eval({"--checkpoint", checkpoint(0), "--checkpoint", checkpoint(40), "--corpus",
+                           sample_corpus(), "--task", tasks()});
+  EXPECT_EQ(table.exit_code, 0) << table.output;
+  EXPECT_THAT(table.output, AllOf(HasSubstr("perplexity"), HasSubstr(checkpoint(0) + "\n"),
+                                  HasSubstr(checkpoint(40) + "\n"), HasSubstr("normalised"),
+                                  HasSubstr("cloze.jsonl, " + checkpoint(0) + "\n")));
+}
+
+TEST_F(Eval, QuestionsAreAnsweredWithoutACorpus) {
+  const json model = scores({"--checkpoint", state().string(), "--task", tasks()}).at("models").at(0);
+  EXPECT_FALSE(model.contains("text"));
+  const json& task = model["tasks"].at(0);
+  EXPECT_EQ(task["task"], "cloze.jsonl");
+  EXPECT_EQ(task["questions"], 64);
+  for (const char* key : {"acc", "acc_norm"}) {
+    EXPECT_GT(task[key].get<double>(), 0) << key;
+    EXPECT_LT(task[key].get<double>(), 1) << key;
+  }
+  const auto text = eval({"--checkpoint", state().string(), "--task", tasks()});
+  EXPECT_THAT(text.output, AllOf(HasSubstr("cloze.jsonl: 64 questions, accuracy 0."),
+                                 HasSubstr("normalised by length 0.")));
+}
+
+TEST_F(Eval, RefusesWhatItCantAnswer) {
+  EXPECT_EQ(eval({"--checkpoint", state().string()}).exit_code, 2);
+  EXPECT_EQ(eval({"--checkpoint", state().string(), "--task", tasks(), "--per-file"}).exit_code, 2);
+  const Path bad = folder_->write("bad.jsonl", "{\"context\": \"a\"}\n");
+  const auto run = eval({"--checkpoint", state().string(), "--task", bad.string()});
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.output, HasSubstr("bad.jsonl, line 1: not a question"));
+  EXPECT_EQ(
+      eval({"--checkpoint", checkpoint(20), "--all-checkpoints", "--corpus", sample_corpus()}).exit_code, 3);
+}
+
+}  // namespace
+}  // namespace pretrain::test
