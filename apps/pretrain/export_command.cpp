@@ -22,6 +22,7 @@ struct ExportRequest {
   Path output;
   ExportFormat format = ExportFormat::kHuggingFace;
   ElementType type = ElementType::kF32;
+  uint64_t shard_bytes = 0;  // 0: kMostShardBytes
 };
 
 constexpr CommandSyntax kSyntax{
@@ -51,7 +52,10 @@ OptionTable<ExportRequest> options() {
            choice_of<Request>(&Request::type, std::vector<Type>{{"f32", ElementType::kF32},
                                                                 {"f16", ElementType::kF16},
                                                                 {"bf16", ElementType::kBf16},
-                                                                {"q8_0", ElementType::kQ8_0}})}};
+                                                                {"q8_0", ElementType::kQ8_0}})},
+          {{"shard-size", "largest file of weights; more are cut into several (hf)", "", KeyKind::kChangeable,
+            "2 GB"},
+           size_of<Request>(&Request::shard_bytes)}};
 }
 
 void check(const ExportRequest& request) {
@@ -59,6 +63,9 @@ void check(const ExportRequest& request) {
   if (request.format == ExportFormat::kHuggingFace && request.type == ElementType::kQ8_0)
     fail(ErrorKind::kUsage,
          "--type q8_0 exists in GGUF files alone; add --format gguf, or choose f16 or bf16");
+  if (request.format == ExportFormat::kGguf && request.shard_bytes > 0)
+    fail(ErrorKind::kUsage,
+         "--shard-size cuts weights of Hugging Face folders; a GGUF file is one, leave it out");
   require_free_output(request.output);
 }
 
@@ -82,12 +89,10 @@ void report_done(const ExportRequest& request, const std::vector<FileContent>& f
 
 std::vector<FileContent> model_files(const ModelOutline& model, const ExportRequest& request,
                                      const std::stop_token& stop) {
-  if (request.format == ExportFormat::kHuggingFace) return hugging_face_files(model, request.type, stop);
+  const uint64_t most_bytes = request.shard_bytes > 0 ? request.shard_bytes : kMostShardBytes;
+  if (request.format == ExportFormat::kHuggingFace)
+    return hugging_face_files(model, request.type, most_bytes, stop);
   return gguf_files(model, export_name(request.output), request.type, stop);
-}
-
-bool is_index(const FileContent& file) {
-  return file.name == "model.safetensors.index.json";
 }
 
 }  // namespace
@@ -99,11 +104,8 @@ int export_command(const Arguments& arguments, StopSignal& stop) {
   check(*request);
   const ModelOutline model = open_model_outline(checkpoint);
   std::vector<FileContent> files = model_files(model, *request, stop.token());
-  const ExportedModel exported{.model = model,
-                               .name = export_name(request->output),
-                               .format = request->format,
-                               .type = request->type,
-                               .is_sharded = std::ranges::any_of(files, is_index)};
+  const ExportedModel exported{
+      .model = model, .name = export_name(request->output), .format = request->format, .type = request->type};
   files.push_back({.name = "README.md", .data = model_card(exported)});
   write_export(real_file_system(), request->output, files);
   report_other_types(model, *request);

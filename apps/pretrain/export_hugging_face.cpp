@@ -9,6 +9,7 @@
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
+#include "libs/base/units.h"
 #include "libs/gguf/writer.h"
 #include "libs/model/hugging_face_config.h"
 #include "tokenizer/export.h"
@@ -76,7 +77,7 @@ FileContent shard_file(const ModelOutline& model, const Shard& shard, const std:
 }
 
 std::string shard_name(size_t index, size_t count) {
-  if (count == 1) return "model.safetensors";
+  if (count == 1) return std::string(kWeightsName);
   return fmt::format("model-{:05}-of-{:05}.safetensors", index + 1, count);
 }
 
@@ -103,21 +104,24 @@ FileContent json_file(std::string name, const nlohmann::json& json) {
 std::vector<FileContent> hugging_face_weights(const ModelOutline& model, ElementType type,
                                               uint64_t most_bytes, const std::stop_token& stop) {
   const std::vector<Shard> shards = cut(*model.layout, type, most_bytes);
+  if (shards.size() > kMostWeightFiles)
+    fail(ErrorKind::kUsage, "files of at most {} would be {}, more than {}; choose a larger --shard-size",
+         format_bytes(most_bytes), shards.size(), kMostWeightFiles);
   std::vector<FileContent> files;
   for (size_t i = 0; i < shards.size(); ++i)
     files.push_back(shard_file(model, shards[i], shard_name(i, shards.size()), type, stop));
   if (shards.size() > 1)
-    files.push_back({.name = "model.safetensors.index.json", .data = index_text(shards, type)});
+    files.push_back({.name = std::string(kWeightIndexName), .data = index_text(shards, type)});
   return files;
 }
 
-std::vector<FileContent> hugging_face_files(const ModelOutline& model, ElementType type,
+std::vector<FileContent> hugging_face_files(const ModelOutline& model, ElementType type, uint64_t most_bytes,
                                             const std::stop_token& stop) {
   const Tokenizer& tokenizer = *model.tokenizer;
   nlohmann::json config = hugging_face_config(model.config, tokenizer.end_of_text());
   config["torch_dtype"] = torch_dtype(type);
   const auto context = static_cast<uint32_t>(model.config.context);
-  std::vector<FileContent> files = hugging_face_weights(model, type, kMostShardBytes, stop);
+  std::vector<FileContent> files = hugging_face_weights(model, type, most_bytes, stop);
   files.push_back(json_file("config.json", config));
   files.push_back(json_file("generation_config.json",
                             hugging_face_generation_config(model.config, tokenizer.end_of_text())));

@@ -105,14 +105,13 @@ std::string run_rows(const Checkpoint& checkpoint, const RunState& run) {
   return text;
 }
 
-std::string hugging_face_usage(const ExportedModel& exported) {
-  std::string text =
-      "    from transformers import pipeline\n"
-      "    pipeline(\"text-generation\", model=\"PATH OF THIS FOLDER\")(\"The history of\")\n\n"
-      "A fine-tuned copy that `save_pretrained` wrote needs the three tokenizer files of this folder copied over its\n"
-      "own before it is converted to another format.\n";
-  if (!exported.is_sharded) text += "\n    pretrain generate --checkpoint . --prompt \"The history of\"\n";
-  return text;
+std::string hugging_face_usage() {
+  return "    from transformers import pipeline\n"
+         "    pipeline(\"text-generation\", model=\"PATH OF THIS FOLDER\")(\"The history of\")\n\n"
+         "A fine-tuned copy that `save_pretrained` wrote needs the three tokenizer files of this folder copied over "
+         "its\n"
+         "own before it is converted to another format.\n\n"
+         "    pretrain generate --checkpoint . --prompt \"The history of\"\n";
 }
 
 std::string gguf_usage(const ExportedModel& exported) {
@@ -145,9 +144,8 @@ std::string model_card(const ExportedModel& exported) {
     corpus = corpus_files(saved.stream);
   }
   card += fmt::format("\n## Trained on\n\n{}", corpus_section(corpus));
-  card +=
-      fmt::format("\n## Use\n\n{}", exported.format == ExportFormat::kGguf ? gguf_usage(exported)
-                                                                           : hugging_face_usage(exported));
+  card += fmt::format("\n## Use\n\n{}",
+                      exported.format == ExportFormat::kGguf ? gguf_usage(exported) : hugging_face_usage());
   return card;
 }
 

@@ -18,7 +18,6 @@ struct ExportedModel {
   std::string name;  ///< that of the folder
   ExportFormat format = ExportFormat::kHuggingFace;
   ElementType type = ElementType::kF32;
-  bool is_sharded = false;  ///< its weights are in several files
 };
 
 /// The text of README.md. What the checkpoint does not tell is left out, or named as unknown where it matters.

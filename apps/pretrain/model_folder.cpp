@@ -18,11 +18,12 @@ namespace {
 
 constexpr const char* kConfigName = "config.json";
 constexpr const char* kTokenizerName = "tokenizer.model";
-/// Names of weight files. The last two are not supported; they are listed to be refused with a clear message.
-constexpr std::array kWeights = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
+/// Names of weight files. The last is not supported; it is listed to be refused with a clear message.
+constexpr std::array kWeights = {kWeightsName, kWeightIndexName, std::string_view("pytorch_model.bin")};
 
 /// The files of a model that this program reads.
-constexpr std::array kModelFiles = {kConfigName, "model.safetensors", kTokenizerName};
+constexpr std::array kModelFiles = {std::string_view(kConfigName), kWeightsName,
+                                    std::string_view(kTokenizerName)};
 constexpr uint64_t kManifestLimitBytes = uint64_t{16} << 20;
 
 /// A copied checkpoint without its optimizer state, the largest file, which only a run needs. In a state
@@ -101,7 +102,7 @@ Path ModelPlace::file(std::string_view name) const {
 bool is_model_without_run(const Path& path) {
   if (!file_exists(path / kConfigName)) return false;
   if (file_exists(path / kManifestName) && !was_handed_on(path)) return false;
-  return std::ranges::any_of(kWeights, [&](const char* name) { return file_exists(path / name); });
+  return std::ranges::any_of(kWeights, [&](std::string_view name) { return file_exists(path / name); });
 }
 
 Checkpoint open_checkpoint(const Path& path) {

@@ -7,14 +7,14 @@
 #include <string>
 
 #include "libs/base/file.h"
-#include "libs/checkpoint/safetensors.h"
+#include "libs/checkpoint/weight_files.h"
 #include "libs/model/architecture.h"
 #include "libs/model/parameters.h"
 
 namespace pretrain {
 
-/// DIR/model.safetensors, checked against the shapes of a model before memory for it is allocated.
-/// Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
+/// DIR/model.safetensors, or the files that its index lists, checked against the shapes of a model before memory
+/// for it is allocated. Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
 /// F32, BF16 or F16. Where the head is tied its tensor may be there when it repeats the embedding. Tensors that
 /// the architecture ignores (masks that early versions of transformers saved) may be there too.
 class ModelWeights {
@@ -41,9 +41,8 @@ class ModelWeights {
 
   const ParameterLayout& layout_;
   const WeightNames& names_;
-  Path path_;
-  SafetensorsFile file_;
-  std::string missing_prefix_;  // what the names in the file lack
+  WeightFiles files_;
+  std::string missing_prefix_;  // what the names in the files lack
 };
 
 }  // namespace pretrain

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "libs/base/file.h"
 #include "tests/end_to_end/run.h"
@@ -50,6 +51,25 @@ TEST_F(Export, ToHuggingFaceGeneratesLikeItsCheckpoint) {
   EXPECT_EQ(read_file(output_ / "tokenizer.json"), read_file(checkpoint() / "tokenizer.json"));
   EXPECT_FALSE(fs::exists(output_ / "optimizer.safetensors"));
   EXPECT_THAT(read_file(output_ / "README.md"), AllOf(HasSubstr("# out"), HasSubstr("CC BY-SA 4.0")));
+}
+
+TEST_F(Export, InSeveralFilesGeneratesAndIsInspectedAlike) {
+  const auto result = run_export(output_, {"--shard-size", "100k"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_FALSE(fs::exists(output_ / "model.safetensors"));
+  EXPECT_TRUE(fs::exists(output_ / "model.safetensors.index.json"));
+  EXPECT_EQ(generate(output_).output, generate(checkpoint()).output);
+  EXPECT_EQ(run_program(binary(), {"inspect", output_.string()}).exit_code, 0);
+  const auto again = run_program(
+      binary(), {"export", "--checkpoint", output_.string(), "--output", (temp_ / "whole").string()});
+  ASSERT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(read_file(temp_ / "whole/model.safetensors"), read_file(checkpoint() / "model.safetensors"));
+  const auto index = nlohmann::json::parse(read_file(output_ / "model.safetensors.index.json"));
+  const auto first = index["weight_map"].begin()->get<std::string>();
+  fs::remove(output_ / first);
+  const auto incomplete = generate(output_);
+  EXPECT_EQ(incomplete.exit_code, 3);
+  EXPECT_THAT(incomplete.output, AllOf(HasSubstr(first), HasSubstr("is missing")));
 }
 
 TEST_F(Export, OfHalfTheSizeStillOpens) {
@@ -107,6 +127,7 @@ TEST_F(Export, RefusesWhatItCannotWriteAndSaysWhatItCan) {
   EXPECT_THAT(refusal(output_, {"--type", "q8_0"}), HasSubstr("--format gguf"));
   EXPECT_THAT(refusal(temp_ / "m.gguf", {"--format", "gguf"}), HasSubstr("the output is a folder"));
   EXPECT_THAT(refusal(output_, {"--type", "q4_0"}), HasSubstr("(got q4_0)"));
+  EXPECT_THAT(refusal(output_, {"--format", "gguf", "--shard-size", "1G"}), HasSubstr("--shard-size"));
   EXPECT_EQ(run_program(binary(), {"export", "--checkpoint", state().string()}).exit_code, 2);
 }
 

@@ -56,6 +56,17 @@ TEST(ExportToHuggingFace, CutsWeightsIntoFilesOfBoundedSize) {
   }
 }
 
+TEST(ExportToHuggingFace, SeveralFilesAreReadAsOneModel) {
+  const TempFolder folder;
+  const ModelOutline model = recorded_model();
+  write_verified_files(real_file_system(), folder.path(),
+                       hugging_face_files(model, ElementType::kF32, 1000, {}));
+  ASSERT_FALSE(file_exists(folder / "model.safetensors"));
+  const ModelOutline read = open_model_outline(folder.path());
+  for (const ParameterInfo& tensor : model.layout->tensors())
+    EXPECT_EQ(values_of(read, tensor), values_of(model, tensor)) << tensor.name;
+}
+
 TEST(ExportToHuggingFace, OneFileHasNoIndex) {
   const ModelOutline model = recorded_model();
   const auto files = hugging_face_weights(model, ElementType::kF32, kMostShardBytes, {});
@@ -70,7 +81,7 @@ TEST(ExportToHuggingFace, StopsWhenAsked) {
   stop.request_stop();
   const Path output = folder / "out";
   EXPECT_THROW(write_export(real_file_system(), output,
-                            hugging_face_files(model, ElementType::kF32, stop.get_token())),
+                            hugging_face_files(model, ElementType::kF32, kMostShardBytes, stop.get_token())),
                Stopped);
   EXPECT_TRUE(list_folder(folder.path()).empty());
 }

@@ -10,6 +10,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "libs/base/error.h"
 #include "tests/support/temp_folder.h"
@@ -80,7 +81,8 @@ class ModelWeightsTest : public testing::Test {
     return tensors;
   }
 
-  void write(const std::map<std::string, Tensor>& tensors) const {
+  void write(const std::map<std::string, Tensor>& tensors,
+             const std::string& file_name = "model.safetensors") const {
     std::vector<TensorSource> sources;
     for (const auto& [name, tensor] : tensors)
       sources.push_back({.name = name, .dtype = tensor.dtype, .shape = tensor.shape, .data = tensor.bytes});
@@ -88,7 +90,7 @@ class ModelWeightsTest : public testing::Test {
     write_safetensors(sources, {{"format", "pt"}}, false, [&file](std::span<const std::byte> piece) {
       file.append(reinterpret_cast<const char*>(piece.data()), piece.size());
     });
-    folder_.write("model.safetensors", file);
+    folder_.write(file_name, file);
   }
 
   void expect_the_model() const { expect_the_model(layout_); }
@@ -215,8 +217,25 @@ TEST_F(ModelWeightsTest, OtherFormsOfWeightsAreNamed) {
   EXPECT_THAT(refusal(), HasSubstr("model.safetensors is missing"));
   folder_.write("pytorch_model.bin", "x");
   EXPECT_THAT(refusal(), HasSubstr("pytorch_model.bin"));
-  folder_.write("model.safetensors.index.json", "{}");
-  EXPECT_THAT(refusal(), HasSubstr("several files"));
+}
+
+/// Cut anywhere, with another type in each file: the model is that of one file.
+TEST_F(ModelWeightsTest, ReadsAModelOfSeveralFiles) {
+  const auto narrow = model(DType::kBf16);
+  auto rest = model();
+  std::map<std::string, Tensor> first;
+  for (const auto& [name, tensor] : narrow) {
+    if (first.size() == 4) break;
+    first[name] = tensor;
+    rest.erase(name);
+  }
+  write(first, "model-00001-of-00002.safetensors");
+  write(rest, "model-00002-of-00002.safetensors");
+  nlohmann::json map;
+  for (const auto& [name, tensor] : first) map[name] = "model-00001-of-00002.safetensors";
+  for (const auto& [name, tensor] : rest) map[name] = "model-00002-of-00002.safetensors";
+  folder_.write("model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
+  expect_the_model();
 }
 
 }  // namespace
