@@ -13,7 +13,7 @@
 namespace pretrain {
 
 /// Keys and tensors of the file. A matrix whose rows are no whole blocks of `type` is f16.
-/// Errors: kUsage for an architecture or a tokenizer that can't be written.
+/// Errors: kUsage for a tokenizer that can't be written.
 GgufOutline gguf_outline(const ModelOutline& model, const std::string& name, ElementType type);
 
 /// NAME.gguf, and a Modelfile from which `ollama create` makes a model of it.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // An architecture as data: which parts a model is made of, what their tensors are called in the files of
-// Hugging Face, and what its config.json holds. One file each (gpt2.cpp); everything else asks the
-// description.
+// Hugging Face and of llama.cpp, and what its config.json and the keys of the latter hold. One file each
+// (gpt2.cpp); everything else asks the description.
 
 #include <cstdint>
 #include <optional>
@@ -81,6 +81,23 @@ struct WeightNames {
   std::vector<std::string_view> ignored_suffixes;  ///< of tensors that are no parameters
 };
 
+/// A module, whose tensors are NAME.weight and perhaps NAME.bias, and what files of llama.cpp call it.
+struct GgufModule {
+  std::string_view name;
+  std::string_view there;
+  /// Heads of a projection whose rows are in another order there: rotary positions turn the rows j and j + D/2 of a
+  /// head together here, 2j and 2j + 1 there. Null: the order is the same.
+  int64_t ModelConfig::*interleaved_heads = nullptr;
+};
+
+/// The model in a GGUF file, the format of llama.cpp.
+struct GgufNames {
+  std::vector<GgufModule> model;  ///< outside of layers
+  std::vector<GgufModule> layer;  ///< after LAYERS.INDEX. here and after blk.INDEX. there
+  /// Keys, after NAME. of the architecture. A computation is a number that is written.
+  std::vector<ConfigField> keys;
+};
+
 struct Architecture {
   std::string_view name;  ///< of --arch, and "model_type" in config.json
   EmbeddingSpec embedding;
@@ -89,6 +106,7 @@ struct Architecture {
   HeadSpec head;
   WeightNames weights;
   std::vector<ConfigField> config;  ///< all of config.json besides "model_type"
+  GgufNames gguf = {};
   /// Nothing: key-value heads, size of a head, positions, epsilon and the tied head are fixed.
   std::optional<ArchitectureChoices> choices = std::nullopt;
 };

@@ -62,6 +62,47 @@ RotaryAttentionSpec attention(bool norms_heads) {
   return spec;
 }
 
+/// Source: src/llama-arch.cpp of llama.cpp.
+std::vector<ConfigField> gguf_keys() {
+  const auto all_heads = [](const ModelConfig& c) { return c.heads; };
+  const auto width_of_a_head = [](const ModelConfig& c) { return c.heads > 0 ? c.d_model / c.heads : 0; };
+  return {{"block_count", SizeField{&ModelConfig::layers}},
+          {"context_length", SizeField{&ModelConfig::context}},
+          {"embedding_length", SizeField{&ModelConfig::d_model}},
+          {"feed_forward_length", SizeField{&ModelConfig::d_ff}},
+          {"attention.head_count", SizeField{&ModelConfig::heads}},
+          {"attention.head_count_kv", SizeField{&ModelConfig::kv_heads, all_heads}},
+          {"attention.key_length", SizeField{&ModelConfig::head_channels, width_of_a_head}},
+          {"attention.value_length", CopyField{&ModelConfig::head_channels}},
+          {"attention.layer_norm_rms_epsilon", NumberField{&ModelConfig::norm_epsilon, 1e-6}},
+          {"rope.freq_base", NumberField{&ModelConfig::rope_theta, 10'000}},
+          {"rope.dimension_count", CopyField{&ModelConfig::head_channels}},
+          {"vocab_size", SizeField{&ModelConfig::vocabulary}}};
+}
+
+GgufNames gguf_names(const GatedTransformer& kind) {
+  GgufModule q{"self_attn.q_proj", "attn_q"};
+  GgufModule k{"self_attn.k_proj", "attn_k"};
+  if (kind.gguf_interleaves_heads) {
+    q.interleaved_heads = &ModelConfig::heads;
+    k.interleaved_heads = &ModelConfig::kv_heads;
+  }
+  return {
+      .model = {{"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}},
+      .layer = {{"input_layernorm", "attn_norm"},
+                q,
+                k,
+                {"self_attn.v_proj", "attn_v"},
+                {"self_attn.q_norm", "attn_q_norm"},
+                {"self_attn.k_norm", "attn_k_norm"},
+                {"self_attn.o_proj", "attn_output"},
+                {"post_attention_layernorm", "ffn_norm"},
+                {"mlp.gate_proj", "ffn_gate"},
+                {"mlp.up_proj", "ffn_up"},
+                {"mlp.down_proj", "ffn_down"}},
+      .keys = gguf_keys()};
+}
+
 }  // namespace
 
 Architecture describe(const GatedTransformer& kind) {
@@ -78,6 +119,7 @@ Architecture describe(const GatedTransformer& kind) {
                       .tied_head = "lm_head.weight",
                       .ignored_suffixes = {".rotary_emb.inv_freq"}},
           .config = config_fields(kind),
+          .gguf = gguf_names(kind),
           .choices = kind.choices};
 }
 

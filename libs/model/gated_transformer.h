@@ -14,6 +14,8 @@ struct GatedTransformer {
   std::string_view name;
   std::string_view class_name;  ///< of transformers
   bool norms_heads = false;     ///< queries and keys, before the rotation
+  /// llama.cpp turns neighbouring channels of a head, and its files have the rows of q and k in that order.
+  bool gguf_interleaves_heads = false;
   int64_t (*missing_head_size)(const ModelConfig& so_far);
   ArchitectureChoices choices;
   std::vector<ConfigField> config = {};  ///< what its config.json has besides the common fields

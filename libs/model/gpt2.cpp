@@ -46,6 +46,26 @@ std::vector<ConfigField> config_fields() {
           {"eos_token_id", EndOfTextField{}}};
 }
 
+/// Source: src/llama-arch.cpp and conversion/gpt2.py of llama.cpp.
+GgufNames gguf_names() {
+  return {.model = {{"transformer.wte", "token_embd"},
+                    {"transformer.wpe", "position_embd"},
+                    {"transformer.ln_f", "output_norm"}},
+          .layer = {{"ln_1", "attn_norm"},
+                    {"attn.c_attn", "attn_qkv"},
+                    {"attn.c_proj", "attn_output"},
+                    {"ln_2", "ffn_norm"},
+                    {"mlp.c_fc", "ffn_up"},
+                    {"mlp.c_proj", "ffn_down"}},
+          .keys = {{"block_count", SizeField{&ModelConfig::layers}},
+                   {"context_length", SizeField{&ModelConfig::context}},
+                   {"embedding_length", SizeField{&ModelConfig::d_model}},
+                   {"feed_forward_length", SizeField{&ModelConfig::d_ff}},
+                   {"attention.head_count", SizeField{&ModelConfig::heads}},
+                   {"attention.layer_norm_epsilon", ComputationField{{double{kLayerNormEpsilon}}}},
+                   {"vocab_size", SizeField{&ModelConfig::vocabulary}}}};
+}
+
 }  // namespace
 
 const Architecture& gpt2() {
@@ -60,7 +80,8 @@ const Architecture& gpt2() {
       .weights = {.optional_prefix = "transformer.",
                   .tied_head = "lm_head.weight",
                   .ignored_suffixes = {".attn.bias", ".attn.masked_bias"}},
-      .config = config_fields()};
+      .config = config_fields(),
+      .gguf = gguf_names()};
   return description;
 }
 

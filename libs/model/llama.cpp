@@ -9,6 +9,7 @@ const Architecture& llama() {
   static const Architecture description = describe(
       {.name = "llama",
        .class_name = "LlamaForCausalLM",
+       .gguf_interleaves_heads = true,
        .missing_head_size = [](const ModelConfig& c) { return c.heads > 0 ? c.d_model / c.heads : 0; },
        .choices = {.rope_theta = 10'000, .norm_epsilon = 1e-5, .heads_divide_width = true},
        .config = {{"mlp_bias", ComputationField{{false}}},

@@ -77,7 +77,7 @@ check_exports() {
     "$pretrain" eval --checkpoint "$work/hf-$number" --logits "$work/prompt.txt" >"$work/saved.json"
     python new "$here/check_model.py" "$work/hf-$number" "$work/saved.json"
   done
-  if [ "$type" = unigram ] || [ "$type" = llama ] || [ "$type" = qwen3 ]; then  # GGUF is refused
+  if [ "$type" = unigram ]; then  # GGUF is refused
     ! "$pretrain" export --checkpoint "$folder" --output "$work/refused" --format gguf || return 1
     return 0
   fi
