@@ -15,6 +15,7 @@
 #include "apps/pretrain/corpus_arguments.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/model/architecture.h"
 #include "libs/tensor/peak.h"
 
 namespace pretrain {
@@ -105,19 +106,47 @@ void measure_sizes(Compute& compute, const BenchModel& b, int steps, const StopS
   for (auto& row : report["sweep"]) add_utilization(row, machine.peak);
 }
 
+/// The same sizes in another architecture; what a model chooses there is kept where the other has the choice.
+ModelConfig with_architecture(ModelConfig config, const Architecture& architecture) {
+  config.architecture = &architecture;
+  if (!architecture.choices) {
+    const ModelConfig fixed;
+    config.kv_heads = fixed.kv_heads;
+    config.head_channels = fixed.head_channels;
+    config.tied = fixed.tied;
+  }
+  config.rope_theta = config.norm_epsilon = 0;
+  complete_choices(config);
+  return config;
+}
+
+/// Compares the architectures at the sizes of `b`.
+void measure_each_architecture(Compute& compute, const BenchModel& b, int steps, const StopSignal& stop,
+                               nlohmann::json& report) {
+  std::vector<BenchModel> models;
+  for (const Architecture* architecture : architectures())
+    models.push_back({with_architecture(b.config, *architecture), b.batch_rows, b.precision, b.optimizer});
+  report["architectures"] = measure_architectures(compute, models, steps, stop);
+  double peak = 0;
+  for (const auto& row : report["architectures"]) peak = std::max(peak, row["peak_flops"].get<double>());
+  report["peak_flops"] = peak;
+  for (auto& row : report["architectures"]) add_utilization(row, peak);
+}
+
 struct BenchRequest {
   std::string model = "base";
+  std::string architecture;
   std::string precision = "auto";
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   int threads = 0;
   int steps = 5;
-  bool scaling = false, sweep = false, json = false;
+  bool scaling = false, sweep = false, each_architecture = false, json = false;
 };
 
 constexpr CommandSyntax kSyntax{
     .name = "bench",
     .usage =
-        "pretrain bench [--model NAME] [--scaling] [--sweep] [--json]\n\n"
+        "pretrain bench [--model NAME] [--arch NAME] [--scaling|--sweep|--architectures]\n\n"
         "Measures this machine, each kernel and a training step. The result of every\n"
         "kernel is checked first."};
 
@@ -125,7 +154,11 @@ OptionTable<BenchRequest> options() {
   using Request = BenchRequest;
   std::vector<std::string_view> names;
   for (const Preset& preset : presets()) names.push_back(preset.name);
+  std::vector<std::string_view> known;
+  for (const Architecture* architecture : architectures()) known.push_back(architecture->name);
   return {{{"model", "preset"}, word_of<Request>(&Request::model, names)},
+          {{"arch", "architecture, at the sizes of the preset", "", KeyKind::kChangeable, "set by --model"},
+           word_of<Request>(&Request::architecture, known)},
           {{"precision", "number format of matrix products: f32, bf16 or auto"},
            word_of<Request>(&Request::precision, {"auto", "f32", "bf16"})},
           {{"optimizer", "optimizer of the step: adamw or muon"},
@@ -136,6 +169,8 @@ OptionTable<BenchRequest> options() {
            switch_of<Request>(&Request::scaling)},
           {{"sweep", "measure two layers with other widths, contexts, batches and vocabularies instead"},
            switch_of<Request>(&Request::sweep)},
+          {{"architectures", "measure steps of all architectures at these sizes instead"},
+           switch_of<Request>(&Request::each_architecture)},
           {{"json", "print JSON"}, switch_of<Request>(&Request::json)}};
 }
 
@@ -144,16 +179,21 @@ OptionTable<BenchRequest> options() {
 int bench_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const auto& [name, precision, optimizer, asked_threads, steps, scaling, sweep, json] = *request;
+  const auto& [name, arch, precision, optimizer, asked_threads, steps, scaling, sweep, each_architecture, json] =
+      *request;
   const int threads = asked_threads > 0 ? asked_threads : inspect_machine().cores;
-  if (sweep && scaling) fail(ErrorKind::kUsage, "--sweep and --scaling can't be combined; use one of them");
+  if (static_cast<int>(scaling) + static_cast<int>(sweep) + static_cast<int>(each_architecture) > 1)
+    fail(ErrorKind::kUsage, "--scaling, --sweep and --architectures can't be combined; use one of them");
+  if (each_architecture && !arch.empty())
+    fail(ErrorKind::kUsage, "--arch and --architectures can't be combined; use one of them");
   const auto preset = find_preset(name);
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);
   constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-  const BenchModel b{model_config(*preset, kCharacters), preset->batch, parse_precision(precision),
-                     optimizer};
+  BenchModel b{model_config(*preset, kCharacters), preset->batch, parse_precision(precision), optimizer};
+  if (!arch.empty()) b.config = with_architecture(b.config, *find_architecture(arch));
   nlohmann::json report = {{"model", name},
+                           {"architecture", b.config.architecture->name},
                            {"threads", compute.threads()},
                            {"processor", inspect_machine().processor},
                            {"vector_target", vector_target()},
@@ -161,6 +201,8 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
                            {"optimizer", row_of(kOptimizers, optimizer).name}};
   if (sweep) {
     measure_sizes(compute, b, steps, stop, report);
+  } else if (each_architecture) {
+    measure_each_architecture(compute, b, steps, stop, report);
   } else {
     measure_all(compute, b, steps, scaling, stop, report);
   }

@@ -3,22 +3,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <span>
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/bench_block_kernels.h"
+#include "apps/pretrain/bench_values.h"
 #include "libs/base/rng.h"
+#include "libs/model/architecture.h"
 #include "libs/model/parameters.h"
 #include "libs/model/transformer.h"
-#include "libs/tensor/activation.h"
 #include "libs/tensor/adamw_kernel.h"
-#include "libs/tensor/attention.h"
 #include "libs/tensor/embedding.h"
 #include "libs/tensor/gemm.h"
-#include "libs/tensor/layer_norm.h"
 #include "libs/tensor/loss.h"
 #include "libs/tensor/reduction.h"
 #include "libs/tensor/reference/ops.h"
@@ -26,88 +25,8 @@
 namespace pretrain {
 namespace {
 
-using Floats = std::shared_ptr<Buffer<float>>;
+using namespace bench;
 using reference::Matrix;
-
-size_t area(int64_t rows, int64_t columns = 1) {
-  return static_cast<size_t>(rows * columns);
-}
-
-Floats empty(int64_t rows, int64_t columns = 1) {
-  return std::make_shared<Buffer<float>>(area(rows, columns));
-}
-
-double floats(double count) {
-  return count * sizeof(float);
-}
-
-Floats random(int64_t rows, int64_t columns, uint64_t seed) {
-  const Floats values = empty(rows, columns);
-  Rng rng(seed);
-  for (float& value : values->span()) value = static_cast<float>(2 * rng.uniform() - 1);
-  return values;
-}
-
-Matrix as_double(std::span<const float> values) {
-  return {values.begin(), values.end()};
-}
-
-/// A tensor stored for later products, in their precision.
-class Kept {
- public:
-  Kept(Precision precision, int64_t rows, int64_t columns)
-      : count_(rows * columns), words_(empty(words_of(precision, count_))), precision_(precision) {}
-  /// Numbers from -1 to 1.
-  Kept(Precision precision, int64_t rows, int64_t columns, uint64_t seed) : Kept(precision, rows, columns) {
-    store_values(1, count_, random(rows, columns, seed)->data(), 0, place(), 0);
-  }
-
-  Operand place() const {
-    float* words = words_->data();
-    return precision_ == Precision::kBf16 ? Operand(reinterpret_cast<Bf16*>(words)) : Operand(words);
-  }
-  std::vector<float> copy() const {
-    std::vector<float> values(area(count_));
-    load_values(count_, place(), values.data());
-    return values;
-  }
-  double bytes() const { return floats(static_cast<double>(words_->size())); }
-
- private:
-  int64_t count_;
-  Floats words_;
-  Precision precision_;
-};
-
-/// Error bound of a sum of `terms` products of numbers around 1.
-double rounding(int64_t terms) {
-  return 8 * static_cast<double>(std::numeric_limits<float>::epsilon()) *
-         std::sqrt(static_cast<double>(terms) + 16);
-}
-
-/// Largest deviation as a share of the allowed one; NaN when a value is NaN.
-double deviation(std::span<const float> actual, const Matrix& expected, double allowed) {
-  if (actual.size() != expected.size()) return std::numeric_limits<double>::quiet_NaN();
-  double worst = 0;
-  for (size_t i = 0; i < actual.size(); ++i) {
-    const double off = std::abs(static_cast<double>(actual[i]) - expected[i]) / (1 + std::abs(expected[i]));
-    if (!(off <= worst)) worst = off;
-    if (std::isnan(worst)) break;
-  }
-  return worst / allowed;
-}
-
-/// Error added by rounding the result to the precision.
-double rounding_of_result(Precision precision) {
-  return precision == Precision::kBf16 ? 1.0 / 256 : 0;
-}
-
-/// As rounding(), for kernels that also round operands to the precision.
-double rounding(int64_t terms, Precision precision) {
-  constexpr double kBf16Epsilon = 1.0 / 128;
-  constexpr double kShare = kBf16Epsilon / static_cast<double>(std::numeric_limits<float>::epsilon()) / 8;
-  return rounding(terms) * (precision == Precision::kBf16 ? kShare : 1);
-}
 
 /// Rows of a large matrix to compare; comparing all of them would take the reference minutes.
 constexpr int64_t kCheckedRows = 24;
@@ -115,7 +34,7 @@ constexpr int64_t kCheckedRows = 24;
 /// C = A B as training calls it. The gradient of a weight multiplies the transposed input by the gradient of
 /// the output, which is packed for each product; a weight is packed once per step.
 struct ProductShape {
-  const char* name;
+  std::string name = {};
   int64_t M, N, K;
   bool kept = true;  ///< A was stored by the forward pass; false: A is float32
   bool weight_gradient = false;
@@ -165,46 +84,6 @@ BenchKernel product_kernel(Compute& compute, const ProductShape& s, Precision pr
           }};
 }
 
-BenchKernel attention_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
-                             Precision precision) {
-  const CausalAttention::Shape shape{.B = M / c.context, .T = c.context, .H = c.heads, .D = c.head_size()};
-  const auto attention = std::make_shared<CausalAttention>(compute, shape, precision);
-  const Kept qkv(precision, M, 3 * c.d_model, 1);
-  const Floats dout = random(M, c.d_model, 2);
-  const Kept out(precision, M, c.d_model);
-  const Floats log_sum_exp = empty(M, c.heads);
-  const Floats dqkv = empty(M, 3 * c.d_model);
-  attention->forward(qkv.place(), out.place(), log_sum_exp->data());
-  const auto run = [=] {
-    if (forward) {
-      attention->forward(qkv.place(), out.place(), log_sum_exp->data());
-    } else {
-      attention->backward(qkv.place(), out.place(), dout->data(), log_sum_exp->data(), dqkv->data());
-    }
-  };
-  const double pairs = static_cast<double>(M) * static_cast<double>(c.context) / 2;
-  return {.operations = (forward ? 4 : 8) * pairs * static_cast<double>(c.d_model),
-          .bytes = qkv.bytes() + out.bytes() + (forward ? 0 : floats(static_cast<double>(M * c.d_model) * 4)),
-          .run = run,
-          .check = [=] {
-            run();
-            // Only the first sequence: the others run the same code.
-            const auto first = [&](std::span<const float> values, int64_t columns) {
-              return values.first(area(shape.T, columns));
-            };
-            const Matrix x = as_double(first(qkv.copy(), 3 * c.d_model));
-            if (forward) {
-              return deviation(first(out.copy(), c.d_model),
-                               reference::causal_attention(x, 1, shape.T, shape.H, shape.D),
-                               rounding(shape.T + shape.D, precision));
-            }
-            return deviation(first(dqkv->span(), 3 * c.d_model),
-                             reference::causal_attention_backward(as_double(first(dout->span(), c.d_model)),
-                                                                  x, 1, shape.T, shape.H, shape.D),
-                             4 * rounding(shape.T + shape.D, precision));
-          }};
-}
-
 BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M, Precision precision) {
   const int64_t V = c.vocabulary;
   const int64_t rows = head_chunk_rows(M, V);
@@ -238,62 +117,6 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M, Preci
           }};
 }
 
-BenchKernel norm_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
-                        Precision precision) {
-  const int64_t C = c.d_model;
-  const Floats x = random(M, C, 1), dy = random(M, C, 2), gain = random(1, C, 3), bias = random(1, C, 4);
-  const Floats dx = empty(M, C), mean = empty(M), rstd = empty(M), dgain = empty(C), dbias = empty(C);
-  const Kept out(precision, M, C);
-  layer_norm_forward(compute, {.x = x->data(), .M = M, .C = C}, {gain->data(), bias->data()}, out.place(),
-                     {mean->data(), rstd->data()});
-  const auto run = [=, &compute] {
-    if (forward) {
-      layer_norm_forward(compute, {.x = x->data(), .M = M, .C = C}, {gain->data(), bias->data()}, out.place(),
-                         {mean->data(), rstd->data()});
-    } else {
-      layer_norm_backward(compute, {.x = x->data(), .M = M, .C = C}, gain->data(),
-                          {mean->data(), rstd->data()}, dy->data(), dx->data());
-      layer_norm_parameter_gradients(compute, {.x = x->data(), .M = M, .C = C}, {mean->data(), rstd->data()},
-                                     dy->data(), Store::kOverwrite, {dgain->data(), dbias->data()});
-    }
-  };
-  const double size = floats(static_cast<double>(M * C));
-  return {.bytes = forward ? size + out.bytes() : 6 * size, .run = run, .check = [=] {
-            std::ranges::fill(dx->span(), 0.0F);
-            run();
-            const Matrix xd = as_double(x->span()), gd = as_double(gain->span());
-            if (forward) {
-              return deviation(out.copy(), reference::layer_norm(xd, gd, as_double(bias->span()), M, C),
-                               rounding(C) + rounding_of_result(precision));
-            }
-            const auto expected = reference::layer_norm_backward(as_double(dy->span()), xd, gd, M, C);
-            return std::max({deviation(dx->span(), expected.x, rounding(C)),
-                             deviation(dgain->span(), expected.gamma, 4 * rounding(M)),
-                             deviation(dbias->span(), expected.beta, 4 * rounding(M))});
-          }};
-}
-
-BenchKernel gelu_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward,
-                        Precision precision) {
-  const Kept x(precision, M, c.d_ff, 1), out(precision, M, c.d_ff);
-  const Floats dy = random(M, c.d_ff, 2), dx = empty(M, c.d_ff);
-  const auto run = [=, &compute] {
-    if (forward) {
-      gelu_forward(compute, x.place(), dy->size(), out.place());
-    } else {
-      gelu_backward(compute, x.place(), dy->data(), dy->size(), dx->data());
-    }
-  };
-  const double gradients = 2 * floats(static_cast<double>(dy->size()));
-  return {.bytes = x.bytes() + (forward ? out.bytes() : gradients), .run = run, .check = [=] {
-            run();
-            const Matrix xd = as_double(x.copy());
-            if (forward)
-              return deviation(out.copy(), reference::gelu(xd), rounding(16) + rounding_of_result(precision));
-            return deviation(dx->span(), reference::gelu_backward(as_double(dy->span()), xd), rounding(16));
-          }};
-}
-
 std::shared_ptr<std::vector<uint32_t>> random_tokens(int64_t M, int64_t V) {
   Rng rng(5);
   auto tokens = std::make_shared<std::vector<uint32_t>>(area(M));
@@ -304,14 +127,17 @@ std::shared_ptr<std::vector<uint32_t>> random_tokens(int64_t M, int64_t V) {
 BenchKernel embedding_kernel(Compute& compute, const ModelConfig& c, int64_t M, bool forward) {
   const int64_t C = c.d_model;
   const auto tokens = random_tokens(M, c.vocabulary);
-  const Floats table = random(c.vocabulary, C, 1), positions = random(c.context, C, 2), x = random(M, C, 3);
+  const bool has_positions = !c.architecture->embedding.positions.empty();
+  const Floats table = random(c.vocabulary, C, 1), x = random(M, C, 3);
+  const Floats positions = has_positions ? random(c.context, C, 2) : empty(c.context, C);
+  if (!has_positions) std::ranges::fill(positions->span(), 0.0F);
   const auto run = [=, &compute] {
     if (forward) {
       embed_forward(compute, {.tokens = tokens->data(), .M = M, .T = c.context, .C = C},
-                    {table->data(), positions->data()}, x->data());
+                    {table->data(), has_positions ? positions->data() : nullptr}, x->data());
     } else {
       embed_backward(compute, {.tokens = tokens->data(), .M = M, .T = c.context, .C = C}, x->data(),
-                     Store::kOverwrite, {table->data(), positions->data()});
+                     Store::kOverwrite, {table->data(), has_positions ? positions->data() : nullptr});
     }
   };
   return {.bytes = floats(static_cast<double>(M * C) * (forward ? 2 : 4)), .run = run, .check = [=] {
@@ -429,21 +255,23 @@ BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
 }
 
 std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
-  const int64_t C = c.d_model;
-  const int64_t F = c.d_ff;
-  const int64_t rows = head_chunk_rows(M, c.vocabulary);
-  return {{"qkv forward", M, 3 * C, C},
-          {"qkv input gradient", M, C, 3 * C, false},
-          {"qkv weight gradient", C, 3 * C, M, true, true},
-          {"attention output", M, C, C},
-          {"attention weight gradient", C, C, M, true, true},
-          {"mlp up", M, F, C},
-          {"mlp up weight gradient", C, F, M, true, true},
-          {"mlp down", M, C, F},
-          {"mlp down weight gradient", F, C, M, true, true},
-          {"head forward", rows, c.vocabulary, C, false},
-          {"head input gradient", rows, C, c.vocabulary, false},
-          {"head weight gradient", c.vocabulary, C, rows, false, true}};
+  std::vector<ProductShape> shapes;
+  for (const LinearShape& linear : block_linears(c)) {
+    const auto add = [&](std::string_view pass, const ProductShape& shape) {
+      shapes.push_back(shape);
+      shapes.back().name = fmt::format("{} {}", linear.name, pass);
+    };
+    add("forward", {.M = M, .N = linear.out, .K = linear.in});
+    add("input gradient", {.M = M, .N = linear.in, .K = linear.out, .kept = false});
+    add("weight gradient", {.M = linear.in, .N = linear.out, .K = M, .weight_gradient = true});
+  }
+  const int64_t C = c.d_model, V = c.vocabulary;
+  const int64_t rows = head_chunk_rows(M, V);
+  shapes.push_back({.name = "head forward", .M = rows, .N = V, .K = C, .kept = false});
+  shapes.push_back({.name = "head input gradient", .M = rows, .N = C, .K = V, .kept = false});
+  shapes.push_back(
+      {.name = "head weight gradient", .M = V, .N = C, .K = rows, .kept = false, .weight_gradient = true});
+  return shapes;
 }
 
 }  // namespace
@@ -457,17 +285,11 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   const auto add = [&](const char* name, std::function<BenchKernel()> make) {
     cases.push_back({name, false, std::move(make)});
   };
-  const auto add_pair = [&](const std::string& name, const auto& make, auto... more) {
-    for (const bool forward : {true, false}) {
-      cases.push_back(
-          {name + (forward ? " forward" : " backward"), false,
-           [&compute, c, M, forward, make, more...] { return make(compute, c, M, forward, more...); }});
-    }
-  };
-  add_pair("attention", attention_kernel, precision);
-  add_pair("norm", norm_kernel, precision);
-  add_pair("gelu", gelu_kernel, precision);
-  add_pair("embedding", embedding_kernel);
+  for (BenchCase& block_case : block_cases(compute, c, M, precision)) cases.push_back(std::move(block_case));
+  for (const bool forward : {true, false}) {
+    add(forward ? "embedding forward" : "embedding backward",
+        [&compute, c, M, forward] { return embedding_kernel(compute, c, M, forward); });
+  }
   add("softmax, loss and gradient of a chunk",
       [&compute, c, M, precision] { return loss_kernel(compute, c, M, precision); });
   add("packing of a gradient, bias gradient",

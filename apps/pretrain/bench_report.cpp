@@ -37,9 +37,13 @@ void print_kernels(const nlohmann::json& report) {
 void print_step(const nlohmann::json& report) {
   const auto& s = report["step"];
   const auto ms = [&](const char* key) { return 1e3 * s[key].get<double>(); };
-  fmt::print("\nstep of {}: {:.1f} ms ({:.1f} to {:.1f})\n", report["model"].get<std::string>(),
-             ms("step_seconds"), ms("fastest_step_seconds"), ms("slowest_step_seconds"));
-  fmt::print("  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), {} {:.1f} ms ({:.1f} %)\n",
+  fmt::print("
+step of {} ({}): {:.1f} ms ({:.1f} to {:.1f})
+", report["model"].get<std::string>(),
+             report["architecture"].get<std::string>(), ms("step_seconds"), ms("fastest_step_seconds"),
+             ms("slowest_step_seconds"));
+  fmt::print("  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), {} {:.1f} ms ({:.1f} %)
+",
              ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"),
              report["optimizer"].get<std::string>(), ms("optimizer_seconds"),
              100 * ms("optimizer_seconds") / ms("step_seconds"));
@@ -64,8 +68,9 @@ void print_scaling(const nlohmann::json& report) {
 }
 
 void print_sweep(const nlohmann::json& report) {
-  fmt::print("two layers of {}, one size changed at a time\n{:14} {:>8} {:>10} {:>12} {:>10} {:>12}\n",
-             report["model"].get<std::string>(), "varied", "value", "ms", "tokens/s", "of peak", "of rate");
+  fmt::print("two layers of {} ({}), one size changed at a time\n{:14} {:>8} {:>10} {:>12} {:>10} {:>12}\n",
+             report["model"].get<std::string>(), report["architecture"].get<std::string>(), "varied", "value",
+             "ms", "tokens/s", "of peak", "of rate");
   for (const auto& row : report["sweep"]) {
     fmt::print("{:14} {:>8} {:>10.1f} {:>12} {:>9.0f}% {:>11.0f}%\n", row["varied"].get<std::string>(),
                row["value"].get<int64_t>(), 1e3 * row["step_seconds"].get<double>(),
@@ -75,18 +80,36 @@ void print_sweep(const nlohmann::json& report) {
   }
 }
 
+void print_architectures(const nlohmann::json& report) {
+  fmt::print("steps at the sizes of {}, interleaved\n", report["model"].get<std::string>());
+  fmt::print("{:14} {:>12} {:>10} {:>10} {:>10} {:>8} {:>8} {:>10} {:>10}\n", "architecture", "parameters",
+             "ms", "fastest", "tokens/s", "of peak", "of rate", "planned", "resident");
+  for (const auto& row : report["architectures"]) {
+    fmt::print("{:14} {:>12} {:>10.1f} {:>10.1f} {:>10} {:>7.1f}% {:>7.1f}% {:>10} {:>10}\n",
+               row["architecture"].get<std::string>(), format_count(row["parameters"].get<uint64_t>()),
+               1e3 * row["step_seconds"].get<double>(), 1e3 * row["fastest_step_seconds"].get<double>(),
+               format_count(static_cast<uint64_t>(row["tokens_per_second"].get<double>())),
+               100 * row["flops_utilization"].get<double>(),
+               100 * row["flops_utilization_then"].get<double>(),
+               format_bytes(row["planned_bytes"].get<uint64_t>()),
+               format_bytes(row["resident_bytes"].get<uint64_t>()));
+  }
+}
+
 }  // namespace
 
 void print_bench_report(const nlohmann::json& report) {
+  fmt::print("{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n",
+             report["processor"].get<std::string>(),
+             format_counted(report["threads"].get<uint64_t>(), "thread"),
+             kernel_name(report["vector_target"].get<std::string>()),
+             report["peak_flops"].get<double>() / 1e9, report["precision"].get<std::string>());
+  if (report.contains("architectures")) return print_architectures(report);
   fmt::print(
-      "{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n"
       "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n"
       "\"rate\": share of the mean multiply-add rate measured just before and after each run\n"
       "\"of mem\": share of the read bandwidth\n\n",
-      report["processor"].get<std::string>(), format_counted(report["threads"].get<uint64_t>(), "thread"),
-      kernel_name(report["vector_target"].get<std::string>()), report["peak_flops"].get<double>() / 1e9,
-      report["precision"].get<std::string>(), report["bandwidth"]["read"].get<double>() / 1e9,
-      report["bandwidth"]["copy"].get<double>() / 1e9);
+      report["bandwidth"]["read"].get<double>() / 1e9, report["bandwidth"]["copy"].get<double>() / 1e9);
   if (report.contains("sweep")) return print_sweep(report);
   print_products(report);
   print_kernels(report);

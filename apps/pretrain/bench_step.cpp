@@ -2,11 +2,14 @@
 #include "apps/pretrain/bench_step.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "apps/pretrain/bench_kernels.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
+#include "libs/base/units.h"
+#include "libs/model/architecture.h"
 #include "libs/model/initialization.h"
 #include "libs/model/parameters.h"
 #include "libs/optim/optimizer_set.h"
@@ -18,12 +21,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+OptimizerOptions optimizer_options(const BenchModel& b) {
+  return {.kind = b.optimizer, .muon = {.head_size = b.config.head_size()}};
+}
+
 /// A model with everything that a step needs.
 class StepBench {
  public:
   StepBench(Compute& compute, const BenchModel& b)
       : compute_(compute),
-        options_{.kind = b.optimizer, .muon = {.head_size = b.config.head_size()}},
+        options_(optimizer_options(b)),
         model_(compute, {.config = b.config, .rows = b.micro_rows(), .precision = b.precision}),
         parameters_(model_.layout().flat_size()),
         optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), options_)),
@@ -72,6 +79,62 @@ class StepBench {
   std::vector<Batch> batches_;
 };
 
+/// Steps of one model, with the machine's rate before and after each.
+class StepSamples {
+ public:
+  StepSamples(Compute& compute, const BenchModel& b)
+      : compute_(compute),
+        precision_(b.precision),
+        tokens_(static_cast<double>(b.batch_rows * b.config.context)),
+        operations_(tokens_ * flops_per_token(b.config)),
+        resident_before_(resident_bytes()),
+        bench_(compute, b) {
+    const uint64_t now = resident_bytes();
+    resident_ = now > resident_before_ ? now - resident_before_ : 0;
+  }
+
+  void take() {
+    const double before = rate_now();
+    const StepBench::Seconds seconds = bench_.run();
+    const double after = rate_now();
+    step_.push_back(seconds.all), update_.push_back(seconds.update), loss_.push_back(seconds.pass.loss);
+    forward_.push_back(seconds.pass.forward), backward_.push_back(seconds.pass.backward);
+    shares_.push_back(operations_ / seconds.all / ((before + after) / 2));
+  }
+
+  /// Requires: take().
+  nlohmann::json report() const {
+    return {{"step_seconds", median(step_)},
+            {"fastest_step_seconds", *std::ranges::min_element(step_)},
+            {"slowest_step_seconds", *std::ranges::max_element(step_)},
+            {"forward_seconds", median(forward_)},
+            {"backward_seconds", median(backward_)},
+            {"loss_seconds", median(loss_)},
+            {"optimizer_seconds", median(update_)},
+            {"tokens_per_second", tokens_ / median(step_)},
+            {"peak_flops", peak_},
+            {"operations", operations_},
+            {"flops_utilization_then", median(shares_)},
+            {"resident_bytes", resident_},
+            {"peak_resident_bytes", peak_resident_bytes()}};
+  }
+
+ private:
+  double rate_now() {
+    const FmaRate rate = measure_fma_rate(compute_, 4 * kShortLook, precision_);
+    peak_ = std::max(peak_, rate.best);
+    return rate.mean;
+  }
+
+  Compute& compute_;
+  Precision precision_;
+  double tokens_, operations_;
+  uint64_t resident_before_, resident_;  // of the process; the growth
+  StepBench bench_;
+  std::vector<double> step_, forward_, backward_, loss_, update_, shares_;
+  double peak_ = 0;
+};
+
 /// An upper bound on the speed-up of more threads, from one step on one thread. The time outside parallel
 /// loops does not change, and a loop of n pieces takes the time of ceil(n / threads) pieces.
 nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_seconds) {
@@ -102,18 +165,29 @@ int64_t rows_of(int64_t tokens, int64_t context) {
   return std::max<int64_t>(1, tokens / context);
 }
 
+/// As many heads of this size as the width holds.
+void set_head_size(ModelConfig& config, int64_t channels) {
+  config.heads = config.d_model / channels;
+  if (config.architecture->choices) config.kv_heads = config.heads, config.head_channels = channels;
+}
+
 const std::vector<Varied>& varied_sizes() {
   static const std::vector<Varied> sizes{
       {"d_model",
        {64, 96, 128, 192, 256, 384, 512, 640, 768, 1024},
        [](BenchModel& b, int64_t width) {
          constexpr int64_t kHeadSize = 64;
+         b.config.d_ff = width * b.config.d_ff / b.config.d_model;
          b.config.d_model = width;
-         b.config.heads = width % kHeadSize == 0 ? width / kHeadSize : width / 32;
-         b.config.d_ff = 4 * width;
+         set_head_size(b.config, width % kHeadSize == 0 ? kHeadSize : 32);
+       }},
+      {"head_size",
+       {16, 32, 64, 128, 256},
+       [](BenchModel& b, int64_t channels) {
+         set_head_size(b.config, std::min(channels, b.config.d_model));
        }},
       {"context",
-       {16, 32, 64, 100, 128, 256, 512, 1024},
+       {16, 32, 64, 100, 128, 256, 512, 1024, 2048, 4096, 8192},
        [](BenchModel& b, int64_t context) {
          b.batch_rows = rows_of(b.batch_rows * b.config.context, context);
          b.config.context = context;
@@ -140,39 +214,45 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+uint64_t planned_bytes(const BenchModel& b, int threads) {
+  const PassShape shape{.config = b.config, .rows = b.micro_rows(), .precision = b.precision};
+  const auto optimizers = make_optimizers(ParameterLayout(b.config), optimizer_options(b));
+  return plan_memory(shape, threads, optimizer_memory_bytes(optimizers, threads)).total();
+}
+
 nlohmann::json measure_step(Compute& compute, const BenchModel& b, int steps, const StopSignal& stop) {
-  StepBench bench(compute, b);
-  const auto tokens = static_cast<double>(b.batch_rows * b.config.context);
-  std::vector<double> step, forward, backward, loss, update, shares;
-  double peak = 0;
-  const double operations = tokens * flops_per_token(b.config);
-  const auto rate_now = [&] {
-    const FmaRate rate = measure_fma_rate(compute, 4 * kShortLook, b.precision);
-    peak = std::max(peak, rate.best);
-    return rate.mean;
-  };
-  double before = rate_now();
+  StepSamples samples(compute, b);
   for (int i = 0; i < steps; ++i) {
     if (stop.requested()) throw Stopped();
-    const StepBench::Seconds seconds = bench.run();
-    const double after = rate_now();
-    step.push_back(seconds.all), update.push_back(seconds.update), loss.push_back(seconds.pass.loss);
-    forward.push_back(seconds.pass.forward), backward.push_back(seconds.pass.backward);
-    shares.push_back(operations / seconds.all / ((before + after) / 2));
-    before = after;
+    samples.take();
   }
-  return {{"step_seconds", median(step)},
-          {"fastest_step_seconds", *std::ranges::min_element(step)},
-          {"slowest_step_seconds", *std::ranges::max_element(step)},
-          {"forward_seconds", median(forward)},
-          {"backward_seconds", median(backward)},
-          {"loss_seconds", median(loss)},
-          {"optimizer_seconds", median(update)},
-          {"tokens_per_second", tokens / median(step)},
-          {"peak_flops", peak},
-          {"operations", operations},
-          {"flops_utilization_then", median(shares)},
-          {"peak_resident_bytes", peak_resident_bytes()}};
+  return samples.report();
+}
+
+nlohmann::json measure_architectures(Compute& compute, const std::vector<BenchModel>& models, int steps,
+                                     const StopSignal& stop) {
+  uint64_t planned = 0;
+  for (const BenchModel& b : models) planned += planned_bytes(b, compute.threads());
+  const uint64_t available = inspect_machine().available_bytes;
+  if (planned > available)
+    fail(ErrorKind::kUsage, "all architectures together take {} and {} are available; use a smaller --model",
+         format_bytes(planned), format_bytes(available));
+  std::vector<std::unique_ptr<StepSamples>> samples;
+  for (const BenchModel& b : models) samples.push_back(std::make_unique<StepSamples>(compute, b));
+  for (int i = 0; i < steps; ++i) {
+    for (const auto& of_one : samples) {
+      if (stop.requested()) throw Stopped();
+      of_one->take();
+    }
+  }
+  nlohmann::json rows = nlohmann::json::array();
+  for (size_t i = 0; i < models.size(); ++i) {
+    rows.push_back(samples[i]->report());
+    rows.back()["architecture"] = models[i].config.architecture->name;
+    rows.back()["parameters"] = ParameterLayout(models[i].config).parameter_count();
+    rows.back()["planned_bytes"] = planned_bytes(models[i], compute.threads());
+  }
+  return rows;
 }
 
 nlohmann::json measure_scaling(Compute& all, const BenchModel& b, int steps, const StopSignal& stop) {

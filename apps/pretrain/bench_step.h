@@ -39,6 +39,9 @@ struct BenchModel {
   }
 };
 
+/// What a training step of the model takes, by the plan that a run makes.
+uint64_t planned_bytes(const BenchModel& model, int threads);
+
 /// Medians over `steps` steps, in seconds, and the rates they are compared with.
 /// Errors: Stopped.
 nlohmann::json measure_step(Compute& compute, const BenchModel& model, int steps, const StopSignal& stop);
@@ -51,5 +54,11 @@ nlohmann::json measure_scaling(Compute& all, const BenchModel& model, int steps,
 /// Returns an array of {"varied", "value", ...} in the order of the values.
 /// Errors: Stopped.
 nlohmann::json measure_sweep(Compute& compute, const BenchModel& model, int steps, const StopSignal& stop);
+
+/// Steps of the same sizes in several architectures, interleaved. Returns an array of {"architecture",
+/// "parameters", "planned_bytes", ...} in their order.
+/// Errors: kUsage when they don't fit into memory together; Stopped.
+nlohmann::json measure_architectures(Compute& compute, const std::vector<BenchModel>& models, int steps,
+                                     const StopSignal& stop);
 
 }  // namespace pretrain

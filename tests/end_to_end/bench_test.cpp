@@ -21,7 +21,7 @@ nlohmann::json bench(const Words& more) {
 
 TEST(Bench, ChecksAndTimesEachKernel) {
   const nlohmann::json report = bench({});
-  EXPECT_EQ(report["products"].size(), 12U);
+  EXPECT_EQ(report["products"].size(), 15U);
   std::set<std::string> names;
   for (const char* part : {"products", "kernels"}) {
     for (const auto& kernel : report[part]) {
@@ -43,6 +43,38 @@ TEST(Bench, ChecksAndTimesEachKernel) {
   }
   EXPECT_GT(report["bandwidth"]["read"].get<double>(), 0);
   EXPECT_GT(report["bandwidth"]["copy"].get<double>(), 0);
+}
+
+TEST(Bench, MeasuresTheKernelsOfOtherArchitectures) {
+  for (const char* arch : {"llama", "qwen3"}) {
+    const nlohmann::json report = bench({"--arch", arch, "--threads", "1"});
+    EXPECT_EQ(report["architecture"], arch);
+    std::set<std::string> names;
+    for (const auto& kernel : report["kernels"]) {
+      names.insert(kernel["name"].get<std::string>());
+      EXPECT_LE(kernel["deviation"].get<double>(), 1) << kernel;
+    }
+    for (const char* name : {"attention forward", "attention backward", "norm backward", "swiglu backward"})
+      EXPECT_TRUE(names.contains(name)) << name;
+    EXPECT_FALSE(names.contains("gelu forward"));
+    for (const auto& product : report["products"])
+      EXPECT_LE(product["deviation"].get<double>(), 1) << product;
+  }
+}
+
+TEST(Bench, ComparesArchitecturesAtTheSameSizes) {
+  const nlohmann::json report = bench({"--architectures", "--threads", "1"});
+  std::vector<std::string> names;
+  for (const auto& row : report["architectures"]) {
+    names.push_back(row["architecture"].get<std::string>());
+    EXPECT_GT(row["flops_utilization"].get<double>(), 0) << row;
+    EXPECT_GT(row["planned_bytes"].get<uint64_t>(), row["parameters"].get<uint64_t>() * 16) << row;
+    EXPECT_GT(row["resident_bytes"].get<uint64_t>(), 0U) << row;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"gpt2", "llama", "qwen3"}));
+  // llama has a matrix more than gpt2 and qwen3 two norms more than llama, at the same sizes.
+  EXPECT_LT(report["architectures"][1]["parameters"], report["architectures"][2]["parameters"]);
+  EXPECT_EQ(run_program(binary(), {"bench", "--architectures", "--sweep"}).exit_code, 2);
 }
 
 TEST(Bench, SplitsTheStep) {
@@ -77,9 +109,9 @@ TEST(Bench, SweepsEachSizeInTurn) {
     EXPECT_GT(row["flops_utilization"].get<double>(), 0) << row;
     EXPECT_GT(row["tokens_per_second"].get<double>(), 0) << row;
   }
-  EXPECT_EQ(values.size(), 4U);
-  for (const char* name : {"d_model", "context", "batch_tokens", "vocabulary"}) {
-    EXPECT_GE(values[name].size(), 8U) << name;
+  EXPECT_EQ(values.size(), 5U);
+  for (const char* name : {"d_model", "head_size", "context", "batch_tokens", "vocabulary"}) {
+    EXPECT_GE(values[name].size(), 5U) << name;
     EXPECT_TRUE(std::ranges::is_sorted(values[name])) << name;
   }
 }
