@@ -179,8 +179,8 @@ OptionTable<BenchRequest> options() {
 int bench_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const auto& [name, arch, precision, optimizer, asked_threads, steps, scaling, sweep, each_architecture, json] =
-      *request;
+  const auto& [name, arch, precision, optimizer, asked_threads, steps, scaling, sweep, each_architecture,
+               json] = *request;
   const int threads = asked_threads > 0 ? asked_threads : inspect_machine().cores;
   if (static_cast<int>(scaling) + static_cast<int>(sweep) + static_cast<int>(each_architecture) > 1)
     fail(ErrorKind::kUsage, "--scaling, --sweep and --architectures can't be combined; use one of them");

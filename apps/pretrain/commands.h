@@ -24,5 +24,6 @@ int export_command(const Arguments& arguments, StopSignal& stop);
 int tokenizer_command(const Arguments& arguments, StopSignal& stop);
 int inspect_command(const Arguments& arguments, StopSignal& stop);
 int bench_command(const Arguments& arguments, StopSignal& stop);
+int presets_command(const Arguments& arguments, StopSignal& stop);
 
 }  // namespace pretrain

@@ -23,6 +23,7 @@ void apply_preset(RunConfiguration& c, const Preset& preset) {
   const bool characters = preset.vocabulary == 0;
   // Most languages have far fewer characters; the limit only matters for those with very many.
   constexpr uint32_t kCharacters = 8000;
+  c.model.architecture = model_config(preset, 0).architecture;
   c.model.layers = preset.layers;
   c.model.d_model = preset.d_model;
   c.model.heads = preset.heads;
@@ -33,6 +34,15 @@ void apply_preset(RunConfiguration& c, const Preset& preset) {
   c.corpus.validation_fraction = preset.validation_fraction;
   c.vocabulary.type = characters ? TokenizerType::kChar : TokenizerType::kBpe;
   c.vocabulary.pieces = characters ? kCharacters : static_cast<uint32_t>(preset.vocabulary);
+}
+
+/// The heads of a preset go with its architecture, width and number of heads; others have their own defaults.
+void apply_heads(RunConfiguration& c, const Preset& preset) {
+  const ModelConfig model = model_config(preset, 0);
+  if (c.model.architecture != model.architecture || c.model.heads != model.heads) return;
+  if (c.model.kv_heads == 0) c.model.kv_heads = model.kv_heads;
+  if (c.model.head_channels == 0 && c.model.d_model == model.d_model)
+    c.model.head_channels = model.head_channels;
 }
 
 void set_value(RunConfiguration& c, const Option<RunConfiguration>& option, const std::string& text) {
@@ -54,11 +64,13 @@ RunConfiguration with_values(const KeyValues& values) {
   RunConfiguration c;
   const auto model = values.find("model");
   if (model != values.end() && !model->second.empty()) set_value(c, *find_run_option("model"), model->second);
-  apply_preset(c, *find_preset(c.preset));
+  const Preset preset = *find_preset(c.preset);
+  apply_preset(c, preset);
   for (const auto& option : run_options()) {
     const auto found = values.find(std::string(option.info.name));
     if (found != values.end() && !found->second.empty()) set_value(c, option, found->second);
   }
+  apply_heads(c, preset);
   return c;
 }
 

@@ -167,7 +167,7 @@ OptionTable<Run> make_table() {
        text_of<Run>(&Run::on_event)},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
-      {{"arch", arch_help, kModel, kFixed, "", "architecture"},
+      {{"arch", arch_help, kModel, kFixed, kPreset, "architecture"},
        choice(known_architectures(), &Run::model, &Model::architecture)},
       {{"layers", "number of transformer layers", kModel, kFixed, kPreset,
         "n-layer n-layers num-layers depth"},

@@ -36,6 +36,7 @@ constexpr std::string_view kHelp =
     "  pretrain tokenizer                train a vocabulary, encode, decode\n"
     "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
     "  pretrain bench                    measure this machine and a model's step\n"
+    "  pretrain presets                  list the presets: sizes, memory, speed\n"
     "\n"
     "See pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
     "command, the options are those of train.\n";
@@ -47,21 +48,15 @@ struct NamedCommand {
   Command run;
 };
 
-constexpr std::array kCommands{NamedCommand{"train", train_command},
-                               NamedCommand{"resume", resume_command},
-                               NamedCommand{"branch", branch_command},
-                               NamedCommand{"eval", eval_command},
-                               NamedCommand{"generate", generate_command},
-                               NamedCommand{"export", export_command},
-                               NamedCommand{"tokenizer", tokenizer_command},
-                               NamedCommand{"inspect", inspect_command},
-                               NamedCommand{"bench", bench_command},
-                               NamedCommand{"status", status_command},
-                               NamedCommand{"pause", pause_command},
-                               NamedCommand{"continue", continue_command},
-                               NamedCommand{"save", save_command},
-                               NamedCommand{"stop", stop_command},
-                               NamedCommand{"set", set_command}};
+constexpr std::array kCommands{
+    NamedCommand{"train", train_command},         NamedCommand{"resume", resume_command},
+    NamedCommand{"branch", branch_command},       NamedCommand{"eval", eval_command},
+    NamedCommand{"generate", generate_command},   NamedCommand{"export", export_command},
+    NamedCommand{"tokenizer", tokenizer_command}, NamedCommand{"inspect", inspect_command},
+    NamedCommand{"bench", bench_command},         NamedCommand{"presets", presets_command},
+    NamedCommand{"status", status_command},       NamedCommand{"pause", pause_command},
+    NamedCommand{"continue", continue_command},   NamedCommand{"save", save_command},
+    NamedCommand{"stop", stop_command},           NamedCommand{"set", set_command}};
 
 const NamedCommand* find_command(std::string_view name) {
   const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
@@ -83,6 +78,7 @@ std::string_view command_meant(std::string_view word) {
   if (word == "start" || word == "fit" || word == "pretrain") return "train";
   if (word == "convert" || word == "publish" || word == "quantize") return "export";
   if (word == "benchmark") return "bench";
+  if (word == "models" || word == "list" || word == "sizes") return "presets";
   if (word == "show" || word == "info" || word == "verify") return "inspect";
   if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";
   return "";

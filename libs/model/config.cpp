@@ -6,14 +6,18 @@
 
 #include "libs/base/error.h"
 #include "libs/base/units.h"
-#include "libs/model/architecture_choices.h"
+#include "libs/model/architecture.h"
 
 namespace pretrain {
 namespace {
 
 // Learning rates are starting points, higher for narrower models; they have not been swept. That of
 // `shakespeare` reaches a validation loss of 1.72 nats a character in 1,000 steps on tiny Shakespeare.
-constexpr std::array<Preset, 10> kPresets{{
+// The family of qwen3 has widths and depths as current models of these sizes do: heads of 64 channels (128 from a width
+// of 1024 on), an MLP of 8/3 of the width rounded up to a multiple of 256 where the width is one, else of 64; queries
+// share keys and values from a width of 768 on. Its vocabularies grow with the model, so that the embedding stays
+// below half of it. Learning rates fall with the width.
+constexpr std::array<Preset, 17> kPresets{{
     {"base", 6, 512, 8, 2048, 16000, 256, 16, 1e-3, 0.005, "the reference configuration"},
     {"large", 6, 512, 8, 2048, 32000, 128, 64, 1e-3, 0.005, "production vocabulary and batch"},
     {"xl-vocab", 6, 512, 8, 2048, 50000, 128, 16, 1e-3, 0.005, "a very large vocabulary"},
@@ -24,7 +28,30 @@ constexpr std::array<Preset, 10> kPresets{{
     {"v2", 1, 256, 4, 1024, 0, 64, 8, 2e-3, 0.1, "characters, one wide layer"},
     {"tiny", 1, 64, 4, 256, 0, 32, 8, 3e-3, 0.1, "characters, about 50,000 parameters"},
     {"fast", 3, 256, 4, 1024, 16000, 128, 32, 1.5e-3, 0.005, "fast development on real text"},
+    {"qwen3-1m", 3, 128, 2, 384, 4096, 128, 32, 3e-3, 0.005, "a first look at a corpus"},
+    {"qwen3-5m", 4, 256, 4, 768, 8192, 256, 16, 2e-3, 0.005, "short experiments"},
+    {"qwen3-15m", 5, 384, 6, 1024, 16000, 256, 16, 1.5e-3, 0.005, "small, still good"},
+    {"qwen3-30m", 6, 512, 8, 1536, 16000, 512, 16, 1e-3, 0.005, "the size of base"},
+    {"qwen3-60m", 12, 512, 8, 1536, 32000, 512, 16, 1e-3, 0.005, "twice the size of base"},
+    {"qwen3-125m", 16, 768, 12, 2048, 32000, 1024, 16, 6e-4, 0.005, "the size of the smallest GPT-2"},
+    {"qwen3-350m", 27, 1024, 8, 2816, 32000, 1024, 16, 4e-4, 0.005, "the largest, for many cores"},
 }};
+
+/// Of presets that are not gpt2: their architecture, and what gpt2 has no choice of. Zero: its default.
+struct PresetChoices {
+  std::string_view preset;
+  const Architecture& (*architecture)();
+  int64_t kv_heads = 0;
+  int64_t head_channels = 0;
+};
+
+constexpr std::array<PresetChoices, 7> kPresetChoices{{{"qwen3-1m", qwen3},
+                                                       {"qwen3-5m", qwen3},
+                                                       {"qwen3-15m", qwen3},
+                                                       {"qwen3-30m", qwen3},
+                                                       {"qwen3-60m", qwen3},
+                                                       {"qwen3-125m", qwen3, 4},
+                                                       {"qwen3-350m", qwen3, 4, 128}}};
 
 /// A size and its bounds, named as the option is.
 struct SizeBounds {
@@ -109,12 +136,19 @@ std::optional<Preset> find_preset(std::string_view name) {
 }
 
 ModelConfig model_config(const Preset& preset, int64_t characters) {
-  return {.layers = preset.layers,
-          .d_model = preset.d_model,
-          .heads = preset.heads,
-          .d_ff = preset.d_ff,
-          .vocabulary = preset.vocabulary == 0 ? characters : preset.vocabulary,
-          .context = preset.context};
+  ModelConfig config{.layers = preset.layers,
+                     .d_model = preset.d_model,
+                     .heads = preset.heads,
+                     .d_ff = preset.d_ff,
+                     .vocabulary = preset.vocabulary == 0 ? characters : preset.vocabulary,
+                     .context = preset.context};
+  const auto* choices = std::ranges::find(kPresetChoices, preset.name, &PresetChoices::preset);
+  if (choices == kPresetChoices.end()) return config;
+  config.architecture = &choices->architecture();
+  config.kv_heads = choices->kv_heads;
+  config.head_channels = choices->head_channels;
+  complete_choices(config);
+  return config;
 }
 
 }  // namespace pretrain

@@ -16,8 +16,8 @@ ModelConfig of_preset(std::string_view name, int64_t characters) {
   return model_config(*find_preset(name), characters);
 }
 
-TEST(ModelConfig, AllTenPresetsAreValid) {
-  EXPECT_EQ(presets().size(), 10U);
+TEST(ModelConfig, AllPresetsAreValid) {
+  EXPECT_EQ(presets().size(), 17U);
   for (const Preset& preset : presets()) EXPECT_NO_THROW(validate(of_preset(preset.name, 65))) << preset.name;
 }
 
@@ -75,6 +75,35 @@ TEST(ModelConfig, PresetsAreTheDocumentedOnes) {
   }
   EXPECT_EQ(of_preset("tiny", 65).vocabulary, 65);
   EXPECT_FALSE(find_preset("nothing").has_value());
+}
+
+/// Their names say how large they are, and files of llama.cpp can be quantized: rows are multiples of 256, or of 32 in
+/// the smallest.
+TEST(ModelConfig, TheFamilyOfQwen3IsAsLargeAsItsNamesSay) {
+  size_t count = 0;
+  for (const Preset& preset : presets()) {
+    if (!preset.name.starts_with("qwen3-")) continue;
+    SCOPED_TRACE(preset.name);
+    const ModelConfig config = of_preset(preset.name, 0);
+    EXPECT_EQ(config.architecture, &qwen3());
+    const double parameters = static_cast<double>(ParameterLayout(config).parameter_count());
+    const double named = std::stod(std::string(preset.name.substr(6))) * 1e6;
+    EXPECT_NEAR(parameters / named, 1, 0.2) << parameters;
+    EXPECT_LT(2 * config.vocabulary * config.d_model, static_cast<int64_t>(parameters)) << "mostly embedding";
+    EXPECT_EQ(config.d_ff % 128, 0);
+    EXPECT_EQ(config.d_model % 32, 0);
+    ++count;
+  }
+  EXPECT_EQ(count, 7U);
+}
+
+TEST(ModelConfig, AHeadOfAPresetMayHaveItsOwnSize) {
+  const ModelConfig large = of_preset("qwen3-350m", 0);
+  EXPECT_EQ(large.head_size(), 128);
+  EXPECT_EQ(large.key_value_heads(), 4);
+  const ModelConfig small = of_preset("qwen3-1m", 0);
+  EXPECT_EQ(small.head_size(), 64);
+  EXPECT_EQ(small.key_value_heads(), small.heads);
 }
 
 nlohmann::json saved_config() {
