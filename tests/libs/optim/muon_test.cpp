@@ -193,9 +193,9 @@ TEST(Muon, TheComparisonWouldNoticeOtherFormulas) {
     return largest;
   };
   const auto right = after(7, {});
-  EXPECT_GT(largest_difference(right, after(21, {})), 1e-4);
-  EXPECT_GT(largest_difference(right, after(7, {.first_momentum = 0.8})), 1e-4);
-  EXPECT_GT(largest_difference(right, after(7, {.momentum_warmup = 3})), 1e-4);
+  EXPECT_GT(largest_difference(right, after(21, {})), 4e-5);
+  EXPECT_GT(largest_difference(right, after(7, {.first_momentum = 0.8})), 4e-5);
+  EXPECT_GT(largest_difference(right, after(7, {.momentum_warmup = 3})), 4e-5);
 }
 
 TEST(Muon, TheMomentumRisesOverItsWarmup) {
