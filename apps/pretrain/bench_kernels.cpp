@@ -19,6 +19,7 @@
 #include "libs/tensor/embedding.h"
 #include "libs/tensor/gemm.h"
 #include "libs/tensor/loss.h"
+#include "libs/tensor/orthogonalize.h"
 #include "libs/tensor/reduction.h"
 #include "libs/tensor/reference/ops.h"
 
@@ -254,6 +255,48 @@ BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
           }};
 }
 
+/// The longest and shortest length that a matrix gives to vectors of length 1, of a few random ones: how far
+/// it is from 1, as a share of what the last polynomial leaves.
+double change_of_lengths(std::span<const float> matrix, const MatrixSize& size) {
+  constexpr double kLeft = 0.084;
+  Rng rng(5);
+  double largest = 0;
+  for (int i = 0; i < 8; ++i) {
+    Matrix v(area(size.columns));
+    double before = 0, after = 0;
+    for (double& value : v) {
+      value = rng.normal();
+      before += value * value;
+    }
+    for (size_t row = 0; row < area(size.rows); ++row) {
+      double sum = 0;
+      for (size_t c = 0; c < v.size(); ++c) sum += static_cast<double>(matrix[row * v.size() + c]) * v[c];
+      after += sum * sum;
+    }
+    const double change = std::abs(std::sqrt(after / before) - 1) / kLeft;
+    if (!(change <= largest)) largest = change;  // also for NaN
+  }
+  return largest;
+}
+
+/// Of a matrix with at least four times more rows than columns, whose singular values are not far apart.
+BenchKernel orthogonalization_kernel(Compute& compute, const MatrixSize& size) {
+  const Floats x = random(size.rows, size.columns, 1), out = empty(size.rows, size.columns);
+  const auto scratch = std::make_shared<Buffer<float>>(orthogonalize_scratch(size));
+  const auto run = [=, &compute] {
+    orthogonalize(compute, Workers::kAll, size, x->data(), out->data(), scratch->data());
+  };
+  const auto n = static_cast<double>(size.rows), m = static_cast<double>(size.columns);
+  const auto steps = static_cast<double>(orthogonal_steps().size());
+  // One of each symmetric product's two halves is computed: the Gram matrix, A^2 in each step, and three more
+  // between two steps.
+  const double operations = m * m * (n + (steps + 3 * (steps - 1)) * m + 2 * n);
+  return {.operations = operations, .bytes = floats(2 * n * m), .run = run, .check = [=] {
+            run();
+            return change_of_lengths(out->span(), size);
+          }};
+}
+
 std::vector<ProductShape> product_shapes(const ModelConfig& c, int64_t M) {
   std::vector<ProductShape> shapes;
   for (const LinearShape& linear : block_linears(c)) {
@@ -300,6 +343,12 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
       [&compute, c, precision] { return packing_kernel(compute, c, true, precision); });
   add("norm of all gradients", [&compute, c] { return norm_of_gradients_kernel(compute, c); });
   add("AdamW", [&compute, c] { return adamw_kernel(compute, c); });
+  add("orthogonalisation of mlp down", [&compute, c] {
+    return orthogonalization_kernel(compute, {c.d_ff, c.d_model});
+  });
+  add("orthogonalisation of a head", [&compute, c] {
+    return orthogonalization_kernel(compute, {c.d_model, c.head_size()});
+  });
   return cases;
 }
 

@@ -36,9 +36,9 @@ TEST(Bench, ChecksAndTimesEachKernel) {
     EXPECT_GT(product["flops"].get<double>(), 0) << product;
   }
   EXPECT_EQ(names.size(), report["products"].size() + report["kernels"].size());
-  for (const char* name :
-       {"attention backward", "norm backward", "gelu backward", "embedding backward", "AdamW",
-        "softmax, loss and gradient of a chunk", "packing of a weight, transposed"}) {
+  for (const char* name : {"attention backward", "norm backward", "gelu backward", "embedding backward",
+                           "AdamW", "orthogonalisation of mlp down", "orthogonalisation of a head",
+                           "softmax, loss and gradient of a chunk", "packing of a weight, transposed"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   EXPECT_GT(report["bandwidth"]["read"].get<double>(), 0);
