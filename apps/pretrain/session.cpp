@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/session.h"
 
+#include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <thread>
+#include <utility>
+#include <vector>
 
 #include <tbb/global_control.h>
 
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
-#include "apps/pretrain/control_requests.h"
-#include "apps/pretrain/event_hook.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
 #include "apps/pretrain/run_end.h"
 #include "apps/pretrain/run_evaluation.h"
-#include "apps/pretrain/run_monitor.h"
+#include "apps/pretrain/run_watch.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/sampler.h"
 #include "apps/pretrain/service_reporter.h"
@@ -326,7 +324,7 @@ void keep_configuration(const Session& s) {
   }
 }
 
-RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, EventHook& hook) {
+RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, RunWatch& watch) {
   try {
     try {
       return trainer.run();
@@ -334,38 +332,8 @@ RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, EventHook& ho
       fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
     }
   } catch (const Error& error) {
-    hook.note("failed", trainer.step(), error.what());
+    watch.note("failed", trainer.step(), error.what());
     throw;
-  }
-}
-
-/// Watches the machine while a run trains: hours, battery, energy and heat. Thread-safe.
-class Watcher {
- public:
-  Watcher(Manners& manners, RunMonitor& monitor)
-      : thread_([&](const std::stop_token& stop) {
-          std::mutex mutex;
-          std::condition_variable_any never;
-          std::unique_lock lock(mutex);
-          constexpr std::chrono::seconds kLook(5);
-          do {
-            manners.look(std::chrono::system_clock::now());
-            monitor.look_at_machine();
-          } while (!never.wait_for(lock, stop, kLook, [&] { return stop.stop_requested(); }));
-        }) {}
-
- private:
-  std::jthread thread_;
-};
-
-/// Serves the commands of the user; a file system without sockets is no reason not to train.
-std::unique_ptr<ControlServer> serve_control(const Path& state, ControlParts parts) {
-  try {
-    return std::make_unique<ControlServer>(state, control_requests(std::move(parts)));
-  } catch (const IoError& error) {
-    log_warning("{}; pretrain status shows less, and pause, save and stop can't reach this run",
-                error.what());
-    return nullptr;
   }
 }
 
@@ -417,17 +385,14 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .stop = stop.token(),
                    .on_progress = [&s] { s.service.on_progress(); }});
   EvaluationKeeper evaluation_keeper(s);
-  RunControl control;
-  RunMonitor monitor({.model = c.preset,
-                      .parameters = layout.parameter_count(),
-                      .threads = c.threads,
-                      .checkpoint_interval = c.trainer.checkpoint_interval});
-  EventHook hook(c.on_event, c.state_folder);
+  RunWatch watch(c, layout.parameter_count());
   std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
     return std::make_unique<Loader>(loader_options(s, *skips), *s.tokenizer, state ? Catalog{} : s.catalog,
                                     state);
   };
+  std::vector<TrainObserver*> observers{&stopping, &console, &s.service, &evaluation_keeper};
+  for (TrainObserver* observer : watch.observers()) observers.push_back(observer);
   TrainerOptions options = c.trainer;
   options.max_epochs = c.epochs;
   options.epoch_tokens = epoch_tokens_of(s.values);
@@ -443,12 +408,12 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .parent = s.parent,
                    .peak = peak,
                    .open_source = open_source,
-                   .observers = {&stopping, &console, &s.service, &evaluation_keeper, &monitor, &hook},
+                   .observers = std::move(observers),
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); },
                    .write_samples = [&](uint64_t step,
                                         const float* parameters) { return sampler.write(step, parameters); },
-                   .control = &control,
+                   .control = &watch.control(),
                    .session_facts = session_facts(s),
                    .changed_options = s.changed},
                   options);
@@ -458,16 +423,11 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
   keep_configuration(s);
-  Manners manners(control, c.manners);
-  manners.look(std::chrono::system_clock::now());  // before the first step
-  const auto server = serve_control(
-      c.state_folder,
-      {.control = control, .monitor = monitor, .request_stop = request_own_stop, .most_threads = c.threads});
-  const Watcher watcher(manners, monitor);
-  const RunSummary summary = run_to_end(trainer, c, hook);
+  watch.start();
+  const RunSummary summary = run_to_end(trainer, c, watch);
   stopping.set_saved();
-  hook.note("ended", summary.last_step,
-            fmt::format("{} at step {}", reason_of_end(summary, c), summary.last_step));
+  watch.note("ended", summary.last_step,
+             fmt::format("{} at step {}", reason_of_end(summary, c), summary.last_step));
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, c, peak.flops());
   show_curve(c.state_folder);
