@@ -17,9 +17,9 @@ namespace pretrain {
 namespace {
 
 /// Keys that determine the batches.
-constexpr std::array kOfTheStream{"documents",     "namespaces", "disambiguation",      "batch",
-                                  "packing",       "seed",       "validation-fraction", "validation-corpus",
-                                  "shuffle-buffer"};
+constexpr std::array kOfTheStream{
+    "documents", "text-key", "namespaces",          "disambiguation",    "batch",
+    "packing",   "seed",     "validation-fraction", "validation-corpus", "shuffle-buffer"};
 /// More keys, which determine the text of the evaluation set.
 constexpr std::array kOfTheEvaluation{"validation-tokens"};
 /// Keys of a session rather than of the run.

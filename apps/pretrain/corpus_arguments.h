@@ -7,7 +7,7 @@
 
 namespace pretrain {
 
-/// Rows documents, namespaces and disambiguation for a member of T.
+/// Rows documents, text-key, namespaces and disambiguation for a member of T.
 template <typename T>
 OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
   const OptionValue<T> namespaces{
@@ -21,6 +21,7 @@ OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
   return {
       {{"documents", "what counts as one document in plain text: files or paragraphs"},
        choice_of<T>(at(corpus, &CorpusOptions::documents), kDocumentModes)},
+      {{"text-key", "key of the text in JSON lines"}, text_of<T>(at(corpus, &CorpusOptions::text_key))},
       {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14"}, namespaces},
       {{"disambiguation", "MediaWiki disambiguation pages: keep or drop"},
        choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation), kDisambiguations)}};

@@ -26,6 +26,12 @@ struct CorpusFile {
   bool is_wiki = false;
 };
 
+bool is_of_a_wiki(TextFormat format) {
+  return format == TextFormat::kDoc || format == TextFormat::kEscapedDoc ||
+         format == TextFormat::kMediaWiki || format == TextFormat::kCirrus ||
+         format == TextFormat::kEnterprise;
+}
+
 /// The catalog of the corpus in the state of the stream; empty where there is none.
 std::vector<CorpusFile> corpus_files(const nlohmann::json& stream) {
   std::vector<CorpusFile> files;
@@ -36,7 +42,7 @@ std::vector<CorpusFile> corpus_files(const nlohmann::json& stream) {
     const auto format = find_format(field.at("format").text());
     files.push_back({.name = field.at("name").text(),
                      .size_bytes = field.at("size_bytes").count(),
-                     .is_wiki = format == TextFormat::kDoc || format == TextFormat::kMediaWiki});
+                     .is_wiki = format && is_of_a_wiki(*format)});
   }
   return files;
 }

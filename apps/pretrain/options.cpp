@@ -120,6 +120,8 @@ OptionTable<Run> make_table() {
        paths_of<Run>(at(&Run::corpus, &CorpusOptions::inputs))},
       {{"documents", "what counts as one document in plain text: files or paragraphs", kText, kFixed},
        choice(kDocumentModes, &Run::corpus, &CorpusOptions::documents)},
+      {{"text-key", "key of the text in JSON lines", kText, kFixed},
+       text_of<Run>(at(&Run::corpus, &CorpusOptions::text_key))},
       {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14", kText, kFixed}, namespaces()},
       {{"disambiguation", "MediaWiki disambiguation pages: keep or drop", kText, kFixed},
        choice(kDisambiguations, &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},

@@ -38,8 +38,11 @@ struct CorpusOptions {
   uint64_t seed = 0;                   ///< of the order in which an epoch visits the corpus
   double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
   PageSelection pages;                 ///< of MediaWiki dumps
+  std::string text_key = "text";       ///< of JSON lines: the key of the document
   /// State folders of runs, which are excluded from the inputs, as are folders that look like one.
   std::vector<Path> state_folders;
+
+  TextOptions text() const { return {text_key, documents == DocumentMode::kParagraphs}; }
 };
 
 struct Shard {
@@ -54,7 +57,8 @@ struct Shard {
   /// Stamp of the file when its content was examined, if every later change would change the stamp; not
   /// stored.
   std::optional<FileStamp> stamp = {};
-  bool left_out = false;  ///< a file of a run, which earlier versions read as text; not stored
+  bool left_out = false;       ///< a file of a run, which earlier versions read as text; not stored
+  std::string beginning = {};  ///< hash of the first text in it, to find copies; not stored
 };
 
 struct RejectedFile {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/enum_table.h"
+#include "pipeline/corpus/archive_source.h"
 #include "pipeline/corpus/codecs.h"
 
 namespace pretrain {
@@ -47,6 +48,7 @@ constexpr CompressionRow kCompressions[] = {
     {Compression::kBzip2, "bzip2", 3.6, make_bzip2_source},
     {Compression::kXz, "xz", 3.7, make_xz_source},
     {Compression::kZstd, "zstd", 3.0, make_zstd_source},
+    {Compression::kArchive, "archive", 2.75, make_archive_source},
 };
 static_assert(is_in_order(kCompressions));
 

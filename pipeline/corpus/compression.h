@@ -10,9 +10,9 @@
 
 namespace pretrain {
 
-enum class Compression { kNone, kGzip, kBzip2, kXz, kZstd };
+enum class Compression { kNone, kGzip, kBzip2, kXz, kZstd, kArchive };
 
-/// "gzip", "bzip2", "xz", "zstd", or "none": the key in checkpoints, which must never change. Messages use
+/// "gzip", "bzip2", "xz", "zstd", "archive", or "none": the key in checkpoints, which must never change. Messages use
 /// the same names.
 std::string_view compression_name(Compression compression);
 /// The inverse of compression_name(); empty for other words.

@@ -164,9 +164,10 @@ bool CorpusReader::open_region(Ticket& ticket) {
     leave_region();
     return false;
   }
-  region_ = std::make_unique<RegionReader>(std::move(*file), shard, region,
-                                           Selection{role_, options_.validation_fraction, options_.pages},
-                                           cursor_.position, hooks_);
+  region_ = std::make_unique<RegionReader>(
+      std::move(*file), shard, region,
+      Selection{role_, options_.validation_fraction, options_.pages, options_.text()}, cursor_.position,
+      hooks_);
   return true;
 }
 

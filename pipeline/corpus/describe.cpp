@@ -16,6 +16,7 @@ namespace {
 
 std::string kind_name(TextFormat format, Compression compression) {
   std::string name(format_name(format));
+  if (compression == Compression::kArchive) return name + " in archives";
   if (compression != Compression::kNone) name += fmt::format(" ({})", compression_name(compression));
   return name;
 }

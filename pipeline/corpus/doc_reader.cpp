@@ -3,7 +3,11 @@
 // line that looks like an opening tag always begins a document, so that a missing closing tag loses only one
 // document and reading can begin anywhere.
 
+#include <algorithm>
+#include <utility>
+
 #include "libs/base/text.h"
+#include "libs/base/units.h"
 #include "pipeline/corpus/blocks.h"
 #include "pipeline/corpus/recognize.h"
 #include "pipeline/corpus/record_reader.h"
@@ -28,6 +32,53 @@ std::string_view title_of(std::string_view opening) {
   return quote == std::string_view::npos ? std::string_view() : value.substr(0, quote);
 }
 
+constexpr std::pair<std::string_view, char> kEscapes[] = {
+    {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#x27;", '\''}};
+
+/// The escape at the start of `text`; null if it is none.
+const std::pair<std::string_view, char>* escape_at(std::string_view text) {
+  const auto* found =
+      std::ranges::find_if(kEscapes, [&](const auto& e) { return text.starts_with(e.first); });
+  return found == std::end(kEscapes) ? nullptr : found;
+}
+
+/// Whether `text` holds a character that would have been escaped.
+bool has_unescaped(std::string_view text) {
+  for (size_t at = text.find_first_of("<>&"); at != std::string_view::npos;
+       at = text.find_first_of("<>&", at + 1)) {
+    if (text[at] != '&' || escape_at(text.substr(at)) == nullptr) return true;
+  }
+  return false;
+}
+
+/// Decodes each escape once, unless the text was not escaped.
+void unescape(std::string& text) {
+  if (text.find('&') == std::string::npos || has_unescaped(text)) return;
+  size_t end = 0;
+  for (size_t at = 0; at < text.size();) {
+    const auto* escape = text[at] == '&' ? escape_at(std::string_view(text).substr(at)) : nullptr;
+    text[end++] = escape == nullptr ? text[at] : escape->second;
+    at += escape == nullptr ? 1 : escape->first.size();
+  }
+  text.resize(end);
+}
+
+/// Whether documents in `head` are escaped: a line between the tags has an escape, and none has a character that
+/// would have been escaped.
+bool is_escaped(std::string_view head) {
+  bool found = false;
+  for (size_t at = 0; at < head.size();) {
+    const size_t end = head.find('\n', at);
+    if (end == std::string_view::npos) break;  // a line cut anywhere
+    const std::string_view line = head.substr(at, end - at);
+    const bool text = !is_opening(line) && !is_closing(line);
+    if (text && has_unescaped(line)) return false;
+    found = found || (text && line.find('&') != std::string_view::npos);
+    at = end + 1;
+  }
+  return found;
+}
+
 void trim_newlines(std::string& text) {
   text.erase(text.find_last_not_of('\n') + 1);
   text.erase(0, std::min(text.find_first_not_of('\n'), text.size()));
@@ -35,8 +86,11 @@ void trim_newlines(std::string& text) {
 
 class DocReader : public RecordReader {
  public:
-  DocReader(StreamBuffer& stream, const RecordRange& range)
-      : stream_(stream), end_(range.end), outside_(range.start == 0 || range.start > range.begin) {
+  DocReader(StreamBuffer& stream, const RecordRange& range, bool escaped)
+      : stream_(stream),
+        end_(range.end),
+        escaped_(escaped),
+        outside_(range.start == 0 || range.start > range.begin) {
     go_to_line(stream_, range);
   }
 
@@ -84,6 +138,7 @@ class DocReader : public RecordReader {
       record.fault = SkipReason::kUnclosedDocument;
     } else {
       trim_newlines(record.text);
+      if (escaped_) unescape(record.text);
       const std::string_view words = trim_blanks(record.text);
       if (words.empty() || words == record.title) record.fault = SkipReason::kEmpty;
     }
@@ -115,6 +170,7 @@ class DocReader : public RecordReader {
 
   StreamBuffer& stream_;
   uint64_t end_;
+  bool escaped_;
   bool outside_;
   bool too_long_ = false;
 };
@@ -123,12 +179,19 @@ class DocReader : public RecordReader {
 
 std::unique_ptr<RecordReader> make_doc_reader(StreamBuffer& stream, const RecordRange& range,
                                               const DumpOptions& /*dump*/) {
-  return std::make_unique<DocReader>(stream, range);
+  return std::make_unique<DocReader>(stream, range, false);
+}
+
+std::unique_ptr<RecordReader> make_escaped_doc_reader(StreamBuffer& stream, const RecordRange& range,
+                                                      const DumpOptions& /*dump*/) {
+  return std::make_unique<DocReader>(stream, range, true);
 }
 
 std::optional<Recognition> recognize_doc(const FileBeginning& beginning) {
   if (!beginning.text.starts_with("<doc ")) return std::nullopt;
-  return Recognition{.format = TextFormat::kDoc};
+  constexpr size_t kLookedAt = 1_MiB;  // some languages have few characters that are escaped
+  const bool escaped = is_escaped(beginning.stream.window(kLookedAt));
+  return Recognition{.format = escaped ? TextFormat::kEscapedDoc : TextFormat::kDoc};
 }
 
 }  // namespace pretrain

@@ -36,11 +36,18 @@ struct PageSelection {
 /// Errors: kUsage.
 PageSelection parse_namespaces(std::string_view list);
 
-/// Options for reading the records of a dump.
+/// How files that are not dumps are read.
+struct TextOptions {
+  std::string key = "text";  ///< of JSON lines: that of the document
+  bool paragraphs = false;   ///< blank lines separate documents of plain text
+};
+
+/// Options for reading the records of a dump, or of another file.
 struct DumpOptions {
   DumpSite site;
   PageSelection pages;
   bool keep_wikitext = false;  ///< for comparing input and cleaned text
+  TextOptions text = {};
 };
 
 /// The prefix of the first tag after an XML declaration and comments, if it is `<mediawiki` or `<page` with

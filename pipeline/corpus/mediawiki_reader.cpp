@@ -103,6 +103,8 @@ class MediaWikiReader : public RecordReader {
       record.unwanted = SkipReason::kOtherNamespace;
     } else if (page.redirects) {
       record.unwanted = SkipReason::kRedirect;
+    } else if (!page.model.empty() && page.model != "wikitext") {
+      record.unwanted = SkipReason::kOtherModel;
     } else if (!page.has_text) {
       record.fault = SkipReason::kPageWithoutText;
     } else if (page.text_deleted) {
@@ -144,6 +146,24 @@ class MediaWikiReader : public RecordReader {
   std::string repaired_;
 };
 
+bool is_log(std::string_view head) {
+  const size_t item = head.find("<logitem>");
+  return item != std::string_view::npos && item < head.find("<page>");
+}
+
+/// Whether all texts in the head are left out. One page may be empty; so many in a row are not.
+bool is_stub(std::string_view head) {
+  constexpr size_t kFewest = 3;
+  size_t texts = 0;
+  for (size_t at = head.find("<text "); at != std::string_view::npos; at = head.find("<text ", at + 1)) {
+    const size_t end = head.find('>', at);
+    if (end == std::string_view::npos) break;
+    if (head[end - 1] != '/') return false;
+    ++texts;
+  }
+  return texts >= kFewest;
+}
+
 }  // namespace
 
 std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const RecordRange& range,
@@ -153,6 +173,9 @@ std::unique_ptr<RecordReader> make_mediawiki_reader(StreamBuffer& stream, const 
 
 std::optional<Recognition> recognize_mediawiki(const FileBeginning& beginning) {
   if (!dump_prefix(beginning.head)) return std::nullopt;
+  if (is_log(beginning.head)) return rejected("log of actions, which has no text");
+  if (is_stub(beginning.head))
+    return rejected("stubs: pages without their text; give the dump pages-articles");
   const std::string encoding = declared_encoding(beginning.head);
   if (!encoding.empty() && encoding != "utf-8" && encoding != "us-ascii")
     return rejected(fmt::format("XML in {}; convert it to UTF-8 first", encoding));

@@ -183,9 +183,11 @@ void PageParser::begin_element(std::string_view full_name, const char** attribut
     if (!in_revision_) return;
     clear_text(revision_.text);
     revision_.has_text = revision_.text_deleted = revision_.text_too_long = false;
+    revision_.model.clear();
     timestamp_.clear();
   } else if (depth_ == 3 && in_revision_) {
     if (name == "timestamp") enter(Field::kTimestamp);
+    if (name == "model") enter(Field::kModel);
     if (name == "text") {
       enter(Field::kText);
       begin_text(attributes);
@@ -217,6 +219,7 @@ void PageParser::end_field() {
   }
   if (field_ == Field::kTitle) page_.title = trim_blanks(value_);
   if (field_ == Field::kTimestamp) timestamp_ = trim_blanks(value_);
+  if (field_ == Field::kModel) revision_.model = trim_blanks(value_);
   if (field_ == Field::kNamespace) {
     if (const auto number = parse_number<int>(trim_blanks(value_))) page_.name_space = number;
   }
@@ -244,6 +247,7 @@ void PageParser::end_revision() {
   best_timestamp_ = timestamp_;
   std::swap(page_.text, revision_.text);
   page_.has_text = revision_.has_text;
+  page_.model = revision_.model;
   page_.text_deleted = revision_.text_deleted;
   page_.text_too_long = revision_.text_too_long;
 }

@@ -26,7 +26,8 @@ struct Page {
   std::optional<int> name_space;  ///< dumps before schema 0.5 have none
   bool redirects = false;         ///< it has the tag `<redirect>`
 
-  std::string text;  ///< wikitext
+  std::string text;   ///< wikitext
+  std::string model;  ///< of the content: "wikitext", "wikibase-item"; empty when the dump doesn't say
   bool has_text = false;
   bool text_deleted = false;   ///< hidden by an administrator
   bool text_too_long = false;  ///< beyond kMaxPageTextBytes
@@ -52,7 +53,7 @@ class PageParser {
   Page& page() { return page_; }
 
  private:
-  enum class Field { kNone, kTitle, kNamespace, kTimestamp, kText };
+  enum class Field { kNone, kTitle, kNamespace, kTimestamp, kModel, kText };
   struct Handlers;
   /// A text that was cut out of the page.
   struct Cut {

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
+#include "libs/base/hash.h"
 #include "libs/base/text.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/dump_index.h"
@@ -18,14 +20,18 @@ std::string_view text_after_blanks(std::string_view head) {
   return trim_blanks(head.substr(utf8_mark_length(head)));
 }
 
+constexpr std::string_view kParquetReason =
+    "Parquet file; convert it to JSON lines first (pip install pyarrow): python3 -c 'import json,sys,"
+    "pyarrow.parquet as p; [print(json.dumps(r,default=str)) for b in p.ParquetFile(sys.argv[1]).iter_batches() "
+    "for r in b.to_pylist()]' FILE.parquet > FILE.jsonl";
+
 std::string foreign_format(std::string_view head) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMagic{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kMagic{{
       {"\xFF\xFE", "UTF-16 text; convert it to UTF-8 first"},
       {"\xFE\xFF", "UTF-16 text; convert it to UTF-8 first"},
-      {"PK\x03\x04", "zip archive; unpack it first"},
-      {"7z\xBC\xAF", "7-zip archive; unpack it first"},
       {"Rar!", "rar archive; unpack it first"},
-      {"PAR1", "Parquet file; convert it to JSON lines first"},
+      {"PAR1", kParquetReason},
+      {"ZIM\x04", "ZIM file of Kiwix; give a dump of the same wiki"},
       {"%PDF-", "PDF file; convert it to text first"},
       {"\x04\x22\x4D\x18", "lz4 file; unpack it first"},
       {"\x1F\x8B", "compressed twice; unpack it once"},
@@ -34,9 +40,52 @@ std::string foreign_format(std::string_view head) {
   for (const auto& [magic, reason] : kMagic) {
     if (head.starts_with(magic)) return std::string(reason);
   }
+  return {};
+}
+
+/// Archives that libarchive reads, see archive_source.h.
+bool is_archive(std::string_view head) {
   constexpr size_t kTarMagic = 257;
-  if (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar"))
-    return "tar archive; unpack it first";
+  return head.starts_with("PK\x03\x04") || head.starts_with("7z\xBC\xAF\x27\x1C") ||
+         (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar"));
+}
+
+/// "d41d8cd98f00b204e9800998ecf8427e  name": hexadecimal digits, two spaces, a name.
+bool is_checksum_line(std::string_view line) {
+  constexpr size_t kShortest = 32;  // of MD5
+  const size_t digits = line.find_first_not_of("0123456789abcdef");
+  return digits != std::string_view::npos && digits >= kShortest && digits % 8 == 0 &&
+         (line.substr(digits).starts_with("  ") || line.substr(digits).starts_with(" *"));
+}
+
+bool is_list_of_checksums(std::string_view text) {
+  const size_t first = text.find('\n');
+  if (!is_checksum_line(text.substr(0, first))) return false;
+  if (first == std::string_view::npos) return true;
+  const std::string_view rest = text.substr(first + 1);
+  const size_t second = rest.find('\n');
+  return second == std::string_view::npos || is_checksum_line(rest.substr(0, second));
+}
+
+/// What Wikimedia publishes in the folder of a dump besides its articles; empty for anything else.
+std::string beside_a_dump(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kStarts{{
+      {"-- MySQL dump", "SQL, which is no text"},
+      {"-- MariaDB dump", "SQL, which is no text"},
+      {"page_title\n", "list of titles"},
+      {"page_namespace\tpage_title\n", "list of titles"},
+      {"page_id\tpage_title\n", "list of titles"},
+      {"<feed>", "abstracts of articles"},
+      {"<rss", "RSS feed"},
+      {"@prefix ", "RDF, which is no text"},
+      {"<sitemapindex", "site map"},
+  }};
+  for (const auto& [start, reason] : kStarts) {
+    if (text.starts_with(start)) return std::string(reason);
+  }
+  if (is_list_of_checksums(text)) return "checksums";
+  const std::string_view line = text.substr(0, text.find('\n'));
+  if (text.starts_with("<http") && trim_blanks(line).ends_with(" .")) return "RDF, which is no text";
   return {};
 }
 
@@ -49,6 +98,13 @@ std::string not_text(std::string_view head) {
   // such bytes.
   if (repair_utf8(repaired) * 4 > head.size()) return "not UTF-8 text; convert it to UTF-8 first";
   return {};
+}
+
+/// Empty for short texts, which are often the same by chance.
+std::string hash_of_beginning(StreamBuffer& stream) {
+  constexpr size_t kShortest = 4_KiB;
+  const std::string_view head = stream.window(kRecognizedBytes).substr(0, kRecognizedBytes);
+  return head.size() < kShortest ? std::string() : hash128_hex(std::as_bytes(std::span(head)));
 }
 
 std::string empty_reason(const ByteSource& source) {
@@ -77,7 +133,10 @@ Recognition recognize_dump_blocks(ByteSource& blocks, const ReadHooks& hooks) {
   constexpr size_t kLookedAt = 1_MiB;
   StreamBuffer stream(blocks, hooks);
   const std::string_view head = stream.window(kRecognizedBytes).substr(0, kRecognizedBytes);
-  if (auto dump = recognize_mediawiki({head, text_after_blanks(head), stream})) return *std::move(dump);
+  if (auto dump = recognize_mediawiki({head, text_after_blanks(head), stream})) {
+    dump->beginning = hash_of_beginning(stream);
+    return *std::move(dump);
+  }
   if (blocks.gap_after(0) == nullptr) return {};
   const std::string_view window = stream.window(kLookedAt);
   const size_t page = window.find("<page>");
@@ -90,22 +149,35 @@ Recognition rejected(std::string reason) {
   return {.reason = std::move(reason)};
 }
 
-Recognition recognize_format(ByteSource& source, DocumentMode documents, const ReadHooks& hooks) {
-  StreamBuffer stream(source, hooks);
+namespace {
+
+Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextOptions& options) {
   const std::string_view window = stream.window(kRecognizedBytes);
   const std::string_view head = window.substr(0, kRecognizedBytes);
   const std::string_view text = text_after_blanks(head);
   if (text.empty() && window.size() < kRecognizedBytes) return rejected(empty_reason(source));
+  if (is_archive(head)) return {.reason = "archive", .is_archive = true};
   if (std::string foreign = foreign_format(head); !foreign.empty()) return rejected(std::move(foreign));
+  if (std::string beside = beside_a_dump(text); !beside.empty()) return rejected(std::move(beside));
   for (const TextFormatRow& row : kTextFormats) {
     if (row.recognize == nullptr) continue;
-    if (auto recognition = row.recognize({head, text, stream})) return *std::move(recognition);
+    if (auto recognition = row.recognize({head, text, stream, options.key})) return *std::move(recognition);
   }
   if (text.starts_with("<?xml")) return rejected("XML, but no MediaWiki dump");
   if (is_dump_index(text))
     return {.reason = "index of a multistream dump; it is not needed", .is_dump_index = true};
   if (std::string problem = not_text(head); !problem.empty()) return rejected(std::move(problem));
-  return {.format = documents == DocumentMode::kParagraphs ? TextFormat::kParagraphs : TextFormat::kText};
+  return {.format = options.paragraphs ? TextFormat::kParagraphs : TextFormat::kText};
+}
+
+}  // namespace
+
+Recognition recognize_format(ByteSource& source, const TextOptions& options, const ReadHooks& hooks) {
+  StreamBuffer stream(source, hooks);
+  std::string beginning = hash_of_beginning(stream);
+  Recognition recognition = recognize_text(source, stream, options);
+  recognition.beginning = std::move(beginning);
+  return recognition;
 }
 
 }  // namespace pretrain

@@ -21,6 +21,8 @@ struct Recognition {
   std::string reason = {};     ///< for the user: why there is no format
   DumpSite site = {};          ///< of a dump
   bool is_dump_index = false;  ///< there is no format because it is the index of a multistream dump
+  bool is_archive = false;     ///< there is no format because it holds files, see Compression::kArchive
+  std::string beginning = {};  ///< hash of the first kRecognizedBytes of text
 };
 Recognition rejected(std::string reason);
 
@@ -32,11 +34,12 @@ struct FileBeginning {
   std::string_view head;  ///< the first kRecognizedBytes at most
   std::string_view text;  ///< of it, without a byte order mark and blanks at both ends
   StreamBuffer& stream;   ///< the file from its first byte on; a wider window of it ends the views above
+  std::string_view text_key = "text";  ///< of JSON lines
 };
 
 /// Reads the start of `source` (mostly 64 KiB, at most 4 MiB) and decides by content only.
 /// Errors: Stopped; kData when the device fails.
-Recognition recognize_format(ByteSource& source, DocumentMode documents, const ReadHooks& hooks = {});
+Recognition recognize_format(ByteSource& source, const TextOptions& options, const ReadHooks& hooks = {});
 
 /// For the blocks of a bzip2 file: whether they hold a dump. A dump with a damaged start is recognized by its
 /// pages; then its site is unknown.

@@ -27,7 +27,7 @@ RegionReader::RegionReader(ReadableFile file, const Shard& shard, const Region& 
       selection_(selection),
       region_(region),
       range_(has_block_regions(shard) ? RecordRange{} : RecordRange{region.begin, region.end}),
-      dump_{shard.site, selection.pages},
+      dump_{shard.site, selection.pages, false, selection.text},
       format_(shard.format),
       compression_(shard.compression),
       source_(open_region(std::move(file), shard, region)),

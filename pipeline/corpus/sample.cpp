@@ -32,7 +32,7 @@ class Sampler {
   Sampler(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
           const std::stop_token& stop)
       : catalog_(catalog),
-        selection_{Role::kTraining, options.validation_fraction, options.pages},
+        selection_{Role::kTraining, options.validation_fraction, options.pages, options.text()},
         left_(max_bytes),
         hooks_{stop, {}} {}
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -19,6 +20,16 @@
 
 namespace pretrain {
 namespace {
+
+/// An archive is read as a folder if a file can be read from it.
+Recognition recognize_archive(Shard& shard, const ReadHooks& hooks) {
+  shard.compression = Compression::kArchive;
+  const auto source = open_source(ReadableFile(shard.path), shard.compression);
+  StreamBuffer stream(*source, hooks);
+  if (stream.window(1).empty())
+    return rejected(source->reason().empty() ? "archive without files" : source->reason());
+  return {.format = TextFormat::kMembers};
+}
 
 /// Examines one listed file.
 Finding examine(const CorpusOptions& options, const KnownShards& known, const ReadHooks& hooks,
@@ -42,8 +53,10 @@ Finding examine(const CorpusOptions& options, const KnownShards& known, const Re
   }
   if (!recognition.format) {
     const auto source = open_source(std::move(file), shard.compression);
-    recognition = recognize_format(*source, options.documents, hooks);
+    recognition = recognize_format(*source, options.text(), hooks);
   }
+  if (recognition.is_archive) recognition = recognize_archive(shard, hooks);
+  shard.beginning = std::move(recognition.beginning);
   shard.site = std::move(recognition.site);
   if (!recognition.format)
     return {.rejection = std::move(recognition.reason), .is_dump_index = recognition.is_dump_index};
@@ -82,6 +95,43 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
   }
 }
 
+std::string_view folder_of(std::string_view name) {
+  const size_t slash = name.rfind('/');
+  return slash == std::string_view::npos ? "" : name.substr(0, slash);
+}
+
+/// Pages of HTML beside a dump are about it: the index of its files, its progress.
+void set_pages_beside_dumps_aside(Catalog& catalog) {
+  std::set<std::string, std::less<>> folders;
+  for (const Shard& shard : catalog.shards) {
+    if (row_of(shard.format).is_dump) folders.emplace(folder_of(shard.name));
+  }
+  std::erase_if(catalog.shards, [&](const Shard& shard) {
+    if (shard.format != TextFormat::kHtml || !folders.contains(folder_of(shard.name))) return false;
+    catalog.rejected.push_back({shard.name, "HTML beside a dump"});
+    return true;
+  });
+}
+
+/// Names files that begin with the same text under two names, which is probably one text twice: a dump in two
+/// compressions, or whole and in parts.
+void warn_of_copies(Catalog& catalog) {
+  constexpr size_t kShown = 3;
+  std::map<std::string_view, const Shard*> first;
+  size_t copies = 0;
+  for (const Shard& shard : catalog.shards) {
+    if (shard.beginning.empty()) continue;
+    const auto [known, is_new] = first.try_emplace(shard.beginning, &shard);
+    if (is_new || ++copies > kShown) continue;
+    catalog.warnings.push_back(fmt::format(
+        "{} and {} begin with the same text; if one is a copy of the other, give only one of them",
+        known->second->name, shard.name));
+  }
+  if (copies > kShown) {
+    catalog.warnings.push_back(fmt::format("{} more files begin with the text of another", copies - kShown));
+  }
+}
+
 /// Names the first rejected files with their reasons, because one of them is probably what the user meant.
 [[noreturn]] void fail_empty(const CorpusOptions& options, const Catalog& catalog) {
   constexpr size_t kShown = 3;
@@ -95,10 +145,11 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
   if (catalog.rejected.size() > kShown)
     shown += fmt::format("; and {} more", catalog.rejected.size() - kShown);
   shown += shown.empty() ? " (there are no files in it)" : ")";
-  fail(ErrorKind::kData,
-       "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines or "
-       "plain text",
-       inputs, shown);
+  fail(
+      ErrorKind::kData,
+      "no readable text in corpus {}{}; give --corpus Wikipedia dumps, WikiExtractor output, JSON lines, HTML "
+      "or plain text",
+      inputs, shown);
 }
 
 /// A shard whose size changed during the scan is still being written; it is left for a later epoch.
@@ -150,12 +201,14 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const Sc
     }
   }
   set_growing_aside(catalog);
+  set_pages_beside_dumps_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
   if (known != nullptr) {
     keep_names(known_shards, relative_names, catalog);
   } else {
     catalog.warnings = std::move(listing.notes);
     doubt_dumps(indexes, scan.stop, catalog);
+    warn_of_copies(catalog);
   }
   return catalog;
 }

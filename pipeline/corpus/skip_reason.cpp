@@ -32,6 +32,8 @@ constexpr ReasonRow kReasons[] = {
     {SkipReason::kOtherNamespace, "other_namespace", "other namespace"},
     {SkipReason::kRedirect, "redirect", "redirect"},
     {SkipReason::kDisambiguation, "disambiguation", "disambiguation"},
+    {SkipReason::kOtherModel, "other_model", "content that is not wikitext"},
+    {SkipReason::kUnreadableMember, "unreadable_member", "file in an archive that is not text"},
     {SkipReason::kDamagedBlock, "damaged_block", "damaged bzip2 block"},
     {SkipReason::kDamagedStream, "damaged_stream", "damaged compressed stream", "damaged "},
     {SkipReason::kTruncatedStream, "truncated_stream", "truncated compressed stream", "truncated "},

@@ -27,6 +27,8 @@ enum class SkipReason {
   kOtherNamespace,
   kRedirect,
   kDisambiguation,
+  kOtherModel,
+  kUnreadableMember,
   kDamagedBlock,
   kDamagedStream,
   kTruncatedStream,

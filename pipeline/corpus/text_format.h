@@ -25,6 +25,11 @@ enum class TextFormat {
   kText,        ///< plain text, the whole file is one document
   kParagraphs,  ///< plain text, blank lines separate documents
   kMediaWiki,   ///< MediaWiki's XML export, as Wikipedia's dumps are published
+  kEscapedDoc,  ///< kDoc whose text has the escapes of HTML, as WikiExtractor 3 writes it
+  kCirrus,      ///< JSON lines of a search index: each document after a line that names it
+  kEnterprise,  ///< JSON lines of Wikimedia Enterprise, with the page in HTML
+  kHtml,        ///< a page of HTML, the whole file is one document
+  kMembers,     ///< the files of an archive, each with the format that its content shows
 };
 
 /// Makes the reader of a format; see make_record_reader(), which uses it.
@@ -35,7 +40,9 @@ MakeReader make_doc_reader, make_jsonl_reader, make_text_reader, make_paragraph_
 /// What the beginning of a file says about it: the format, or why a file that is meant to be of the format can't
 /// be read. Nothing when it is something else. See recognize_format(), which asks the formats in their order.
 using RecognizeFormat = std::optional<Recognition>(const FileBeginning& beginning);
-RecognizeFormat recognize_doc, recognize_jsonl, recognize_mediawiki;
+MakeReader make_escaped_doc_reader, make_cirrus_reader, make_enterprise_reader, make_html_reader,
+    make_member_reader;
+RecognizeFormat recognize_doc, recognize_jsonl, recognize_mediawiki, recognize_html;
 
 struct TextFormatRow {
   TextFormat value;
@@ -79,6 +86,32 @@ constexpr TextFormatRow kTextFormats[] = {
      .make_reader = make_mediawiki_reader,
      .recognize = recognize_mediawiki,
      .is_dump = true},
+    {.value = TextFormat::kEscapedDoc,
+     .key = "escaped_doc",
+     .old_key = "",
+     .name = "escaped doc text",
+     .make_reader = make_escaped_doc_reader},
+    {.value = TextFormat::kCirrus,
+     .key = "cirrus",
+     .old_key = "",
+     .name = "search index",
+     .make_reader = make_cirrus_reader},
+    {.value = TextFormat::kEnterprise,
+     .key = "enterprise",
+     .old_key = "",
+     .name = "Enterprise HTML",
+     .make_reader = make_enterprise_reader},
+    {.value = TextFormat::kHtml,
+     .key = "html",
+     .old_key = "",
+     .name = "HTML",
+     .make_reader = make_html_reader,
+     .recognize = recognize_html},
+    {.value = TextFormat::kMembers,
+     .key = "members",
+     .old_key = "",
+     .name = "files",
+     .make_reader = make_member_reader},
 };
 static_assert(is_in_order(kTextFormats));
 
@@ -96,7 +129,7 @@ constexpr std::string_view format_name(TextFormat format) {
 /// The format of a key that this or an earlier version wrote; nothing for other words.
 constexpr std::optional<TextFormat> find_format(std::string_view key) {
   for (const TextFormatRow& row : kTextFormats) {
-    if (key == row.key || key == row.old_key) return row.value;
+    if (key == row.key || (key == row.old_key && !key.empty())) return row.value;
   }
   return std::nullopt;
 }

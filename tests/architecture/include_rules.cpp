@@ -63,6 +63,7 @@ const std::vector<Home>& homes() {
       {{"histedit.h", "editline/", "readline/"}, "apps", "", "libedit lives in apps/"},
       {{"simdjson"}, "pipeline/corpus", "", "simdjson lives in pipeline/corpus/"},
       {{"expat"}, "pipeline/corpus", "", "expat lives in pipeline/corpus/"},
+      {{"libxml/"}, "pipeline/corpus", "", "libxml2 lives in pipeline/corpus/"},
       {{"zlib.h", "bzlib.h", "lzma", "zstd", "archive"},
        "pipeline/corpus",
        "",

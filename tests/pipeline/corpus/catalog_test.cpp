@@ -94,10 +94,10 @@ TEST(Catalog, RejectsWhatIsNoTextWithAReason) {
   EXPECT_EQ(reason_for(" \n\n"), "empty");
   EXPECT_EQ(reason_for("<?xml version=\"1.0\"?>"), "XML, but no MediaWiki dump");
   EXPECT_EQ(reason_for("\xFF\xFEh\0i\0"), "UTF-16 text; convert it to UTF-8 first");
-  EXPECT_EQ(reason_for(std::string(257, 'n') + "ustar  rest"), "tar archive; unpack it first");
+  EXPECT_THAT(reason_for(std::string(257, 'n') + "ustar  rest"), HasSubstr("archive"));
   EXPECT_EQ(reason_for(std::string("ab\0\0cd\0", 7)), "binary data");
   EXPECT_EQ(reason_for(std::string(1000, '\xE4')), "not UTF-8 text; convert it to UTF-8 first");
-  EXPECT_EQ(reason_for("PK\x03\x04 and so on"), "zip archive; unpack it first");
+  EXPECT_THAT(reason_for("PK\x03\x04 and so on"), HasSubstr("archive"));
   EXPECT_EQ(reason_for(compress(compress(kText, Compression::kGzip), Compression::kGzip)),
             "compressed twice; unpack it once");
   EXPECT_EQ(reason_for(compress(kText, Compression::kGzip).substr(0, 10)), "truncated gzip stream");
@@ -362,7 +362,7 @@ TEST(Catalog, NamesWhatIsWrongWithInputsThatGiveNothing) {
   const TempFolder folder;
   EXPECT_THAT(error_of(options_for(folder / "absent")), HasSubstr("absent does not exist"));
   folder.write("c/x.tar", std::string(257, 'n') + "ustar");
-  EXPECT_THAT(error_of(options_for(folder / "c")), HasSubstr("(x.tar: tar archive; unpack it first)"));
+  EXPECT_THAT(error_of(options_for(folder / "c")), HasSubstr("(x.tar: damaged archive ("));
   ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
   EXPECT_THAT(error_of(options_for(folder / "fifo")), HasSubstr("fifo: not a regular file"));
 }

@@ -80,10 +80,9 @@ std::string wrap(TextFormat format, size_t number, const std::string& text) {
       return text + "\n\n";
     case TextFormat::kMediaWiki:
       return page_of(fmt::format("Title {}", number), text);
-    case TextFormat::kText:
-      break;
+    default:
+      return text + "\n";
   }
-  return text + "\n";
 }
 
 std::string escaped(const std::string& text) {
@@ -166,10 +165,9 @@ std::string compress(std::string_view bytes, Compression compression) {
       return xz(bytes);
     case Compression::kZstd:
       return zstd(bytes);
-    case Compression::kNone:
-      break;
+    default:
+      return std::string(bytes);
   }
-  return std::string(bytes);
 }
 
 std::string read_all(ByteSource& source) {
