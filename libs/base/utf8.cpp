@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/base/utf8.h"
 
+#include <algorithm>
+
 #include "libs/base/check.h"
 
 namespace pretrain {
@@ -71,16 +73,19 @@ std::string Utf8Stream::push(std::string_view bytes) {
   while (!rest.empty()) {
     const Utf8Character character = read_utf8(rest);
     if (character.state == State::kIncomplete) break;
-    text += character.state == State::kValid ? rest.substr(0, character.bytes) : kReplacementCharacter;
-    rest.remove_prefix(character.bytes);
+    const bool is_valid = character.state == State::kValid;
+    text += is_valid ? rest.substr(0, character.bytes) : kReplacementCharacter;
+    rest.remove_prefix(!is_valid && replaced_ == Replaced::kPart ? character.part_bytes : character.bytes);
   }
   held_ = std::string(rest);
   return text;
 }
 
 std::string Utf8Stream::flush() {
+  // What is held is a single part: the beginning of one character.
+  const size_t count = replaced_ == Replaced::kPart ? std::min<size_t>(held_.size(), 1) : held_.size();
   std::string text;
-  for (size_t i = 0; i < held_.size(); ++i) text += kReplacementCharacter;
+  for (size_t i = 0; i < count; ++i) text += kReplacementCharacter;
   held_.clear();
   return text;
 }

@@ -39,16 +39,25 @@ constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";
 /// Requires: code_point is at most 0x10FFFF and no surrogate.
 void append_utf8(uint32_t code_point, std::string& text);
 
+/// What one U+FFFD replaces.
+enum class Replaced {
+  kByte,  ///< a byte that is not part of a character
+  kPart,  ///< the longest part of such bytes that some character begins with, as Unicode recommends
+};
+
 /// Text from bytes that come in parts, of which each may end inside a character. Single-owner.
 class Utf8Stream {
  public:
-  /// Takes bytes and returns what is text by now: whole characters, and U+FFFD for each byte that can't be part of
-  /// one. The beginning of a character is held back.
+  explicit Utf8Stream(Replaced replaced = Replaced::kByte) : replaced_(replaced) {}
+
+  /// Takes bytes and returns what is text by now: whole characters, and U+FFFD for what can't be part of one.
+  /// The beginning of a character is held back.
   std::string push(std::string_view bytes);
-  /// Returns U+FFFD for each byte that is held back, and starts afresh.
+  /// Returns the U+FFFD of what is held back, and starts afresh.
   std::string flush();
 
  private:
+  Replaced replaced_;
   std::string held_;  // at most 3 bytes between calls
 };
 
