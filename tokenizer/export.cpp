@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tokenizer/byte_pair_model.h"
+
 namespace pretrain {
 namespace {
 
@@ -160,6 +162,7 @@ Json pre_tokenizer(const ModelProto& model) {
 }  // namespace
 
 std::string hugging_face_tokenizer_json(const Tokenizer& tokenizer) {
+  if (const BytePairModel* pairs = tokenizer.byte_pairs()) return write_tokenizer_json(*pairs, false);
   const ModelProto& model = tokenizer.model();
   Json decoders = Json::array({replace(kBlankMark, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}});
   const Json json = {
@@ -179,17 +182,25 @@ std::string hugging_face_tokenizer_config(const Tokenizer& tokenizer, uint32_t c
   // Without model_input_names, transformers 4 also makes token_type_ids, and GPT-2 adds the embedding of
   // token 0 to every position. split_special_tokens: the name of a special piece in the text is plain text,
   // as in Tokenizer.
-  const Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
-                     {"model_max_length", context},
-                     {"model_input_names", {"input_ids", "attention_mask"}},
-                     {"split_special_tokens", true},
-                     {"eos_token", tokenizer.piece(tokenizer.end_of_text())},
-                     {"unk_token", tokenizer.model().unk_piece},
-                     {"add_bos_token", false},
-                     {"add_eos_token", false},
-                     {"add_prefix_space", false},
-                     {"clean_up_tokenization_spaces", false}};
+  Json json = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+               {"model_max_length", context},
+               {"model_input_names", {"input_ids", "attention_mask"}},
+               {"split_special_tokens", true},
+               {"eos_token", tokenizer.piece(tokenizer.end_of_text())}};
+  if (tokenizer.byte_pairs() == nullptr) json["unk_token"] = tokenizer.model().unk_piece;
+  for (const char* key :
+       {"add_bos_token", "add_eos_token", "add_prefix_space", "clean_up_tokenization_spaces"})
+    json[key] = false;
   return json.dump(2) + "\n";
+}
+
+std::vector<TokenizerFile> hugging_face_tokenizer(const Tokenizer& tokenizer, uint32_t context) {
+  std::vector<TokenizerFile> files;
+  if (tokenizer.byte_pairs() == nullptr)
+    files.push_back({std::string(tokenizer.file_name()), tokenizer.serialized()});
+  files.push_back({"tokenizer.json", hugging_face_tokenizer_json(tokenizer)});
+  files.push_back({"tokenizer_config.json", hugging_face_tokenizer_config(tokenizer, context)});
+  return files;
 }
 
 }  // namespace pretrain

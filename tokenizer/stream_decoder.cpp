@@ -5,6 +5,9 @@
 
 namespace pretrain {
 
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer)
+    : tokenizer_(tokenizer), text_(tokenizer.replaced()) {}
+
 std::string StreamDecoder::push(uint32_t id) {
   return text_.push(tokenizer_.bytes_of(id));
 }

@@ -18,14 +18,14 @@ class Tokenizer;
 class StreamDecoder {
  public:
   /// Requires: the tokenizer outlives this and is not moved.
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer);
 
   /// Adds one id and returns the text that is now complete. Keeps the byte pieces of an incomplete character;
-  /// a byte that can't be part of a character becomes U+FFFD.
+  /// what can't be part of a character becomes U+FFFD.
   /// Requires: id < tokenizer.vocabulary_size().
   std::string push(uint32_t id);
 
-  /// Returns U+FFFD for each byte of an incomplete character, and resets the decoder.
+  /// Returns the U+FFFD of an incomplete character, and resets the decoder.
   std::string flush();
 
  private:

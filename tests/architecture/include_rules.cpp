@@ -53,6 +53,7 @@ const std::vector<Home>& homes() {
   static const std::vector<Home> kHomes{
       {{"tbb/flow_graph", "oneapi/tbb/flow_graph"}, "pipeline", "", "flow graphs live in pipeline/"},
       {{"sentencepiece"}, "tokenizer", ".cpp", "SentencePiece lives in tokenizer/*.cpp"},
+      {{"pcre2", "utf8proc"}, "tokenizer", ".cpp", "PCRE2 and utf8proc live in tokenizer/*.cpp"},
       {{"hwy/"}, "libs/tensor", "", "Highway lives in libs/tensor/"},
       {{"immintrin.h", "x86intrin.h", "arm_neon.h", "arm_sve.h", "cpuid.h"},
        "libs/tensor",
