@@ -125,10 +125,8 @@ std::vector<FileContent> hugging_face_files(const ModelOutline& model, ElementTy
   files.push_back(json_file("config.json", config));
   files.push_back(json_file("generation_config.json",
                             hugging_face_generation_config(model.config, tokenizer.end_of_text())));
-  files.push_back({.name = "tokenizer.model", .data = tokenizer.serialized()});
-  files.push_back({.name = "tokenizer.json", .data = hugging_face_tokenizer_json(tokenizer)});
-  files.push_back(
-      {.name = "tokenizer_config.json", .data = hugging_face_tokenizer_config(tokenizer, context)});
+  for (TokenizerFile& file : hugging_face_tokenizer(tokenizer, context))
+    files.push_back({.name = std::move(file.name), .data = std::move(file.text)});
   return files;
 }
 

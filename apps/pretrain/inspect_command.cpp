@@ -44,7 +44,7 @@ OptionTable<InspectRequest> options() {
   constexpr double kSlowest = 1e-3, kFastest = 1e12;
   return OptionTable<Request>{
              {{"path", "path to inspect; '--path' may be omitted"}, paths_of<Request>(&Request::paths)},
-             {{"tokenizer", "count tokens with this SentencePiece model, checkpoint or run"},
+             {{"tokenizer", "count tokens with this SentencePiece model, tokenizer.json, checkpoint or run"},
               path_of<Request>(&Request::tokenizer)},
              {{"tokens-per-second", "training speed, to estimate the time of an epoch", "",
                KeyKind::kChangeable, "none"},

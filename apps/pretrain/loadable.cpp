@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "apps/pretrain/configuration.h"
+#include "apps/pretrain/model_folder.h"
 #include "libs/base/error.h"
 #include "libs/train/checkpoint_state.h"
 #include "pipeline/loader.h"
@@ -14,7 +15,7 @@ namespace {
 
 void try_to_load(const Checkpoint& checkpoint) {
   RunConfiguration c = configuration_in(checkpoint.manifest.configuration);
-  const Tokenizer tokenizer = Tokenizer::from_file(file_of(checkpoint, "tokenizer.model"));
+  const Tokenizer tokenizer = tokenizer_of(checkpoint);
   c.model.vocabulary = tokenizer.vocabulary_size();
   const ParameterLayout layout(c.model);
   const StreamState stream =

@@ -94,13 +94,13 @@ std::string size_rows(const ExportedModel& exported) {
       "| architecture | {}: {}, width {}, {}, MLP {} |\n"
       "| parameters | {} |\n"
       "| context | {} tokens |\n"
-      "| vocabulary | {} pieces ({}, byte fallback) |\n"
+      "| vocabulary | {} pieces ({}{}) |\n"
       "| stored as | {} |\n",
       config.architecture->name, format_counted(static_cast<uint64_t>(config.layers), "layer"),
       config.d_model, format_counted(static_cast<uint64_t>(config.heads), "head"), config.d_ff,
       format_count(exported.model.layout->parameter_count()),
       format_count(static_cast<uint64_t>(config.context)), format_count(tokenizer.vocabulary_size()),
-      tokenizer_type_name(tokenizer.type()), name_of(exported.type));
+      tokenizer.kind(), tokenizer.byte_pairs() == nullptr ? ", byte fallback" : "", name_of(exported.type));
 }
 
 std::string run_rows(const Checkpoint& checkpoint, const RunState& run) {

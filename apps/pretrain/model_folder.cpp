@@ -12,18 +12,20 @@
 #include "libs/base/units.h"
 #include "libs/checkpoint/start_point.h"
 #include "libs/model/hugging_face_config.h"
+#include "tokenizer/byte_pair_model.h"
+#include "tokenizer/byte_pair_model.h"
+#include "tokenizer/tokenizer_folder.h"
 
 namespace pretrain {
 namespace {
 
 constexpr const char* kConfigName = "config.json";
-constexpr const char* kTokenizerName = "tokenizer.model";
 /// Names of weight files. The last is not supported; it is listed to be refused with a clear message.
 constexpr std::array kWeights = {kWeightsName, kWeightIndexName, std::string_view("pytorch_model.bin")};
 
 /// The files of a model that this program reads.
-constexpr std::array kModelFiles = {std::string_view(kConfigName), kWeightsName,
-                                    std::string_view(kTokenizerName)};
+constexpr std::array kModelFiles = {std::string_view(kConfigName), kWeightsName, kSentencePieceFile,
+                                    kBytePairsFile};
 constexpr uint64_t kManifestLimitBytes = uint64_t{16} << 20;
 
 /// A copied checkpoint without its optimizer state, the largest file, which only a run needs. In a state
@@ -67,15 +69,7 @@ Path run_around(const Path& path) {
 }
 
 Tokenizer tokenizer_of(const ModelPlace& place) {
-  const Path file = place.file(kTokenizerName);
-  if (!file_exists(file)) {
-    fail(ErrorKind::kData,
-         "{} is missing (other programs don't save it); copy it together with tokenizer.json and "
-         "tokenizer_config.json, "
-         "from the checkpoint that the model came from",
-         file.string());
-  }
-  return Tokenizer::from_file(file);
+  return place.checkpoint ? pretrain::tokenizer_of(*place.checkpoint) : tokenizer_in(place.folder);
 }
 
 ModelConfig read_model_config(const ModelPlace& place) {
@@ -103,6 +97,20 @@ bool is_model_without_run(const Path& path) {
   if (!file_exists(path / kConfigName)) return false;
   if (file_exists(path / kManifestName) && !was_handed_on(path)) return false;
   return std::ranges::any_of(kWeights, [&](std::string_view name) { return file_exists(path / name); });
+}
+
+Tokenizer tokenizer_of(const Checkpoint& checkpoint) {
+  const auto& files = checkpoint.manifest.files;
+  const bool has_pairs = std::ranges::find(files, kBytePairsFile, &ManifestFile::name) != files.end();
+  return Tokenizer::from_file(file_of(checkpoint, has_pairs ? kBytePairsFile : kSentencePieceFile));
+}
+
+void fit_vocabulary(Tokenizer& tokenizer, int64_t rows) {
+  const BytePairModel* pairs = tokenizer.byte_pairs();
+  if (pairs == nullptr || tokenizer.vocabulary_size() >= rows) return;
+  BytePairModel padded = *pairs;
+  pad_vocabulary(padded, static_cast<uint32_t>(rows));
+  tokenizer = Tokenizer::from_byte_pairs(std::move(padded));
 }
 
 Checkpoint open_checkpoint(const Path& path) {
@@ -136,6 +144,7 @@ ModelOutline open_model_outline(const Path& path) {
   ModelOutline model{.place = find_model(path)};
   model.config = read_model_config(model.place);
   model.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(model.place));
+  fit_vocabulary(*model.tokenizer, model.config.vocabulary);
   if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
     fail(ErrorKind::kData,
          "{}: the tokenizer has {} pieces but the model {}; copy the tokenizer files of this model",
@@ -156,12 +165,12 @@ ModelFolder open_model(const Path& path) {
 Tokenizer open_tokenizer(const Path& path) {
   if (!folder_exists(path)) {
     if (!file_exists(path))
-      fail(ErrorKind::kData, "there is no tokenizer {}; give a SentencePiece model or a checkpoint folder",
+      fail(ErrorKind::kData,
+           "there is no tokenizer {}; give a SentencePiece model, a tokenizer.json or a checkpoint folder",
            path.string());
-    return Tokenizer::from_file(path);
+    return tokenizer_at(path);
   }
-  if (file_exists(path / kTokenizerName)) return Tokenizer::from_file(path / kTokenizerName);
-  return tokenizer_of(find_model(path));
+  return has_tokenizer(path) ? tokenizer_in(path) : tokenizer_of(find_model(path));
 }
 
 }  // namespace pretrain

@@ -67,9 +67,16 @@ ModelOutline open_model_outline(const Path& path);
 /// Errors: kData, naming what is missing, damaged or not supported.
 ModelFolder open_model(const Path& path);
 
-/// The SentencePiece model at `path`: the file itself, or the one of a model folder or of a run's newest
-/// checkpoint.
+/// The tokenizer at `path`: the file itself, or the one of a model folder or of a run's newest checkpoint.
 /// Errors: kData.
 Tokenizer open_tokenizer(const Path& path);
+
+/// The tokenizer of a checkpoint.
+/// Errors: kData.
+Tokenizer tokenizer_of(const Checkpoint& checkpoint);
+
+/// Adds unused pieces to a byte-level tokenizer that has fewer than its model has rows, as many published models do
+/// whose number of rows is a round one.
+void fit_vocabulary(Tokenizer& tokenizer, int64_t rows);
 
 }  // namespace pretrain

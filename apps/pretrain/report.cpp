@@ -69,8 +69,7 @@ void report_corpus(const Catalog& catalog) {
 
 void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_t text_bytes,
                    uint64_t epoch_tokens) {
-  log_info("vocabulary: {}, {}", tokenizer_type_name(tokenizer.type()),
-           format_counted(tokenizer.vocabulary_size(), "piece"));
+  log_info("vocabulary: {}, {}", tokenizer.kind(), format_counted(tokenizer.vocabulary_size(), "piece"));
   if (s.documents == 0) return;
   // Some languages put no blanks between words; there a word count would be meaningless.
   constexpr uint64_t kLongestMean = 15;  // bytes

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/train/checkpoint_state.h"
 #include "pipeline/corpus/corpus_match.h"
+#include "tokenizer/tokenizer_folder.h"
 
 namespace pretrain {
 namespace {
@@ -40,16 +42,26 @@ nlohmann::json stream_value(const Checkpoint& checkpoint, const std::string& key
   return *found;
 }
 
+/// A file that is no tokenizer is another one, too.
+bool is_tokenizer_of(const Checkpoint& checkpoint, const Path& path) {
+  const std::string known = tokenizer_of(checkpoint).hash();
+  try {
+    return (folder_exists(path) ? tokenizer_in(path) : tokenizer_at(path)).hash() == known;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kData) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
 KeyValues without_same_tokenizer(KeyValues given, const Checkpoint& checkpoint) {
   const auto found = given.find("tokenizer");
   if (found == given.end() || found->second.empty()) return given;
   const Path named = found->second;
-  const Path path = folder_exists(named) ? named / "tokenizer.model" : named;
   const std::string before = saved_value(checkpoint, "tokenizer");
-  if (file_exists(path)) {
-    if (read_file(path) != read_file(checkpoint.folder / "tokenizer.model")) {
+  if (folder_exists(named) ? has_tokenizer(named) : file_exists(named)) {
+    if (!is_tokenizer_of(checkpoint, named)) {
       fail(
           ErrorKind::kUsage,
           "--tokenizer {} is not the tokenizer of the run in {}, which was started with {}; leave it out, or "

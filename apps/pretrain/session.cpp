@@ -169,7 +169,7 @@ void prepare_resumed(Session& s, const std::stop_token& stop) {
     log_warning("changed since the checkpoint: {}; the run continues, but results may not be bit-identical",
                 difference);
   }
-  s.tokenizer = std::make_unique<Tokenizer>(Tokenizer::from_file(checkpoint.folder / "tokenizer.model"));
+  s.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(checkpoint));
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
   const Path evaluation = evaluation_file(s.config.state_folder);
   if (s.validation_corpus_moved && file_exists(evaluation)) {
@@ -235,10 +235,10 @@ std::vector<FileContent> fixed_files(const Session& s) {
       {.name = "config.json", .data = hugging_face_config(s.config.model, end_of_text).dump(2) + "\n"});
   files.push_back({.name = "generation_config.json",
                    .data = hugging_face_generation_config(s.config.model, end_of_text).dump(2) + "\n"});
-  files.push_back({.name = "tokenizer.model", .data = s.tokenizer->serialized()});
-  files.push_back({.name = "tokenizer.json", .data = hugging_face_tokenizer_json(*s.tokenizer)});
-  files.push_back(
-      {.name = "tokenizer_config.json", .data = hugging_face_tokenizer_config(*s.tokenizer, context)});
+  if (s.tokenizer->byte_pairs() != nullptr)
+    files.push_back({.name = std::string(s.tokenizer->file_name()), .data = s.tokenizer->serialized()});
+  for (TokenizerFile& file : hugging_face_tokenizer(*s.tokenizer, context))
+    files.push_back({.name = std::move(file.name), .data = std::move(file.text)});
   return files;
 }
 

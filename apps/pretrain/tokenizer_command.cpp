@@ -80,8 +80,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
   const Tokenizer tokenizer =
       Tokenizer::from_serialized(train_vocabulary(sample, request->vocabulary, progress, stop.token()));
   write_file_atomically(real_file_system(), output, tokenizer.serialized());
-  log_info("{}: {}, {}", output, format_counted(tokenizer.vocabulary_size(), "piece"),
-           tokenizer_type_name(tokenizer.type()));
+  log_info("{}: {}, {}", output, format_counted(tokenizer.vocabulary_size(), "piece"), tokenizer.kind());
   return 0;
 }
 
@@ -102,7 +101,8 @@ constexpr CommandSyntax kDecodeSyntax{.name = "tokenizer decode",
 
 OptionTable<CodingRequest> coding_options(std::string_view text, std::string_view help) {
   using Request = CodingRequest;
-  return {{{"model", "SentencePiece model, a checkpoint or a run"}, path_of<Request>(&Request::model)},
+  return {{{"model", "SentencePiece model, tokenizer.json, a checkpoint or a run"},
+           path_of<Request>(&Request::model)},
           {{text, help, "", KeyKind::kChangeable, "the lines of standard input"},
            optional_text_of<Request>(&Request::text)}};
 }
@@ -173,8 +173,8 @@ int tokenizer_command(const Arguments& arguments, StopSignal& stop) {
         "  pretrain tokenizer encode --model FILE [--text TEXT]      text to ids\n"
         "  pretrain tokenizer decode --model FILE [--ids IDS]        ids to text\n"
         "\n"
-        "FILE is a SentencePiece model, a checkpoint or a run's state folder. Without\n"
-        "--text or --ids, standard input is read line by line. Each has its own --help.\n");
+        "FILE is a SentencePiece model, a byte-level tokenizer.json, a checkpoint or a\n"
+        "run's state folder. Without --text or --ids, standard input is read line by line. Each has its own --help.\n");
     return 0;
   }
   constexpr std::array<std::string_view, 3> kVerbs{"train", "encode", "decode"};
