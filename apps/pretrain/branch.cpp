@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
@@ -203,6 +204,7 @@ Path evaluation_file_of(const Checkpoint& checkpoint) {
 
 std::string describe_parent(const nlohmann::json& parent) {
   if (parent.empty()) return "";
+  if (std::string text = describe_initial_model(parent); !text.empty()) return text;
   std::string text =
       fmt::format("branch of {}, step {} (manifest {})\n  took {}; text {}\n", text_of(parent, "path"),
                   text_of(parent, "step"), text_of(parent, "manifest_hash"), what_was_taken(parent),

@@ -5,6 +5,7 @@
 
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
+#include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/same_run.h"
@@ -34,6 +35,13 @@ RunConfiguration continued(const Checkpoint& checkpoint, const Path& state, cons
   return config;
 }
 
+RunConfiguration new_configuration(const KeyValues& given) {
+  const std::optional<ModelOutline> model = open_initial_model(given);
+  RunConfiguration config = to_configuration(resolve_new(given, model ? &*model : nullptr));
+  if (model) config.model.vocabulary = model->config.vocabulary;
+  return config;
+}
+
 Beginning beginning_of(const SessionRequest& request, const Path& state, const std::stop_token& stop) {
   if (request.branch) {
     const BranchPlan plan = plan_branch(request, state, stop);
@@ -41,13 +49,13 @@ Beginning beginning_of(const SessionRequest& request, const Path& state, const s
   }
   check_request(state, request);
   const SessionStart start = look_for_start(state, request, stop);
-  if (!start.checkpoint) return {to_configuration(resolve(request.given)), std::nullopt};
+  if (!start.checkpoint) return {new_configuration(request.given), std::nullopt};
   try {
     return {continued(*start.checkpoint, state, request.given, stop), start.checkpoint->step};
   } catch (const Error& error) {
     // No step was trained yet, so a new run may replace this one.
     if (!start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
-    return {to_configuration(resolve(request.given)), std::nullopt};
+    return {new_configuration(request.given), std::nullopt};
   }
 }
 

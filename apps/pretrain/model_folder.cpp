@@ -6,13 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/gguf_weights.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/start_point.h"
+#include "libs/gguf/reader.h"
 #include "libs/model/hugging_face_config.h"
-#include "tokenizer/byte_pair_model.h"
+#include "libs/train/model_weights.h"
 #include "tokenizer/byte_pair_model.h"
 #include "tokenizer/tokenizer_folder.h"
 
@@ -140,10 +142,14 @@ ModelPlace find_model(const Path& path) {
   return {.folder = checkpoint.folder, .checkpoint = checkpoint};
 }
 
-ModelOutline open_model_outline(const Path& path) {
-  ModelOutline model{.place = find_model(path)};
-  model.config = read_model_config(model.place);
-  model.tokenizer = std::make_unique<Tokenizer>(tokenizer_of(model.place));
+ModelOutline open_model_outline(const Path& path, const Path& tokenizer) {
+  std::optional<GgufFile> gguf;
+  if (is_gguf(path)) gguf.emplace(GgufFile::open(path));
+  ModelOutline model{.place = gguf ? ModelPlace{.folder = path, .checkpoint = {}} : find_model(path)};
+  model.config = gguf ? gguf_model_config(*gguf) : read_model_config(model.place);
+  model.tokenizer = std::make_unique<Tokenizer>(!tokenizer.empty() ? open_tokenizer(tokenizer)
+                                                : gguf             ? gguf_tokenizer(*gguf)
+                                                                   : tokenizer_of(model.place));
   fit_vocabulary(*model.tokenizer, model.config.vocabulary);
   if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
     fail(ErrorKind::kData,
@@ -151,14 +157,20 @@ ModelOutline open_model_outline(const Path& path) {
          model.place.folder.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
   }
   model.layout = std::make_unique<ParameterLayout>(model.config);
-  model.weights = std::make_unique<ModelWeights>(model.place.folder, *model.layout, model.place.links());
+  if (gguf) {
+    model.weights = std::make_unique<GgufWeights>(std::move(*gguf), model.config, *model.layout);
+  } else {
+    model.weights = std::make_unique<ModelWeights>(model.place.folder, *model.layout, model.place.links());
+  }
   return model;
 }
 
 ModelFolder open_model(const Path& path) {
   ModelFolder model{open_model_outline(path), {}};
   model.parameters = Buffer<float>(model.layout->flat_size());
-  model.weights->read(model.parameters.data());
+  std::ranges::fill(model.parameters.span(), 0.0F);  // the padding between tensors too
+  for (const ParameterInfo& tensor : model.layout->tensors())
+    model.weights->read_tensor(tensor, std::span(model.parameters.data() + tensor.offset, tensor.size));
   return model;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Opens a model for use, read-only and without the lock of a run. The model may be a checkpoint, a run's
-// newest checkpoint, or a folder without a manifest and optimizer state, such as one saved by transformers.
+// newest checkpoint, a folder without a manifest and optimizer state, such as one saved by transformers, or a GGUF
+// file.
 
 #include <memory>
 #include <optional>
@@ -13,14 +14,14 @@
 #include "libs/model/config.h"
 #include "libs/model/parameters.h"
 #include "libs/tensor/buffer.h"
-#include "libs/train/model_weights.h"
+#include "libs/train/weight_reader.h"
 #include "tokenizer/tokenizer.h"
 
 namespace pretrain {
 
 /// Where the files of a model are.
 struct ModelPlace {
-  Path folder;
+  Path folder;                           ///< or the GGUF file
   std::optional<Checkpoint> checkpoint;  ///< verified; empty for a model without a run
 
   /// "checkpoint of step 1,000", or "model DIR".
@@ -37,7 +38,7 @@ struct ModelOutline {
   ModelPlace place;
   ModelConfig config = {};
   std::unique_ptr<ParameterLayout> layout = {};
-  std::unique_ptr<ModelWeights> weights = {};
+  std::unique_ptr<WeightReader> weights = {};
   std::unique_ptr<Tokenizer> tokenizer = {};
 };
 
@@ -59,9 +60,9 @@ Checkpoint open_checkpoint(const Path& path);
 /// Errors: as open_checkpoint().
 ModelPlace find_model(const Path& path);
 
-/// Finds the model and opens all of it, but reads no weights yet.
+/// Finds the model and opens all of it, but reads no weights yet. A `tokenizer` that is given replaces its own.
 /// Errors: kData, naming what is missing, damaged or not supported.
-ModelOutline open_model_outline(const Path& path);
+ModelOutline open_model_outline(const Path& path, const Path& tokenizer = {});
 
 /// Finds the model and reads its parameters.
 /// Errors: kData, naming what is missing, damaged or not supported.

@@ -199,6 +199,12 @@ OptionTable<Run> make_table() {
         "block-size seq-len seq-length sequence-length context-length ctx max-length"},
        whole(2, kSize, &Run::model, &Model::context)},
 
+      {{"init-from",
+        "start with the weights, sizes and tokenizer of this model: a folder of Hugging Face (gpt2, llama, qwen3), a "
+        "GGUF file, a checkpoint or a state folder",
+        kModel, kFixed, "", "from-pretrained pretrained checkpoint-from"},
+       path_of<Run>(&Run::initial_model)},
+
       {{"vocab", "maximum size of the vocabulary", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
        whole(300, 1'000'000, &Run::vocabulary, &VocabularyOptions::pieces)},
       {{"tokenizer-type", "kind of vocabulary to train: bpe, unigram or char", kSequences, kFixed, kPreset},
@@ -447,8 +453,8 @@ const Option<RunConfiguration>* find_run_option(std::string_view name) {
 
 bool may_change_in_branch(std::string_view key) {
   static constexpr std::array kOfTheModel{
-      "model",        "arch",   "layers", "d-model", "heads",          "kv-heads",  "head-size", "rope-theta",
-      "norm-epsilon", "untied", "d-ff",   "vocab",   "tokenizer-type", "tokenizer", "context"};
+      "init-from",  "model",        "arch",   "layers", "d-model", "heads",          "kv-heads",  "head-size",
+      "rope-theta", "norm-epsilon", "untied", "d-ff",   "vocab",   "tokenizer-type", "tokenizer", "context"};
   return std::ranges::find(kOfTheModel, key) == kOfTheModel.end();
 }
 

@@ -27,6 +27,7 @@ struct RunConfiguration {
   std::vector<Path> validation_inputs;
   std::string preset = "base";
   ModelConfig model;    ///< its vocabulary is the requested size; the tokenizer may have fewer pieces
+  Path initial_model;   ///< whose weights and tokenizer the run starts with; empty: random ones
   Path tokenizer_file;  ///< empty: train one
   VocabularyOptions vocabulary;
   Packing packing = Packing::kConcat;

@@ -12,6 +12,7 @@
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
+#include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
@@ -60,6 +61,7 @@ struct Session {
   SessionStart start;
   KeyValues values;
   RunConfiguration config;
+  std::optional<ModelOutline> initial;  // of a new run with --init-from
   std::unique_ptr<Tokenizer> tokenizer;
   Catalog catalog;  // of a new run; the checkpoint of a resumed one holds it
   EvaluationSet evaluation;
@@ -77,7 +79,8 @@ struct Session {
 void configure(Session& s, const Path& state, const SessionRequest& request, const std::stop_token& stop) {
   const auto& checkpoint = s.start.checkpoint;
   if (!checkpoint) {
-    s.values = resolve(request.given);
+    if (!s.initial) s.initial = open_initial_model(request.given);
+    s.values = resolve_new(request.given, s.initial ? &*s.initial : nullptr);
     s.config = to_configuration(s.values);
     return;
   }
@@ -100,6 +103,7 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
 
 std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::string>& sample,
                                           const std::stop_token& stop) {
+  if (s.initial) return std::move(s.initial->tokenizer);
   if (!s.config.tokenizer_file.empty())
     return std::make_unique<Tokenizer>(open_tokenizer(s.config.tokenizer_file));
   log_info("training a vocabulary of up to {} pieces from a sample of {}",
@@ -192,6 +196,7 @@ void prepare_branch(Session& s, const std::stop_token& stop) {
 }
 
 void tell_start(const Session& s) {
+  if (s.initial) log_info("starting with the weights of {}", s.initial->place.name());
   if (!s.start.checkpoint) return;
   const Checkpoint& checkpoint = *s.start.checkpoint;
   if (!s.branch) {
@@ -286,7 +291,10 @@ CheckpointStore open_store(const Session& s) {
 
 /// Gives the trainer its initial state.
 void begin(const Session& s, Trainer& trainer) {
-  if (!s.start.checkpoint) {
+  if (s.initial) {
+    trainer.initialize_with(
+        [&](float* parameters) { read_initial_weights(*s.initial, trainer.layout(), parameters); });
+  } else if (!s.start.checkpoint) {
     trainer.initialize(s.config.seed);
   } else if (!s.branch) {
     trainer.load(*s.start.checkpoint);
@@ -422,6 +430,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   skips.emplace(s.files, skips_file(c.state_folder));
   if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
   tell_start(s);
+  s.initial.reset();  // closes its files
   keep_configuration(s);
   watch.start();
   const RunSummary summary = run_to_end(trainer, c, watch);
@@ -443,6 +452,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
   s.start = look_for_start(state, request, stop);
   configure(s, state, request, stop);
   if (s.start.checkpoint) {
+    s.initial.reset();
     s.parent = s.start.checkpoint->manifest.parent;
     s.config.trainer.skips = skips_of(state, request, s.start.checkpoint->step);
     if (request.from_step || !request.skips.empty()) s.skips_to_keep = s.config.trainer.skips;
@@ -451,6 +461,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
     prepare_resumed(s, stop);
   } else {
     s.skips_to_keep.emplace();  // drops those of an earlier run in this folder
+    if (s.initial) s.parent = record_of(*s.initial);
     prepare_fresh(s, stop);
   }
 }
@@ -477,7 +488,10 @@ void run_session(const SessionRequest& request, StopSignal& stop) {
     plan = plan_branch(request, state, stop.token());
   } else {
     check_request(state, request);
-    if (list_checkpoints(state).empty()) to_configuration(resolve(request.given));
+    if (list_checkpoints(state).empty()) {
+      s.initial = open_initial_model(request.given);
+      to_configuration(resolve_new(request.given, s.initial ? &*s.initial : nullptr));
+    }
   }
   const StateLock lock = lock_state_folder(s.files, state);
   if (plan) {

@@ -20,6 +20,7 @@ class GgufFile {
   /// Errors: kData, one line naming the path and what is wrong; IoError when it can't be read.
   static GgufFile open(const Path& path);
 
+  const Path& path() const { return file_.path(); }
   const GgufOutline& outline() const { return outline_; }
   uint64_t size_bytes() const { return file_.size(); }
   /// Reads the elements of a tensor, row-major, as float32.

@@ -10,6 +10,7 @@
 #include "libs/checkpoint/weight_files.h"
 #include "libs/model/architecture.h"
 #include "libs/model/parameters.h"
+#include "libs/train/weight_reader.h"
 
 namespace pretrain {
 
@@ -17,7 +18,7 @@ namespace pretrain {
 /// for it is allocated. Names may lack the optional prefix of the architecture ("transformer." for GPT2Model), elements may be
 /// F32, BF16 or F16. Where the head is tied its tensor may be there when it repeats the embedding. Tensors that
 /// the architecture ignores (masks that early versions of transformers saved) may be there too.
-class ModelWeights {
+class ModelWeights : public WeightReader {
  public:
   /// Requires: `layout` outlives it.
   /// Errors: kData, naming the file, the tensor and what is wrong.
@@ -27,10 +28,7 @@ class ModelWeights {
   /// Errors: kData, as above, and for a value that is not finite.
   void read(float* parameters) const;
 
-  /// Fills in one tensor, tensor.size floats.
-  /// Requires: a tensor of the layout.
-  /// Errors: as read().
-  void read_tensor(const ParameterInfo& tensor, std::span<float> values) const;
+  void read_tensor(const ParameterInfo& tensor, std::span<float> values) const override;
 
  private:
   const ParameterInfo& embedding() const;

@@ -106,6 +106,12 @@ void Trainer::initialize_from(const Checkpoint& parent) {
   model_.use_parameters(parameters_.data());
 }
 
+void Trainer::initialize_with(const std::function<void(float* parameters)>& fill) {
+  fill(parameters_.data());
+  model_.use_parameters(parameters_.data());
+  state_.skips = options_.skips;
+}
+
 RunSummary Trainer::run() {
   try {
     RunSummary summary = run_to_end();

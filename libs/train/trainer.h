@@ -111,6 +111,9 @@ class Trainer {
   /// Prepares a new run with only the parameters of a checkpoint.
   /// Errors: kData.
   void initialize_from(const Checkpoint& parent);
+  /// Prepares a new run with parameters that `fill` writes: all of layout().flat_size() floats.
+  /// Errors: those of `fill`.
+  void initialize_with(const std::function<void(float* parameters)>& fill);
 
   /// Trains until a limit, a stop request or the end of the stream, then saves.
   /// Requires: initialize() or load().
