@@ -35,6 +35,9 @@ constexpr std::string_view kHelp =
     "  pretrain export                   write a model for transformers or llama.cpp\n"
     "  pretrain tokenizer                train a vocabulary, encode, decode\n"
     "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
+    "  pretrain report                   write a page with the curves of runs\n"
+    "  pretrain dashboard                show runs in a browser while they train\n"
+    "  pretrain export-metrics           write curves as a table or for TensorBoard\n"
     "  pretrain bench                    measure this machine and a model's step\n"
     "  pretrain presets                  list the presets: sizes, memory, speed\n"
     "\n"
@@ -48,15 +51,25 @@ struct NamedCommand {
   Command run;
 };
 
-constexpr std::array kCommands{
-    NamedCommand{"train", train_command},         NamedCommand{"resume", resume_command},
-    NamedCommand{"branch", branch_command},       NamedCommand{"eval", eval_command},
-    NamedCommand{"generate", generate_command},   NamedCommand{"export", export_command},
-    NamedCommand{"tokenizer", tokenizer_command}, NamedCommand{"inspect", inspect_command},
-    NamedCommand{"bench", bench_command},         NamedCommand{"presets", presets_command},
-    NamedCommand{"status", status_command},       NamedCommand{"pause", pause_command},
-    NamedCommand{"continue", continue_command},   NamedCommand{"save", save_command},
-    NamedCommand{"stop", stop_command},           NamedCommand{"set", set_command}};
+constexpr std::array kCommands{NamedCommand{"train", train_command},
+                               NamedCommand{"resume", resume_command},
+                               NamedCommand{"branch", branch_command},
+                               NamedCommand{"eval", eval_command},
+                               NamedCommand{"generate", generate_command},
+                               NamedCommand{"export", export_command},
+                               NamedCommand{"tokenizer", tokenizer_command},
+                               NamedCommand{"inspect", inspect_command},
+                               NamedCommand{"bench", bench_command},
+                               NamedCommand{"presets", presets_command},
+                               NamedCommand{"report", report_command},
+                               NamedCommand{"dashboard", dashboard_command},
+                               NamedCommand{"export-metrics", metrics_command},
+                               NamedCommand{"status", status_command},
+                               NamedCommand{"pause", pause_command},
+                               NamedCommand{"continue", continue_command},
+                               NamedCommand{"save", save_command},
+                               NamedCommand{"stop", stop_command},
+                               NamedCommand{"set", set_command}};
 
 const NamedCommand* find_command(std::string_view name) {
   const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
@@ -79,6 +92,9 @@ std::string_view command_meant(std::string_view word) {
   if (word == "convert" || word == "publish" || word == "quantize") return "export";
   if (word == "benchmark") return "bench";
   if (word == "models" || word == "list" || word == "sizes") return "presets";
+  if (word == "plot" || word == "curves" || word == "compare") return "report";
+  if (word == "web" || word == "ui" || word == "monitor") return "dashboard";
+  if (word == "tensorboard" || word == "csv") return "export-metrics";
   if (word == "show" || word == "info" || word == "verify") return "inspect";
   if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";
   return "";

@@ -48,7 +48,8 @@ class Runbook(unittest.TestCase):
     def test_every_option_of_the_program_is_one(self):
         seen = 0
         for command in commands(RUNBOOK) + commands(README):
-            call = re.search(r"(?:^|[ /(])pretrain (train|resume|branch|eval|generate|export|inspect|bench|tokenizer)\b(.*)", command)
+            call = re.search(r"(?:^|[ /(])pretrain (train|resume|branch|eval|generate|export|inspect|bench|tokenizer|report|dashboard|"
+                             r"export-metrics)(?![\w-])(.*)", command)
             if not call:
                 continue
             options = re.findall(r"(?<=\s)--([a-z-]+)", call.group(2))

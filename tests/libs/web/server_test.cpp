@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/error.h"
-#include "tests/libs/web/web_client.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/web_client.h"
 
 namespace pretrain {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/libs/web/web_client.h"
+#include "tests/support/web_client.h"
 
 #include <cstdlib>
 

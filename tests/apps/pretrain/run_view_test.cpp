@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/run_view.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "apps/pretrain/run_json.h"
+#include "libs/base/error.h"
+#include "tests/apps/pretrain/recorded_run.h"
+
+namespace pretrain {
+namespace {
+
+using test::end_line;
+using test::evaluation_line;
+using test::session_line;
+using test::steps_lines;
+using test::TempFolder;
+using test::write_ended_run;
+using test::write_run;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+RunView view_of(const Path& state) {
+  RunView view(state, "run", {});
+  view.update();
+  return view;
+}
+
+TEST(RunView, ShowsHowARunEnded) {
+  const TempFolder folder;
+  const auto phase = [&](const std::string& name, const std::string& end) {
+    return view_of(write_run(folder, name, session_line(0, 1) + end, steps_lines(1, 3))).phase();
+  };
+  EXPECT_EQ(phase("a", end_line(3, "limit")), ShownPhase::kFinished);
+  EXPECT_EQ(phase("b", end_line(3, "text_ended")), ShownPhase::kFinished);
+  EXPECT_EQ(phase("c", end_line(3, "stopped")), ShownPhase::kStopped);
+  EXPECT_EQ(phase("d", end_line(3, "failed", R"("error":"no space",)")), ShownPhase::kFailed);
+  EXPECT_EQ(view_of(folder / "d").problem(), "no space");
+  EXPECT_EQ(view_of(folder / "a").problem(), "");
+}
+
+TEST(RunView, KnowsARunningProcessFromOneThatWasKilled) {
+  const TempFolder folder;
+  const auto old = [](const Path& state) {
+    std::filesystem::last_write_time(state / "metrics.jsonl",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    std::filesystem::last_write_time(state / "events.jsonl",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  };
+  constexpr uint64_t kNoProcess = 4'000'000'000;
+  const Path living =
+      write_run(folder, "a", session_line(0, static_cast<uint64_t>(getpid())), steps_lines(1, 3));
+  const Path killed = write_run(folder, "b", session_line(0, kNoProcess), steps_lines(1, 3));
+  old(living);
+  old(killed);
+  EXPECT_EQ(view_of(living).phase(), ShownPhase::kTraining);
+  EXPECT_EQ(view_of(killed).phase(), ShownPhase::kUnknown);
+}
+
+TEST(RunView, ShowsAPause) {
+  const TempFolder folder;
+  const std::string session = session_line(0, static_cast<uint64_t>(getpid()));
+  const std::string paused = R"({"kind":"paused","time":1795872010,"step":3,"why":"request","seconds":60})"
+                             "\n";
+  const std::string continued = R"({"kind":"continued","time":1795872070,"step":3,"seconds":60})"
+                                "\n";
+  EXPECT_EQ(view_of(write_run(folder, "a", session + paused, steps_lines(1, 3))).phase(),
+            ShownPhase::kPaused);
+  EXPECT_EQ(view_of(write_run(folder, "b", session + paused + continued, steps_lines(1, 3))).phase(),
+            ShownPhase::kTraining);
+}
+
+TEST(RunView, ShowsARunThatHasRecordedNothing) {
+  const TempFolder folder;
+  folder.write("new/lock", "");
+  folder.write("new/run.ini", "batch = 8\n");
+  RunView view(folder / "new", "new", {});
+  EXPECT_TRUE(view.update());
+  EXPECT_EQ(view.phase(), ShownPhase::kStarting);
+  const Json json = run_details(view);
+  EXPECT_EQ(json["step"], 0);
+  EXPECT_TRUE(json["loss"].is_null());
+  EXPECT_EQ(json["configuration"]["batch"], "8");
+  EXPECT_TRUE(run_series(view, {})["step"].empty());
+}
+
+TEST(RunView, ReadsWhatIsNew) {
+  const TempFolder folder;
+  const Path state = write_run(folder, "a", session_line(0, 1), steps_lines(1, 3));
+  RunView view(state, "a", {});
+  EXPECT_TRUE(view.update());
+  EXPECT_FALSE(view.update());
+  const uint64_t revision = view.revision();
+  std::ofstream(state / "metrics.jsonl", std::ios::app) << steps_lines(4, 5);
+  EXPECT_TRUE(view.update());
+  EXPECT_GT(view.revision(), revision);
+  EXPECT_EQ(run_summary(view)["step"], 5);
+}
+
+TEST(RunView, HasEachStepOnceAfterAResumeCutTheRecord) {
+  const TempFolder folder;
+  const Path state = write_run(folder, "a", session_line(0, 1), steps_lines(1, 50));
+  RunView view(state, "a", {});
+  view.update();
+  write_run(folder, "a", session_line(0, 1) + session_line(20, 1), steps_lines(1, 20));
+  std::ofstream(state / "metrics.jsonl", std::ios::app) << steps_lines(21, 30);
+  view.update();
+  const Json steps = run_series(view, {.points = 4096})["step"];
+  EXPECT_EQ(steps.size(), 30U);
+  EXPECT_EQ(steps.back(), 30);
+}
+
+TEST(RunJson, SumsARunUp) {
+  const TempFolder folder;
+  const RunView view = view_of(write_ended_run(folder, "a"));
+  const Json json = run_details(view);
+  EXPECT_EQ(json["step"], 100);
+  EXPECT_EQ(json["tokens"], 25600);
+  EXPECT_EQ(json["model"], "tiny");
+  EXPECT_NEAR(json["loss"].get<double>(), 10 - 0.05 * 90.5, 1e-3) << "the mean of the newest 20 steps";
+  EXPECT_EQ(json["validation_loss"], 6);
+  EXPECT_EQ(json["best_validation_loss"], 6);
+  EXPECT_EQ(json["evaluations_since_best"], 0);
+  EXPECT_EQ(json["bits_per_byte"], 3);
+  EXPECT_EQ(json["tokens_per_second"], 512);
+  EXPECT_EQ(json["trained_seconds"], 50);
+  EXPECT_EQ(json["epoch_share"], 0.5);
+  EXPECT_EQ(json["max_steps"], 200);
+  EXPECT_TRUE(json["seconds_left"].is_null()) << "it has ended";
+  EXPECT_EQ(json["skips"], Json({{"empty document", 3}}));
+  EXPECT_EQ(json["split"]["backward"], 30);
+  EXPECT_EQ(json["split"]["evaluation"], 3.5);
+  EXPECT_EQ(json["machine"]["processor"], "Test");
+  ASSERT_EQ(json["sessions"].size(), 1U);
+  EXPECT_EQ(json["sessions"][0]["reason"], "limit");
+}
+
+TEST(RunJson, TellsHowLongARunStillTakes) {
+  const TempFolder folder;
+  const RunView view =
+      view_of(write_run(folder, "a", session_line(0, static_cast<uint64_t>(getpid())), steps_lines(1, 150)));
+  EXPECT_EQ(run_summary(view)["seconds_left"], 25) << "50 steps of half a second";
+}
+
+TEST(RunJson, SeriesHaveMeansWithinTheirRange) {
+  const TempFolder folder;
+  const RunView view = view_of(write_ended_run(folder, "a"));
+  const Json series = run_series(view, {.keys = {"loss", "learning_rate"}, .points = 10});
+  ASSERT_EQ(series["step"].size(), 10U);
+  EXPECT_EQ(series["step"].back(), 100);
+  EXPECT_EQ(series["seconds"].back(), 50);
+  EXPECT_EQ(series["keys"].size(), 2U);
+  const Json& loss = series["keys"]["loss"];
+  EXPECT_NEAR(loss["mean"][0].get<double>(), 10 - 0.05 * 5.5, 1e-3);
+  EXPECT_NEAR(loss["max"][0].get<double>(), 9.95, 1e-3);
+  EXPECT_NEAR(loss["min"][0].get<double>(), 9.5, 1e-3);
+  EXPECT_FALSE(series["keys"]["learning_rate"].contains("min")) << "it is the same in all steps";
+  EXPECT_EQ(series["evaluations"]["step"], Json({0, 100}));
+  EXPECT_EQ(series["evaluations"]["seconds"], Json({0, 50}));
+}
+
+TEST(RunJson, SeriesOfAPartHaveMorePoints) {
+  const TempFolder folder;
+  const RunView view = view_of(write_ended_run(folder, "a"));
+  const Json series = run_series(view, {.from = 41, .to = 50, .points = 10});
+  EXPECT_EQ(series["step"], Json({41, 42, 43, 44, 45, 46, 47, 48, 49, 50}));
+}
+
+TEST(RunJson, RefusesAnUnknownKey) {
+  const TempFolder folder;
+  const RunView view = view_of(write_ended_run(folder, "a"));
+  try {
+    run_series(view, {.keys = {"los"}});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("loss, grad_norm"), HasSubstr("(got los)")));
+  }
+}
+
+TEST(RunJson, ListsEventsNewestFirst) {
+  const TempFolder folder;
+  const RunView view = view_of(write_ended_run(folder, "a"));
+  const Json events = run_events(view, {});
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_EQ(events[0]["kind"], "end");
+  EXPECT_EQ(events[0]["text"], "limit reached after 1 min 00 s");
+  EXPECT_EQ(events[1]["text"], "validation loss 6.0000, 3.0000 bits per byte");
+  EXPECT_FALSE(events[3].contains("configuration"));
+  EXPECT_EQ(run_events(view, {.kinds = {"evaluation"}, .before = 100}).size(), 1U);
+  EXPECT_EQ(run_events(view, {.limit = 2}).size(), 2U);
+}
+
+TEST(RunJson, ReadsRecordsWithoutKindAndTime) {
+  const TempFolder folder;
+  folder.write(
+      "old/metrics.jsonl",
+      "{\"step\":0,\"tokens\":0,\"validation_loss\":9,\"perplexity\":9,\"bits_per_byte\":4,\"peak_flops\":1}\n"
+      "{\"step\":1,\"tokens\":256,\"epoch\":0,\"loss\":8,\"learning_rate\":1,\"grad_norm\":null,\"applied\":true,"
+      "\"step_seconds\":1,\"tokens_per_second\":256,\"batch_hash\":\"ab\"}\n"
+      "{\"step\":1,\"checkpoint_bytes\":5,\"checkpoint_seconds\":1}\n");
+  const RunView view = view_of(folder / "old");
+  EXPECT_EQ(run_summary(view)["loss"], 8);
+  EXPECT_EQ(run_events(view, {}).size(), 2U);
+  EXPECT_FALSE(run_series(view, {}).contains("time"));
+}
+
+TEST(RunNames, FitIntoAnAddressAndAreUnique) {
+  EXPECT_EQ(run_id("/x/my run/", {}), "my_run");
+  EXPECT_EQ(run_id("/x/a<b>", {}), "a_b_");
+  EXPECT_EQ(run_id("/y/base", {"base", "base-2"}), "base-3");
+  EXPECT_EQ(run_id("/", {}), "run");
+}
+
+TEST(RunFolders, AreThemselvesOrBelow) {
+  const TempFolder folder;
+  write_ended_run(folder, "all/b");
+  write_ended_run(folder, "all/a");
+  folder.write("all/notes/readme.txt", "x");
+  EXPECT_THAT(find_runs({folder / "all/b"}, 9), ElementsAre(folder / "all/b"));
+  EXPECT_THAT(find_runs({folder / "all"}, 9), ElementsAre(folder / "all/a", folder / "all/b"));
+  EXPECT_THAT(find_runs({folder / "all"}, 1), ElementsAre(folder / "all/a"));
+  EXPECT_THROW(find_runs({folder / "all/notes"}, 9), Error);
+  EXPECT_THROW(find_runs({folder / "nowhere"}, 9), Error);
+}
+
+}  // namespace
+}  // namespace pretrain

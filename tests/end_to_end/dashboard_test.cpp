@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that show a run: report, dashboard, export-metrics, on a run that the program has trained.
+
+#include <csignal>
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "tests/end_to_end/run.h"
+#include "tests/support/web_client.h"
+
+namespace pretrain::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::chrono::seconds kPatience{60};
+
+/// A finished run of ten steps.
+std::filesystem::path trained_run(const TempFolder& folder) {
+  const auto state = folder / "run";
+  const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "10"});
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  return state;
+}
+
+TEST(Report, ShowsARunInOneFile) {
+  const TempFolder folder;
+  const std::string state = trained_run(folder).string();
+  const std::string file = (folder / "run.html").string();
+  const auto report = run_program(binary(), {"report", state, "--output", file});
+  ASSERT_EQ(report.exit_code, 0) << report.output;
+  EXPECT_THAT(report.output, HasSubstr("1 run"));
+  const std::string page = read_file(file);
+  EXPECT_THAT(page, HasSubstr("\"phase\":\"finished\""));
+  EXPECT_THAT(page, HasSubstr("\"max_steps\":10"));
+  EXPECT_THAT(page, HasSubstr("run: finished at step 10"));
+}
+
+TEST(Report, RefusesWhatItCantDo) {
+  const TempFolder folder;
+  folder.write("empty/readme.txt", "x");
+  const std::string empty = (folder / "empty").string();
+  const auto expect = [](const Words& words, int code, const std::string& message) {
+    const auto run = run_program(binary(), words);
+    EXPECT_EQ(run.exit_code, code) << run.output;
+    EXPECT_THAT(run.output, HasSubstr(message));
+  };
+  expect({"report", empty}, 2, "--output is missing");
+  expect({"report", empty, "--output", empty}, 2, "--output must be a file");
+  expect({"report", empty, "--output", empty + "/x.html"}, 3, "holds no run");
+  expect({"report", empty + "/no", "--output", empty + "/x.html"}, 3, "is not a folder");
+  expect({"report", empty, "--output", empty + "/x.html", "--every", "1ms"}, 2, "--every must be 1s or more");
+  expect({"export-metrics", empty}, 2, "give --csv FILE or --tensorboard FOLDER");
+  expect({"export-metrics", empty, "--csv", "x", "--follow"}, 2, "--follow needs --tensorboard");
+  expect({"dashboard", empty, "--listen", "8077"}, 2, "--listen must be ADDRESS:PORT");
+  expect({"dashboard", empty, "--listen", "0.0.0.0:0"}, 2, "is open to the network; give --token-file");
+}
+
+/// The port in "dashboard at http://127.0.0.1:PORT/".
+uint16_t port_in(const std::string& output) {
+  const size_t at = output.find("127.0.0.1:");
+  return at == std::string::npos ? 0
+                                 : static_cast<uint16_t>(std::strtoul(output.c_str() + at + 10, nullptr, 10));
+}
+
+TEST(Dashboard, AnswersUntilItIsStopped) {
+  const TempFolder folder;
+  const auto state = trained_run(folder);
+  Program dashboard(binary(), {"dashboard", state.string(), "--listen", "127.0.0.1:0"});
+  ASSERT_TRUE(dashboard.wait_until([&] { return port_in(dashboard.output()) != 0; }, kPatience))
+      << dashboard.output();
+  const uint16_t port = port_in(dashboard.output());
+  EXPECT_EQ(fetch(port, get("/healthz")).body, "ok\n");
+  EXPECT_THAT(fetch(port, get("/")).body, HasSubstr("<title>pretrain</title>"));
+  EXPECT_EQ(fetch(port, "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").status, 421U);
+  WebClient stream(port);
+  stream.send(get("/api/v1/stream"));
+  EXPECT_THAT(stream.read_until("\"step\":10"), HasSubstr("event: runs"));
+  EXPECT_THAT(fetch(port, get("/metrics")).body, HasSubstr("pretrain_steps_total{run=\"run\"} 10\n"));
+  dashboard.signal(SIGTERM);
+  const auto result = dashboard.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+}
+
+TEST(Dashboard, NeedsItsToken) {
+  const TempFolder folder;
+  const auto state = trained_run(folder);
+  const std::string token_file = (folder / "token").string();
+  ASSERT_EQ(run_program(binary(), {"dashboard", "--new-token", token_file}).exit_code, 0);
+  std::string token = read_file(token_file);
+  token.pop_back();
+  EXPECT_EQ(token.size(), 64U);
+  Program dashboard(binary(),
+                    {"dashboard", state.string(), "--listen", "127.0.0.1:0", "--token-file", token_file});
+  ASSERT_TRUE(dashboard.wait_until([&] { return port_in(dashboard.output()) != 0; }, kPatience))
+      << dashboard.output();
+  const uint16_t port = port_in(dashboard.output());
+  EXPECT_EQ(fetch(port, get("/metrics")).status, 401U);
+  EXPECT_EQ(fetch(port, get("/metrics", "Authorization: Bearer " + token + "\r\n")).status, 200U);
+  EXPECT_THAT(dashboard.output(), Not(HasSubstr(token))) << "a log may be read by others";
+  ASSERT_EQ(chmod(token_file.c_str(), 0644), 0);
+  const auto open = run_program(binary(), {"dashboard", state.string(), "--token-file", token_file});
+  EXPECT_EQ(open.exit_code, 2);
+  EXPECT_THAT(open.output, HasSubstr("chmod 600"));
+}
+
+TEST(MetricsExport, WritesATableAndEvents) {
+  const TempFolder folder;
+  const std::string state = trained_run(folder).string();
+  const auto table = run_program(binary(), {"export-metrics", state, "--csv", (folder / "run.csv").string()});
+  ASSERT_EQ(table.exit_code, 0) << table.output;
+  EXPECT_THAT(read_file(folder / "run.csv"), HasSubstr("\nstep,10,1,2560,"));
+  const auto events =
+      run_program(binary(), {"export-metrics", state, "--tensorboard", (folder / "events").string()});
+  ASSERT_EQ(events.exit_code, 0) << events.output;
+  EXPECT_EQ(list_folder(folder / "events").size(), 1U);
+}
+
+}  // namespace
+}  // namespace pretrain::test
