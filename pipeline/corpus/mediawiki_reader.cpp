@@ -151,7 +151,7 @@ bool is_log(std::string_view head) {
   return item != std::string_view::npos && item < head.find("<page>");
 }
 
-/// Whether all texts in the head are left out. One page may be empty; so many in a row are not.
+/// Whether all texts in the head are left out. One page may be empty; several consecutive ones are not.
 bool is_stub(std::string_view head) {
   constexpr size_t kFewest = 3;
   size_t texts = 0;
