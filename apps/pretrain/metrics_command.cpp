@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct MetricsRequest {
   Path state;
   Path csv;
   Path tensorboard;
+  Path prometheus;
   bool follow = false;
 };
 
@@ -29,9 +31,12 @@ constexpr std::chrono::seconds kLook{10};
 constexpr CommandSyntax kSyntax{
     .name = "export-metrics",
     .usage =
-        "pretrain export-metrics [STATE] --csv FILE | --tensorboard FOLDER [--follow]\n\n"
-        "Writes the curves of a run for other programs: as a table, or as an event file\n"
-        "that TensorBoard reads. Steps that a resume has repeated are there once.",
+        "pretrain export-metrics [STATE] --csv FILE\n"
+        "pretrain export-metrics [STATE] --tensorboard FOLDER [--follow]\n"
+        "pretrain export-metrics [STATE] --prometheus FILE [--follow]\n\n"
+        "Writes the curves of a run for other programs: as a table, as an event file\n"
+        "that TensorBoard reads, or its newest numbers as a file that node_exporter\n"
+        "reads. Steps that a resume has repeated are there once.",
     .examples =
         "Examples:\n"
         "  pretrain export-metrics ~/.local/state/pretrain --csv run.csv\n"
@@ -40,21 +45,54 @@ constexpr CommandSyntax kSyntax{
 
 OptionTable<MetricsRequest> options() {
   using Request = MetricsRequest;
-  return {{{"state", "state folder of the run; default: that of train"}, path_of<Request>(&Request::state)},
-          {{"csv", "file to write: a row for each recorded step and evaluation"},
-           path_of<Request>(&Request::csv)},
-          {{"tensorboard", "folder to add an event file to; a folder for each run"},
-           path_of<Request>(&Request::tensorboard)},
-          {{"follow", "with --tensorboard: continue while the run trains"},
-           switch_of<Request>(&Request::follow)}};
+  return {
+      {{"state", "state folder of the run; default: that of train"}, path_of<Request>(&Request::state)},
+      {{"csv", "file to write: a row for each recorded step and evaluation"},
+       path_of<Request>(&Request::csv)},
+      {{"tensorboard", "folder to add an event file to; a folder for each run"},
+       path_of<Request>(&Request::tensorboard)},
+      {{"prometheus", "file to write, NAME.prom; node_exporter reads those in its textfile folder"},
+       path_of<Request>(&Request::prometheus)},
+      {{"follow", "continue while the run trains; not with --csv"}, switch_of<Request>(&Request::follow)}};
 }
 
 void check(const MetricsRequest& request) {
-  if (request.csv.empty() == request.tensorboard.empty())
-    fail(ErrorKind::kUsage, "give --csv FILE or --tensorboard FOLDER; usage: {}",
-         kSyntax.usage.substr(0, kSyntax.usage.find('\n')));
-  if (request.follow && request.tensorboard.empty())
-    fail(ErrorKind::kUsage, "--follow needs --tensorboard FOLDER; write a table again when it is needed");
+  const auto is_given = [](const Path* path) { return !path->empty(); };
+  const auto given = {&request.csv, &request.tensorboard, &request.prometheus};
+  if (std::ranges::count_if(given, is_given) != 1)
+    fail(ErrorKind::kUsage, "give one of --csv FILE, --tensorboard FOLDER and --prometheus FILE");
+  if (request.follow && !request.csv.empty())
+    fail(ErrorKind::kUsage, "--follow does not go with --csv; write a table again when it is needed");
+}
+
+/// The run's state folder.
+Path state_of(const MetricsRequest& request) {
+  const Path given = request.state.empty() ? state_folder_of({}) : request.state;
+  const std::vector<Path> runs = find_runs({given}, 2);
+  if (runs.size() > 1) fail(ErrorKind::kUsage, "{} holds several runs; name one of them", given.string());
+  return runs.front();
+}
+
+void export_table(const Path& state, const Path& file) {
+  const uint64_t rows = write_metrics_table(state, file);
+  print_line("wrote {}: {}", file.string(), format_counted(rows, "row"));
+}
+
+void export_events(const Path& state, const MetricsRequest& request, const std::stop_token& stop) {
+  EventExport events(state, request.tensorboard);
+  const uint64_t scalars = events.write_new();
+  print_line("wrote {}: {}", request.tensorboard.string(), format_counted(scalars, "scalar"));
+  while (request.follow && events.run_lives() && wait_unless_stopped(kLook, stop)) events.write_new();
+}
+
+/// The last write, after the run has ended, says so.
+void export_numbers(const Path& state, const MetricsRequest& request, const std::stop_token& stop) {
+  RunView view(state, run_id(state, {}), {});
+  do {
+    view.update();
+    write_metrics_file(view, request.prometheus);
+  } while (request.follow && lives(view.phase()) && wait_unless_stopped(kLook, stop));
+  print_line("wrote {}", request.prometheus.string());
 }
 
 }  // namespace
@@ -63,19 +101,10 @@ int metrics_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
   check(*request);
-  const Path given = request->state.empty() ? state_folder_of({}) : request->state;
-  const std::vector<Path> runs = find_runs({given}, 2);
-  if (runs.size() > 1) fail(ErrorKind::kUsage, "{} holds several runs; name one of them", given.string());
-  if (!request->csv.empty()) {
-    const uint64_t rows = write_metrics_table(runs.front(), request->csv);
-    print_line("wrote {}: {}", request->csv.string(), format_counted(rows, "row"));
-    return 0;
-  }
-  EventExport events(runs.front(), request->tensorboard);
-  uint64_t scalars = events.write_new();
-  print_line("wrote {}: {}", request->tensorboard.string(), format_counted(scalars, "scalar"));
-  while (request->follow && events.run_lives() && wait_unless_stopped(kLook, stop.token()))
-    events.write_new();
+  const Path state = state_of(*request);
+  if (!request->csv.empty()) export_table(state, request->csv);
+  if (!request->tensorboard.empty()) export_events(state, *request, stop.token());
+  if (!request->prometheus.empty()) export_numbers(state, *request, stop.token());
   return 0;
 }
 

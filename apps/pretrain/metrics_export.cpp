@@ -9,7 +9,9 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/run_metrics.h"
 #include "libs/base/error.h"
+#include "libs/base/private_file.h"
 #include "libs/metrics/event_file.h"
 #include "libs/metrics/record.h"
 #include "libs/metrics/record_lines.h"
@@ -250,8 +252,14 @@ void EventExport::write_evaluations() {
 }
 
 bool EventExport::run_lives() const {
-  const ShownPhase phase = view_.phase();
-  return phase == ShownPhase::kStarting || phase == ShownPhase::kTraining || phase == ShownPhase::kPaused;
+  return lives(view_.phase());
+}
+
+void write_metrics_file(const RunView& run, const Path& file) {
+  Exposition exposition;
+  add_build_metrics(exposition);
+  add_run_metrics(exposition, run);
+  write_public_file(file, exposition.text());
 }
 
 }  // namespace pretrain

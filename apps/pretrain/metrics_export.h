@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Writes what a run has recorded for other programs: a table of comma-separated values, and event files of
-// TensorBoard.
+// Writes what a run has recorded for other programs: a table of comma-separated values, event files of
+// TensorBoard, and a file for node_exporter.
 
 #include <cstdint>
 #include <memory>
@@ -50,5 +50,9 @@ class EventExport {
   int64_t last_evaluation_ = -1;
   double seen_until_ = 0;  // time of the newest start or return that was considered
 };
+
+/// Writes the newest numbers of a run in Prometheus' text format, readable for everybody.
+/// Errors: IoError.
+void write_metrics_file(const RunView& run, const Path& file);
 
 }  // namespace pretrain

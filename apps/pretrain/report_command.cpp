@@ -89,10 +89,7 @@ size_t write_report(const RunViews& runs, const ReportRequest& request) {
 }
 
 bool any_lives(const RunViews& runs) {
-  return std::ranges::any_of(runs, [](const auto& run) {
-    const ShownPhase phase = run->phase();
-    return phase == ShownPhase::kStarting || phase == ShownPhase::kTraining || phase == ShownPhase::kPaused;
-  });
+  return std::ranges::any_of(runs, [](const auto& run) { return lives(run->phase()); });
 }
 
 /// A write that fails, for example on a full disk, is tried again: the next report replaces the last one.

@@ -67,10 +67,6 @@ constexpr SummaryMetric kSummaryMetrics[] = {
      {"pretrain_last_record_timestamp_seconds", MetricType::kGauge, "When the run recorded something last."}},
 };
 
-bool is_up(ShownPhase phase) {
-  return phase == ShownPhase::kTraining || phase == ShownPhase::kPaused || phase == ShownPhase::kStarting;
-}
-
 }  // namespace
 
 void add_build_metrics(Exposition& exposition) {
@@ -82,7 +78,7 @@ void add_run_metrics(Exposition& exposition, const RunView& run) {
   const MetricLabels label{{"run", run.id()}};
   const Json json = run_details(run);
   exposition.add({"pretrain_up", MetricType::kGauge, "1 while the trainer runs."}, label,
-                 is_up(run.phase()) ? 1 : 0);
+                 lives(run.phase()) ? 1 : 0);
   for (const ShownPhase phase : kShownPhases) {
     exposition.add({"pretrain_state", MetricType::kGauge, "1 for the state that the run is in."},
                    {{"run", run.id()}, {"state", std::string(phase_name(phase))}},

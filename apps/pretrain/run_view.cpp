@@ -75,6 +75,10 @@ std::string_view phase_name(ShownPhase phase) {
   return "unknown";
 }
 
+bool lives(ShownPhase phase) {
+  return phase == ShownPhase::kStarting || phase == ShownPhase::kTraining || phase == ShownPhase::kPaused;
+}
+
 RunView::RunView(Path folder, std::string id, const RecordLimits& limits)
     : folder_(std::move(folder)), id_(std::move(id)), reader_(folder_, limits) {}
 

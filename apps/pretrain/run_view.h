@@ -30,6 +30,8 @@ constexpr ShownPhase kShownPhases[] = {ShownPhase::kStarting, ShownPhase::kTrain
                                        ShownPhase::kFinished, ShownPhase::kStopped,  ShownPhase::kFailed,
                                        ShownPhase::kUnknown};
 std::string_view phase_name(ShownPhase phase);
+/// Whether more is to be expected of a run.
+bool lives(ShownPhase phase);
 
 struct ShownCheckpoint {
   uint64_t step = 0;

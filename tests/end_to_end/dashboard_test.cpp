@@ -54,8 +54,8 @@ TEST(Report, RefusesWhatItCantDo) {
   expect({"report", empty, "--output", empty + "/x.html"}, 3, "holds no run");
   expect({"report", empty + "/no", "--output", empty + "/x.html"}, 3, "is not a folder");
   expect({"report", empty, "--output", empty + "/x.html", "--every", "1ms"}, 2, "--every must be 1s or more");
-  expect({"export-metrics", empty}, 2, "give --csv FILE or --tensorboard FOLDER");
-  expect({"export-metrics", empty, "--csv", "x", "--follow"}, 2, "--follow needs --tensorboard");
+  expect({"export-metrics", empty}, 2, "give one of --csv FILE");
+  expect({"export-metrics", empty, "--csv", "x", "--follow"}, 2, "--follow does not go with --csv");
   expect({"dashboard", empty, "--listen", "8077"}, 2, "--listen must be ADDRESS:PORT");
   expect({"dashboard", empty, "--listen", "0.0.0.0:0"}, 2, "is open to the network; give --token-file");
 }
@@ -108,7 +108,7 @@ TEST(Dashboard, NeedsItsToken) {
   EXPECT_THAT(open.output, HasSubstr("chmod 600"));
 }
 
-TEST(MetricsExport, WritesATableAndEvents) {
+TEST(MetricsExport, WritesATableEventsAndNumbers) {
   const TempFolder folder;
   const std::string state = trained_run(folder).string();
   const auto table = run_program(binary(), {"export-metrics", state, "--csv", (folder / "run.csv").string()});
@@ -118,6 +118,10 @@ TEST(MetricsExport, WritesATableAndEvents) {
       run_program(binary(), {"export-metrics", state, "--tensorboard", (folder / "events").string()});
   ASSERT_EQ(events.exit_code, 0) << events.output;
   EXPECT_EQ(list_folder(folder / "events").size(), 1U);
+  const auto numbers = run_program(
+      binary(), {"export-metrics", state, "--prometheus", (folder / "run.prom").string(), "--follow"});
+  ASSERT_EQ(numbers.exit_code, 0) << numbers.output;
+  EXPECT_THAT(read_file(folder / "run.prom"), HasSubstr("pretrain_up{run=\"run\"} 0\n"));
 }
 
 }  // namespace
