@@ -17,12 +17,24 @@ constexpr const char* kModelType = "model_type";
 constexpr const char* kRotaryType = "rope_type";
 constexpr const char* kPlainRotary = "default";
 constexpr const char* kRotaryBase = "rope_theta";
+constexpr const char* kRotaryShare = "partial_rotary_factor";
 
 /// A value as it is written, in ASCII, and not more than a line of it.
 std::string shown(const nlohmann::json& value) {
   constexpr size_t kMost = 100;
   const std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+}
+
+/// Whether rotary positions are neither scaled nor of a part of the channels: other members ask for that.
+bool is_plain_rotary(const nlohmann::json& value) {
+  if (!value.is_object()) return false;
+  for (const auto& [name, member] : value.items()) {
+    const bool is_known = name == kRotaryBase || (name == kRotaryType && member == kPlainRotary) ||
+                          (name == kRotaryShare && member == 1);
+    if (!is_known && !member.is_null()) return false;
+  }
+  return true;
 }
 
 /// What a field is in the file; nothing when it is only read.
@@ -82,8 +94,7 @@ class FieldReader {
   void operator()(const RotaryField& f) const {
     const auto found = json_.find(key_);
     if (found == json_.end() || found->is_null()) return;
-    const auto type = found->is_object() ? found->find(kRotaryType) : found->end();
-    if (!found->is_object() || (type != found->end() && *type != kPlainRotary)) {
+    if (!is_plain_rotary(*found)) {
       fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {} \"{}\"",
            key_, shown(*found), kRotaryType, kPlainRotary);
     }

@@ -142,6 +142,52 @@ TEST(ModelConfig, AnotherComputationThanOursIsRefusedByName) {
   }
 }
 
+/// As llama and qwen3 are saved by transformers 4 and 5, with values of our own.
+nlohmann::json rotary_config(const Architecture& architecture) {
+  ModelConfig config{.architecture = &architecture, .heads = 4, .d_ff = 96, .vocabulary = 300, .context = 32};
+  config.layers = 2;
+  config.d_model = 64;
+  config.kv_heads = 2;
+  config.head_channels = 16;
+  config.rope_theta = 50'000;
+  config.norm_epsilon = 1e-6;
+  return hugging_face_config(config, 1);
+}
+
+TEST(ModelConfig, TheBaseOfRotaryPositionsIsReadInBothSpellings) {
+  for (const Architecture* architecture : {&llama(), &qwen3()}) {
+    nlohmann::json json = rotary_config(*architecture);
+    EXPECT_EQ(config_from_hugging_face(json).rope_theta, 50'000);
+    json.erase("rope_parameters");
+    EXPECT_EQ(config_from_hugging_face(json).rope_theta, 50'000) << "as transformers 4 saves it";
+    json.erase("rope_theta");
+    json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 1e6}, {"partial_rotary_factor", 1.0}};
+    EXPECT_EQ(config_from_hugging_face(json).rope_theta, 1e6) << "as transformers 5 saves it";
+    json["rms_norm_eps"] = 1e-5;
+    json["tie_word_embeddings"] = false;
+    EXPECT_EQ(config_from_hugging_face(json).norm_epsilon, 1e-5);
+    EXPECT_FALSE(config_from_hugging_face(json).tied);
+  }
+}
+
+TEST(ModelConfig, ScaledAndPartialRotationsWindowsAndBiasesAreRefusedByName) {
+  const auto refused = [](const Architecture& architecture, const char* key, const nlohmann::json& value) {
+    nlohmann::json json = rotary_config(architecture);
+    json[key] = value;
+    return refusal(json);
+  };
+  const nlohmann::json linear = {{"rope_type", "linear"}, {"factor", 2.0}, {"rope_theta", 1e4}};
+  EXPECT_THAT(refused(llama(), "rope_parameters", linear), testing::HasSubstr("linear"));
+  EXPECT_THAT(refused(llama(), "rope_parameters", {{"rope_theta", 1e4}, {"partial_rotary_factor", 0.5}}),
+              testing::HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refused(llama(), "rope_scaling", {{"type", "dynamic"}}), testing::HasSubstr("rope_scaling"));
+  EXPECT_THAT(refused(llama(), "rope_interleaved", true), testing::HasSubstr("rope_interleaved"));
+  EXPECT_THAT(refused(llama(), "attention_bias", true), testing::HasSubstr("attention_bias"));
+  EXPECT_THAT(refused(llama(), "mlp_bias", true), testing::HasSubstr("mlp_bias"));
+  EXPECT_THAT(refused(qwen3(), "use_sliding_window", true), testing::HasSubstr("use_sliding_window"));
+  EXPECT_THAT(refused(qwen3(), "model_type", "qwen2"), testing::HasSubstr("qwen2"));
+}
+
 TEST(ModelConfig, WhatAnotherProgramLeavesOutHasItsDefault) {
   nlohmann::json json = saved_config();
   for (const char* key :
