@@ -99,6 +99,20 @@ check_exports() {
   done
 }
 
+# Byte-level tokenizers, and models that transformers saved: a run that starts with one has its logits.
+check_imports() {
+  local model state
+  python new "$here/check_byte_pairs.py" "$pretrain" "$work/paragraphs.txt" "$work/pairs"
+  python new "$here/make_models.py" "$work/pairs/tokenizer.json" "$work/models"
+  for model in "$work"/models/*; do
+    state=$work/started-$(basename "$model")
+    "$pretrain" train --corpus "$data/wikitext-2/valid.txt" --state "$state" --init-from "$model" --steps 2 --batch 4 --workers 1
+    head -n 1 "$work/paragraphs.txt" | "$pretrain" tokenizer encode --model "$model" | cut -d ' ' -f 1-24 >"$work/prompt.txt"
+    "$pretrain" eval --checkpoint "$state/checkpoints/step-000000000" --logits "$work/prompt.txt" >"$work/saved.json"
+    python new "$here/check_model.py" "$model" "$work/saved.json"
+  done
+}
+
 check_models() {
   local type
   python new "$here/paragraphs.py" "$data" "$work/paragraphs.txt"
@@ -123,6 +137,7 @@ check_models() {
     check_model "$(newest "$work/$type-untied")"
     check_exports "$(newest "$work/$type-untied")" "$type-untied"
   done
+  check_imports
 }
 
 [ "$only" = steps ] || check_models
