@@ -49,7 +49,7 @@ class Runbook(unittest.TestCase):
         seen = 0
         for command in commands(RUNBOOK) + commands(README):
             call = re.search(r"(?:^|[ /(])pretrain (train|resume|branch|eval|generate|export|inspect|bench|tokenizer|report|dashboard|"
-                             r"export-metrics)(?![\w-])(.*)", command)
+                             r"export-metrics|status|pause|continue|save|stop|set)(?![\w-])(.*)", command)
             if not call:
                 continue
             options = re.findall(r"(?<=\s)--([a-z-]+)", call.group(2))
