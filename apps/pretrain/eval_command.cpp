@@ -69,8 +69,8 @@ OptionTable<EvalRequest> options() {
   using Request = EvalRequest;
   return OptionTable<Request>{
              {{"checkpoint",
-               "checkpoint, a run's state folder, or a model folder; may be given several times", "",
-               KeyKind::kChangeable, "the newest checkpoint in the default state folder"},
+               "checkpoint, a run's state folder, a model folder, or a GGUF file; may be given several times",
+               "", KeyKind::kChangeable, "the newest checkpoint in the default state folder"},
               models()},
              {{"all-checkpoints", "of each run, evaluate every checkpoint that it has kept"},
               switch_of<Request>(&Request::all_checkpoints)},

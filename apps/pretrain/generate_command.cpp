@@ -55,8 +55,8 @@ std::vector<std::pair<std::string_view, Precision>> precisions() {
 OptionTable<Request> options() {
   const auto context = at(&Request::shape, &TextGenerator::Shape::context);
   OptionTable<Request> table{
-      {{"checkpoint", "checkpoint, a run's state folder, or a model folder", "", KeyKind::kChangeable,
-        "the newest checkpoint in the default state folder"},
+      {{"checkpoint", "checkpoint, a run's state folder, a model folder, or a GGUF file", "",
+        KeyKind::kChangeable, "the newest checkpoint in the default state folder"},
        path_of<Request>(&Request::checkpoint)},
       {{"prompt", "prompt to continue, or - for standard input; without one, a new document"},
        optional_text_of<Request>(&Request::prompt)},

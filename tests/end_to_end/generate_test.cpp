@@ -146,6 +146,23 @@ TEST_F(Generate, LearnedPositionsEndAndRotaryOnesContinueWithAWarning) {
   EXPECT_THAT(longer.output, HasSubstr("--context 64 is beyond the 32 positions"));
 }
 
+TEST_F(Generate, AnExportedGgufWritesTheTextOfItsCheckpoint) {
+  const Words prompt{"--prompt", "The sea", "--tokens", "50", "--seed", "2"};
+  const std::string expected = "The sea" + text(prompt) + "\n";
+  for (const char* type : {"f32", "q8_0"}) {
+    const Path output = *folder_ / type;
+    const auto made = run_program(binary(), {"export", "--checkpoint", state().string(), "--output",
+                                             output.string(), "--format", "gguf", "--type", type});
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+    const std::string file = (output / (output.filename().string() + ".gguf")).string();
+    const auto run = run_program(binary(), Words{"generate", "--checkpoint", file} + prompt);
+    EXPECT_EQ(run.exit_code, 0) << run.output;
+    if (std::string_view(type) == "f32") {
+      EXPECT_EQ(run.output, expected);
+    }
+  }
+}
+
 TEST_F(Generate, TakesTheNewestCheckpointOfTheDefaultStateFolder) {
   const Words plain{"generate", "--tokens", "20"};
   const auto found =
