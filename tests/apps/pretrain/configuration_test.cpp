@@ -11,6 +11,34 @@ namespace {
 
 using testing::HasSubstr;
 
+ModelConfig model_of(KeyValues values) {
+  values.merge(KeyValues{{"corpus", "/wiki"}, {"state", "/run"}});
+  return to_configuration(values).model;
+}
+
+TEST(Presets, SetTheArchitectureAndItsHeads) {
+  const ModelConfig large = model_of({{"model", "qwen3-350m"}});
+  EXPECT_EQ(large.architecture, &qwen3());
+  EXPECT_EQ(large.kv_heads, 4);
+  EXPECT_EQ(large.head_channels, 128);
+  EXPECT_EQ(large.rope_theta, 10'000);
+  EXPECT_EQ(model_of({{"model", "base"}}).architecture, &gpt2());
+  const KeyValues resolved = resolve({{"corpus", "/wiki"}, {"model", "qwen3-125m"}});
+  EXPECT_EQ(resolved.at("arch"), "qwen3");
+  EXPECT_EQ(resolved.at("kv-heads"), "4");
+}
+
+/// What a preset says of heads is about its own: other sizes have the defaults of the architecture.
+TEST(Presets, KeepTheirHeadsForTheirOwnSizesAlone) {
+  const ModelConfig other = model_of({{"model", "qwen3-125m"}, {"arch", "gpt2"}});
+  EXPECT_EQ(other.kv_heads, 0);
+  EXPECT_EQ(other.head_channels, 0);
+  EXPECT_EQ(model_of({{"model", "qwen3-125m"}, {"heads", "6"}}).kv_heads, 6);
+  EXPECT_EQ(model_of({{"model", "qwen3-125m"}, {"kv-heads", "2"}}).kv_heads, 2);
+  EXPECT_EQ(model_of({{"model", "qwen3-125m"}, {"arch", "llama"}}).kv_heads, 12);
+  EXPECT_EQ(model_of({{"model", "qwen3-350m"}, {"d-model", "512"}}).head_channels, 64);
+}
+
 TEST(MergeForResume, TakesWhatMayChangeAndKeepsTheRest) {
   const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}});
   const KeyValues merged = merge_for_resume(saved, {{"steps", "300"}, {"grad-clip", "1"}});
