@@ -129,6 +129,22 @@ std::string gguf_usage(const ExportedModel& exported) {
       exported.name, exported.model.config.context);
 }
 
+/// Where the weights came from. A path would tell of the machine, so that only its last part is named.
+std::string origin(const ModelOutline& model) {
+  if (!model.place.checkpoint)
+    return "A small language model. Where it came from is not recorded; name it here.";
+  const auto& configuration = model.place.checkpoint->manifest.configuration;
+  const auto initial = configuration.find("init-from");
+  if (initial == configuration.end() || !initial->is_string() || *initial == "")
+    return "A small language model, trained from scratch with pretrain.";
+  const Path path = initial->get<std::string>();
+  const Path last = path.has_filename() ? path.filename() : path.parent_path().filename();
+  return fmt::format(
+      "A small language model. Its training with pretrain began with the weights of `{}`, whose licence and terms apply\n"
+      "to it too; name them here before you hand the model on.",
+      printable(last.string()));
+}
+
 std::string head(const ExportedModel& exported) {
   const bool is_gguf = exported.format == ExportFormat::kGguf;
   return fmt::format("---\n{}pipeline_tag: text-generation\ntags:\n- pretrain\n- {}\n---\n",
@@ -141,7 +157,7 @@ std::string head(const ExportedModel& exported) {
 std::string model_card(const ExportedModel& exported) {
   const std::string name = printable(exported.name);
   std::string card = head(exported);
-  card += fmt::format("\n# {}\n\nA small language model, trained from scratch with pretrain.\n\n", name);
+  card += fmt::format("\n# {}\n\n{}\n\n", name, origin(exported.model));
   card += size_rows(exported);
   std::vector<CorpusFile> corpus;
   if (const auto& checkpoint = exported.model.place.checkpoint) {

@@ -150,6 +150,11 @@ ModelOutline open_model_outline(const Path& path, const Path& tokenizer) {
   model.tokenizer = std::make_unique<Tokenizer>(!tokenizer.empty() ? open_tokenizer(tokenizer)
                                                 : gguf             ? gguf_tokenizer(*gguf)
                                                                    : tokenizer_of(model.place));
+  if (!tokenizer.empty() && model.tokenizer->vocabulary_size() != model.config.vocabulary) {
+    log_warning(
+        "{} has {} pieces and the model {} rows; if it is another model's, the text makes no sense to this one",
+        tokenizer.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
+  }
   fit_vocabulary(*model.tokenizer, model.config.vocabulary);
   if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
     fail(ErrorKind::kData,

@@ -170,6 +170,18 @@ TEST(ModelCard, TellsWhatTheCheckpointKnows) {
                           HasSubstr("| bits per byte | 4.1913 |"), HasSubstr("`wiki_00`"),
                           HasSubstr("CC BY-SA 4.0"), HasSubstr("llama-server -m m.gguf")));
   EXPECT_THAT(card, Not(HasSubstr("/tmp")));  // no path of the machine that trained it
+  EXPECT_THAT(card, HasSubstr("trained from scratch"));
+}
+
+TEST(ModelCard, NamesTheModelThatTrainingBeganWith) {
+  ModelOutline model = recorded_model();
+  model.place.checkpoint->manifest.configuration["init-from"] = "/home/me/models/some-model/";
+  const std::string started = model_card({.model = model, .name = "m", .format = ExportFormat::kHuggingFace});
+  EXPECT_THAT(started,
+              AllOf(HasSubstr("the weights of `some-model`"), HasSubstr("licence"), Not(HasSubstr("/home"))));
+  const ModelOutline foreign = open_model_outline(source_folder() / "tests/golden/data/llama");
+  EXPECT_THAT(model_card({.model = foreign, .name = "m", .format = ExportFormat::kGguf}),
+              Not(HasSubstr("from scratch")));
 }
 
 }  // namespace
