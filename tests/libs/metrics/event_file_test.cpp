@@ -22,7 +22,7 @@ TEST(Crc32c, HasTheValuesOfItsStandard) {
 }
 
 TEST(EventFile, FramesAreAsTensorBoardReadsThem) {
-  // Recorded once; TensorBoard 2.20 reads from it version, tag, step, time and value.
+  // Recorded once; TensorBoard 2.21 reads from it version, tag, step, time and value.
   EXPECT_EQ(hexadecimal(event_file_header(1.5)),
             "1a00000000000000129bd82d09000000000000f83f10001a0d627261696e2e4576656e743a32d3dc531e");
   EXPECT_EQ(
