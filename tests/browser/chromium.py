@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chromium without a window, driven over the DevTools protocol."""
+
+import base64
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import websocket
+
+PATIENCE = 60  # seconds until something that does not happen is a failure
+
+
+class Browser:
+    """One page. Collects requests, console errors and exceptions."""
+
+    def __init__(self, *flags):
+        self.folder = tempfile.mkdtemp(prefix="chromium-")
+        self.process = subprocess.Popen(
+            ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0",
+             "--remote-allow-origins=*", f"--user-data-dir={self.folder}", *flags, "about:blank"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.number = 0
+        self.events = []
+        self.socket = websocket.create_connection(self.page_address(), timeout=PATIENCE)
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def page_address(self):
+        port_file = pathlib.Path(self.folder, "DevToolsActivePort")
+        wait_until(lambda: port_file.exists() and "\n" in port_file.read_text(), "the browser")
+        port = port_file.read_text().split("\n")[0]
+        pages = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))
+        return next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, method, **parameters):
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == self.number:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']}")
+                return message["result"]
+            self.events.append(message)
+
+    def open(self, address):
+        self.events.clear()
+        self.call("Page.navigate", url=address)
+
+    def run(self, script):
+        """The value of an expression."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(json.dumps(result["exceptionDetails"]))
+        return result["result"].get("value")
+
+    def wait(self, script):
+        wait_until(lambda: self.run(script), script)
+
+    def key(self, key):
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "")
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def size(self, width, height, dark=False, phone=False):
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        scheme = "dark" if dark else "light"
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self, file):
+        height = self.run("document.documentElement.scrollHeight")
+        width = self.run("innerWidth")
+        clip = {"x": 0, "y": 0, "width": width, "height": min(height, 6000), "scale": 1}
+        data = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
+        pathlib.Path(file).write_bytes(base64.b64decode(data))
+
+    def requests(self):
+        return [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+
+    def complaints(self):
+        """What the console shows as errors, violations of the content policy among them."""
+        found = [event["params"]["entry"]["text"] for event in self.events
+                 if event["method"] == "Log.entryAdded" and event["params"]["entry"]["level"] == "error"]
+        found += [json.dumps(event["params"]["exceptionDetails"]) for event in self.events
+                  if event["method"] == "Runtime.exceptionThrown"]
+        return found
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.05)
