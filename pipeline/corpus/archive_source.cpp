@@ -2,6 +2,7 @@
 #include "pipeline/corpus/archive_source.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <utility>
@@ -80,7 +81,7 @@ class ArchiveSource : public ByteSource {
       return static_cast<la_ssize_t>(got);
     } catch (...) {
       source.problem_ = std::current_exception();
-      archive_set_error(reader, ARCHIVE_ERRNO_MISC, "cannot be read");
+      archive_set_error(reader, EIO, "cannot be read");
       return -1;
     }
   }
