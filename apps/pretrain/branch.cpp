@@ -19,7 +19,7 @@ namespace {
 
 /// Keys that determine the batches.
 constexpr std::array kOfTheStream{
-    "documents", "text-key", "namespaces",          "disambiguation",    "batch",
+    "documents", "text-key", "namespaces",          "disambiguation",    "template-rules", "batch",
     "packing",   "seed",     "validation-fraction", "validation-corpus", "shuffle-buffer"};
 /// More keys, which determine the text of the evaluation set.
 constexpr std::array kOfTheEvaluation{"validation-tokens"};

@@ -4,10 +4,18 @@
 
 #include "apps/pretrain/option.h"
 #include "pipeline/corpus/catalog.h"
+#include "pipeline/corpus/own_rules.h"
 
 namespace pretrain {
 
-/// Rows documents, text-key, namespaces and disambiguation for a member of T.
+/// A file of template rules of the user's own, with the hash of its text.
+template <typename T, typename Member>
+OptionValue<T> own_rules_of(Member m) {
+  return option_detail::single<T>({.placeholder = "FILE", .is_literal = true}, m, read_own_rules,
+                                  own_rules_text);
+}
+
+/// Rows documents, text-key, namespaces, disambiguation and template-rules for a member of T.
 template <typename T>
 OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
   const OptionValue<T> namespaces{
@@ -18,13 +26,14 @@ OptionTable<T> corpus_options(CorpusOptions T::*corpus) {
       [corpus](const T& object) -> std::vector<std::string> {
         return {fmt::format("{}", fmt::join((object.*corpus).pages.namespaces, ","))};
       }};
-  return {
-      {{"documents", "what counts as one document in plain text: files or paragraphs"},
-       choice_of<T>(at(corpus, &CorpusOptions::documents), kDocumentModes)},
-      {{"text-key", "key of the text in JSON lines"}, text_of<T>(at(corpus, &CorpusOptions::text_key))},
-      {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14"}, namespaces},
-      {{"disambiguation", "MediaWiki disambiguation pages: keep or drop"},
-       choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation), kDisambiguations)}};
+  return {{{"documents", "what counts as one document in plain text: files or paragraphs"},
+           choice_of<T>(at(corpus, &CorpusOptions::documents), kDocumentModes)},
+          {{"text-key", "key of the text in JSON lines"}, text_of<T>(at(corpus, &CorpusOptions::text_key))},
+          {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14"}, namespaces},
+          {{"disambiguation", "MediaWiki disambiguation pages: keep or drop"},
+           choice_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::disambiguation), kDisambiguations)},
+          {{"template-rules", "file of rules for what templates of MediaWiki pages show"},
+           own_rules_of<T>(at(corpus, &CorpusOptions::pages, &PageSelection::rules))}};
 }
 
 /// Row on-changed for a member of T.

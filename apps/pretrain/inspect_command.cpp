@@ -29,6 +29,7 @@ struct InspectRequest {
   Path tokenizer;
   double tokens_per_second = 0;
   uint64_t shown = 0;
+  bool lost_templates = false;
 };
 
 constexpr CommandSyntax kSyntax{
@@ -50,7 +51,9 @@ OptionTable<InspectRequest> options() {
                KeyKind::kChangeable, "none"},
               number_of<Request>(&Request::tokens_per_second, kSlowest, kFastest)},
              {{"show", "print this many pages of dumps: wikitext, then cleaned text"},
-              count_of<Request>(&Request::shown)}} +
+              count_of<Request>(&Request::shown)},
+             {{"lost-templates", "list templates that running text of dumps lost, with their counts"},
+              switch_of<Request>(&Request::lost_templates)}} +
          corpus_options<Request>(&Request::corpus);
 }
 
@@ -155,6 +158,7 @@ int inspect_command(const Arguments& arguments, StopSignal& stop) {
   question.corpus.inputs = paths;
   question.tokenizer = request->tokenizer.string();
   question.shown = request->shown;
+  question.lost_templates = request->lost_templates;
   if (request->tokens_per_second > 0) question.tokens_per_second = request->tokens_per_second;
   switch (object_at(paths.front())) {
     case Object::kCheckpoint:

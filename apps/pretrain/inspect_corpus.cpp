@@ -18,6 +18,7 @@
 #include "libs/base/units.h"
 #include "pipeline/corpus/corpus_reader.h"
 #include "pipeline/corpus/describe.h"
+#include "pipeline/corpus/lost_templates.h"
 #include "pipeline/corpus/scan.h"
 #include "pipeline/corpus/utf8.h"
 #include "tokenizer/tokenizer.h"
@@ -110,6 +111,22 @@ void show_documents(const CorpusQuestion& question, const Catalog& catalog, cons
                    record.text);
       });
   if (shown == 0) log_warning("--show {}: the corpus has no MediaWiki page to show", question.shown);
+}
+
+/// "3 calls in 1,200 sentences, 1 in 400".
+std::string share_of(const LostTemplateCounts& counts) {
+  if (counts.calls == 0) return "none";
+  return fmt::format("{} in {}, 1 in {}", count_of(counts.calls, "call"),
+                     count_of(counts.sentences, "sentence"), format_count(counts.sentences / counts.calls));
+}
+
+void report_lost_templates(const CorpusQuestion& question, const Catalog& catalog, const StopSignal& stop) {
+  const LostTemplateCounts counts = count_lost_templates(question.corpus, catalog, stop.token());
+  print_line("templates without a rule, lost from running text: {}", share_of(counts));
+  for (const LostTemplateCount& lost : counts.templates)
+    print_line("  {:>7} {}: {}", format_count(lost.calls), lost.name, lost.context);
+  if (counts.calls > 0)
+    print_line("--template-rules FILE adds rules; libs/wikitext/RULES.md describes such a file");
 }
 
 /// The counts of an epoch, up to its end or up to `failure`.
@@ -214,6 +231,7 @@ void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
   report_files(catalog);
   std::fflush(stdout);
   if (question.shown > 0) show_documents(question, catalog, stop);
+  if (question.lost_templates) report_lost_templates(question, catalog, stop);
   report_bzip2(catalog, stop);
   std::fflush(stdout);
   CorpusReader reader(question.corpus, catalog, {}, Role::kTraining, {.stop = stop.token()});

@@ -16,6 +16,7 @@ struct CorpusQuestion {
   std::string tokenizer;                    ///< model to count tokens with; empty: they are estimated
   std::optional<double> tokens_per_second;  ///< to estimate the time of an epoch
   uint64_t shown = 0;                       ///< documents of dumps to print first, each after its wikitext
+  bool lost_templates = false;              ///< list templates without a rule that running text lost
 };
 
 /// Reads the whole corpus once and prints its contents, with a progress bar on a terminal. After a stop or an

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/pretrain/arguments.h"
+#include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/run_configuration.h"
 #include "apps/pretrain/text_list.h"
 #include "libs/base/text.h"
@@ -125,6 +126,8 @@ OptionTable<Run> make_table() {
       {{"namespaces", "MediaWiki namespaces to read, such as 0 or 0,14", kText, kFixed}, namespaces()},
       {{"disambiguation", "MediaWiki disambiguation pages: keep or drop", kText, kFixed},
        choice(kDisambiguations, &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
+      {{"template-rules", "file of rules for what templates of MediaWiki pages show", kText, kFixed},
+       own_rules_of<Run>(at(&Run::corpus, &CorpusOptions::pages, &PageSelection::rules))},
       {{"on-changed", "if a corpus file changes during the run: fail, or skip the rest of it", kText,
         kChangeable},
        choice(kChangeActions, &Run::corpus, &CorpusOptions::on_changed)},

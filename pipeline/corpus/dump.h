@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "libs/base/enum_table.h"
+#include "libs/wikitext/lost_template.h"
 #include "libs/wikitext/wiki_site.h"
+#include "pipeline/corpus/own_rules.h"
 
 namespace pretrain {
 
@@ -25,9 +27,11 @@ constexpr EnumName<Disambiguation> kDisambiguations[] = {{Disambiguation::kKeep,
                                                          {Disambiguation::kDrop, "drop"}};
 static_assert(is_in_order(kDisambiguations));
 
+/// Which pages are read, and by which rules of the user's own.
 struct PageSelection {
   std::vector<int> namespaces{0};  ///< sorted
   Disambiguation disambiguation = Disambiguation::kDrop;
+  OwnRules rules;  ///< for templates
 
   bool wants(int page_namespace) const;
 };
@@ -48,6 +52,7 @@ struct DumpOptions {
   PageSelection pages;
   bool keep_wikitext = false;  ///< for comparing input and cleaned text
   TextOptions text = {};
+  wikitext::LostTemplateSink on_lost_template = {};
 };
 
 /// The prefix of the first tag after an XML declaration and comments, if it is `<mediawiki` or `<page` with

@@ -226,6 +226,7 @@ class Walker {
 
 Listing list_inputs(const CorpusOptions& options, const std::stop_token& stop,
                     const std::function<void()>& on_entry) {
+  check_own_rules(options.pages.rules);
   Walker walker(options.state_folders, stop, on_entry);
   for (const Input& input : in_walking_order(options.inputs)) walker.add_input(input);
   return walker.take();

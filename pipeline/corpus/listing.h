@@ -29,7 +29,7 @@ struct Listing {
 
 /// Walks the inputs of the options. Handles loops of symbolic links and excludes files written by runs. Calls
 /// `on_entry` for each entry of a folder.
-/// Errors: kData when an input doesn't exist; Stopped.
+/// Errors: kData when an input doesn't exist; kUsage when the template rules can't be used; Stopped.
 Listing list_inputs(const CorpusOptions& options, const std::stop_token& stop,
                     const std::function<void()>& on_entry = {});
 

@@ -23,7 +23,9 @@ class MediaWikiReader : public RecordReader {
       : stream_(stream),
         scanner_(stream, options.site.prefix, range),
         options_(options),
-        cleaner_(options.site.wiki) {}
+        cleaner_(options.site.wiki, options.pages.rules.rules) {
+    cleaner_.report_lost(options.on_lost_template);
+  }
 
   bool next(Record& record) override {
     record = Record{};

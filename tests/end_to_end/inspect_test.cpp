@@ -70,6 +70,35 @@ std::string sample_dump() {
                      3);
 }
 
+TEST(InspectCorpus, ListsTheTemplatesThatRunningTextLost) {
+  const TempFolder folder;
+  const std::string lake =
+      page_of("Lake", "A lake is {{foo|deep}} and {{Foo|wide}}.\n{{infobox|x}}\nIt has {{bar}} fish.");
+  const auto dump =
+      folder.write("wiki.xml", kDumpHead + lake + page_of("Hill", "A hill is {{nowrap|high}}.") + kDumpFoot);
+  EXPECT_THAT(description_of({dump.string(), "--lost-templates"}),
+              AllOf(HasSubstr("lost from running text: 3 calls in 3 sentences, 1 in 1\n"
+                              "        2 foo: A lake is {{foo|deep}} and {{Foo|wide}}.\n"
+                              "        1 bar: It has {{bar}} fish.\n"),
+                    Not(HasSubstr("infobox: "))));
+  const auto rules = folder.write("own.txt", "foo -> $1\nbar -> many\n");
+  EXPECT_THAT(
+      description_of({dump.string(), "--lost-templates", "--template-rules", rules.string(), "--show", "1"}),
+      AllOf(HasSubstr("lost from running text: none\n"), HasSubstr("A lake is deep and wide.")));
+}
+
+TEST(InspectCorpus, RefusesTemplateRulesWithAMistake) {
+  const TempFolder folder;
+  const auto dump = folder.write("wiki.xml", kDumpHead + page_of("Lake", "A lake.") + kDumpFoot);
+  const auto rules = folder.write("own.txt", "# mine\nfoo -> {a\n");
+  const auto result = inspect({dump.string(), "--template-rules", rules.string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.output, HasSubstr("own.txt:2: a { is never closed; add the }"));
+  const auto missing = inspect({dump.string(), "--template-rules", (folder / "none").string()});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.output, HasSubstr("--template-rules must be a readable file of template rules"));
+}
+
 TEST(InspectCorpus, CountsWhatADumpConsistsOf) {
   const TempFolder folder;
   folder.write("c/wiki.xml.bz2", sample_dump());

@@ -206,6 +206,24 @@ TEST_F(StateFolder, TakesItsTokenizerFromAnyPlaceAndNoOther) {
   EXPECT_THAT(other.output, HasSubstr("is not the tokenizer of the run"));
 }
 
+TEST_F(StateFolder, HoldsTheTemplateRulesOfItsRun) {
+  const fs::path rules = folder_.write("rules.txt", "foo -> $1\n");
+  const Words first = train_words() + Words{"--steps", "2", "--template-rules", rules.string()};
+  ASSERT_EQ(run_program(binary(), first).exit_code, 0);
+  EXPECT_EQ(run_program(binary(), first).exit_code, 0);
+  const Words resumed = resume_words() + Words{"--steps", "4"};
+  folder_.write("rules.txt", "foo -> $2\n");
+  const auto changed = run_program(binary(), resumed);
+  EXPECT_EQ(changed.exit_code, 2) << changed.output;
+  EXPECT_THAT(changed.output, HasSubstr("it has changed; put that file back"));
+  EXPECT_EQ(run_program(binary(), first).exit_code, 2);
+  fs::remove(rules);
+  EXPECT_EQ(run_program(binary(), resumed).exit_code, 2);
+  folder_.write("rules.txt", "foo -> $1\n");
+  const auto back = run_program(binary(), resumed);
+  EXPECT_EQ(back.exit_code, 0) << back.output;
+}
+
 TEST_F(StateFolder, TakesAValidationCorpusThatMovedAndNoOther) {
   const fs::path held_out = folder_ / "held-out";
   fs::copy(sample_corpus(), held_out, fs::copy_options::recursive);

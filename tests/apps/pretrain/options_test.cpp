@@ -112,6 +112,11 @@ std::vector<Case> cases() {
       {"keep", "5", [](const Config& c) { return c.store.keep == 5; }},
       {"keep-every", "50", [](const Config& c) { return c.store.keep_every == 50; }},
       {"validation-fraction", "0.25", [](const Config& c) { return c.corpus.validation_fraction == 0.25; }},
+      {"template-rules", "/r.txt@0123456789abcdef",
+       [](const Config& c) {
+         const OwnRules& rules = c.corpus.pages.rules;
+         return rules.path == "/r.txt" && rules.hash == "0123456789abcdef" && !rules.problem.empty();
+       }},
       {"validation-corpus", "/v",
        [](const Config& c) {
          return c.validation_corpus && c.validation_corpus->inputs == std::vector<Path>{"/v"};
