@@ -23,6 +23,7 @@ int generate_command(const Arguments& arguments, StopSignal& stop);
 int export_command(const Arguments& arguments, StopSignal& stop);
 int dashboard_command(const Arguments& arguments, StopSignal& stop);
 int metrics_command(const Arguments& arguments, StopSignal& stop);
+int serve_command(const Arguments& arguments, StopSignal& stop);
 int report_command(const Arguments& arguments, StopSignal& stop);
 int tokenizer_command(const Arguments& arguments, StopSignal& stop);
 int inspect_command(const Arguments& arguments, StopSignal& stop);

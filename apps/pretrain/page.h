@@ -14,6 +14,8 @@ namespace pretrain {
 std::string_view page_markup();
 std::string_view page_style();
 std::string_view page_script();
+std::string_view typing_markup();  ///< of `pretrain serve`, with page_style()
+std::string_view typing_script();
 
 /// The page of a server that also answers /page.css, /page.js and /api/v1.
 std::string served_page();

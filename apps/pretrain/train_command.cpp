@@ -32,6 +32,7 @@ constexpr std::string_view kHelp =
     "  pretrain save, stop, set          save a run, stop it, change its threads\n"
     "  pretrain eval                     print a model's loss and bits per byte\n"
     "  pretrain generate                 generate text with a model\n"
+    "  pretrain serve                    let other programs use a model\n"
     "  pretrain export                   write a model for transformers or llama.cpp\n"
     "  pretrain tokenizer                train a vocabulary, encode, decode\n"
     "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
@@ -64,6 +65,7 @@ constexpr std::array kCommands{NamedCommand{"train", train_command},
                                NamedCommand{"report", report_command},
                                NamedCommand{"dashboard", dashboard_command},
                                NamedCommand{"export-metrics", metrics_command},
+                               NamedCommand{"serve", serve_command},
                                NamedCommand{"status", status_command},
                                NamedCommand{"pause", pause_command},
                                NamedCommand{"continue", continue_command},
@@ -94,6 +96,7 @@ std::string_view command_meant(std::string_view word) {
   if (word == "models" || word == "list" || word == "sizes") return "presets";
   if (word == "plot" || word == "curves" || word == "compare") return "report";
   if (word == "web" || word == "ui" || word == "monitor") return "dashboard";
+  if (word == "server" || word == "api" || word == "openai") return "serve";
   if (word == "tensorboard" || word == "csv") return "export-metrics";
   if (word == "show" || word == "info" || word == "verify") return "inspect";
   if (word == "tokenize" || word == "encode" || word == "decode") return "tokenizer";

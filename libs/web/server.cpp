@@ -459,8 +459,8 @@ WebServer::~WebServer() {
   if (state_->made_file) std::filesystem::remove(state_->options.access.address.socket_file, ignored);
 }
 
-const ListenAddress& WebServer::address() const {
-  return state_->options.access.address;
+const WebAccess& WebServer::access() const {
+  return state_->options.access;
 }
 
 size_t WebServer::connections() const {

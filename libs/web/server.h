@@ -91,7 +91,8 @@ class WebServer {
   WebServer& operator=(const WebServer&) = delete;
 
   /// The address with the port that it got.
-  const ListenAddress& address() const;
+  const ListenAddress& address() const { return access().address; }
+  const WebAccess& access() const;
   /// Answers until the stop request, then closes all connections.
   void run(const std::stop_token& stop);
   /// Lets all streams look for new text soon. Thread-safe.

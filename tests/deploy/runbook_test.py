@@ -48,7 +48,7 @@ class Runbook(unittest.TestCase):
     def test_every_option_of_the_program_is_one(self):
         seen = 0
         for command in commands(RUNBOOK) + commands(README):
-            call = re.search(r"(?:^|[ /(])pretrain (train|resume|branch|eval|generate|export|inspect|bench|tokenizer|report|dashboard|"
+            call = re.search(r"(?:^|[ /(])pretrain (train|resume|branch|eval|generate|export|inspect|bench|tokenizer|report|dashboard|serve|"
                              r"export-metrics|status|pause|continue|save|stop|set)(?![\w-])(.*)", command)
             if not call:
                 continue

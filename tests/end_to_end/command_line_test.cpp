@@ -138,9 +138,9 @@ TEST(CommandLine, RefusesAMisspeltVariable) {
 TEST(CommandLine, EveryHelpFitsEightyColumns) {
   for (const Words& words :
        {Words{"--help"}, Words{"train", "--help"}, Words{"resume", "--help"}, Words{"report", "--help"},
-        Words{"dashboard", "--help"}, Words{"export-metrics", "--help"}, Words{"eval", "--help"},
-        Words{"generate", "--help"}, Words{"inspect", "--help"}, Words{"bench", "--help"},
-        Words{"tokenizer", "--help"}, Words{"tokenizer", "train", "--help"},
+        Words{"dashboard", "--help"}, Words{"serve", "--help"}, Words{"export-metrics", "--help"},
+        Words{"eval", "--help"}, Words{"generate", "--help"}, Words{"inspect", "--help"},
+        Words{"bench", "--help"}, Words{"tokenizer", "--help"}, Words{"tokenizer", "train", "--help"},
         Words{"tokenizer", "encode", "--help"}, Words{"tokenizer", "decode", "--help"},
         Words{"help", "train"}}) {
     const auto help = run_program(binary(), words);
