@@ -65,7 +65,7 @@ TEST(StatusText, TellsPausesAndTroubles) {
 
 TEST(StatusText, OfARunThatIsNotRunningComesFromItsRecord) {
   RunRecord record;
-  record.curve.add(*point_of({{"kind", "step"}, {"step", 7}, {"tokens", 70}, {"loss", 2.5}}));
+  record.curve.add(*point_of({{"kind", "step"}, {"step", 7U}, {"tokens", 70U}, {"loss", 2.5}}));
   record.sessions.push_back(
       {.kind = "session", .line = R"({"kind":"session","time":1,"model":"tiny","parameters":5})"});
   EXPECT_THAT(status_text("/r/a", status_of_record(record), 80),

@@ -61,7 +61,7 @@ TEST(TerminalCurve, FallsFromTheUpperLeftToTheLowerRight) {
 
 TEST(TerminalCurve, AnExplosionDoesNotFlattenTheRest) {
   RunRecord record = falling(100);
-  record.curve.add(*point_of({{"kind", "step"}, {"step", 101}, {"loss", 1e30}}));
+  record.curve.add(*point_of({{"kind", "step"}, {"step", 101U}, {"loss", 1e30}}));
   const std::string text = terminal_curve(record, {.columns = 60, .rows = 6, .utf8 = false});
   EXPECT_EQ(text.find("e+30"), std::string::npos) << text;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/base/command_process.h"
 
+#include <chrono>
 #include <csignal>
-#include <filesystem>
+#include <optional>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -38,8 +40,13 @@ TEST(CommandProcess, KillsACommandThatDoesNotEndWithItsChildren) {
   EXPECT_NE(result.find("did not end within"), std::string::npos) << result;
   if (!file_exists(pid)) return;  // it was killed before it got that far
   const int child = std::stoi(read_file(pid));
-  // The child is dead; somebody may still have to collect it.
-  const auto state = read_file_if_exists(fmt::format("/proc/{}/status", child));
+  // The child dies; somebody may still have to collect it.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  std::optional<std::string> state;
+  do {
+    std::this_thread::yield();
+    state = read_file_if_exists(fmt::format("/proc/{}/status", child));
+  } while (state && state->find("State:\tZ") == std::string::npos && std::chrono::steady_clock::now() < end);
   EXPECT_TRUE(!state || state->find("State:\tZ") != std::string::npos) << *state;
 }
 

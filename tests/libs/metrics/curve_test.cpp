@@ -160,7 +160,7 @@ TEST(Curve, APointThatIsDamagedIsRefused) {
   const nlohmann::json good = to_record(*point_of(step_record(5, 1.5)), 4);
   ASSERT_TRUE(saved_point_of(good));
   for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{
-           {"kind", "step"}, {"width", 3}, {"width", 0}, {"first_step", 0}, {"step", 4}, {"step", 9}}) {
+           {"kind", "step"}, {"width", 3U}, {"width", 0U}, {"first_step", 0U}, {"step", 4U}, {"step", 9U}}) {
     nlohmann::json bad = good;
     bad[key] = value;
     EXPECT_FALSE(saved_point_of(bad)) << bad;
@@ -174,9 +174,9 @@ TEST(Curve, APointThatIsDamagedIsRefused) {
 }
 
 TEST(Curve, OnlyARecordOfAStepIsAPoint) {
-  EXPECT_FALSE(point_of({{"kind", "evaluation"}, {"step", 3}, {"validation_loss", 1.0}}));
+  EXPECT_FALSE(point_of({{"kind", "evaluation"}, {"step", 3U}, {"validation_loss", 1.0}}));
   EXPECT_FALSE(point_of({{"kind", "step"}, {"loss", 1.0}}));
-  EXPECT_TRUE(point_of({{"step", 3}, {"step_seconds", 0.5}, {"loss", 1.0}}));  // of version 0.2.0
+  EXPECT_TRUE(point_of({{"step", 3U}, {"step_seconds", 0.5}, {"loss", 1.0}}));  // of version 0.2.0
 }
 
 }  // namespace
