@@ -129,8 +129,9 @@ TEST_F(Allocations, DoNotHappenInASteadyStep) {
   }
 }
 
+constexpr int64_t kCharacters = 70;  // of an English text
+
 TEST_F(Allocations, AreWhatTheMemoryPlanSaysForEveryPreset) {
-  constexpr int64_t kCharacters = 70;             // of an English text
   constexpr size_t kMostParameters = 50'000'000;  // larger ones take gigabytes
   for (const Preset& preset : presets()) {
     const ModelConfig config = model_config(preset, kCharacters);
@@ -181,8 +182,7 @@ TEST_F(Allocations, AreWhatTheMemoryPlanSaysForMuon) {
     return make_optimizers(layout, {.kind = OptimizerKind::kMuon});
   };
   for (const char* name : {"base", "prototype", "shakespeare", "tiny"}) {
-    const Preset preset = *find_preset(name);
-    const ModelConfig config = model_of(preset);
+    const ModelConfig config = model_config(*find_preset(name), kCharacters);
     for (const int threads : {1, 3}) {
       SCOPED_TRACE(testing::Message() << name << ", threads " << threads);
       const uint64_t optimizer = optimizer_memory_bytes(muon(ParameterLayout(config)), threads);
