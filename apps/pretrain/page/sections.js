@@ -59,9 +59,10 @@ function progressBar(run, now) {
     element("div", { class: "labels muted" }, element("span", {}, `${limit} (${percent(share)})`), element("span", {}, left)));
 }
 
+/** Names with their values; what is not known is left out. */
 function facts(pairs) {
-  return element("dl", { class: "facts" }, pairs.filter(([, value]) => value && value !== "–")
-    .map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, value))));
+  const shown = pairs.filter(([, value]) => value && value !== "–");
+  return shown.length === 0 ? null : element("dl", { class: "facts" }, shown.map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, value))));
 }
 
 /** The state of one run. */
@@ -70,7 +71,7 @@ function stateOf(run, now) {
   return [
     run.problem ? element("p", { class: "problem" }, run.problem) : null,
     element("dl", { class: "hero" },
-      tile("loss", loss(run.loss), "mean of the newest steps"),
+      tile("loss", loss(run.loss), known(run.loss) ? "mean of the newest steps" : ""),
       tile("validation loss", loss(run.validation_loss), ...bestWords(run)),
       tile("bits per byte", loss(run.bits_per_byte), known(run.validation_step) ? `at step ${count(run.validation_step)}` : ""),
       tile("step", count(run.step), run.max_steps > 0 ? `of ${count(run.max_steps)}` : ""),

@@ -143,7 +143,9 @@ class View {
       chart.figure.hidden = chart.isEmpty();
       if (!chart.figure.hidden) chart.draw();
     }
-    document.getElementById("readout").textContent = this.readout();
+    const isEmpty = this.charts.every((chart) => chart.figure.hidden);
+    document.getElementById("tools").hidden = isEmpty;
+    document.getElementById("readout").textContent = isEmpty ? "No step yet." : this.readout();
   }
 
   /** What the cursor points at, or how to use the curves. */
