@@ -12,6 +12,7 @@
 #include "libs/model/architecture.h"
 #include "tests/libs/model/model_problem.h"
 #include "tests/support/matchers.h"
+#include "tests/support/threads.h"
 
 namespace pretrain {
 namespace {
@@ -203,10 +204,12 @@ TEST(BatchGenerator, RotaryPositionsReachBeyondTheTrainedContext) {
 }
 
 TEST(BatchGenerator, ResultsDoNotDependOnTheThreads) {
+  const test::MoreThreads more;
   for_each_model([](const Problem& p, Precision precision, double) {
     std::vector<float> expected;
     for (const int threads : {1, 3}) {
       Compute compute(threads);
+      test::on_each_thread(compute, [] {});
       BatchGenerator generator = make(compute, p, {.sequences = 2, .precision = precision});
       generator.read(0, std::span(p.inputs).first(50));
       generator.copy(0, 1);
