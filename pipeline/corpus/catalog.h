@@ -42,7 +42,7 @@ struct CorpusOptions {
   /// State folders of runs, which are excluded from the inputs, as are folders that look like one.
   std::vector<Path> state_folders;
 
-  TextOptions text() const { return {text_key, documents == DocumentMode::kParagraphs}; }
+  TextReading text() const { return {text_key, documents == DocumentMode::kParagraphs}; }
 };
 
 struct Shard {

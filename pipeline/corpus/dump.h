@@ -41,7 +41,7 @@ struct PageSelection {
 PageSelection parse_namespaces(std::string_view list);
 
 /// How files that are not dumps are read.
-struct TextOptions {
+struct TextReading {
   std::string key = "text";  ///< of JSON lines: that of the document
   bool paragraphs = false;   ///< blank lines separate documents of plain text
 };
@@ -51,7 +51,7 @@ struct DumpOptions {
   DumpSite site;
   PageSelection pages;
   bool keep_wikitext = false;  ///< for comparing input and cleaned text
-  TextOptions text = {};
+  TextReading text = {};
   wikitext::LostTemplateSink on_lost_template = {};
 };
 

@@ -151,7 +151,7 @@ Recognition rejected(std::string reason) {
 
 namespace {
 
-Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextOptions& options) {
+Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextReading& options) {
   const std::string_view window = stream.window(kRecognizedBytes);
   const std::string_view head = window.substr(0, kRecognizedBytes);
   const std::string_view text = text_after_blanks(head);
@@ -172,7 +172,7 @@ Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextO
 
 }  // namespace
 
-Recognition recognize_format(ByteSource& source, const TextOptions& options, const ReadHooks& hooks) {
+Recognition recognize_format(ByteSource& source, const TextReading& options, const ReadHooks& hooks) {
   StreamBuffer stream(source, hooks);
   std::string beginning = hash_of_beginning(stream);
   Recognition recognition = recognize_text(source, stream, options);

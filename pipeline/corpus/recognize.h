@@ -39,7 +39,7 @@ struct FileBeginning {
 
 /// Reads the start of `source` (mostly 64 KiB, at most 4 MiB) and decides by content only.
 /// Errors: Stopped; kData when the device fails.
-Recognition recognize_format(ByteSource& source, const TextOptions& options, const ReadHooks& hooks = {});
+Recognition recognize_format(ByteSource& source, const TextReading& options, const ReadHooks& hooks = {});
 
 /// For the blocks of a bzip2 file: whether they hold a dump. A dump with a damaged start is recognized by its
 /// pages; then its site is unknown.

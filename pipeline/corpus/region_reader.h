@@ -27,7 +27,7 @@ struct Selection {
   Role role = Role::kTraining;
   double validation_fraction = 0;
   PageSelection pages;
-  TextOptions text = {};
+  TextReading text = {};
 };
 
 /// A part of a document, in order. The pieces of a document joined are its text; in a long document, blocks
