@@ -10,6 +10,7 @@
 #include "libs/base/check.h"
 #include "libs/base/error.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/weight_files.h"
 #include "libs/gguf/writer.h"
 #include "libs/model/hugging_face_config.h"
 #include "tokenizer/export.h"

@@ -12,6 +12,7 @@
 #include "apps/pretrain/export_hugging_face.h"
 #include "apps/pretrain/model_card.h"
 #include "libs/base/half_float.h"
+#include "libs/checkpoint/weight_files.h"
 #include "libs/gguf/reader.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_folder.h"
