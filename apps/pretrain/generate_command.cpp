@@ -39,7 +39,7 @@ constexpr size_t kLongestPromptBytes = size_t{64} << 20;
 
 /// Texts to stop at; each must have at least a byte.
 OptionValue<Request> stop_texts() {
-  const auto stops = at(&Request::text, &TextOptions::stops);
+  const auto stops = at(&Request::text, &GenerationOptions::stops);
   return {{.placeholder = "TEXT", .is_list = true, .is_literal = true},
           [stops](Request& request, std::span<const std::string> texts) {
             stops(request).assign(texts.begin(), texts.end());
@@ -182,10 +182,10 @@ void generate(const Request& request, const ModelFolder& model, const std::strin
 }  // namespace
 
 OptionTable<GenerateRequest> text_options() {
-  const auto sampling = [](auto member) { return at(&Request::text, &TextOptions::sampling, member); };
+  const auto sampling = [](auto member) { return at(&Request::text, &GenerationOptions::sampling, member); };
   constexpr double kLeastShare = 1e-6;
   return {{{"tokens", "maximum number of tokens", kTextGroup},
-           count_of<Request>(at(&Request::text, &TextOptions::tokens))},
+           count_of<Request>(at(&Request::text, &GenerationOptions::tokens))},
           {{"temperature", "sampling temperature; 0: always take the most likely token", kTextGroup},
            number_of<Request>(sampling(&SamplingOptions::temperature), 0, 1000)},
           {{"top-k", "sample from the K most likely tokens; 0: all", kTextGroup},

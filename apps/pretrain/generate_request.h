@@ -17,7 +17,7 @@ struct GenerateRequest {
   bool interactive = false;
   bool json = false;
   TextGenerator::Shape shape;
-  TextOptions text;
+  GenerationOptions text;
   int threads = 0;
 };
 

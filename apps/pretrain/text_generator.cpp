@@ -43,7 +43,7 @@ std::string_view words_of(TextEnd end) {
 
 /// One text in progress.
 struct TextGenerator::Sample {
-  Sample(const Tokenizer& tokenizer, const TextOptions& options, uint64_t number)
+  Sample(const Tokenizer& tokenizer, const GenerationOptions& options, uint64_t number)
       : index(number), decoder(tokenizer), stops(options.stops), rng(options.sampling.seed + number) {}
 
   void show(const std::string& piece, const Hooks& hooks) {
@@ -100,7 +100,7 @@ bool TextGenerator::can_continue() const {
          std::ranges::all_of(chosen_, [](const auto& token) { return token.has_value(); });
 }
 
-std::vector<GeneratedText> TextGenerator::write(const TextOptions& options, const Hooks& hooks) {
+std::vector<GeneratedText> TextGenerator::write(const GenerationOptions& options, const Hooks& hooks) {
   std::vector<Sample> samples;
   for (uint64_t s = 0; s < chosen_.size(); ++s) samples.emplace_back(*model_.tokenizer, options, s);
   while (!hooks.stop.stop_requested()) {
@@ -136,7 +136,7 @@ TextGenerator::Rows TextGenerator::read_chosen(const std::vector<Sample*>& live)
   return {generator_.append(next), static_cast<size_t>(model_.config.vocabulary)};
 }
 
-void TextGenerator::step(Sample& sample, std::span<const float> logits, const TextOptions& options,
+void TextGenerator::step(Sample& sample, std::span<const float> logits, const GenerationOptions& options,
                          const Hooks& hooks) {
   const uint32_t token = choose(sample, logits, options.sampling);
   if (token == model_.tokenizer->end_of_text()) {

@@ -22,7 +22,7 @@
 namespace pretrain {
 
 /// How text is generated.
-struct TextOptions {
+struct GenerationOptions {
   uint64_t tokens = 200;
   SamplingOptions sampling{.temperature = 0.8};  ///< sample i has the seed of the first plus i
   std::vector<std::string> stops;
@@ -66,7 +66,7 @@ class TextGenerator {
   /// Generates, after start() from the prompt, otherwise from the last text on. One result for each sample.
   /// Requires: start() was called; to continue, can_continue().
   /// Errors: kData when the model computes values that are not finite.
-  std::vector<GeneratedText> write(const TextOptions& options, const Hooks& hooks);
+  std::vector<GeneratedText> write(const GenerationOptions& options, const Hooks& hooks);
   /// Whether the texts of the last write() may continue: no document has ended.
   bool can_continue() const;
 
@@ -74,7 +74,8 @@ class TextGenerator {
   struct Sample;
   struct Rows;
   Rows read_chosen(const std::vector<Sample*>& live);
-  void step(Sample& sample, std::span<const float> logits, const TextOptions& options, const Hooks& hooks);
+  void step(Sample& sample, std::span<const float> logits, const GenerationOptions& options,
+            const Hooks& hooks);
   uint32_t choose(Sample& sample, std::span<const float> logits, const SamplingOptions& sampling) const;
 
   const ModelFolder& model_;
