@@ -37,18 +37,13 @@ void print_kernels(const nlohmann::json& report) {
 void print_step(const nlohmann::json& report) {
   const auto& s = report["step"];
   const auto ms = [&](const char* key) { return 1e3 * s[key].get<double>(); };
-  fmt::print("
-             step of{}({})
-             : { : .1f} ms({ : .1f} to{ : .1f}) ", report[" model "].get<std::string>(),
-               report["architecture"]
-                   .get<std::string>(),
-               ms("step_seconds"), ms("fastest_step_seconds"), ms("slowest_step_seconds"));
-  fmt::print(
-      "  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), {} {:.1f} ms ({:.1f} %)
-      ",
-      ms("forward_seconds"),
-      ms("backward_seconds"), ms("loss_seconds"), report["optimizer"].get<std::string>(),
-      ms("optimizer_seconds"), 100 * ms("optimizer_seconds") / ms("step_seconds"));
+  fmt::print("\nstep of {} ({}): {:.1f} ms ({:.1f} to {:.1f})\n", report["model"].get<std::string>(),
+             report["architecture"].get<std::string>(), ms("step_seconds"), ms("fastest_step_seconds"),
+             ms("slowest_step_seconds"));
+  fmt::print("  forward {:.1f}, backward {:.1f} (loss {:.1f} of both), {} {:.1f} ms ({:.1f} %)\n",
+             ms("forward_seconds"), ms("backward_seconds"), ms("loss_seconds"),
+             report["optimizer"].get<std::string>(), ms("optimizer_seconds"),
+             100 * ms("optimizer_seconds") / ms("step_seconds"));
   fmt::print("  {}, {:.1f} % of the peak, {:.1f} % of the rate; peak memory {}\n",
              format_rate(s["tokens_per_second"].get<double>()), 100 * s["flops_utilization"].get<double>(),
              100 * s["flops_utilization_then"].get<double>(),
