@@ -12,7 +12,7 @@ import urllib.request
 
 import websocket
 
-PATIENCE = 60  # seconds until something that does not happen is a failure
+PATIENCE = 120  # seconds until something that does not happen is a failure
 
 
 class Browser:
@@ -77,12 +77,13 @@ class Browser:
         scheme = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def picture(self, file):
-        height = self.run("document.documentElement.scrollHeight")
-        width = self.run("innerWidth")
-        clip = {"x": 0, "y": 0, "width": width, "height": min(height, 6000), "scale": 1}
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
-        pathlib.Path(file).write_bytes(base64.b64decode(data))
+    def picture(self, file, width, dark=False):
+        """The whole page at this width."""
+        self.size(width, 900, dark, phone=width < 500)
+        height = min(self.run("document.documentElement.scrollHeight"), 6000)
+        self.size(width, height, dark, phone=width < 500)
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is drawn
+        pathlib.Path(file).write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def requests(self):
         return [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]

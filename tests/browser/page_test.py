@@ -8,7 +8,6 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import time
 import unittest
 
 from chromium import Browser, wait_until
@@ -93,9 +92,7 @@ class Page(unittest.TestCase):
             return
         os.makedirs(PICTURES, exist_ok=True)
         for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
-            self.browser.size(width, 900, dark=dark, phone=width < 500)
-            time.sleep(0.5)  # for the drawing; only the pictures depend on it
-            self.browser.picture(os.path.join(PICTURES, f"{name}-{width}-{'dark' if dark else 'light'}.png"))
+            self.browser.picture(os.path.join(PICTURES, f"{name}-{width}-{'dark' if dark else 'light'}.png"), width, dark)
 
     def check_is_quiet(self, allowed):
         self.assertEqual([address for address in self.browser.requests() if not address.startswith(allowed)], [])

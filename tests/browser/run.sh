@@ -16,5 +16,6 @@ esac
 program=${PRETRAIN_PROGRAM:-build/ci/apps/pretrain/pretrain}
 [[ -x $program ]] || { echo "$program is missing; build the preset ci first" >&2; exit 2; }
 command -v chromium > /dev/null || { echo "chromium is missing; apt-get install chromium" >&2; exit 2; }
-python3 -c "import websocket" 2> /dev/null || { echo "apt-get install python3-websocket" >&2; exit 2; }
-PRETRAIN_PROGRAM=$program PRETRAIN_PICTURES=$pictures python3 -B tests/browser/page_test.py
+python=/usr/bin/python3  # of the package
+"$python" -c "import websocket" 2> /dev/null || { echo "apt-get install python3-websocket" >&2; exit 2; }
+PRETRAIN_PROGRAM=$program PRETRAIN_PICTURES=$pictures "$python" -B tests/browser/page_test.py
