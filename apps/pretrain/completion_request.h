@@ -15,7 +15,7 @@ namespace pretrain {
 
 struct CompletionRequest {
   std::string prompt;
-  TextOptions text;
+  GenerationOptions text;
   bool is_chat = false;    ///< the answer is a message
   bool is_stream = false;  ///< the answer comes in pieces
   bool echo = false;       ///< the answer begins with the prompt
