@@ -85,6 +85,33 @@ constexpr Example kTexts[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Text, Template, testing::ValuesIn(kTexts));
 
+constexpr Example kLocal[] = {
+    {"au {{s-|XX}} et au {{XIXe siècle}}", "au XXe siècle et au XIXe siècle", "fr"},
+    {"{{sp-|VII|e|ou|VIII|e}}, {{-s-|II|e}}, {{s2-|III|e|IX|e}}",
+     "VIIe ou VIIIe siècle, IIe siècle av. J.-C., IIIe et IXe siècles", "fr"},
+    {"Napoléon {{Ier}}, la {{2e|fois}}, le {{1er mars}}", "Napoléon Ier, la 2e fois, le 1er mars", "fr"},
+    {"{{nombre|9200|hommes}}, {{unité|10000|km||h|-1}}, km{{2}}", "9 200 hommes, 10 000 km h⁻¹, km²", "fr"},
+    {"il dit {{citation|oui}} au {{n°|5}}", "il dit « oui » au no 5", "fr"},
+    {"{{Bio|Nome=Carla|Cognome=Neri|Sesso=F|LuogoNascita=Pavia|AnnoNascita=1901|AnnoMorte=1980|Attività=attrice|"
+     "Nazionalità=italiana}}",
+     "Carla Neri (Pavia, 1901 – 1980) è stata un'attrice italiana.", "it"},
+    {"{{Bio|Nome=Ugo|Cognome=Bo|Attività=scrittore|Attività2=poeta}}", "Ugo Bo è uno scrittore e poeta.",
+     "it"},
+    {"{{bandiera|Francia|nome}}, {{ROU}}, 3.840 {{m s.l.m.}}", "Francia, Romania, 3.840 m s.l.m.", "it"},
+    {"B{{music|flat}} major, F{{sharp}}", "B♭ major, F♯"},
+    {"in {{mlby|1998}} from {{stn|Foo}} for {{FRA}} and {{flagcountry|ITA}}",
+     "in 1998 from Foo for France and Italy"},
+    {"{{ill|X (clerk)|de|lt=X}} won {{ushr|California|51}} by far",
+     "X won California's 51st congressional district by far"},
+    {"am {{JULGREGDATUM|25|12|1820|Link=x}} geboren", "am 25. Dezember 1820 geboren", "de"},
+    {"el {{fecha|3|05|1901}}", "el 3 de mayo de 1901", "es"},
+    {"카터({{llang|en|Carter}})", "카터(Carter)", "ko"},
+    {"「{{en|I am.}}」と{{by|1998年}}", "「I am.」と1998年", "ja"},
+    {"{{нет АИ 2|Его основал граф.|1|2}}", "Его основал граф.", "ru"},
+    {"legalább {{szám|180000}} fő", "legalább 180 000 fő", "hu"},
+};
+INSTANTIATE_TEST_SUITE_P(Local, Template, testing::ValuesIn(kLocal));
+
 constexpr Example kNested[] = {
     {"{{nowrap|{{convert|5|km}}}}", "5 kilometres"},
     {"{{nowrap|[[a|b]] {{IPA|x}}}} c", "b c"},
