@@ -17,8 +17,8 @@ namespace {
 constexpr size_t kMostRuns = 4096;
 
 /// What ends a line inside of the current one.
-constexpr std::string_view kInnerEnds = "\n\x1E";
-static_assert(kInnerEnds.find(kItemMark) != std::string_view::npos);
+constexpr ByteSet kInnerEnds("\n\x1E");
+static_assert(kInnerEnds.holds(kItemMark));
 
 void skip_spaces(std::string_view& text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -288,7 +288,7 @@ void LineWriter::end_line(LineKind kind, size_t level) {
     std::ranges::replace(line_, '\n', ' ');
     tidy_line();
     end_heading(level);
-  } else if (line_.find_first_of(kInnerEnds) == std::string::npos) {
+  } else if (line_.find('\n') == std::string::npos && line_.find(kItemMark) == std::string::npos) {
     tidy_line();
     end_tidied(kind);
   } else {
@@ -302,7 +302,7 @@ void LineWriter::end_line(LineKind kind, size_t level) {
 void LineWriter::end_lines(LineKind kind) {
   const std::string lines = std::move(line_);
   for (size_t at = 0; at <= lines.size();) {
-    const size_t end = std::min(lines.find_first_of(kInnerEnds, at), lines.size());
+    const size_t end = kInnerEnds.find(lines, at);
     line_.assign(lines, at, end - at);
     tidy_line();
     end_tidied(kind);

@@ -10,6 +10,7 @@
 #include "libs/base/text.h"
 #include "libs/wikitext/line_writer.h"
 #include "libs/wikitext/math_text.h"
+#include "libs/wikitext/text_fold.h"
 #include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
@@ -126,8 +127,9 @@ class Reader {
   void text(std::string_view bytes) {
     if (in_title_) page_.title += bytes;
     if (dropped_ > 0) return;
+    static constexpr wikitext::ByteSet kBlanks("\t\r\n\f\x1E");
     while (!bytes.empty()) {
-      const size_t space = std::min(bytes.find_first_of("\t\r\n\f\x1E"), bytes.size());
+      const size_t space = kBlanks.find(bytes, 0);
       if (space > 0) writer_.text(bytes.substr(0, space));
       bytes.remove_prefix(space);
       if (bytes.empty()) return;
