@@ -340,7 +340,7 @@ RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, RunWatch& wat
       fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
     }
   } catch (const Error& error) {
-    watch.note("failed", trainer.step(), error.what());
+    watch.note("failed", std::as_const(trainer).step(), error.what());
     throw;
   }
 }
