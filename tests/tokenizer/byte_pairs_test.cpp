@@ -115,7 +115,7 @@ TEST_P(BytePairs, UnusedTokensFillTheRowsOfAModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, BytePairs, testing::ValuesIn(kBytePairKinds),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& kind) { return std::string(kind.param); });
 
 /// The recorded vocabulary with a change.
 std::string changed(const std::function<void(Json&)>& change, const std::string& kind = "qwen2") {
