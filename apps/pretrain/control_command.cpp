@@ -142,13 +142,20 @@ nlohmann::json to_request(const std::vector<std::string>& settings) {
 
 /// The answer comes when the process ends; then its record tells the rest.
 int wait_for_end(LocalConnection run, const Path& state) {
-  const auto line = run.read_line(kPatience);
-  run.read_line(kPatience);  // until the process has closed everything
-  const nlohmann::json status = run_status(state, read_run_record(state));
-  if (!line || status.value("phase", "") == "failed") {
-    fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", "its process ended early"));
+  while (run.read_line(kPatience)) {  // until the process has closed everything
   }
-  show(fmt::format("stopped at step {}, which is saved\n", format_count(status.value("step", uint64_t{0}))));
+  const nlohmann::json status = run_status(state, read_run_record(state));
+  if (status.value("phase", "") == "failed")
+    fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", ""));
+  const uint64_t step = status.value("step", uint64_t{0});
+  if (step == 0) {
+    show("stopped before the first step\n");
+    return 0;
+  }
+  const nlohmann::json& saved = status.at("saved_step");
+  if (!saved.is_number_unsigned() || saved.get<uint64_t>() < step)
+    fail(ErrorKind::kRuntime, "the run ended without saving step {}; see what it logged", format_count(step));
+  show(fmt::format("stopped at step {}, which is saved\n", format_count(step)));
   return 0;
 }
 

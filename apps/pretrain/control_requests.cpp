@@ -139,7 +139,8 @@ class Requests {
     if (request.contains("seconds")) time = std::chrono::seconds(count_in(request, "seconds", 1, kLongest));
     parts_.control.pause(PauseReason::kRequest, time);
     const auto poll = [parts = parts_]() -> std::optional<nlohmann::json> {
-      if (parts.monitor.phase() == RunPhase::kPaused)
+      // A paused run has saved, or tried to.
+      if (parts.monitor.phase() == RunPhase::kPaused && !parts.monitor.saves().running)
         return nlohmann::json{{"ok", true}, {"step", parts.monitor.step()}};
       if (!parts.control.pause_due()) return error_line("the pause was ended before it began");
       return std::nullopt;

@@ -44,7 +44,9 @@ void add_end(nlohmann::json& status, const LastSession& last) {
   status["phase"] = "stopped";
   status["why"] = "";
   if (last.end.is_null()) {
-    if (!last.start.is_null()) status["phase"] = "killed";  // nothing was recorded after the start
+    // Version 0.2.0 recorded no sessions.
+    if (!last.start.is_null()) status["phase"] = "killed";
+    if (last.start.is_null() && status["step"] == 0U) status["phase"] = "unknown";
     return;
   }
   const std::string reason = last.end.value("reason", "");

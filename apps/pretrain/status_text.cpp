@@ -93,6 +93,7 @@ std::string phase_text(const nlohmann::json& status) {
     }
     return text;
   }
+  if (phase == "unknown") return "no session yet; it is starting, or its start failed";
   if (phase == "killed") return "not running; its last session was killed, or the machine went down";
   if (phase == "failed") return fmt::format("failed: {}", text_in(status, "why"));
   if (phase != "stopped") return phase;
@@ -129,7 +130,7 @@ void add_losses(Lines& lines, const nlohmann::json& status) {
                         format_count(count_in(validation, "step"))));
   const nlohmann::json& best = status.at("best");
   const uint64_t since = count_in(best, "evaluations_since");
-  if (!best.is_object()) return;
+  if (!best.is_object() || count_in(validation, "step") == 0) return;
   lines.add(since == 0
                 ? "the best so far"
                 : fmt::format("best {} at step {}, {} ago", loss_text(*number_in(best, "loss"), 3),
