@@ -2,6 +2,7 @@
 // The dashboard's data: one stream with the states, and the rest of a run when it has changed.
 
 const kPoints = 1000;
+const kKeys = kCharts.map((about) => about.key).filter((key) => key !== null).join(",");
 /** Curves are fetched again at most this often. */
 const kRefresh = 5000;
 
@@ -89,9 +90,9 @@ class Live {
     const base = `/api/v1/runs/${encodeURIComponent(run.id)}`;
     const zoom = this.zoomOf(run);
     const [details, series, happened, written, finer] = await Promise.all([
-      this.get(base), this.get(`${base}/series?points=${kPoints}`), this.get(`${base}/events?limit=500`),
+      this.get(base), this.get(`${base}/series?keys=${kKeys}&points=${kPoints}`), this.get(`${base}/events?limit=500`),
       this.get(`${base}/samples?limit=200`),
-      zoom ? this.get(`${base}/series?points=${kPoints}&from=${zoom.from}&to=${zoom.to}`) : null,
+      zoom ? this.get(`${base}/series?keys=${kKeys}&points=${kPoints}&from=${zoom.from}&to=${zoom.to}`) : null,
     ]);
     const target = this.runs.get(run.id) ?? run;
     const detail = finer ? { ...zoom, series: finer } : null;
