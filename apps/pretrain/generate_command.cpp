@@ -127,7 +127,7 @@ void check(const Request& request) {
 }
 
 void warn(const Request& request, const ModelFolder& model) {
-  if (request.shape.context > model.config.context) {
+  if (request.shape.context > model.config.context && model.config.rope_theta != 0) {
     log_warning(
         "--context {} is beyond the {} positions that the model was trained with; expect worse text there",
         request.shape.context, model.config.context);
