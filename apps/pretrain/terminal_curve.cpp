@@ -180,7 +180,7 @@ std::string step_axis(uint64_t first, uint64_t last, size_t columns) {
 std::string terminal_curve(const RunRecord& record, const TerminalCurveSize& size) {
   const std::vector<Mark> training = training_of(record);
   if (training.size() < 2 || size.columns < kLeastColumns || size.rows < 2) return "";
-  const uint64_t first = training.front().step, last = training.back().step;
+  const uint64_t first = record.curve.all_points().front().first_step, last = training.back().step;
   const std::vector<Mark> evaluations = evaluations_of(record, first, last);
   const Range range = range_of(training, evaluations);
   const size_t columns = size.columns - kAxisWidth;
