@@ -41,10 +41,11 @@ RunWatcher::~RunWatcher() {
 void RunWatcher::run(const std::stop_token& stop) {
   for (int looks = 0; !stop.stop_requested(); ++looks) {
     if (looks > 0 && looks % kFindEvery == 0) find();
-    bool changed = add_new(stop);
-    changed |= update(stop);
-    if (changed || looks == 0) publish();
+    add_new(stop);
+    if (update(stop) || looks == 0) publish();
     std::unique_lock lock(mutex_);
+    has_read_ = true;
+    changed_.notify_all();
     changed_.wait_for(lock, stop, kLook, [] { return false; });
   }
 }
@@ -57,11 +58,10 @@ void RunWatcher::find() {
   }
 }
 
-/// Reads a new run before others see it, because that may take seconds.
-bool RunWatcher::add_new(const std::stop_token& stop) {
-  bool any = false;
+/// Reads a new run before others see it, because that may take seconds; each is shown as soon as it is read.
+void RunWatcher::add_new(const std::stop_token& stop) {
   for (const Path& folder : folders_) {
-    if (stop.stop_requested()) return any;
+    if (stop.stop_requested()) return;
     if (ids_.contains(folder)) continue;
     std::set<std::string> taken;
     for (const auto& [path, id] : ids_) taken.insert(id);
@@ -69,11 +69,12 @@ bool RunWatcher::add_new(const std::stop_token& stop) {
     const auto fresh = std::make_shared<Watched>(RunView(folder, id, limits_for(folders_.size())));
     fresh->view.update();
     ids_[folder] = id;
-    const std::lock_guard lock(mutex_);
-    watched_.push_back(fresh);
-    any = true;
+    {
+      const std::lock_guard lock(mutex_);
+      watched_.push_back(fresh);
+    }
+    publish();
   }
-  return any;
 }
 
 bool RunWatcher::update(const std::stop_token& stop) {
@@ -95,9 +96,7 @@ void RunWatcher::publish() {
     const std::lock_guard lock(mutex_);
     ++states_.revision;
     states_.json = std::move(text);
-    has_read_ = true;
   }
-  changed_.notify_all();
 }
 
 std::vector<std::shared_ptr<RunWatcher::Watched>> RunWatcher::watched() const {

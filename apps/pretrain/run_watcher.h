@@ -56,7 +56,7 @@ class RunWatcher {
 
   void run(const std::stop_token& stop);
   void find();
-  bool add_new(const std::stop_token& stop);
+  void add_new(const std::stop_token& stop);
   bool update(const std::stop_token& stop);
   void publish();
   std::vector<std::shared_ptr<Watched>> watched() const;
