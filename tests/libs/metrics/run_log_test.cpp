@@ -364,6 +364,25 @@ TEST(RunRecordReader, ReadsWhatVersion010Wrote) {
   EXPECT_EQ(run.newest_step.at("step"), 300);
 }
 
+TEST(RunRecordReader, ReadsWhatSchema1IsInARealRun) {
+  const RunRecord run = read_run_record(test::source_folder() / "tests/golden/data/record");
+  EXPECT_EQ(run.schema, 1U);
+  EXPECT_EQ(run.damaged_lines, 0U);
+  const auto points = run.curve.all_points();
+  ASSERT_EQ(points.size(), 19U);
+  EXPECT_EQ(points.front().value("loss")->mean, 5.877600114792585);
+  EXPECT_EQ(points.back().value("loss")->mean, 5.199882125481963);
+  EXPECT_EQ(points.back().tokens, 19U * 256);
+  ASSERT_EQ(run.sessions.size(), 2U);
+  EXPECT_EQ(run.sessions.front().json().at("configuration").at("model"), "tiny");
+  EXPECT_EQ(run.sessions.back().json().at("reason"), "stopped");
+  ASSERT_EQ(run.evaluations.size(), 1U);
+  std::vector<std::string> kinds;
+  for (const RecordedEvent& event : run.events) kinds.push_back(event.kind);
+  EXPECT_EQ(kinds, (std::vector<std::string>{"checkpoint", "paused", "checkpoint", "settings", "continued",
+                                             "checkpoint", "checkpoint"}));
+}
+
 TEST(RunRecordReader, OfAFolderWithoutARunIsEmpty) {
   const TempFolder folder;
   const RunRecord run = read_run_record(folder / "nowhere");
