@@ -174,7 +174,8 @@ int tokenizer_command(const Arguments& arguments, StopSignal& stop) {
         "  pretrain tokenizer decode --model FILE [--ids IDS]        ids to text\n"
         "\n"
         "FILE is a SentencePiece model, a byte-level tokenizer.json, a checkpoint or a\n"
-        "run's state folder. Without --text or --ids, standard input is read line by line. Each has its own --help.\n");
+        "run's state folder. Without --text or --ids, standard input is read line by\n"
+        "line. Each has its own --help.\n");
     return 0;
   }
   constexpr std::array<std::string_view, 3> kVerbs{"train", "encode", "decode"};
