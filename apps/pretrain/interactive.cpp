@@ -87,7 +87,11 @@ class Lines {
   bool read(const std::string& prompt, std::string& line) {
     if (!editor_) return plain_.next(line);
     LineEnd end = LineEnd::kInterrupt;
-    while ((end = editor_->read(prompt, line)) == LineEnd::kInterrupt) fmt::print("^C\n");
+    while (end == LineEnd::kInterrupt) {
+      end = editor_->read(prompt, line);
+      interrupt_key_->hold();  // libedit gives the terminal back with its own keys
+      if (end == LineEnd::kInterrupt) fmt::print("^C\n");
+    }
     if (end == LineEnd::kEnd) {
       fmt::print("\n");
       return false;

@@ -65,10 +65,14 @@ void set_modes(const termios& modes) {
 }  // namespace
 
 InterruptKey::InterruptKey() : before_(modes_of_input()) {
-  if (!before_) return;
-  termios now = before_->values;
-  now.c_cc[VINTR] = _POSIX_VDISABLE;
-  set_modes(now);
+  hold();
+}
+
+void InterruptKey::hold() const {
+  const std::unique_ptr<TerminalModes> now = modes_of_input();
+  if (!now) return;
+  now->values.c_cc[VINTR] = _POSIX_VDISABLE;
+  set_modes(now->values);
 }
 
 InterruptKey::~InterruptKey() {
@@ -79,6 +83,7 @@ KeyWatch::KeyWatch() : before_(modes_of_input()) {
   if (!before_) return;
   termios now = before_->values;
   now.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+  now.c_cc[VINTR] = _POSIX_VDISABLE;
   now.c_cc[VMIN] = 1;
   now.c_cc[VTIME] = 0;
   set_modes(now);

@@ -24,6 +24,8 @@ class InterruptKey {
  public:
   InterruptKey();
   ~InterruptKey();
+  /// Makes it so again, after others have changed the terminal.
+  void hold() const;
   InterruptKey(const InterruptKey&) = delete;
   InterruptKey& operator=(const InterruptKey&) = delete;
 
