@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "libs/base/error.h"
-#include "libs/base/text.h"
+#include "libs/base/number.h"
 
 namespace pretrain::learning {
 namespace {
