@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "libs/wikitext/template_pattern.h"
+#include "libs/wikitext/template_call.h"
 
 namespace pretrain::wikitext {
 

@@ -12,17 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "libs/wikitext/template_arguments.h"
+#include "libs/wikitext/template_call.h"
 
 namespace pretrain::wikitext {
-
-/// What a pattern shows of a call.
-struct TemplateCall {
-  std::string_view name;  ///< of the template, as written
-  const TemplateArguments& arguments;
-  std::string_view language;  ///< of the wiki, "" when unknown
-  std::string_view title;     ///< of the page
-};
 
 /// A mistake in a pattern or a file of rules.
 struct RuleFault {

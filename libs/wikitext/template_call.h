@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A call of a template, as its rule sees it. Views: what they show must outlive it.
+
+#include <string_view>
+
+#include "libs/wikitext/template_arguments.h"
+
+namespace pretrain::wikitext {
+
+/// One call, with the place where it is made.
+struct TemplateCall {
+  std::string_view name;  ///< of the template, as written
+  const TemplateArguments& arguments;
+  std::string_view language;  ///< of the wiki, "" when unknown
+  std::string_view title;     ///< of the page
+};
+
+}  // namespace pretrain::wikitext
