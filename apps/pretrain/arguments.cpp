@@ -7,7 +7,7 @@
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
-#include "apps/pretrain/default_model.h"
+#include "apps/pretrain/checkpoint_variable.h"
 #include "apps/pretrain/ini.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"

@@ -2,20 +2,15 @@
 #include "apps/pretrain/default_model.h"
 
 #include <cstdlib>
+#include <optional>
 
+#include "apps/pretrain/checkpoint_variable.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 
 namespace pretrain {
-
-std::optional<Path> checkpoint_in_environment() {
-  const char* variable = std::getenv("PRETRAIN_CHECKPOINT");
-  if (variable == nullptr) return std::nullopt;
-  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_CHECKPOINT has no value; give it one or unset it");
-  return variable;
-}
 
 Path checkpoint_or_newest(const Path& given) {
   if (!given.empty()) return given;
