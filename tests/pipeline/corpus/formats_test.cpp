@@ -241,9 +241,9 @@ TEST(Copies, OfATextUnderAnotherNameAreNamed) {
   folder.write("c/a.txt", text);
   folder.write("c/b.txt.gz", compress(text, Compression::kGzip));
   folder.write("c/other.txt", test::random_text(2, 100'000));
-  EXPECT_THAT(
-      scan_corpus(test::options_for(folder / "c")).warnings,
-      ElementsAre(AllOf(HasSubstr("a.txt and b.txt.gz begin with the same text"), Not(HasSubstr("other")))));
+  EXPECT_THAT(scan_corpus(test::options_for(folder / "c")).warnings,
+              ElementsAre(AllOf(HasSubstr("a.txt and b.txt.gz begin with the same text"),
+                                Not(HasSubstr("other.txt")))));
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ TEST(SkipReason, KeepsTheKeysThatWereEverWritten) {
                                                        {SkipReason::kOtherNamespace, "other_namespace"},
                                                        {SkipReason::kRedirect, "redirect"},
                                                        {SkipReason::kDisambiguation, "disambiguation"},
+                                                       {SkipReason::kOtherModel, "other_model"},
+                                                       {SkipReason::kUnreadableMember, "unreadable_member"},
                                                        {SkipReason::kDamagedBlock, "damaged_block"},
                                                        {SkipReason::kDamagedStream, "damaged_stream"},
                                                        {SkipReason::kTruncatedStream, "truncated_stream"},
