@@ -2,7 +2,8 @@
 #pragma once
 // The letters that byte-level vocabularies write bytes as, so that each token is readable text: a printable
 // character of Latin-1 for its own byte, U+0100 and following for the others ("Ġ" is a blank). Stateless,
-// thread-safe. Source: GPT-2.
+// thread-safe.
+// Source: the vocabulary of GPT-2.
 
 #include <cstdint>
 #include <optional>
