@@ -7,13 +7,14 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 
-from chromium import Browser, wait_until
+from chromium import Browser
 
-PROGRAM = os.path.abspath(os.environ["PRETRAIN_PROGRAM"])
-PICTURES = os.environ.get("PRETRAIN_PICTURES", "")
+PROGRAM = os.path.abspath(sys.argv[1])
+PICTURES = sys.argv[2]  # "": none
 START = 1_795_872_000
 PLANTED = "the town </script><script>window.planted = 1</script><img src=x onerror=window.planted=1> \u202egnorw"
 
@@ -207,5 +208,4 @@ class Dashboard(Page):
 
 
 if __name__ == "__main__":
-    wait_until(lambda: os.access(PROGRAM, os.X_OK), PROGRAM)
-    unittest.main()
+    unittest.main(argv=sys.argv[:1])

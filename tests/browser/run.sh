@@ -13,9 +13,9 @@ case "${1:-}" in
   *) echo "$usage" >&2; exit 2 ;;
 esac
 
-program=${PRETRAIN_PROGRAM:-build/ci/apps/pretrain/pretrain}
+program=build/ci/apps/pretrain/pretrain
 [[ -x $program ]] || { echo "$program is missing; build the preset ci first" >&2; exit 2; }
 command -v chromium > /dev/null || { echo "chromium is missing; apt-get install chromium" >&2; exit 2; }
 python=/usr/bin/python3  # of the package
 "$python" -c "import websocket" 2> /dev/null || { echo "apt-get install python3-websocket" >&2; exit 2; }
-PRETRAIN_PROGRAM=$program PRETRAIN_PICTURES=$pictures "$python" -B tests/browser/page_test.py
+"$python" -B tests/browser/page_test.py "$program" "$pictures"
