@@ -2,10 +2,14 @@
 #pragma once
 // The kernels of the blocks of a layer, as the description of the architecture names its blocks.
 
-#include <string>
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
-#include "apps/pretrain/bench_kernels.h"
+#include "apps/pretrain/bench_case.h"
+#include "libs/model/config.h"
+#include "libs/tensor/compute.h"
+#include "libs/tensor/precision.h"
 
 namespace pretrain {
 

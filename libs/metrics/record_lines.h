@@ -19,7 +19,8 @@ namespace pretrain {
 /// all rows.
 constexpr uint64_t kLongestLine = uint64_t{1} << 20;
 
-/// The complete lines of a file, one after the other. Memory: two records at most. Single-owner.
+/// The complete lines of a file, one after the other. Single-owner.
+/// Memory: two records at most.
 class LineReader {
  public:
   /// Requires: `offset` is the start of a line; the file outlives the reader.

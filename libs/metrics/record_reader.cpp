@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/base/file_identity.h"
+#include "libs/base/json.h"
 #include "libs/metrics/record.h"
 #include "libs/metrics/record_lines.h"
 
@@ -49,6 +50,10 @@ uint64_t count_in(const nlohmann::json& record, const char* key) {
 }
 
 }  // namespace
+
+nlohmann::json RecordedEvent::json() const {
+  return parse_json(line);
+}
 
 RunRecordReader::RunRecordReader(Path state, const RecordLimits& limits)
     : state_(std::move(state)), limits_(limits) {

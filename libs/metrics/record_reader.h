@@ -46,7 +46,7 @@ struct RecordedEvent {
   std::string kind;
   std::string line;
 
-  nlohmann::json json() const { return nlohmann::json::parse(line); }
+  nlohmann::json json() const;
 };
 
 struct RunRecord {

@@ -111,10 +111,6 @@ struct Architecture {
   std::optional<ArchitectureChoices> choices = std::nullopt;
 };
 
-/// Sets what the architecture has by default where `config` has no choice yet: kv_heads, head_channels, rope_theta and
-/// norm_epsilon of zero.
-void complete_choices(ModelConfig& config);
-
 /// All that a run can have.
 std::span<const Architecture* const> architectures();
 /// Null when none has that name.

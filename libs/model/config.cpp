@@ -6,7 +6,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/units.h"
-#include "libs/model/architecture.h"
+#include "libs/model/architecture_choices.h"
 
 namespace pretrain {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How the rows of a step are cut into slots, and in which order the gradients of the slots are added. Both
-// depend on numbers of rows and slots alone, so that the sum has the same bits whoever computes which slot.
+// depend on numbers of rows and slots alone, so that the sum has the same bits for any split of the work.
 //
 // Slot i of S has the rows from i R / S to (i + 1) R / S (rounded down) of the R rows of the step. Sums follow
 // the tree that splits slots [a, b) at the largest power of two below b - a: ((0 1)(2 3))(4 5) for S = 6. One
