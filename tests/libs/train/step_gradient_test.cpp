@@ -3,9 +3,12 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "libs/base/rng.h"
 
 namespace pretrain {
 namespace {
@@ -98,12 +101,16 @@ float sum_of_tree(const std::vector<float>& slots, size_t first, size_t last) {
   return sum_of_tree(slots, first, first + left) + sum_of_tree(slots, first + left, last);
 }
 
-/// Terms of many sizes and both signs, so that each order of additions rounds to another sum.
-std::vector<float> awkward_terms(size_t count) {
+constexpr size_t kElements = 61;  // a larger array repeats them
+
+/// Terms with full mantissas, of many sizes and both signs, so that each order of additions rounds most
+/// elements to another sum.
+std::vector<float> awkward_terms(uint32_t slots, size_t element) {
   std::vector<float> terms;
-  for (size_t i = 0; i < count; ++i) {
-    const float size = std::pow(3.7F, static_cast<float>(i * 5 % 7) - 3.0F);
-    terms.push_back((i % 3 == 1 ? -1.0F : 1.0F) * (1.0F + static_cast<float>(i) / 13.0F) * size);
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    Rng rng(slot * kElements + element);
+    const auto mantissa = static_cast<float>(rng.below(1U << 24)) / static_cast<float>(1U << 23) - 1.0F;
+    terms.push_back(std::ldexp(mantissa, static_cast<int>(rng.below(7))));
   }
   return terms;
 }
@@ -112,27 +119,32 @@ TEST(StepGradient, AddsSlotsInTheFixedTree) {
   Compute compute(2);
   constexpr size_t kBeyondOneTask = 65536 + 3;
   for (uint32_t slots = 1; slots <= 16; ++slots) {
-    const std::vector<float> terms = awkward_terms(slots);
+    std::vector<std::vector<float>> terms;
+    for (size_t element = 0; element < kElements; ++element) terms.push_back(awkward_terms(slots, element));
+    std::vector<float> expected(kBeyondOneTask);
+    for (size_t i = 0; i < kBeyondOneTask; ++i)
+      expected[i] = i < kElements ? sum_of_tree(terms[i], 0, slots) : expected[i % kElements];
     StepGradient gradient(kBeyondOneTask, slots);
     gradient.begin();
-    for (const float term : terms) {
-      add(gradient, term);
+    for (uint32_t slot = 0; slot < slots; ++slot) {
+      const StepGradient::Place place = gradient.next();
+      for (size_t i = 0; i < kBeyondOneTask; ++i) place.gradients[i] = terms[i % kElements][slot];
       gradient.end_slot(compute);
     }
     gradient.finish(compute);
-    EXPECT_EQ(values_of(gradient), std::vector<float>(kBeyondOneTask, sum_of_tree(terms, 0, slots)))
-        << slots << " slots";
+    EXPECT_EQ(values_of(gradient), expected) << slots << " slots";
   }
 }
 
-TEST(StepGradient, TheTreeOfTheTestTellsOrdersApart) {
-  for (uint32_t slots = 3; slots <= 16; ++slots) {
-    const std::vector<float> terms = awkward_terms(slots);
-    float one_by_one = 0;
-    for (const float term : terms) one_by_one += term;
-    if (slots != 3) {  // ((0 1) 2) is one after the other
-      EXPECT_NE(sum_of_tree(terms, 0, slots), one_by_one) << slots;
+TEST(StepGradient, TheTermsOfTheTestTellOrdersApart) {
+  for (uint32_t slots = 4; slots <= 16; ++slots) {  // ((0 1) 2) is one after the other
+    int different = 0;
+    for (size_t element = 0; element < kElements; ++element) {
+      const std::vector<float> terms = awkward_terms(slots, element);
+      const float one_by_one = std::accumulate(terms.begin(), terms.end(), 0.0F);
+      different += sum_of_tree(terms, 0, slots) != one_by_one ? 1 : 0;
     }
+    EXPECT_GT(different, 10) << slots << " slots";
   }
 }
 

@@ -219,7 +219,7 @@ TEST(Dump, InAnotherEncodingIsRejectedWithAReason) {
               HasSubstr("iso-8859-1"));
   EXPECT_THAT(reason_of("<?xml version='1.0' encoding='utf-8'?>" + kDumpHead), IsEmpty());
   EXPECT_THAT(reason_of(compress("\xFF\xFE<\0m\0", Compression::kBzip2)), HasSubstr("UTF-16"));
-  EXPECT_THAT(reason_of("<?xml version=\"1.0\"?><html/>"), HasSubstr("no MediaWiki dump"));
+  EXPECT_THAT(reason_of("<?xml version=\"1.0\"?><svg/>"), HasSubstr("no MediaWiki dump"));
 }
 
 TEST(Dump, GivesASampleWithoutReadingAllOfIt) {
