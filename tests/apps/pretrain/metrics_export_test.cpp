@@ -50,7 +50,7 @@ TEST(MetricsTable, TakesStepsThatAreNoLongerRecordedFromTheCurve) {
   folder.write(
       "a/curve.jsonl",
       "{\"kind\":\"curve\",\"time\":1,\"first_step\":1,\"step\":8,\"width\":8,\"steps\":8,\"bad_steps\":0,"
-      "\"tokens\":2048,\"epoch\":0,\"values\":{\"loss\":[9,8,10]}}\n");
+      "\"tokens\":2048,\"epoch\":0,\"values\":{\"loss\":[9,8,10,8]}}\n");
   EXPECT_EQ(write_metrics_table(state, folder / "a.csv"), 5U);
   const auto lines = lines_of(folder / "a.csv");
   EXPECT_THAT(lines[1], StartsWith("step,8,8,2048,1.000,9,"));

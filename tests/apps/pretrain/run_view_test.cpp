@@ -132,7 +132,7 @@ TEST(RunJson, SumsARunUp) {
   EXPECT_EQ(json["epoch_share"], 0.5);
   EXPECT_EQ(json["max_steps"], 200);
   EXPECT_TRUE(json["seconds_left"].is_null()) << "it has ended";
-  EXPECT_EQ(json["skips"], Json({{"empty document", 3}}));
+  EXPECT_EQ(json["skips"], Json({{"empty", 3}}));
   EXPECT_EQ(json["split"]["backward"], 30);
   EXPECT_EQ(json["split"]["evaluation"], 3.5);
   EXPECT_EQ(json["machine"]["processor"], "Test");
