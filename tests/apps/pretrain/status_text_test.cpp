@@ -41,7 +41,7 @@ TEST(StatusText, SaysWhatTheUserWantsToKnowAndFits) {
     const std::string text = status_text("/runs/wiki", training_status(), columns);
     for (const char* part : {"wiki: training", "step 41,200 of 100,000", "epoch 2 (31 % done)", "loss 3.412",
                              "best 3.501 at step 40,000, 2 evaluations ago", "4,660 tokens/s", "80 % of peak",
-                             "4 of 4 threads", "saved at step 41,000, 3 min ago", "left (until "}) {
+                             "4 of 4 threads", "saved at step 41,000, 3 min 00 s ago", "left (until "}) {
       EXPECT_THAT(text, HasSubstr(part));
     }
     std::istringstream lines(text);
