@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kLines = 1000;
 constexpr wchar_t kReplacement = 0xFFFD;
+constexpr char kEndKey = '\x04';  // Ctrl-D
 
 }  // namespace
 
@@ -81,7 +82,8 @@ bool LineEditor::State::read_character(wchar_t& character) {
   for (;;) {
     const std::optional<char> byte = next_byte();
     if (!byte) return false;
-    bytes += *byte;
+    // A Ctrl-D that was typed before the terminal gave single keys arrives as NUL, which no text has.
+    bytes += *byte == '\0' ? kEndKey : *byte;
     const Utf8Character read = read_utf8(bytes);
     if (read.state == Utf8Character::State::kIncomplete) continue;
     const bool valid = read.state == Utf8Character::State::kValid;
