@@ -39,12 +39,12 @@ TEST(InputHistory, IsCutToItsLastLines) {
   const InputHistory history(real_file_system(), path);
   EXPECT_EQ(history.lines().size(), InputHistory::kMostLines);
   EXPECT_EQ(history.lines().back(), "line 2000");
-  EXPECT_LT(read_file(path).size(), text.size() / 2 + 100);
+  EXPECT_LT(read_file(path).size(), text.size() * 3 / 5);
 }
 
 TEST(InputHistory, SurvivesWhatIsNoHistory) {
   const test::TempFolder folder;
-  const Path damaged = folder.write("damaged", std::string("\xFF\xFE\0line\n\n\nlast", 15));
+  const Path damaged = folder.write("damaged", std::string("\xFF\xFE\0line\n\n\nlast", 14));
   const InputHistory repaired(real_file_system(), damaged);
   EXPECT_EQ(repaired.lines().back(), "last");
   InputHistory blocked(real_file_system(), folder.path() / "damaged/under a file");
