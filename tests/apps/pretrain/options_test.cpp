@@ -80,6 +80,7 @@ std::vector<Case> cases() {
       {"tokenizer-type", "unigram",
        [](const Config& c) { return c.vocabulary.type == TokenizerType::kUnigram; }},
       {"init-from", "/m", [](const Config& c) { return c.initial_model == "/m"; }},
+      {"text-key", "body", [](const Config& c) { return c.corpus.text_key == "body"; }},
       {"tokenizer", "/t.model", [](const Config& c) { return c.tokenizer_file == "/t.model"; }},
       {"packing", "chunk", [](const Config& c) { return c.packing == Packing::kChunk; }},
       {"shuffle-buffer", "1k", [](const Config& c) { return c.shuffle_buffer == 1000; }},
