@@ -15,11 +15,14 @@ using testing::HasSubstr;
 using testing::Not;
 
 ProgramResult run_presets(const Words& more) {
-  return run_program(binary(), Words{"presets", "--threads", "1", "--precision", "f32"} + more);
+  Words words{"presets", "--threads", "1", "--precision", "f32"};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_program(binary(), words);
 }
 
-nlohmann::json report_of(const Words& more) {
-  const auto run = run_presets(more + Words{"--json"});
+nlohmann::json report_of(Words words) {
+  words.emplace_back("--json");
+  const auto run = run_presets(words);
   EXPECT_EQ(run.exit_code, 0) << run.output;
   return nlohmann::json::parse(run.output);
 }
