@@ -66,7 +66,8 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, script):
-        wait_until(lambda: self.run(script), script)
+        """Until the expression holds; while the page loads, what it names may not be there."""
+        wait_until(lambda: self.run(f"(() => {{ try {{ return {script}; }} catch {{ return false; }} }})()"), script)
 
     def key(self, key):
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key if len(key) == 1 else "")

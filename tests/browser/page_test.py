@@ -130,6 +130,8 @@ class Report(Page):
         self.browser.run("document.querySelector('canvas').focus()")
         value = "document.querySelector('canvas').getAttribute('aria-valuetext')"
         self.browser.key("ArrowLeft")
+        self.browser.wait(f"{value}.startsWith('step 2,000')")  # the newest point
+        self.browser.key("ArrowLeft")
         self.browser.wait(f"{value}.startsWith('step 1,99')")
         before = self.browser.run(value)
         for _ in range(3):
@@ -169,7 +171,7 @@ class Report(Page):
 
     def test_shows_a_run_without_steps(self):
         (self.folder / "new").mkdir()
-        (self.folder / "new/lock").touch()
+        (self.folder / "new/metrics.jsonl").touch()
         self.report(self.folder / "new")
         self.assertIn("starting", self.browser.run("document.body.innerText"))
         self.assertEqual(self.browser.complaints(), [])
@@ -208,4 +210,4 @@ class Dashboard(Page):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
