@@ -243,30 +243,6 @@ struct Grid {
   std::vector<double> seconds;
 };
 
-void merge(CurveValue& into, const CurveValue& other) {
-  if (other.count == 0) return;
-  if (into.count == 0) {
-    into = other;
-    return;
-  }
-  const double sum =
-      into.mean * static_cast<double>(into.count) + other.mean * static_cast<double>(other.count);
-  into.count += other.count;
-  into.mean = sum / static_cast<double>(into.count);
-  into.least = std::min(into.least, other.least);
-  into.greatest = std::max(into.greatest, other.greatest);
-}
-
-void merge(CurvePoint& into, const CurvePoint& next) {
-  into.time = next.time;
-  into.step = next.step;
-  into.steps += next.steps;
-  into.bad_steps += next.bad_steps;
-  into.tokens = next.tokens;
-  into.epoch = next.epoch;
-  for (size_t i = 0; i < into.values.size(); ++i) merge(into.values[i], next.values[i]);
-}
-
 /// The points of the request, neighbours merged until there are few enough.
 Grid grid_of(const std::vector<CurvePoint>& all, const SeriesRequest& request) {
   Grid grid;

@@ -25,16 +25,6 @@ void merge(CurveValue& into, const CurveValue& later) {
   into.greatest = std::max(into.greatest, later.greatest);
 }
 
-void merge(CurvePoint& into, const CurvePoint& later) {
-  into.time = later.time;
-  into.step = later.step;
-  into.steps += later.steps;
-  into.bad_steps += later.bad_steps;
-  into.tokens = later.tokens;
-  into.epoch = later.epoch;
-  for (size_t i = 0; i < into.values.size(); ++i) merge(into.values[i], later.values[i]);
-}
-
 uint64_t count_in(const nlohmann::json& record, const char* key) {
   const auto found = record.find(key);
   return found != record.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
@@ -52,6 +42,16 @@ std::optional<CurveValue> to_value(const nlohmann::json& json) {
 }
 
 }  // namespace
+
+void merge(CurvePoint& into, const CurvePoint& later) {
+  into.time = later.time;
+  into.step = later.step;
+  into.steps += later.steps;
+  into.bad_steps += later.bad_steps;
+  into.tokens = later.tokens;
+  into.epoch = later.epoch;
+  for (size_t i = 0; i < into.values.size(); ++i) merge(into.values[i], later.values[i]);
+}
 
 const CurveValue* CurvePoint::value(std::string_view key) const {
   const auto found = std::ranges::find(kCurveKeys, key);

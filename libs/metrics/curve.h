@@ -56,6 +56,9 @@ struct CurvePoint {
   const CurveValue* value(std::string_view key) const;
 };
 
+/// Makes `into` the point of its steps and of the steps of `later`, which follow it.
+void merge(CurvePoint& into, const CurvePoint& later);
+
 /// The record of a step as a point; nothing for another record.
 std::optional<CurvePoint> point_of(const nlohmann::json& step_record);
 
