@@ -4,13 +4,12 @@
 
     site_names.py FOLDER DATE > site_names.txt
 
-FOLDER holds what the wikis answered to two requests of MediaWiki's API, as XML; DATE is the day of the answers:
+FOLDER holds what the wikis answered to a request of MediaWiki's API, as XML; DATE is the day of the answers:
 
-    CODEwiki-configuration.xml             ?action=query&format=xml&meta=siteinfo
-                                           &siprop=namespaces|namespacealiases|magicwords|interwikimap
-    CODEwiki-disambiguation-templates.xml  ?action=parse&format=xml&page=MediaWiki:Disambiguationspage&prop=links
+    CODEwiki-configuration.xml  ?action=query&format=xml&meta=siteinfo
+                                &siprop=namespaces|namespacealiases|magicwords|interwikimap
 
-CODE is the name before .wikipedia.org. A missing answer leaves its wiki, or its disambiguation templates, out. Names that
+CODE is the name before .wikipedia.org. A missing answer leaves its wiki out. Names that
 every wiki understands (File, Image, Category, Template, REDIRECT, PAGENAME, ...) are left out, too.
 """
 
@@ -79,15 +78,6 @@ def read_configuration(path, row, exact, folded):
     return {link.get("prefix") for link in answer.iter("iw") if link.get("language")}
 
 
-def read_disambiguations(path, row):
-    """The page lists the templates that mark a page as one of articles of one name."""
-    if not os.path.exists(path):
-        return
-    for link in ElementTree.parse(path).getroot().iter("pl"):
-        if link.get("ns") == "10":
-            add(row, "disambiguation", (link.text or "").split(":", 1)[-1])
-
-
 def print_row(key, names):
     print(key + "\t" + "|".join(names))
 
@@ -103,7 +93,6 @@ def main():
         row = rows.setdefault(wiki, {})
         if wiki in wikis:
             codes |= read_configuration(os.path.join(folder, wiki + suffix), row, exact, folded)
-        read_disambiguations(os.path.join(folder, wiki + "wiki-disambiguation-templates.xml"), row)
         for key, names in EARLIER.get(wiki, {}).items():
             for name in names:
                 add(row, key, name)
