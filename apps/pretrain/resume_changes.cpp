@@ -18,9 +18,15 @@ void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
   }
 }
 
-/// With a later end the cooldown of a wsd schedule starts later, too, so the rate returns to its peak.
+/// With a later end the rate is higher at each step after the warmup. The cooldown of a wsd schedule starts later,
+/// too, so its rate may return to the peak.
 void report_rise(const Schedule& now, const Schedule& before, uint64_t step) {
-  if (now.kind != ScheduleKind::kWsd || now.at(step + 1) <= before.at(step)) return;
+  if (step < now.warmup_steps || now.at(step + 1) <= before.at(step)) return;
+  if (now.kind != ScheduleKind::kWsd) {
+    log_warning("the rate had fallen to {:.3g} and rises to {:.3g} again, because it now falls until step {}",
+                before.at(step), now.at(step + 1), format_count(now.total_steps));
+    return;
+  }
   log_warning(
       "the rate had fallen to {:.3g} and rises to {:.3g} again, because the cooldown now starts at step {}; to "
       "train as if it had not started, continue from a checkpoint up to step {} with --from",

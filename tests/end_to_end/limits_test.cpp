@@ -101,6 +101,8 @@ TEST(Limits, ACosineThatIsOutlastedIsToldAndCanBeStretched) {
   const double lowest = steps(state).back()["learning_rate"];
   const std::string stretched = output_of(resume(state) + Words{"--steps", "80", "--schedule-steps", "120"});
   EXPECT_THAT(stretched, HasSubstr("now ends at step 120"));
+  EXPECT_THAT(stretched, HasSubstr("rises to"));
+  EXPECT_THAT(stretched, HasSubstr("because it now falls until step 120"));
   EXPECT_GT(steps(state).back()["learning_rate"].get<double>(), 2 * lowest);
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "90"}), Not(HasSubstr("cosine schedule ends")));
 }
