@@ -116,6 +116,13 @@ void fit_vocabulary(Tokenizer& tokenizer, int64_t rows) {
 }
 
 Checkpoint open_checkpoint(const Path& path) {
+  if (file_exists(path)) {
+    fail(
+        ErrorKind::kData,
+        "{}: a file that is no GGUF; give a GGUF file, the folder of a model, a checkpoint (.../checkpoints/step-...) "
+        "or a run's state folder",
+        path.string());
+  }
   if (!folder_exists(path)) {
     fail(ErrorKind::kData,
          "{}: no such folder; give a checkpoint (.../checkpoints/step-...) or a run's state folder",

@@ -192,6 +192,8 @@ TEST_F(InitFrom, WhatContradictsTheModelIsOneLine) {
   expect({"--model", "base"}, 2, "--model base contradicts");
   expect({"--context", "4k"}, 2, "--context 4k is longer");
   expect({"--init-from", (temp_ / "none").string()}, 3, "no such folder");
+  temp_.write("text.txt", "no model");
+  expect({"--init-from", (temp_ / "text.txt").string()}, 3, "a file that is no GGUF");
   expect({"--tokenizer", (source_folder() / "tests/golden/data/llama/tokenizer.model").string()}, 3,
          "pieces");
 }
