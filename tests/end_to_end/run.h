@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,9 @@ inline std::string sample_corpus() {
 using Words = std::vector<std::string>;
 
 /// Adds options with their values; one that is there already gets the new value.
+/// Requires: pairs alone, so that no word can get lost.
 inline Words operator+(Words words, const Words& more) {
+  if (more.size() % 2 != 0) throw std::invalid_argument("an option without its value: " + more.back());
   for (size_t i = 0; i + 1 < more.size(); i += 2) {
     const auto found = std::find(words.begin(), words.end(), more[i]);
     if (found != words.end()) {
