@@ -67,10 +67,11 @@ void SiteWords::add_namespaces(const WikiSite& site, std::string_view code) {
                                                                           {"category", &category_names_},
                                                                           {"template", &template_names_},
                                                                           {"redirect", &redirects_}};
-  for (const auto& [key, names] : lists) {
+  for (const auto& [key, list] : lists) {
+    std::vector<std::string>& names = *list;
     site_names().for_each(key, code, language_,
-                          [&](std::string_view name) { names->push_back(fold_name(name)); });
-    names->emplace_back(key);
+                          [&](std::string_view name) { names.push_back(fold_name(name)); });
+    names.emplace_back(key);
   }
   file_names_.emplace_back("image");
 }
