@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/model/transformer.h"
 
-#include <ranges>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -81,9 +80,10 @@ void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients
   head_.backward(t_.residual.back(), t_.dnarrow, gradients, t_.dx);
   for (size_t l = layers_.size(); l-- > 0;) {
     restore_layer(l);
-    for (Station& station : std::views::reverse(layers_[l])) {
-      std::visit([&](auto& block) { block.backward(station.in, gradients, t_.dx, t_.dnarrow); },
-                 station.block);
+    Layer& layer = layers_[l];
+    for (size_t i = layer.size(); i-- > 0;) {
+      std::visit([&](auto& block) { block.backward(layer[i].in, gradients, t_.dx, t_.dnarrow); },
+                 layer[i].block);
     }
   }
   embedding_.backward(inputs, t_.dx, gradients);
