@@ -87,7 +87,8 @@ class MemberReader : public RecordReader {
 
   /// True when the member is a record of its own, read whole or skipped.
   bool open_member(const MemberHead& head, Record& record) {
-    if (head.size_bytes == 0 || end_ <= start_) {
+    const bool is_cut_off = stream_.window(1).empty();  // the line of the member is the last there is
+    if (head.size_bytes == 0 || end_ <= start_ || is_cut_off) {
       stream_.skip_to(end_);
       return false;
     }
