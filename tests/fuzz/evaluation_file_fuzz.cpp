@@ -63,8 +63,10 @@ std::string with_right_hash(std::string_view bytes) {
   EvaluationData data{.context = kContext};
   data.inputs.resize(rows * kContext);
   data.targets.resize(rows * kContext);
-  std::memcpy(data.inputs.data(), bytes.data(), rows * kContext * 4);
-  std::memcpy(data.targets.data(), bytes.data() + rows * kContext * 4, rows * kContext * 4);
+  if (rows > 0) {  // an empty array has no address
+    std::memcpy(data.inputs.data(), bytes.data(), rows * kContext * 4);
+    std::memcpy(data.targets.data(), bytes.data() + rows * kContext * 4, rows * kContext * 4);
+  }
   for (const int32_t target : data.targets) data.target_count += target >= 0 ? 1 : 0;
   const std::string checksum =
       hex64(hash64(fmt::format("{} {} {}", hash_of(data), data.target_count, data.target_count)));
