@@ -6,6 +6,8 @@
 #include <cmath>
 #include <unordered_set>
 
+#include <fmt/format.h>
+
 #include "libs/base/error.h"
 #include "libs/base/utf8.h"
 
@@ -229,18 +231,46 @@ void check_pieces(const ModelProto& model) {
   if (!blank)
     fail(ErrorKind::kData, "tokenizer model has no piece for a blank; train it on text with blanks");
   if (!model.byte_fallback || !bytes.all()) {
-    fail(ErrorKind::kData, "tokenizer model has no byte fallback; train it with --byte_fallback=true");
+    fail(ErrorKind::kData,
+         "tokenizer model has no byte fallback; train it with --byte_fallback=true, or add it with pretrain "
+         "train --allow-normalization yes");
   }
 }
 
+bool changes_text(const ModelProto& model) {
+  return model.has_normalization_rules || model.add_dummy_prefix || model.remove_extra_whitespaces ||
+         !model.escape_whitespaces || model.treat_whitespace_as_suffix;
+}
+
 void check_normalization(const ModelProto& model) {
-  if (!model.has_normalization_rules && !model.add_dummy_prefix && !model.remove_extra_whitespaces &&
-      model.escape_whitespaces && !model.treat_whitespace_as_suffix) {
-    return;
+  if (!changes_text(model)) return;
+  fail(
+      ErrorKind::kData,
+      "tokenizer model changes the text; train it with --normalization_rule_name=identity "
+      "--add_dummy_prefix=false --remove_extra_whitespaces=false, or leave its changes out with pretrain train "
+      "--allow-normalization yes");
+}
+
+/// Keeps the ids of the pieces; those of bytes come after them.
+void add_byte_pieces(ModelProto& model) {
+  std::bitset<256> known;
+  for (const ModelPiece& piece : model.pieces) {
+    const int value = piece.kind == Kind::kByte ? byte_of_piece(piece.text) : -1;
+    if (value >= 0) known.set(static_cast<size_t>(value));
   }
-  fail(ErrorKind::kData,
-       "tokenizer model changes the text; train it with --normalization_rule_name=identity "
-       "--add_dummy_prefix=false --remove_extra_whitespaces=false");
+  for (size_t byte = 0; byte < known.size(); ++byte) {
+    if (!known[byte]) model.pieces.push_back({.text = fmt::format("<0x{:02X}>", byte), .kind = Kind::kByte});
+  }
+  model.byte_fallback = true;
+}
+
+void leave_out_changes(ModelProto& model) {
+  model.has_normalization_rules = false;
+  model.add_dummy_prefix = false;
+  model.remove_extra_whitespaces = false;
+  model.escape_whitespaces = true;
+  model.treat_whitespace_as_suffix = false;
+  add_byte_pieces(model);
 }
 
 void append_varint(std::string& out, uint64_t value) {
@@ -327,7 +357,7 @@ int byte_of_piece(std::string_view text) {
   return static_cast<int>(high * 16 + low);
 }
 
-ModelProto parse_model_proto(std::string_view serialized) {
+ModelProto parse_model_proto(std::string_view serialized, TextChanges changes) {
   if (serialized.empty()) fail_damaged("it is empty");
   if (serialized.size() > kMaxModelBytes) fail_damaged("larger than 64 MiB");
   ModelProto model;
@@ -339,6 +369,7 @@ ModelProto parse_model_proto(std::string_view serialized) {
     if (field.id == kDenormalizerSpec) parse_denormalizer_spec(field.as_bytes(), model);
   }
   if (model.pieces.empty()) fail_damaged("it has no pieces");
+  if (changes == TextChanges::kLeaveOut) leave_out_changes(model);
   check_normalization(model);
   check_pieces(model);
   return model;

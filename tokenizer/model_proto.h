@@ -54,12 +54,18 @@ struct ModelProto {
 /// Value of a byte piece ("<0x0A>" is 10), or -1 for any other text.
 int byte_of_piece(std::string_view text);
 
+/// What to do with a model that changes text: normalization, blanks, characters that it doesn't know.
+enum class TextChanges {
+  kRefuse,
+  kLeaveOut,  ///< use its pieces without the changes, and add the byte pieces that it lacks
+};
+
 /// Reads a serialized model and checks that it preserves text: identity normalisation, a piece for the blank
 /// mark, all 256 byte pieces, one unknown and one end-of-text piece, pieces that are valid UTF-8, finite
 /// scores.
 /// Errors: kData, one line with the problem and how to train a suitable model.
 /// Source: sentencepiece_model.proto and the protocol buffer wire format.
-ModelProto parse_model_proto(std::string_view serialized);
+ModelProto parse_model_proto(std::string_view serialized, TextChanges changes = TextChanges::kRefuse);
 
 /// Writes a model that parse_model_proto() accepts. Equal models give equal bytes.
 std::string serialize_model_proto(const ModelProto& model);

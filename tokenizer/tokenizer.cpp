@@ -79,13 +79,26 @@ Tokenizer Tokenizer::from_serialized(std::string model) {
   return Tokenizer(std::make_unique<const State>(std::move(model), std::move(pieces)));
 }
 
+Tokenizer Tokenizer::without_changes(std::string model) {
+  if (is_json(model)) return from_serialized(std::move(model));
+  ModelProto pieces = parse_model_proto(model, TextChanges::kLeaveOut);
+  try {
+    return from_serialized(model);  // which keeps its bytes, and so its hash
+  } catch (const Error&) {          // it changes text
+    std::string changed = serialize_model_proto(pieces);
+    return Tokenizer(std::make_unique<const State>(std::move(changed), std::move(pieces)));
+  }
+}
+
 Tokenizer Tokenizer::from_byte_pairs(BytePairModel model) {
   return Tokenizer(std::make_unique<const State>(std::move(model)));
 }
 
-Tokenizer Tokenizer::from_file(const Path& path) {
+Tokenizer Tokenizer::from_file(const Path& path, TextChanges changes) {
   try {
-    return from_serialized(read_file(path, kMaxModelBytes));
+    std::string bytes = read_file(path, kMaxModelBytes);
+    return changes == TextChanges::kRefuse ? from_serialized(std::move(bytes))
+                                           : without_changes(std::move(bytes));
   } catch (const IoError& error) {
     if (error.code() != EFBIG) throw;
     fail(ErrorKind::kData, "{}; a tokenizer is smaller", error.what());

@@ -35,9 +35,12 @@ class Tokenizer {
   /// Errors: kData, one line, for a damaged model and for one that changes text (see parse_model_proto,
   /// parse_tokenizer_json).
   static Tokenizer from_serialized(std::string model);
+  /// A SentencePiece model without its changes of the text, which serialized() lacks too.
+  /// Errors: as from_serialized().
+  static Tokenizer without_changes(std::string model);
   static Tokenizer from_byte_pairs(BytePairModel model);
   /// Errors: as from_serialized(), with the file's name, and IoError.
-  static Tokenizer from_file(const Path& path);
+  static Tokenizer from_file(const Path& path, TextChanges changes = TextChanges::kRefuse);
 
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

@@ -95,8 +95,8 @@ Tokenizer tokenizer_in(const Path& folder) {
        (folder / kSentencePieceFile).string());
 }
 
-Tokenizer tokenizer_at(const Path& file) {
-  return file.filename() == kTokenizerJson ? from_tokenizer_json(file) : Tokenizer::from_file(file);
+Tokenizer tokenizer_at(const Path& file, TextChanges changes) {
+  return file.filename() == kTokenizerJson ? from_tokenizer_json(file) : Tokenizer::from_file(file, changes);
 }
 
 }  // namespace pretrain

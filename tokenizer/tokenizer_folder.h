@@ -21,6 +21,6 @@ Tokenizer tokenizer_in(const Path& folder);
 
 /// A tokenizer in a file: a SentencePiece model, byte pairs, or a tokenizer.json with its neighbours as above.
 /// Errors: as above.
-Tokenizer tokenizer_at(const Path& file);
+Tokenizer tokenizer_at(const Path& file, TextChanges changes = TextChanges::kRefuse);
 
 }  // namespace pretrain

@@ -74,7 +74,8 @@ void check_run(const SessionRequest& request, StopSignal& stop) {
   const RunConfiguration& config = beginning.config;
   look_at(config.corpus, stop.token());
   if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
-  if (!beginning.step && !config.tokenizer_file.empty()) open_tokenizer(config.tokenizer_file);
+  if (!beginning.step && !config.tokenizer_file.empty())
+    open_tokenizer(config.tokenizer_file, config.tokenizer_changes);
   const ParameterLayout layout(config.model);
   report_model(config, layout);
   check_resources(config, layout, inspect_machine());

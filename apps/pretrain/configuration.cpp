@@ -109,6 +109,14 @@ void derive(RunConfiguration& c) {
   c.validation_corpus->validation_fraction = 0;
 }
 
+/// Alone, the option would do nothing.
+void check_tokenizer(const RunConfiguration& c) {
+  if (c.tokenizer_changes == TextChanges::kRefuse || !c.tokenizer_file.empty()) return;
+  fail(ErrorKind::kUsage,
+       "--allow-normalization is about the model of --tokenizer FILE, which is not given; a vocabulary that "
+       "pretrain trains never changes text");
+}
+
 /// A slot without a sequence would be a machine without work.
 void check_slots(const RunConfiguration& c) {
   const int64_t sequences = c.batch * c.trainer.accumulate;
@@ -153,6 +161,7 @@ void check(const RunConfiguration& c) {
          "--corpus is missing; give files or folders with text, for example pretrain --corpus /wiki");
   }
   validate(c.model);
+  check_tokenizer(c);
   check_slots(c);
   check_schedule(c);
 }

@@ -186,13 +186,30 @@ ModelFolder open_model(const Path& path) {
   return model;
 }
 
-Tokenizer open_tokenizer(const Path& path) {
+namespace {
+
+Tokenizer open_file(const Path& path, TextChanges changes) {
+  Tokenizer tokenizer = tokenizer_at(path, changes);
+  const bool has_changed = changes == TextChanges::kLeaveOut && tokenizer.byte_pairs() == nullptr &&
+                           tokenizer.serialized() != read_file(path, kMaxModelBytes);
+  if (has_changed) {
+    log_warning(
+        "{}: its changes of the text (normalization, blanks, unknown characters) are left out; the checkpoint's "
+        "tokenizer.model gives the ids of this run, the original file gives others",
+        path.string());
+  }
+  return tokenizer;
+}
+
+}  // namespace
+
+Tokenizer open_tokenizer(const Path& path, TextChanges changes) {
   if (!folder_exists(path)) {
     if (!file_exists(path))
       fail(ErrorKind::kData,
            "there is no tokenizer {}; give a SentencePiece model, a tokenizer.json or a checkpoint folder",
            path.string());
-    return tokenizer_at(path);
+    return open_file(path, changes);
   }
   return has_tokenizer(path) ? tokenizer_in(path) : tokenizer_of(find_model(path));
 }

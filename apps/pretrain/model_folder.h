@@ -69,8 +69,9 @@ ModelOutline open_model_outline(const Path& path, const Path& tokenizer = {});
 ModelFolder open_model(const Path& path);
 
 /// The tokenizer at `path`: the file itself, or the one of a model folder or of a run's newest checkpoint.
+/// `changes`: of a SentencePiece model that is a file; leaving them out is logged.
 /// Errors: kData.
-Tokenizer open_tokenizer(const Path& path);
+Tokenizer open_tokenizer(const Path& path, TextChanges changes = TextChanges::kRefuse);
 
 /// The tokenizer of a checkpoint.
 /// Errors: kData.

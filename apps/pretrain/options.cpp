@@ -217,6 +217,12 @@ OptionTable<Run> make_table() {
         "or a state folder",
         kSequences, kFixed},
        path_of<Run>(&Run::tokenizer_file)},
+      {{"allow-normalization",
+        "whether --tokenizer may be a SentencePiece model that changes text or lacks pieces for bytes: no, or yes, "
+        "which uses its pieces, leaves the text as it is and adds the bytes",
+        kSequences, kFixed},
+       choice<TextChanges>({{"no", TextChanges::kRefuse}, {"yes", TextChanges::kLeaveOut}},
+                           &Run::tokenizer_changes)},
       {{"packing", "concat (documents joined, no padding) or chunk (one document in a sequence, padded)",
         kSequences, kFixed},
        choice(kPackings, &Run::packing)},
@@ -454,9 +460,11 @@ const Option<RunConfiguration>* find_run_option(std::string_view name) {
 }
 
 bool may_change_in_branch(std::string_view key) {
-  static constexpr std::array kOfTheModel{
-      "init-from",  "model",        "arch",   "layers", "d-model", "heads",          "kv-heads",  "head-size",
-      "rope-theta", "norm-epsilon", "untied", "d-ff",   "vocab",   "tokenizer-type", "tokenizer", "context"};
+  static constexpr std::array kOfTheModel{"init-from",  "model",          "arch",      "layers",
+                                          "d-model",    "heads",          "kv-heads",  "head-size",
+                                          "rope-theta", "norm-epsilon",   "untied",    "d-ff",
+                                          "vocab",      "tokenizer-type", "tokenizer", "allow-normalization",
+                                          "context"};
   return std::ranges::find(kOfTheModel, key) == kOfTheModel.end();
 }
 

@@ -29,6 +29,7 @@ struct RunConfiguration {
   ModelConfig model;    ///< its vocabulary is the requested size; the tokenizer may have fewer pieces
   Path initial_model;   ///< whose weights and tokenizer the run starts with; empty: random ones
   Path tokenizer_file;  ///< empty: train one
+  TextChanges tokenizer_changes = TextChanges::kRefuse;  ///< of the model in tokenizer_file
   VocabularyOptions vocabulary;
   Packing packing = Packing::kConcat;
   int64_t batch = 16;

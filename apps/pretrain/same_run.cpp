@@ -42,11 +42,12 @@ nlohmann::json stream_value(const Checkpoint& checkpoint, const std::string& key
   return *found;
 }
 
-/// A file that is no tokenizer is another one, too.
+/// A file that is no tokenizer is another one, too. A run never has a model that changes text.
 bool is_tokenizer_of(const Checkpoint& checkpoint, const Path& path) {
   const std::string known = tokenizer_of(checkpoint).hash();
   try {
-    return (folder_exists(path) ? tokenizer_in(path) : tokenizer_at(path)).hash() == known;
+    return (folder_exists(path) ? tokenizer_in(path) : tokenizer_at(path, TextChanges::kLeaveOut)).hash() ==
+           known;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kData) throw;
     return false;

@@ -105,7 +105,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(Session& s, const std::vector<std::str
                                           const std::stop_token& stop) {
   if (s.initial) return std::move(s.initial->tokenizer);
   if (!s.config.tokenizer_file.empty())
-    return std::make_unique<Tokenizer>(open_tokenizer(s.config.tokenizer_file));
+    return std::make_unique<Tokenizer>(open_tokenizer(s.config.tokenizer_file, s.config.tokenizer_changes));
   log_info("training a vocabulary of up to {} pieces from a sample of {}",
            format_count(s.config.vocabulary.pieces), format_bytes([&] {
              uint64_t bytes = 0;

@@ -59,6 +59,39 @@ TEST(ModelProto, RefusesModelsThatChangeText) {
   EXPECT_THAT(refusal(kUnchanged, whitespace_as_suffix), says_so);
 }
 
+TEST(ModelProto, LeavesOutWhatChangesTextAndAddsTheBytes) {
+  for (const TokenizerType type : test::kAllTypes) {
+    ModelProto model = test::sample_tokenizer(type).model();
+    std::erase_if(model.pieces, [](const ModelPiece& piece) { return piece.kind == Kind::kByte; });
+    model.byte_fallback = false;
+    model.add_dummy_prefix = model.remove_extra_whitespaces = true;
+    const std::string changing = serialize_model_proto(model) + "\x1a\x03\x12\x01x" + "\x12\x03\xc0\x01\x01";
+    EXPECT_THROW(parse_model_proto(changing), Error);
+    const ModelProto kept = parse_model_proto(changing, TextChanges::kLeaveOut);
+    ASSERT_EQ(kept.pieces.size(), model.pieces.size() + 256);
+    for (size_t id = 0; id < model.pieces.size(); ++id)
+      EXPECT_EQ(kept.pieces[id].text, model.pieces[id].text);
+    EXPECT_EQ(kept.pieces.back().text, "<0xFF>");
+    EXPECT_EQ(kept.pieces.back().kind, Kind::kByte);
+    EXPECT_EQ(parse_model_proto(serialize_model_proto(kept)).pieces.size(), kept.pieces.size());
+  }
+}
+
+TEST(ModelProto, LeavesOutNothingElse) {
+  const auto leave_out = [](const std::function<void(ModelProto&)>& change) {
+    ModelProto model = test::sample_tokenizer(TokenizerType::kBpe).model();
+    change(model);
+    parse_model_proto(serialize_model_proto(model), TextChanges::kLeaveOut);
+  };
+  EXPECT_NO_THROW(leave_out(kUnchanged));
+  EXPECT_THROW(leave_out([](ModelProto& model) { model.pieces.back().kind = Kind::kUserDefined; }), Error);
+  EXPECT_THROW(leave_out([](ModelProto& model) { model.pieces.back().text = ""; }), Error);
+  EXPECT_THROW(leave_out([](ModelProto& model) {
+                 std::erase_if(model.pieces, [](auto& piece) { return piece.kind == Kind::kControl; });
+               }),
+               Error);
+}
+
 TEST(ModelProto, RefusesModelsWithoutAPieceForEveryByte) {
   const auto says_so = ::testing::HasSubstr("byte_fallback");
   EXPECT_THAT(refusal([](ModelProto& model) { model.byte_fallback = false; }), says_so);

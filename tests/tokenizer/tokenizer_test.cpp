@@ -166,6 +166,23 @@ TEST(Tokenizer, IsTheSameAfterSavingAndLoading) {
   EXPECT_EQ(encode(loaded, "The capital of"), encode(tokenizer, "The capital of"));
 }
 
+TEST(Tokenizer, WithoutItsChangesAModelPreservesEveryText) {
+  const std::string plain = sample_tokenizer(TokenizerType::kBpe).serialized();
+  EXPECT_EQ(Tokenizer::without_changes(plain).serialized(), plain);
+  ModelProto model = sample_tokenizer(TokenizerType::kUnigram).model();
+  std::erase_if(model.pieces, [](const ModelPiece& piece) { return piece.kind == ModelPiece::Kind::kByte; });
+  model.byte_fallback = false;
+  model.add_dummy_prefix = model.remove_extra_whitespaces = true;
+  const std::string changing = serialize_model_proto(model);
+  const test::TempFolder folder;
+  const auto path = folder.write("tokenizer.model", changing);
+  EXPECT_THROW(Tokenizer::from_file(path), Error);
+  const Tokenizer tokenizer = Tokenizer::from_file(path, TextChanges::kLeaveOut);
+  for (const std::string text : {"  two  blanks ", "\uff21\u0301 \t\n\n", "the capital", "\U0001F600"})
+    EXPECT_EQ(tokenizer.decode(encode(tokenizer, text)), text);
+  EXPECT_EQ(Tokenizer::from_serialized(tokenizer.serialized()).hash(), tokenizer.hash());
+}
+
 TEST(Tokenizer, NamesTheFileThatItCannotUse) {
   const test::TempFolder folder;
   const auto path = folder.write("broken.model", "not a model");
