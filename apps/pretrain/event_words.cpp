@@ -20,14 +20,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string text_in(const Json& event, const char* key) {
-  const auto found = event.find(key);
-  return found != event.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 uint64_t count_in(const Json& event, const char* key) {
   const auto value = number_of(event, key);
-  return value && *value > 0 ? static_cast<uint64_t>(*value) : 0;
+  constexpr double kMost = 1e18;  // fits
+  return value && *value > 0 ? static_cast<uint64_t>(std::min(*value, kMost)) : 0;
 }
 
 std::string duration_in(const Json& event, const char* key) {
@@ -40,20 +36,20 @@ std::string session_words(const Json& event) {
   const auto resumed = event.find("resumed");
   const bool is_resumed = resumed != event.end() && resumed->is_boolean() && resumed->get<bool>();
   std::vector<std::string> parts{is_resumed ? "resumed" : "new run"};
-  if (!text_in(event, "version").empty())
-    parts.push_back(fmt::format("version {}", text_in(event, "version")));
+  if (!text_of(event, "version").empty())
+    parts.push_back(fmt::format("version {}", text_of(event, "version")));
   if (count_in(event, "threads") > 0) parts.push_back(format_counted(count_in(event, "threads"), "thread"));
-  if (!text_in(event, "processor").empty()) parts.push_back(text_in(event, "processor"));
+  if (!text_of(event, "processor").empty()) parts.push_back(text_of(event, "processor"));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string end_words(const Json& event) {
-  const std::string reason = text_in(event, "reason");
+  const std::string reason = text_of(event, "reason");
   std::string words = reason;
   if (reason == "limit") words = "limit reached";
   if (reason == "stopped") words = "stopped on request";
   if (reason == "text_ended") words = "the text has ended";
-  if (reason == "failed") words = fmt::format("failed: {}", text_in(event, "error"));
+  if (reason == "failed") words = fmt::format("failed: {}", text_of(event, "error"));
   return fmt::format("{} after {}", words, duration_in(event, "seconds"));
 }
 
@@ -91,7 +87,7 @@ std::string settings_words(const Json& event) {
 }
 
 std::string pause_words(const Json& event) {
-  const std::string why = text_in(event, "why");
+  const std::string why = text_of(event, "why");
   std::string words = why;
   if (why == "request") words = "on request";
   if (why == "hours") words = "outside of the active hours";
@@ -112,7 +108,7 @@ Json event_json(const RecordedEvent& event) {
 }
 
 std::string event_words(const Json& event) {
-  const std::string kind = text_in(event, "kind");
+  const std::string kind = text_of(event, "kind");
   if (kind == "session") return session_words(event);
   if (kind == "end") return end_words(event);
   if (kind == "evaluation") return evaluation_words(event);
@@ -120,12 +116,12 @@ std::string event_words(const Json& event) {
     return fmt::format("{} in {}", format_bytes(count_in(event, "checkpoint_bytes")),
                        duration_in(event, "checkpoint_seconds"));
   }
-  if (kind == "checkpoint_error") return text_in(event, "checkpoint_error");
+  if (kind == "checkpoint_error") return text_of(event, "checkpoint_error");
   if (kind == "bad_step") return fmt::format("loss or gradient was not finite{}", document_words(event));
   if (kind == "skipped_step") return fmt::format("skipped on request{}", document_words(event));
   if (kind == "returned")
     return fmt::format("back from step {}", format_count(count_in(event, "returned_from")));
-  if (kind == "hardware_fault") return text_in(event, "hardware_fault");
+  if (kind == "hardware_fault") return text_of(event, "hardware_fault");
   if (kind == "paused") return pause_words(event);
   if (kind == "continued") return fmt::format("after {}", duration_in(event, "seconds"));
   if (kind == "settings") return settings_words(event);

@@ -439,8 +439,8 @@ Json run_samples(const RunView& run, uint64_t before, size_t limit) {
     const Json json = event_json(*event);
     samples.push_back({{"step", event->step},
                        {"time", known_time(event->time)},
-                       {"prompt", beginning_of(json.value("prompt", std::string()), kMostBytes)},
-                       {"text", beginning_of(json.value("text", std::string()), kMostBytes)}});
+                       {"prompt", beginning_of(text_of(json, "prompt"), kMostBytes)},
+                       {"text", beginning_of(text_of(json, "text"), kMostBytes)}});
   }
   return samples;
 }

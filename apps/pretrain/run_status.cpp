@@ -49,9 +49,9 @@ void add_end(nlohmann::json& status, const LastSession& last) {
     if (last.start.is_null() && status["step"] == 0U) status["phase"] = "unknown";
     return;
   }
-  const std::string reason = last.end.value("reason", "");
+  const std::string reason = text_of(last.end, "reason");
   if (reason == "failed") status["phase"] = "failed";
-  status["why"] = reason == "failed" ? last.end.value("error", "") : reason;
+  status["why"] = reason == "failed" ? text_of(last.end, "error") : reason;
   status["ended"] = member(last.end, "time");
   status["saved_step"] = member(last.end, "saved_step");
 }
@@ -95,7 +95,8 @@ nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
   if (!line) fail(ErrorKind::kRuntime, "the run did not answer; see what it logs");
   nlohmann::json answer = parse_json(*line);
   if (answer.value("ok", false)) return answer;
-  fail(ErrorKind::kRuntime, "{}", answer.value("error", "the run refused"));
+  fail(answer.value("usage", false) ? ErrorKind::kUsage : ErrorKind::kRuntime, "{}",
+       answer.value("error", "the run refused"));
 }
 
 nlohmann::json status_of_record(const RunRecord& record) {

@@ -19,7 +19,7 @@ namespace pretrain {
 std::optional<LocalConnection> connect_to_run(const Path& state);
 
 /// Sends one request and returns the first line of the answer.
-/// Errors: kRuntime when there is no answer in this time; the answer's error.
+/// Errors: kRuntime when there is no answer in this time; the answer's error, kUsage for a wrong request.
 nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
                        std::chrono::milliseconds patience = std::chrono::seconds(10));
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "libs/base/error.h"
 #include "libs/base/file_stamp.h"
 #include "libs/base/json.h"
+#include "libs/base/own_process.h"
 #include "libs/base/text.h"
 #include "libs/checkpoint/verify.h"
 #include "libs/metrics/record.h"
@@ -23,11 +25,6 @@ namespace {
 
 /// Seconds after which a run of an older version, which recorded no process, counts as ended.
 constexpr double kSilence = 300;
-
-std::string text_in(const nlohmann::json& record, const char* key) {
-  const auto found = record.is_object() ? record.find(key) : record.end();
-  return found != record.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 double modified_at(const Path& path) {
   const auto stamp = stamp_of(path);
@@ -44,13 +41,31 @@ bool holds_run(const Path& path) {
   return folder_exists(path) && (file_exists(metrics_file(path)) || is_state_folder(path));
 }
 
+/// A folder that this user may not read hides no other.
+/// Errors: IoError when there is nothing but such folders.
 std::vector<Path> runs_below(const Path& path) {
   std::vector<Path> runs;
+  std::optional<IoError> unreadable;
   for (const FolderEntry& entry : list_folder(path)) {
-    if (entry.is_folder && !entry.name.starts_with('.') && holds_run(path / entry.name))
-      runs.push_back(path / entry.name);
+    if (!entry.is_folder || entry.name.starts_with('.')) continue;
+    try {
+      if (holds_run(path / entry.name)) runs.push_back(path / entry.name);
+    } catch (const IoError& error) {
+      unreadable = error;
+    }
   }
+  if (runs.empty() && unreadable) throw IoError(*unreadable);
   return runs;
+}
+
+/// Whether the process of this number has written the newest record: it started earlier. Numbers are used again, so
+/// that of a killed run may be another program's.
+bool may_have_written(double number, double updated) {
+  constexpr double kMostProcesses = 1 << 30;
+  if (number < 1 || number > kMostProcesses) return false;
+  const auto start = process_start(static_cast<int>(number));
+  constexpr double kRounding = 1;
+  return start && *start <= updated + kRounding;
 }
 
 }  // namespace
@@ -87,6 +102,8 @@ bool RunView::update() {
   bool changed = revision_ == 0;
   unreadable_.clear();
   try {
+    if (!folder_exists(folder_))
+      fail(ErrorKind::kData, "{} is gone; its last known state is shown", folder_.string());
     changed |= reader_.update();
     if (changed) {
       read_sessions();
@@ -94,7 +111,7 @@ bool RunView::update() {
       read_checkpoints();
       read_skips();
     }
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // what a damaged record causes must end no server
     unreadable_ = error.what();
   }
   const ShownPhase phase_before = std::exchange(shown_phase_, phase());
@@ -177,14 +194,14 @@ bool RunView::is_alive() const {
   const double silent_seconds = current_time() - updated_;
   const auto process = session_.is_object() ? number_of(session_, "process") : std::nullopt;
   if (!process) return silent_seconds < kSilence;
-  return silent_seconds < kMoment || folder_exists(fmt::format("/proc/{:.0f}", *process));
+  return silent_seconds < kMoment || may_have_written(*process, updated_);
 }
 
 ShownPhase RunView::phase() const {
   const RunRecord& run = record();
   const bool is_empty = run.curve.all_points().empty() && run.sessions.empty() && run.evaluations.empty();
   if (end_.is_object()) {
-    const std::string reason = text_in(end_, "reason");
+    const std::string reason = text_of(end_, "reason");
     if (reason == "failed") return ShownPhase::kFailed;
     return reason == "stopped" ? ShownPhase::kStopped : ShownPhase::kFinished;
   }
@@ -199,7 +216,7 @@ ShownPhase RunView::phase() const {
 
 std::string RunView::problem() const {
   if (!unreadable_.empty()) return unreadable_;
-  return phase() == ShownPhase::kFailed ? text_in(end_, "error") : "";
+  return phase() == ShownPhase::kFailed ? text_of(end_, "error") : "";
 }
 
 std::vector<Path> find_runs(const std::vector<Path>& paths, size_t most) {

@@ -28,7 +28,8 @@ std::optional<double> number_in(const nlohmann::json& object, const char* key) {
 }
 
 uint64_t count_in(const nlohmann::json& object, const char* key) {
-  return static_cast<uint64_t>(std::max(0.0, number_in(object, key).value_or(0)));
+  constexpr double kMost = 1e18;  // fits
+  return static_cast<uint64_t>(std::clamp(number_in(object, key).value_or(0), 0.0, kMost));
 }
 
 std::string text_in(const nlohmann::json& object, const char* key) {
@@ -44,7 +45,8 @@ std::string duration_text(double seconds) {
 
 /// "Sat 29 Nov 06:10", in the machine's time zone.
 std::string date_text(double seconds_since_1970) {
-  const auto time = static_cast<std::time_t>(seconds_since_1970);
+  constexpr double kMost = 1e11;  // the year 5138
+  const auto time = static_cast<std::time_t>(std::clamp(seconds_since_1970, 0.0, kMost));
   std::tm local{};
   ::localtime_r(&time, &local);
   return fmt::format("{:%a %d %b %H:%M}", local);
@@ -150,8 +152,8 @@ void add_speed(Lines& lines, const nlohmann::json& status) {
 }
 
 void add_end(Lines& lines, const nlohmann::json& status) {
-  if (const auto saved = number_in(status, "saved_step")) {
-    std::string text = fmt::format("saved at step {}", format_count(static_cast<uint64_t>(*saved)));
+  if (number_in(status, "saved_step")) {
+    std::string text = fmt::format("saved at step {}", format_count(count_in(status, "saved_step")));
     if (const auto age = number_in(status, "seconds_since_save"))
       text += fmt::format(", {} ago", duration_text(*age));
     lines.add(text);

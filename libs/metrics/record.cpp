@@ -51,6 +51,11 @@ std::optional<double> number_of(const nlohmann::json& record, const char* key) {
   return std::isfinite(number) ? std::optional(number) : std::nullopt;
 }
 
+std::string text_of(const nlohmann::json& record, const char* key) {
+  const auto found = record.find(key);
+  return found != record.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 double seconds_since_1970(std::chrono::system_clock::time_point time) {
   const auto milliseconds =
       std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();

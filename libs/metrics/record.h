@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -28,6 +29,9 @@ std::optional<uint64_t> step_of(const nlohmann::json& record);
 
 /// A finite number; nothing if the key is absent, null or of another type.
 std::optional<double> number_of(const nlohmann::json& record, const char* key);
+
+/// A text; empty if the key is absent or of another type.
+std::string text_of(const nlohmann::json& record, const char* key);
 
 /// Seconds since 1970, in whole milliseconds.
 double seconds_since_1970(std::chrono::system_clock::time_point time);

@@ -21,6 +21,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/text.h"
 
 namespace pretrain {
 
@@ -320,6 +321,9 @@ WebReply WebServer::Connection::reply_to(const WebCaller& caller) {
                             .body = request.body()});
   } catch (const Error& error) {
     return web_message(error.kind() == ErrorKind::kUsage ? 400 : 500, error.what());
+  } catch (const std::exception& error) {  // of one answer, which must not end the server
+    log_error("{}: {}", printable(std::string(request.target())), error.what());
+    return web_message(500, "the answer failed; see the log of the server");
   }
 }
 
@@ -413,7 +417,12 @@ void WebServer::Connection::begin_stream(WebStream stream) {
 /// A source that ends ends the connection, which has no other sign of the end.
 void WebServer::Connection::continue_stream() {
   if (server_.closing || !stream_.socket().is_open()) return close();
-  std::optional<std::string> text = source_->take();
+  std::optional<std::string> text;
+  try {
+    text = source_->take();
+  } catch (const std::exception& error) {
+    log_error("a stream: {}", error.what());
+  }
   if (!text) return end_stream();
   if (text->empty()) return wait_for_text();
   piece_ = std::move(*text);

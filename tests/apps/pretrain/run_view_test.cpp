@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 #include "apps/pretrain/run_json.h"
+#include "apps/pretrain/run_metrics.h"
+#include "apps/pretrain/run_status.h"
+#include "apps/pretrain/status_text.h"
 #include "libs/base/error.h"
+#include "libs/base/own_process.h"
 #include "tests/apps/pretrain/recorded_run.h"
 
 namespace pretrain {
@@ -53,13 +57,71 @@ TEST(RunView, KnowsARunningProcessFromOneThatWasKilled) {
                                      std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
   };
   constexpr uint64_t kNoProcess = 4'000'000'000;
-  const Path living =
-      write_run(folder, "a", session_line(0, static_cast<uint64_t>(getpid())), steps_lines(1, 3));
   const Path killed = write_run(folder, "b", session_line(0, kNoProcess), steps_lines(1, 3));
-  old(living);
   old(killed);
-  EXPECT_EQ(view_of(living).phase(), ShownPhase::kTraining);
   EXPECT_EQ(view_of(killed).phase(), ShownPhase::kUnknown);
+  // This process is younger than the record, so it only has the number of the one that wrote it.
+  const Path replaced =
+      write_run(folder, "c", session_line(0, static_cast<uint64_t>(getpid())), steps_lines(1, 3));
+  old(replaced);
+  EXPECT_EQ(view_of(replaced).phase(), ShownPhase::kUnknown);
+  const auto first = process_start(1);
+  if (!first || *first > current_time() - 3600) GTEST_SKIP() << "no process is old enough";
+  const Path living = write_run(folder, "a", session_line(0, 1), steps_lines(1, 3));
+  old(living);
+  EXPECT_EQ(view_of(living).phase(), ShownPhase::kTraining);
+}
+
+TEST(RunView, KeepsWhatItKnowsOfAFolderThatIsGone) {
+  const TempFolder folder;
+  const Path state = write_ended_run(folder, "a");
+  RunView view(state, "a", {});
+  view.update();
+  std::filesystem::remove_all(state);
+  EXPECT_TRUE(view.update());
+  EXPECT_THAT(view.problem(), HasSubstr("is gone"));
+  EXPECT_EQ(view.phase(), ShownPhase::kFinished);
+  EXPECT_EQ(run_summary(view).at("step"), 100);
+  write_ended_run(folder, "a");
+  EXPECT_TRUE(view.update());
+  EXPECT_EQ(view.problem(), "");
+}
+
+TEST(RunView, AnswersWhateverTheRecordsHold) {
+  const TempFolder folder;
+  const std::string lines =
+      R"({"kind":"session","step":0,"process":1e300,"time":-1e308,"configuration":[5],"limits":5,"model":{}})"
+      "\n"
+      R"({"kind":"session","step":0,"process":"x","configuration":{"a":[1]},"limits":{"steps":"x"}})"
+      "\n"
+      R"({"kind":"sample","step":1,"text":null,"prompt":{}})"
+      "\n"
+      R"({"kind":"sample","step":2,"text":[],"time":1e308})"
+      "\n"
+      R"({"kind":"evaluation","step":3,"validation_loss":"x","time":[]})"
+      "\n"
+      R"({"kind":"bad_step","step":3,"documents":5})"
+      "\n"
+      R"({"kind":"checkpoint","step":3,"checkpoint_bytes":1e300,"checkpoint_seconds":-1})"
+      "\n"
+      R"({"kind":"settings","step":3,"changed":{"a":5,"b":[null,{}]}})"
+      "\n"
+      R"({"kind":"paused","step":3,"why":7,"seconds":"x"})"
+      "\n"
+      R"({"kind":"end","step":3,"reason":5,"error":{},"skips":[1],"split":"x","seconds":"y","saved_step":"z"})"
+      "\n";
+  const RunView view = view_of(write_run(folder, "a", lines, steps_lines(1, 3)));
+  EXPECT_EQ(view.problem(), "");
+  EXPECT_EQ(run_summary(view).at("step"), 3);
+  EXPECT_EQ(run_details(view).at("sessions").size(), 2U);
+  EXPECT_EQ(run_samples(view, UINT64_MAX, 10).size(), 2U);
+  EXPECT_EQ(run_events(view, {.limit = 100}).size(), 8U);
+  Exposition exposition;
+  add_run_metrics(exposition, view);
+  EXPECT_THAT(exposition.text(), HasSubstr("pretrain_steps_total"));
+  const Json status = status_of_record(view.record());
+  EXPECT_EQ(status.at("why"), "");
+  EXPECT_THAT(status_text("a", status, 80), HasSubstr("step 3"));
 }
 
 TEST(RunView, ShowsAPause) {

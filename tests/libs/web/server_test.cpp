@@ -4,7 +4,9 @@
 #include <atomic>
 #include <list>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -53,6 +55,17 @@ class Flood : public WebStreamSource {
   std::atomic<int>& open_;
 };
 
+class BrokenStream : public WebStreamSource {
+ public:
+  std::optional<std::string> take() override {
+    if (std::exchange(begun_, true)) throw std::runtime_error("broken");
+    return "beginning";
+  }
+
+ private:
+  bool begun_ = false;
+};
+
 /// A server on a free port in a thread.
 class Served {
  public:
@@ -79,6 +92,8 @@ class Served {
       if (path == "/") return web_message(200, "hello");
       if (path == "/echo") return web_text(200, fmt::format("{} {}", request.method, request.body));
       if (path == "/wrong") fail(ErrorKind::kUsage, "limit must be an integer");
+      if (path == "/broken") throw std::runtime_error("broken");
+      if (path == "/broken-stream") return WebStream{.source = std::make_unique<BrokenStream>()};
       if (path == "/stream") return WebStream{.source = std::make_unique<Lines>(allowed, open)};
       if (path == "/flood") return WebStream{.source = std::make_unique<Flood>(open)};
       return web_message(404, "there is nothing here");
@@ -134,6 +149,15 @@ TEST(WebServer, AnswersAClientThatHasFinishedSending) {
   ASSERT_TRUE(client.send(get("/")));
   client.finish_sending();
   EXPECT_EQ(client.read_response().body, "hello\n");
+}
+
+TEST(WebServer, OutlivesAnAnswerThatFails) {
+  Served served;
+  EXPECT_EQ(fetch(served.port(), get("/broken")).status, 500U);
+  WebClient client(served.port());
+  ASSERT_TRUE(client.send(get("/broken-stream")));
+  EXPECT_THAT(client.read_to_end(), HasSubstr("beginning"));
+  EXPECT_EQ(fetch(served.port(), get("/")).status, 200U);
 }
 
 TEST(WebServer, AnswersHttp10) {
