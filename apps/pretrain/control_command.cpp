@@ -17,6 +17,7 @@
 #include "apps/pretrain/terminal_curve.h"
 #include "apps/pretrain/text_list.h"
 #include "libs/base/error.h"
+#include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/terminal.h"
 #include "libs/base/units.h"
@@ -27,10 +28,15 @@ namespace {
 /// How long a step, an evaluation or a save may take until an answer.
 constexpr std::chrono::hours kPatience(24);
 
+/// Of checkpoints, as the run accepts it.
+constexpr std::chrono::hours kLongestInterval(366 * 24);
+
+constexpr std::chrono::milliseconds kNoTime(-1);
+
 struct ControlRequest {
   Path state;
   bool json = false, watch = false, wait = false;
-  std::chrono::milliseconds time{0};
+  std::chrono::milliseconds time = kNoTime;
   std::vector<std::string> settings;
 };
 
@@ -58,6 +64,12 @@ LocalConnection reach(const Path& state) {
   if (run) return std::move(*run);
   fail(ErrorKind::kData, "no run is training in {}; to continue one: pretrain resume --state {}",
        state.native(), shell_word(state.native()));
+}
+
+/// The command that ends a pause, for the same folder.
+std::string continue_command_for(const ControlRequest& request) {
+  if (request.state.empty()) return "pretrain continue";
+  return fmt::format("pretrain continue --state {}", shell_word(request.state.native()));
 }
 
 /// Texts of the run are escaped by now.
@@ -122,28 +134,41 @@ Option<ControlRequest> wait_option(std::string_view help) {
   return {{"wait", help}, switch_of<ControlRequest>(&ControlRequest::wait)};
 }
 
+/// One setting as a key of the request.
+void add_setting(nlohmann::json& request, const std::string& name, const std::string& value) {
+  if (name == "threads") {
+    request["threads"] = read_count(value, 1, 1024);
+    return;
+  }
+  const auto interval = read_duration(value);
+  if (interval > kLongestInterval) fail(ErrorKind::kUsage, "must be at most 366d (got {})", value);
+  request["checkpoint_interval_ms"] = interval.count();
+}
+
 /// `NAME=VALUE` as the request's keys.
 nlohmann::json to_request(const std::vector<std::string>& settings) {
   nlohmann::json request{{"do", "set"}};
   for (const std::string& setting : settings) {
     const size_t equals = setting.find('=');
     const std::string name = setting.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
-    if (name == "threads") {
-      request["threads"] = read_count(value, 1, 1024);
-    } else if (name == "checkpoint-interval") {
-      request["checkpoint_interval_ms"] = read_duration(value).count();
-    } else {
+    const bool known = equals != std::string::npos && (name == "threads" || name == "checkpoint-interval");
+    if (!known)
       fail(ErrorKind::kUsage, "a setting must be threads=N or checkpoint-interval=TIME (got {})", setting);
+    try {
+      add_setting(request, name, setting.substr(equals + 1));
+    } catch (const Error& error) {
+      fail(error.kind(), "{} {}", name, error.what());
     }
   }
   return request;
 }
 
-/// The answer comes when the process ends; then its record tells the rest.
+/// The answer comes when the process has saved. Then it may still run a command of --on-event, and until its end it
+/// holds the folder, so that a resume would be refused.
 int wait_for_end(LocalConnection run, const Path& state) {
   while (run.read_line(kPatience)) {  // until the process has closed everything
   }
+  run.wait_for_peer_end(kPatience);
   const nlohmann::json status = run_status(state, read_run_record(state));
   if (status.value("phase", "") == "failed")
     fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", ""));
@@ -191,13 +216,16 @@ int pause_command(const Arguments& arguments, StopSignal&) {
   const auto request = parse_command(arguments, table, kPause);
   if (!request) return 0;
   nlohmann::json question{{"do", "pause"}};
-  if (request->time.count() > 0)
-    question["seconds"] =
-        std::max<int64_t>(1, std::chrono::ceil<std::chrono::seconds>(request->time).count());
+  const bool is_timed = request->time != kNoTime;
+  if (is_timed && request->time < std::chrono::seconds(1))
+    fail(ErrorKind::kUsage, "--for must be at least 1s; leave it out to pause until pretrain continue");
+  if (is_timed) question["seconds"] = std::chrono::ceil<std::chrono::seconds>(request->time).count();
   LocalConnection run = reach(state_of(*request));
   const nlohmann::json answer = ask_run(run, question, kPatience);
-  show(fmt::format("paused after step {}; to continue: pretrain continue\n",
-                   format_count(answer.value("step", uint64_t{0}))));
+  show(fmt::format("paused after step {}{}; to continue{}: {}\n",
+                   format_count(answer.value("step", uint64_t{0})),
+                   is_timed ? " for " + exact_duration(request->time) : "", is_timed ? " earlier" : "",
+                   continue_command_for(*request)));
   return 0;
 }
 

@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kSocketName = "control.sock";
 
-nlohmann::json refusal(std::string_view why) {
-  return {{"ok", false}, {"error", why}};
+nlohmann::json refusal(std::string_view why, bool is_usage = true) {
+  return {{"ok", false}, {"error", why}, {"usage", is_usage}};
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ void ControlServer::start(Client& client) {
   try {
     client.conversation = handler_(parse_json(client.request));
   } catch (const Error& error) {
-    say(client, refusal(error.what()));
+    say(client, refusal(error.what(), error.kind() != ErrorKind::kRuntime));
     client.closing = true;
   }
 }

@@ -30,7 +30,12 @@ EventHook::~EventHook() {
     std::unique_lock lock(mutex_);
     closing_ = true;
     changed_.notify_all();
-    changed_.wait_for(lock, kPatience, [this] { return waiting_.empty() && idle_; });
+    const auto is_done = [this] { return waiting_.empty() && idle_; };
+    constexpr std::chrono::seconds kSilence(1);
+    if (!changed_.wait_for(lock, kSilence, is_done)) {
+      log_info("waiting for the command of --on-event, at most {}", format_duration(kPatience));
+      changed_.wait_for(lock, kPatience - kSilence, is_done);
+    }
     waiting_.clear();
   }
   thread_.request_stop();

@@ -61,12 +61,18 @@ class Child {
     if (input) posix_spawn_file_actions_adddup2(&actions, input.get(), STDIN_FILENO);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    // This process blocks the signals that end a run; a command must not inherit that.
-    sigset_t none;
+    // This process blocks the signals that end a run and ignores those of failed writes; a command must not inherit
+    // either: in `yes | head -1`, only SIGPIPE ends `yes` silently.
+    sigset_t none, ignored;
     sigemptyset(&none);
+    sigemptyset(&ignored);
+    sigaddset(&ignored, SIGPIPE);
+    sigaddset(&ignored, SIGXFSZ);
     posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &ignored);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     std::vector<std::string> entries = environment_of(request);
     std::vector<char*> environment;
     for (std::string& entry : entries) environment.push_back(entry.data());

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -62,6 +64,17 @@ bool wait_for(int descriptor, short events, Clock::time_point end) {
   }
 }
 
+/// 0, or the error. A full queue of the listener refuses with EAGAIN, and has no event that tells of room.
+int connect_patiently(int socket, const sockaddr_un& address) {
+  constexpr std::chrono::milliseconds kLook(20);
+  const auto end = Clock::now() + std::chrono::seconds(5);
+  while (::connect(socket, generic(address), sizeof(address)) != 0) {
+    if (errno != EAGAIN || Clock::now() >= end) return errno;
+    std::this_thread::sleep_for(kLook);
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::optional<LocalConnection> LocalConnection::open(const Path& path) {
@@ -74,10 +87,12 @@ std::optional<LocalConnection> LocalConnection::open(const Path& path) {
   }
   Descriptor socket = make_socket(path);
   const sockaddr_un address = address_below(folder->descriptor(), path.filename().native(), path);
-  if (::connect(socket.get(), generic(address), sizeof(address)) == 0)
-    return LocalConnection(std::move(socket));
-  if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTSOCK) return std::nullopt;
-  fail_at("connect to", path, errno);
+  const int code = connect_patiently(socket.get(), address);
+  if (code == 0) return LocalConnection(std::move(socket));
+  if (code == ENOENT || code == ECONNREFUSED || code == ENOTSOCK) return std::nullopt;
+  if (code == EAGAIN)
+    throw IoError(ErrorKind::kRuntime, fmt::format("{}: too many programs wait for it", path.native()), code);
+  fail_at("connect to", path, code);
 }
 
 bool LocalConnection::peer_may_control() const {
@@ -85,6 +100,16 @@ bool LocalConnection::peer_may_control() const {
   socklen_t size = sizeof(peer);
   if (::getsockopt(descriptor(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
   return peer.uid == 0 || peer.uid == ::geteuid();
+}
+
+bool LocalConnection::wait_for_peer_end(std::chrono::milliseconds patience) const {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  const bool known = ::getsockopt(descriptor(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
+  if (!known) return false;
+  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
+  if (!process) return errno == ESRCH;
+  return wait_for(process.get(), POLLIN, Clock::now() + patience);
 }
 
 LocalConnection::ReadState LocalConnection::read_some(std::string& into) {

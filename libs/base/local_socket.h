@@ -23,12 +23,16 @@ class LocalConnection {
  public:
   explicit LocalConnection(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
 
-  /// Connects to the socket of this path; empty when nobody listens there.
+  /// Connects to the socket of this path; empty when nobody listens there. Waits some seconds while too many others
+  /// wait for their connections.
   static std::optional<LocalConnection> open(const Path& path);
 
   int descriptor() const { return descriptor_.get(); }
   /// Whether the program at the other end runs as this process's user, or as root.
   bool peer_may_control() const;
+  /// Waits until the process at the other end, which created its socket, has ended. False when it lives longer, or
+  /// is in a container that hides it.
+  bool wait_for_peer_end(std::chrono::milliseconds patience) const;
 
   /// Reads what is there. Never blocks.
   enum class ReadState { kRead, kNothingYet, kClosed };

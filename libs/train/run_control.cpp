@@ -76,7 +76,7 @@ std::optional<RunControl::Pause> RunControl::pause_due() {
   for (size_t i = 0; i < kReasons; ++i) {
     if (!pauses_[i]) continue;
     if (!pauses_[i]->end || now < *pauses_[i]->end)
-      return Pause{.reason = static_cast<PauseReason>(i), .time = pauses_[i]->time};
+      return Pause{.reason = static_cast<PauseReason>(i), .time = pauses_[i]->time, .end = pauses_[i]->end};
     pauses_[i].reset();
   }
   return std::nullopt;

@@ -39,6 +39,9 @@ class RunControl {
   struct Pause {
     PauseReason reason = PauseReason::kRequest;
     std::optional<std::chrono::seconds> time;  ///< after which it ends by itself
+    std::optional<Clock::time_point> end = {};
+
+    bool operator==(const Pause&) const = default;
   };
 
   /// The run pauses after the current step. A pause of another reason stays.

@@ -148,7 +148,7 @@ class Trainer {
   void obey_requests();
   void change_settings();
   void pause(const RunControl::Pause& pause);
-  void stand_still();
+  void stand_still(RunControl::Pause known);
   bool save_is_requested();
 
   void judge(const StepRecord& record);

@@ -58,15 +58,20 @@ void Trainer::pause(const RunControl::Pause& pause) {
   const auto start = Clock::now();
   if (!bad_stretch_.open() && !skipping_) save();
   recorder_.note_paused(state_.step, pause.reason, pause.time);
-  stand_still();
+  stand_still(pause);
   const auto paused = Clock::now() - start;
   session_start_ += paused;
   saver_.note_pause(paused);
   recorder_.note_continued(state_.step, paused);
 }
 
-void Trainer::stand_still() {
-  while (parts_.control->pause_due() && !parts_.stop.stop_requested()) {
+/// A request may replace the pause by one that ends at another time, or leave that of another reason.
+void Trainer::stand_still(RunControl::Pause known) {
+  while (!parts_.stop.stop_requested()) {
+    const auto due = parts_.control->pause_due();
+    if (!due) return;
+    if (*due != known) recorder_.note_paused(state_.step, due->reason, due->time);
+    known = *due;
     saver_.collect();
     if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
     change_settings();

@@ -91,6 +91,40 @@ TEST_F(Control, AStopEndsAPauseAndLosesNothing) {
   EXPECT_EQ(status().at("saved_step"), last_step(state()));
 }
 
+TEST_F(Control, AfterAStopThatWasWaitedForTheFolderIsFree) {
+  // The command of the end takes longer than the time between two programs.
+  Program run(binary(), tiny_run(state()) + Words{"--on-event", "[ $PRETRAIN_EVENT = ended ] && sleep 1"});
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  const ProgramResult stopped = command("stop", {"--wait"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.output;
+  const ProgramResult resumed = command("resume", {"--steps", "1"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  EXPECT_EQ(run.wait().exit_code, 0);
+}
+
+TEST_F(Control, WrongValuesAreNamedAndChangeNothing) {
+  Program run(binary(), tiny_run(state()) + Words{"--threads", "2"});
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  const auto refusal = [&](const std::string& name, const std::string& word) {
+    const ProgramResult refused = command(name, {word});
+    EXPECT_EQ(refused.exit_code, 2) << word;
+    return refused.output;
+  };
+  EXPECT_THAT(refusal("set", "threads=0"), HasSubstr("threads must be an integer"));
+  EXPECT_THAT(refusal("set", "threads=3"), HasSubstr("threads must be an integer between 1 and 2 (got 3)"));
+  EXPECT_THAT(refusal("set", "threads"), HasSubstr("a setting must be threads=N"));
+  EXPECT_THAT(refusal("set", "checkpoint-interval=1y"), HasSubstr("checkpoint-interval must be a duration"));
+  EXPECT_THAT(refusal("set", "checkpoint-interval=500d"),
+              HasSubstr("checkpoint-interval must be at most 366d"));
+  EXPECT_THAT(refusal("pause", "--for=0s"), HasSubstr("--for must be at least 1s"));
+  EXPECT_NE(status().at("phase"), "paused");
+  const ProgramResult paused = command("pause", {"--for", "1h"});
+  EXPECT_THAT(paused.output,
+              HasSubstr(" for 1h; to continue earlier: pretrain continue --state " + state().string()));
+  EXPECT_EQ(command("stop", {"--wait"}).exit_code, 0);
+  EXPECT_EQ(run.wait().exit_code, 0);
+}
+
 TEST_F(Control, AKilledRunIsShownAsKilled) {
   Program run(binary(), tiny_run(state()));
   ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();

@@ -78,6 +78,7 @@ TEST_F(ControlServerTest, TellsTheStatusOfTheRun) {
 
 TEST_F(ControlServerTest, RefusesWhatIsNoRequest) {
   EXPECT_EQ(error_of(R"({"do":"dance"})"), "unknown request 'dance'");
+  EXPECT_EQ(ask(R"({"do":"dance"})").at("usage"), true);
   EXPECT_EQ(error_of("[]"), "a request is an object with the key 'do'");
   EXPECT_NE(error_of("\x01\xff binary"), "");
   EXPECT_NE(error_of(""), "");
@@ -89,6 +90,25 @@ TEST_F(ControlServerTest, RefusesWhatIsNoRequest) {
   EXPECT_NE(error_of(R"({"do":"pause","seconds":"2"})"), "");
   EXPECT_FALSE(control_.take_changes().any());
   EXPECT_EQ(stops_, 0);
+}
+
+TEST_F(ControlServerTest, AClientWaitsForAPlaceInAFullQueue) {
+  TempFolder folder;
+  LocalListener listener(folder.path(), "queue");
+  for (int round = 0; round < 20; ++round) {
+    constexpr int kPlaces = 17;  // of the listener, and one
+    std::vector<LocalConnection> clients;
+    for (int i = 0; i < kPlaces; ++i) clients.push_back(*LocalConnection::open(folder / "queue"));
+    std::atomic<bool> is_full{false};
+    std::jthread accepting([&](const std::stop_token& stop) {
+      while (!is_full) std::this_thread::yield();
+      for (int accepted = 0; accepted <= kPlaces && !stop.stop_requested();)
+        accepted += listener.accept() ? 1 : 0;
+    });
+    is_full = true;
+    EXPECT_TRUE(LocalConnection::open(folder / "queue"));
+    accepting.join();
+  }
 }
 
 TEST_F(ControlServerTest, PassesRequestsOn) {

@@ -59,5 +59,11 @@ TEST(CommandProcess, DoesNotInheritBlockedSignals) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+TEST(CommandProcess, DoesNotInheritIgnoredSignals) {
+  auto* const before = std::signal(SIGPIPE, SIG_IGN);
+  EXPECT_EQ(run_user_command({.command = "kill -PIPE $$; exit 0"}), "ended by signal 13");
+  std::signal(SIGPIPE, before);
+}
+
 }  // namespace
 }  // namespace pretrain

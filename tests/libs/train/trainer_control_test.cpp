@@ -95,6 +95,32 @@ TEST(TrainerControl, APausedRunHasSavedAndReportsProgress) {
             records_of_kind(run, "continued").front().at("seconds"));
 }
 
+TEST(TrainerControl, APauseThatReplacesAnotherIsRecorded) {
+  RunControl control;
+  TestRun run;
+  run.control = &control;
+  run.observer.after_step = [&](uint64_t step) {
+    if (step == 2) control.pause(PauseReason::kRequest, std::chrono::hours(2));
+  };
+  uint64_t progress = 0;
+  run.observer.at_progress = [&] {
+    if (!control.pause_due()) return;
+    ++progress;
+    if (progress == 1) control.pause(PauseReason::kRequest, std::chrono::hours(1));
+    if (progress == 3) control.pause(PauseReason::kBattery);  // after the request in the order of reasons
+    if (progress == 4) control.end_pause(PauseReason::kRequest);
+    if (progress == 6) control.proceed();
+    control.request_save();  // wakes it at once; nothing is left to save
+  };
+  run.train(steps_only(3));
+  const auto paused = records_of_kind(run, "paused");
+  ASSERT_EQ(paused.size(), 3U);
+  EXPECT_EQ(paused[0].at("seconds"), 7200);
+  EXPECT_EQ(paused[1].at("seconds"), 3600);
+  EXPECT_EQ(paused[2].at("why"), "battery");
+  EXPECT_EQ(records_of_kind(run, "continued").size(), 1U);
+}
+
 TEST(TrainerControl, AStopEndsAPause) {
   RunControl control;
   TestRun run;
