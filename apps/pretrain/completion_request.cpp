@@ -19,6 +19,14 @@ const Json* member(const Json& body, const char* key) {
   return found == body.end() || found->is_null() ? nullptr : &*found;
 }
 
+Json body_of(std::string_view text) {
+  try {
+    return parse_json(text);
+  } catch (const Error& error) {
+    fail(ErrorKind::kUsage, "the body: {}", error.what());
+  }
+}
+
 double number_in(const Json& body, const char* key, double otherwise, double least, double most) {
   const Json* value = member(body, key);
   if (value == nullptr) return otherwise;
@@ -56,6 +64,13 @@ void refuse_unsupported(const Json& body) {
         value != nullptr && *value != false && *value != 0 && !(value->is_structured() && value->empty());
     if (asks) fail(ErrorKind::kUsage, "{} is not supported; leave it out", key);
   }
+  for (const char* key : {"frequency_penalty", "presence_penalty"}) {
+    if (number_in(body, key, 0, -2, 2) != 0)
+      fail(ErrorKind::kUsage, "{} must be 0; repetition_penalty is supported", key);
+  }
+  const Json* format = member(body, "response_format");
+  if (format != nullptr && *format != Json::object({{"type", "text"}}))
+    fail(ErrorKind::kUsage, "response_format must be {{\"type\": \"text\"}}");
 }
 
 std::vector<std::string> stops_in(const Json& body) {
@@ -75,14 +90,15 @@ std::vector<std::string> stops_in(const Json& body) {
 std::string prompt_in(const Json& body) {
   const Json* value = member(body, "prompt");
   if (value == nullptr) return "";
-  if (!value->is_string())
+  const Json& text = value->is_array() && value->size() == 1 ? value->front() : *value;
+  if (!text.is_string())
     fail(ErrorKind::kUsage, "prompt must be one text; send several requests for several");
-  return value->get<std::string>();
+  return text.get<std::string>();
 }
 
 /// The text of a message: a string, or parts of which only texts are known.
 std::string content_of(const Json& message) {
-  const Json* content = message.is_object() ? member(message, "content") : nullptr;
+  const Json* content = member(message, "content");
   if (content == nullptr) return "";
   if (content->is_string()) return content->get<std::string>();
   std::string text;
@@ -100,6 +116,8 @@ std::string messages_in(const Json& body) {
     fail(ErrorKind::kUsage, "messages must be a list of messages");
   std::string prompt;
   for (const Json& message : *messages) {
+    if (!message.is_object())
+      fail(ErrorKind::kUsage, "messages must be a list of objects with role and content");
     if (!prompt.empty()) prompt += "\n";
     prompt += content_of(message);
   }
@@ -112,6 +130,7 @@ SamplingOptions sampling_in(const Json& body) {
   sampling.temperature = number_in(body, "temperature", 1, 0, 10);
   sampling.top_p = number_in(body, "top_p", 1, 1e-6, 1);
   sampling.min_p = number_in(body, "min_p", 0, 0, 1);
+  sampling.repetition_penalty = number_in(body, "repetition_penalty", 1, 0.01, 100);
   sampling.top_k = static_cast<uint32_t>(count_in(body, "top_k", 0, 0, 1'000'000));
   sampling.seed = count_in(body, "seed", std::random_device{}(), 0, kMostSeed);
   return sampling;
@@ -133,7 +152,7 @@ Json object_with(const CompletionName& name, const char* kind, Json choice) {
 
 CompletionRequest parse_completion(std::string_view body, bool is_chat) {
   constexpr uint64_t kTokens = 16, kChatTokens = 256, kMostTokens = 4096;
-  const Json json = parse_json(body);
+  const Json json = body_of(body);
   if (!json.is_object()) fail(ErrorKind::kUsage, "the body must be a JSON object");
   refuse_unsupported(json);
   CompletionRequest request{.prompt = is_chat ? messages_in(json) : prompt_in(json), .is_chat = is_chat};

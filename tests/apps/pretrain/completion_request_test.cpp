@@ -71,7 +71,20 @@ TEST(CompletionRequest, RefusesWhatIsWrongOrNotSupported) {
   EXPECT_THAT(refusal(R"({"stop":""})", false), StartsWith("stop must be a text"));
   EXPECT_THAT(refusal(R"({"prompt":"x"})", true), StartsWith("messages must be a list"));
   EXPECT_THAT(refusal("[1]", false), StartsWith("the body must be a JSON object"));
-  EXPECT_NE(refusal("{", false), "accepted");
+  EXPECT_THAT(refusal("{", false), StartsWith("the body: it is not JSON"));
+  EXPECT_THAT(refusal(R"({"frequency_penalty":1})", false), StartsWith("frequency_penalty must be 0"));
+  EXPECT_THAT(refusal(R"({"presence_penalty":-0.5})", true), StartsWith("presence_penalty must be 0"));
+  EXPECT_THAT(refusal(R"({"response_format":{"type":"json_object"}})", true), StartsWith("response_format"));
+  EXPECT_THAT(refusal(R"({"messages":["Hello"]})", true), StartsWith("messages must be a list of objects"));
+}
+
+TEST(CompletionRequest, TakesWhatClientsSendByDefault) {
+  EXPECT_EQ(parse_completion(R"({"prompt":["The"]})", false).prompt, "The");
+  const CompletionRequest request = parse_completion(
+      R"({"prompt":"x","frequency_penalty":0,"presence_penalty":0.0,"repetition_penalty":1.2,)"
+      R"("response_format":{"type":"text"}})",
+      false);
+  EXPECT_EQ(request.text.sampling.repetition_penalty, 1.2);
 }
 
 const CompletionName kName{.id = "cmpl-1", .model = "step-10", .created = 7};
