@@ -140,12 +140,22 @@ const char* reason_of(TextEnd end) {
   return end == TextEnd::kTokens ? "length" : "stop";
 }
 
-Json object_with(const CompletionName& name, const char* kind, Json choice) {
+Json object_with(const CompletionName& name, const char* kind, Json choices) {
   return {{"id", name.id},
           {"object", kind},
           {"created", name.created},
           {"model", name.model},
-          {"choices", Json::array({std::move(choice)})}};
+          {"choices", std::move(choices)}};
+}
+
+const char* kind_of_piece(const CompletionRequest& request) {
+  return request.is_chat ? "chat.completion.chunk" : "text_completion";
+}
+
+Json usage_of(const GeneratedText& text, uint64_t prompt_tokens) {
+  return {{"prompt_tokens", prompt_tokens},
+          {"completion_tokens", text.tokens},
+          {"total_tokens", prompt_tokens + text.tokens}};
 }
 
 }  // namespace
@@ -157,6 +167,8 @@ CompletionRequest parse_completion(std::string_view body, bool is_chat) {
   refuse_unsupported(json);
   CompletionRequest request{.prompt = is_chat ? messages_in(json) : prompt_in(json), .is_chat = is_chat};
   request.is_stream = flag_in(json, "stream");
+  if (const Json* options = member(json, "stream_options"))
+    request.wants_usage = options->is_object() && flag_in(*options, "include_usage");
   request.echo = !is_chat && flag_in(json, "echo");
   const char* limit =
       member(json, "max_completion_tokens") != nullptr ? "max_completion_tokens" : "max_tokens";
@@ -174,10 +186,9 @@ Json completion_answer(const CompletionName& name, const CompletionRequest& requ
   } else {
     choice["text"] = request.echo ? request.prompt + text.text : text.text;
   }
-  Json answer = object_with(name, request.is_chat ? "chat.completion" : "text_completion", std::move(choice));
-  answer["usage"] = {{"prompt_tokens", prompt_tokens},
-                     {"completion_tokens", text.tokens},
-                     {"total_tokens", prompt_tokens + text.tokens}};
+  Json answer = object_with(name, request.is_chat ? "chat.completion" : "text_completion",
+                            Json::array({std::move(choice)}));
+  answer["usage"] = usage_of(text, prompt_tokens);
   return answer;
 }
 
@@ -190,7 +201,14 @@ Json completion_piece(const CompletionName& name, const CompletionRequest& reque
   } else {
     choice["text"] = text;
   }
-  return object_with(name, request.is_chat ? "chat.completion.chunk" : "text_completion", std::move(choice));
+  return object_with(name, kind_of_piece(request), Json::array({std::move(choice)}));
+}
+
+Json completion_usage(const CompletionName& name, const CompletionRequest& request, const GeneratedText& text,
+                      uint64_t prompt_tokens) {
+  Json last = object_with(name, kind_of_piece(request), Json::array());
+  last["usage"] = usage_of(text, prompt_tokens);
+  return last;
 }
 
 Json completion_error(unsigned status, const std::string& message) {

@@ -16,9 +16,10 @@ namespace pretrain {
 struct CompletionRequest {
   std::string prompt;
   GenerationOptions text;
-  bool is_chat = false;    ///< the answer is a message
-  bool is_stream = false;  ///< the answer comes in pieces
-  bool echo = false;       ///< the answer begins with the prompt
+  bool is_chat = false;      ///< the answer is a message
+  bool is_stream = false;    ///< the answer comes in pieces
+  bool echo = false;         ///< the answer begins with the prompt
+  bool wants_usage = false;  ///< a stream ends with the numbers of tokens
 };
 
 /// `body`: JSON. Messages of a chat are joined to one text, since a pretrained model knows no roles.
@@ -39,6 +40,10 @@ nlohmann::json completion_answer(const CompletionName& name, const CompletionReq
 /// One piece of a stream; `end` only with the last one.
 nlohmann::json completion_piece(const CompletionName& name, const CompletionRequest& request,
                                 const std::string& text, const TextEnd* end);
+
+/// What follows the last piece of a stream whose caller wants the numbers of tokens.
+nlohmann::json completion_usage(const CompletionName& name, const CompletionRequest& request,
+                                const GeneratedText& text, uint64_t prompt_tokens);
 
 /// {"error": {...}} for this status.
 nlohmann::json completion_error(unsigned status, const std::string& message);

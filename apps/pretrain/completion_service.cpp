@@ -61,10 +61,11 @@ class JobStream : public WebStreamSource {
     if (!job_->text.empty())
       events = event_of(completion_piece(job_->name, job_->request, std::exchange(job_->text, ""), nullptr));
     if (!job_->error.empty()) return events + event_of(completion_error(500, job_->error));
-    if (job_->result)
-      events +=
-          event_of(completion_piece(job_->name, job_->request, "", &job_->result->end)) + "data: [DONE]\n\n";
-    return events;
+    if (!job_->result) return events;
+    events += event_of(completion_piece(job_->name, job_->request, "", &job_->result->end));
+    if (job_->request.wants_usage)
+      events += event_of(completion_usage(job_->name, job_->request, *job_->result, job_->prompt_tokens));
+    return events + "data: [DONE]\n\n";
   }
   std::string whole() const {
     if (!job_->error.empty()) return completion_error(500, job_->error).dump();
@@ -80,6 +81,10 @@ class JobStream : public WebStreamSource {
 uint64_t seconds_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+Json description_of(const std::string& id) {
+  return {{"id", id}, {"object", "model"}, {"created", seconds_now()}, {"owned_by", "pretrain"}};
 }
 
 }  // namespace
@@ -144,7 +149,9 @@ std::shared_ptr<const CompletionService::Loaded> CompletionService::newest() {
 
 WebReply CompletionService::answer(const WebRequest& request) {
   const std::string& path = request.target.path;
-  if (path == "/v1/models") return models();
+  constexpr std::string_view kModels = "/v1/models";
+  if (path == kModels) return models();
+  if (path.starts_with(kModels) && path[kModels.size()] == '/') return model(path.substr(kModels.size() + 1));
   const bool is_chat = path == "/v1/chat/completions";
   if (!is_chat && path != "/v1/completions") return error_answer(404, "there is nothing here");
   if (request.method != "POST") return error_answer(405, "send the request with POST");
@@ -157,9 +164,13 @@ WebReply CompletionService::answer(const WebRequest& request) {
 
 WebAnswer CompletionService::models() const {
   const std::lock_guard lock(mutex_);
-  const Json model = {
-      {"id", loaded_->id}, {"object", "model"}, {"created", seconds_now()}, {"owned_by", "pretrain"}};
-  return json_answer(200, {{"object", "list"}, {"data", Json::array({model})}});
+  return json_answer(200, {{"object", "list"}, {"data", Json::array({description_of(loaded_->id)})}});
+}
+
+WebAnswer CompletionService::model(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  if (id == loaded_->id) return json_answer(200, description_of(id));
+  return error_answer(404, fmt::format("there is no model {}; this is {}", id, loaded_->id));
 }
 
 WebReply CompletionService::complete(const WebRequest& request, bool is_chat) {

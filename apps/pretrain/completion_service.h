@@ -56,6 +56,7 @@ class CompletionService {
   std::shared_ptr<const Loaded> load() const;
   std::shared_ptr<const Loaded> newest();
   WebAnswer models() const;
+  WebAnswer model(const std::string& id) const;
   WebReply complete(const WebRequest& request, bool is_chat);
   void run(const std::stop_token& stop);
   void generate(CompletionJob& job, const std::stop_token& stop);

@@ -57,6 +57,8 @@ class Serve : public testing::Test {
 TEST_F(Serve, ContinuesATextAsGenerateDoes) {
   const nlohmann::json models = parse_json(fetch(port(), get("/v1/models")).body);
   EXPECT_EQ(models["data"][0]["id"], "step-10");
+  EXPECT_EQ(parse_json(fetch(port(), get("/v1/models/step-10")).body)["object"], "model");
+  EXPECT_EQ(fetch(port(), get("/v1/models/step-11")).status, 404U);
   const nlohmann::json answer =
       completed("/v1/completions", R"({"prompt":"The river","max_tokens":12,"temperature":0})");
   const auto generated = run_program(binary(), {"generate", state().string(), "--prompt", "The river",
@@ -78,6 +80,13 @@ TEST_F(Serve, StreamsTheSameText) {
     text += piece["choices"][0]["text"].get<std::string>();
   }
   EXPECT_EQ(text, whole["choices"][0]["text"]);
+  const std::string counted =
+      post("/v1/completions", body + R"(,"stream":true,"stream_options":{"include_usage":true}})");
+  const size_t last = counted.rfind("data: {");
+  ASSERT_NE(last, std::string::npos) << counted;
+  const nlohmann::json piece = parse_json(counted.substr(last + 6, counted.find("\n\n", last) - last - 6));
+  EXPECT_TRUE(piece["choices"].empty());
+  EXPECT_EQ(piece["usage"], whole["usage"]);
 }
 
 TEST_F(Serve, RefusesWrongRequestsAndEnds) {

@@ -48,6 +48,12 @@ TEST(CompletionRequest, JoinsTheMessagesOfAChat) {
   EXPECT_EQ(request.text.tokens, 9U);
 }
 
+TEST(CompletionRequest, MayWantTheNumbersOfTokensAtTheEndOfAStream) {
+  EXPECT_TRUE(
+      parse_completion(R"({"stream":true,"stream_options":{"include_usage":true}})", false).wants_usage);
+  EXPECT_FALSE(parse_completion(R"({"stream":true,"stream_options":null})", false).wants_usage);
+}
+
 TEST(CompletionRequest, RefusesWhatIsWrongOrNotSupported) {
   const auto refusal = [](const char* body, bool is_chat) -> std::string {
     try {
@@ -99,6 +105,13 @@ TEST(CompletionAnswer, HasTheShapeOfTheApi) {
   EXPECT_EQ(answer["choices"][0]["text"], "The end");
   EXPECT_EQ(answer["choices"][0]["finish_reason"], "length");
   EXPECT_EQ(answer["usage"]["total_tokens"], 5);
+}
+
+TEST(CompletionAnswer, UsageFollowsAStreamWithoutAChoice) {
+  const nlohmann::json last = completion_usage(kName, {.is_chat = true}, {.tokens = 2}, 3);
+  EXPECT_EQ(last["object"], "chat.completion.chunk");
+  EXPECT_TRUE(last["choices"].is_array() && last["choices"].empty());
+  EXPECT_EQ(last["usage"]["total_tokens"], 5);
 }
 
 TEST(CompletionAnswer, OfAChatIsAMessage) {
