@@ -5,6 +5,7 @@
 #   LANG      such as en, simple or zh_yue
 #   --mirror  a server with Wikimedia's layout, URL/LANGwiki/YYYYMMDD/ [https://dumps.wikimedia.org]
 #   --folder  where the files go [.]
+# Shows a bar on a terminal; elsewhere a line when a download starts and when it is complete.
 # An interrupted download continues where it stopped. Files are named *.part until their checksum is verified.
 set -euo pipefail
 caller=$PWD
@@ -27,7 +28,8 @@ cd "$caller"
 mkdir -p "$folder" || die "$folder can't be created; use another --folder"
 
 wiki=${language}wiki
-fetch() { curl --fail --silent --show-error --location --retry 3 --connect-timeout 30 "$@"; }
+transfer() { curl --fail --location --retry 3 --connect-timeout 30 "$@"; }
+fetch() { transfer --silent --show-error "$@"; }
 
 # The checksum that the list of a dump gives for a file; the list names a file once it is complete.
 checksum_of() { awk -v name="$2" '$2 == name && length($1) == 40 { print $1; exit }' <<<"$1"; }
@@ -48,6 +50,16 @@ done
 
 matches() { [ "$(sha1sum <"$1" | cut -d ' ' -f 1)" = "$2" ]; }
 
+# Tells what will take long; the size is that of the whole file.
+announce() {
+  local bytes
+  bytes=$(fetch --head "$1" 2>/dev/null | sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' | tail -n 1) || true
+  echo "$2: downloading${bytes:+ $((bytes / 1000000)) MB}"
+}
+
+progress=(--silent --show-error)
+[ ! -t 2 ] || progress=(--progress-bar)
+
 # Resumes NAME.part. If it is already complete, or too long, the server returns an error; the checksum decides.
 download() {
   local name=$1 target=$folder/$1 expected
@@ -57,7 +69,8 @@ download() {
     return
   fi
   if [ ! -f "$target.part" ] || ! matches "$target.part" "$expected"; then
-    fetch -C - -o "$target.part" "$mirror/$wiki/$date/$name" ||
+    announce "$mirror/$wiki/$date/$name" "$target"
+    transfer "${progress[@]}" -C - -o "$target.part" "$mirror/$wiki/$date/$name" ||
       [ -f "$target.part" ] || die "$name can't be downloaded from $mirror; run this again to continue"
   fi
   if ! matches "$target.part" "$expected"; then

@@ -4,7 +4,9 @@
 
 import hashlib
 import http.server
+import os
 import pathlib
+import pty
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,12 @@ INDEX = b"616:10:A\n"
 class Handler(http.server.BaseHTTPRequestHandler):
     files = {}
     requests = []
+
+    def do_HEAD(self):
+        content = self.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
 
     def do_GET(self):
         content = self.files.get(self.path)
@@ -98,6 +106,30 @@ class Fetch(unittest.TestCase):
         Handler.requests.clear()
         self.assertIn("already there", self.fetch().stdout)
         self.assertFalse([path for path, _ in Handler.requests if path.endswith(".bz2")])
+
+    def test_says_what_it_downloads_and_how_much(self):
+        Handler.files.update({path: DUMP * 4 for path in Handler.files if path.endswith("20240201-pages-articles-multistream.xml.bz2")})
+        result = self.fetch()
+        self.assertIn(f"{self.dump}: downloading 2 MB\n", result.stdout)
+        self.assertNotIn("#", result.stderr)
+
+    def test_shows_a_bar_on_a_terminal(self):
+        mirror = f"http://127.0.0.1:{self.server.server_port}"
+        terminal, other = pty.openpty()
+        with subprocess.Popen([SCRIPT, "xx", "--mirror", mirror, "--folder", self.path], stdout=subprocess.DEVNULL, stderr=other) as process:
+            os.close(other)
+            screen = b""
+            while True:
+                try:
+                    piece = os.read(terminal, 65536)
+                except OSError:  # its other end is closed
+                    break
+                if not piece:
+                    break
+                screen += piece
+        os.close(terminal)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn(b"100.0%", screen)
 
     def test_refuses_what_has_another_checksum(self):
         self.part.write_bytes(b"?" * 300_000)
