@@ -6,11 +6,13 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -43,6 +45,14 @@ class Install(unittest.TestCase):
                                 capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual((result.returncode, result.stdout + result.stderr), (0, ""))
 
+    def check_units_below(self, prefix):
+        for unit in (prefix / UNIT).parent.glob("pretrain*"):
+            programs = self.value(unit, "ExecStart")
+            for program in programs:
+                program = re.sub(" (train|dashboard) [^ ]*.*", "", program).strip('"')
+                self.assertEqual(program, f"{prefix}/bin/pretrain")
+            self.verify(unit)
+
     def check_unit_below(self, prefix):
         unit = prefix / UNIT
         program = self.value(unit, "ExecStart")[0].removesuffix(" train --config /etc/pretrain.conf").strip('"')
@@ -53,6 +63,7 @@ class Install(unittest.TestCase):
     def test_the_unit_names_the_program_below_the_prefix(self):
         self.install(self.path / "prefix")
         self.check_unit_below(self.path / "prefix")
+        self.check_units_below(self.path / "prefix")
 
     def test_a_prefix_may_be_relative_and_may_hold_blanks(self):
         self.install("my programs")
@@ -99,6 +110,57 @@ class Install(unittest.TestCase):
         for line in (BUILD / "install_manifest.txt").read_text().splitlines():
             pathlib.Path(line).unlink()
         self.assertEqual([file for file in (self.path / "prefix").rglob("*") if file.is_file()], [])
+
+    def test_the_template_unit_differs_in_its_places_alone(self):
+        self.install(self.path / "prefix")
+        folder = (self.path / "prefix" / UNIT).parent
+        template = folder / "pretrain@.service"
+        self.assertTrue(self.value(template, "ExecStart")[0].endswith("train --config /etc/pretrain/%i.conf"))
+        self.assertEqual(self.value(template, "StateDirectory"), ["pretrain-%i"])
+        one = (folder / "pretrain.service").read_text().splitlines()
+        different = [line for line in template.read_text().splitlines() if line not in one]
+        self.assertEqual([line.split("=")[0].split(" ")[0] for line in different if not line.startswith("#")],
+                         ["Description", "RequiresMountsFor", "ExecStart", "StateDirectory"])
+
+    def test_the_units_are_tight(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd-analyze is not installed")
+        self.install(self.path / "prefix")
+        for name in ("pretrain.service", "pretrain@.service", "pretrain-dashboard.service"):
+            unit = (self.path / "prefix" / UNIT).parent / name
+            result = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=6", unit],
+                                    capture_output=True, text=True, timeout=600, check=False)
+            self.assertEqual(result.returncode, 0, name + result.stdout[-200:])
+
+    def test_systemd_takes_the_user(self):
+        if not shutil.which("systemd-sysusers"):
+            self.skipTest("systemd-sysusers is not installed")
+        self.install(self.path / "prefix")
+        result = subprocess.run(["systemd-sysusers", "--dry-run", self.path / "prefix/lib/sysusers.d/pretrain.conf"],
+                                capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_the_dashboard_answers_on_a_socket_that_was_passed(self):
+        """As pretrain-dashboard.socket does it."""
+        if not shutil.which("systemd-socket-activate"):
+            self.skipTest("systemd-socket-activate is not installed")
+        self.install(self.path / "prefix")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        program = self.path / "prefix/bin/pretrain"
+        subprocess.run([program, "train", "--corpus", SOURCE / "deploy/sample-corpus/shards", "--model", "tiny", "--steps", "2",
+                        "--state", self.path / "state", "--sample-tokens", "0"], capture_output=True, timeout=600, check=True)
+        command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", program, "dashboard", self.path / "state"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            try:
+                while b"Listening" not in process.stderr.readline():
+                    self.assertIsNone(process.poll())
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=300) as answer:
+                    self.assertEqual(answer.status, 200)
+            finally:
+                process.terminate()
+                process.communicate()
 
     def test_a_prefix_that_systemd_does_not_search_is_said(self):
         self.assertIn("systemctl link", self.install(self.path / "prefix"))
