@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <stop_token>
 
@@ -42,6 +43,8 @@ class HeldOutText {
   uint64_t sequences() const { return sequences_; }
   uint64_t target_count() const { return target_count_; }
   uint64_t target_bytes() const { return target_bytes_; }
+  /// What the reader has skipped so far, unwanted pages among them.
+  const std::map<SkipReason, uint64_t>& skips() const { return reader_.statistics().skips; }
 
  private:
   std::optional<SequenceView> next();

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -15,12 +14,14 @@
 #include "apps/pretrain/eval_report.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/token_ids.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/verify.h"
+#include "libs/gguf/reader.h"
 #include "libs/model/generation.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/evaluation.h"
@@ -91,22 +92,38 @@ OptionTable<EvalRequest> options() {
          corpus_options<Request>(&Request::corpus);
 }
 
+std::vector<uint32_t> ids_in(const Path& file, const ModelConfig& config) {
+  constexpr uint64_t kMostBytes = 1_MiB;  // of as many ids as the longest context
+  std::vector<uint32_t> ids;
+  try {
+    ids = parse_token_ids(read_file(file, kMostBytes), static_cast<uint32_t>(config.vocabulary));
+  } catch (const IoError& error) {
+    fail(ErrorKind::kUsage, "--logits: {}; check the path and its permissions", error.what());
+  } catch (const Error& error) {
+    fail(error.kind(), "--logits {}: {}", file.string(), error.what());
+  }
+  if (ids.empty() || ids.size() > static_cast<size_t>(config.context)) {
+    fail(ErrorKind::kUsage, "--logits {}: it must hold between 1 and {} ids (got {})", file.string(),
+         config.context, ids.size());
+  }
+  return ids;
+}
+
+/// Positions to compute logits at: no more than there are ids, except that learned positions are part of the layout.
+ModelConfig config_for(const ModelConfig& config, size_t ids) {
+  ModelConfig result = config;
+  if (config.rope_theta != 0) result.context = std::max<int64_t>(2, static_cast<int64_t>(ids));
+  return result;
+}
+
 /// Logits for given ids and their greedy continuation, to compare with other programs.
 nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_file) {
-  std::vector<uint32_t> ids;
-  std::istringstream words(read_file(ids_file));
-  for (uint32_t id = 0; words >> id;) ids.push_back(id);
-  if (ids.empty() || ids.size() > static_cast<size_t>(model.config.context)) {
-    fail(ErrorKind::kUsage, "{} must hold between 1 and {} ids", ids_file.string(), model.config.context);
-  }
-  for (const uint32_t id : ids) {
-    if (id >= model.config.vocabulary)
-      fail(ErrorKind::kUsage, "{}: id {} is not in the vocabulary", ids_file.string(), id);
-  }
-  Transformer transformer(compute, {model.config, 1, false});
+  const std::vector<uint32_t> ids = ids_in(ids_file, model.config);
+  const ModelConfig config = config_for(model.config, ids.size());
+  Transformer transformer(compute, {config, 1, false});
   transformer.use_parameters(model.parameters.data());
   std::vector<uint32_t> inputs = ids;
-  inputs.resize(static_cast<size_t>(model.config.context), 0);
+  inputs.resize(static_cast<size_t>(config.context), 0);
   const std::vector<int32_t> targets(inputs.size(), 0);
   transformer.evaluate(inputs.data(), targets.data());
   const auto V = static_cast<size_t>(model.config.vocabulary);
@@ -128,6 +145,30 @@ nlohmann::json logits_of(ModelFolder& model, Compute& compute, const Path& ids_f
     next = generator.feed(continuation.back());
   }
   return {{"ids", ids}, {"logits", rows}, {"continuation", continuation}};
+}
+
+/// A model among the texts: words without an option's name are texts here, where other commands take a model.
+void refuse_models(const CorpusOptions& corpus) {
+  for (const Path& path : corpus.inputs) {
+    const bool is_model = folder_exists(path)
+                              ? file_exists(path / kManifestName) || is_model_without_run(path) ||
+                                    !list_checkpoints(path).empty()
+                              : is_gguf(path);
+    if (is_model)
+      fail(ErrorKind::kUsage, "--corpus {}: this is a model and no text; give it as --checkpoint {}",
+           path.string(), path.string());
+  }
+}
+
+void check(const EvalRequest& request) {
+  const bool has_text = !request.corpus.inputs.empty();
+  const bool has_scores = has_text || !request.tasks.empty();
+  if (!has_scores && request.ids_file.empty()) fail_missing("corpus", kSyntax);
+  if (has_scores && !request.ids_file.empty())
+    fail(ErrorKind::kUsage, "--logits are printed instead of scores; leave out {}",
+         has_text ? "--corpus" : "--task");
+  if (request.per_file && !has_text) fail(ErrorKind::kUsage, "--per-file needs a --corpus");
+  refuse_models(request.corpus);
 }
 
 /// Logs the progress of a long evaluation every two seconds.
@@ -172,6 +213,7 @@ class TextEvaluation {
     score.tokens = text.target_count();
     score.bytes = text.target_bytes();
     score.is_cut = request_.tokens > 0 && text.target_count() >= request_.tokens;
+    score.damage = damage_in(text.skips());
     before_ += score.tokens;
     return score;
   }
@@ -268,9 +310,7 @@ std::vector<Task> read_tasks(const EvalRequest& request) {
 int eval_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
-  const bool has_text = !request->corpus.inputs.empty();
-  if (!has_text && request->tasks.empty() && request->ids_file.empty()) fail_missing("corpus", kSyntax);
-  if (request->per_file && !has_text) fail(ErrorKind::kUsage, "--per-file needs a --corpus");
+  check(*request);
   Compute compute(request->threads > 0 ? request->threads : inspect_machine().cores);
   if (!request->ids_file.empty()) {
     print_logits(*request, compute);
@@ -279,13 +319,14 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   const std::vector<Task> tasks = read_tasks(*request);
   const std::vector<Path> chosen = places(*request);
   std::optional<Catalog> catalog;
-  if (has_text) {
+  if (!request->corpus.inputs.empty()) {
     catalog = scan_corpus(request->corpus, nullptr, {.stop = stop.token()});
     report_corpus(*catalog);
   }
   std::vector<ModelScores> scores;
   for (const Path& model : chosen)
     scores.push_back(evaluate(model, *request, catalog, tasks, compute, stop.token()));
+  report_damage(scores.front());  // all have read the same text
   if (request->json) {
     fmt::print("{}\n", scores_json(scores));
   } else {

@@ -7,16 +7,28 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/pretrain/output.h"
+#include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
 namespace {
 
+uint64_t damaged_places(const TextScore& score) {
+  uint64_t count = 0;
+  for (const auto& [reason, places] : score.damage) count += places;
+  return count;
+}
+
+std::string_view extent_of(const TextScore& score) {
+  if (score.is_cut) return "limited by --tokens";
+  return damaged_places(score) == 0 ? "the whole corpus" : "what can be read of the corpus";
+}
+
 void print_text_score(const ModelScores& model) {
   const TextScore& score = *model.text;
   print_line("{}: {}, {} of text, {}", model.name, format_counted(score.tokens, "token"),
-             format_bytes(score.bytes), score.is_cut ? "limited by --tokens" : "the whole corpus");
+             format_bytes(score.bytes), extent_of(score));
   const EvaluationResult result = score.result();
   if (!std::isfinite(result.loss)) {
     fmt::print("the loss is not finite: the model overflows on this text\n");
@@ -65,7 +77,10 @@ void print_task_table(const std::vector<ModelScores>& models) {
 }
 
 nlohmann::json json_of(const TextScore& score) {
-  nlohmann::json json{{"tokens", score.tokens}, {"bytes", score.bytes}, {"is_whole", !score.is_cut}};
+  nlohmann::json json{{"tokens", score.tokens},
+                      {"bytes", score.bytes},
+                      {"is_whole", !score.is_cut},
+                      {"damaged", damaged_places(score)}};
   for (const char* key : {"loss", "perplexity", "bits_per_byte"}) json[key] = nullptr;
   if (score.tokens == 0) return json;
   const EvaluationResult result = score.result();
@@ -101,6 +116,25 @@ void TextScore::add(const TextScore& other) {
   tokens += other.tokens;
   bytes += other.bytes;
   is_cut = is_cut || other.is_cut;
+  for (const auto& [reason, count] : other.damage) damage[reason] += count;
+}
+
+std::map<SkipReason, uint64_t> damage_in(const std::map<SkipReason, uint64_t>& skips) {
+  std::map<SkipReason, uint64_t> damage = skips;
+  for (const SkipReason reason :
+       {SkipReason::kEmpty, SkipReason::kOtherNamespace, SkipReason::kRedirect, SkipReason::kDisambiguation,
+        SkipReason::kOtherModel, SkipReason::kDeletedText, SkipReason::kPageWithoutText,
+        SkipReason::kUnreadableMember, SkipReason::kFileOfRun})
+    damage.erase(reason);
+  return damage;
+}
+
+void report_damage(const ModelScores& model) {
+  if (!model.text) return;
+  std::string reasons;
+  for (const auto& [reason, count] : model.text->damage)
+    reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", format_count(count), reason_text(reason));
+  if (!reasons.empty()) log_warning("the corpus could not be read as a whole; skipped: {}", reasons);
 }
 
 void print_scores(const std::vector<ModelScores>& models) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <sstream>
 
 #include <fmt/format.h>
 
@@ -12,11 +11,11 @@
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/token_ids.h"
 #include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/log.h"
-#include "libs/base/number.h"
 #include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/units.h"
@@ -101,7 +100,7 @@ constexpr CommandSyntax kDecodeSyntax{.name = "tokenizer decode",
 
 OptionTable<CodingRequest> coding_options(std::string_view text, std::string_view help) {
   using Request = CodingRequest;
-  return {{{"model", "SentencePiece model, tokenizer.json, a checkpoint or a run"},
+  return {{{"model", "SentencePiece model, tokenizer.json, a GGUF file, a checkpoint or a run"},
            path_of<Request>(&Request::model)},
           {{text, help, "", KeyKind::kChangeable, "the lines of standard input"},
            optional_text_of<Request>(&Request::text)}};
@@ -133,18 +132,6 @@ int encode(const Arguments& arguments, StopSignal& stop) {
   return 0;
 }
 
-std::vector<uint32_t> parse_ids(const std::string& line, uint32_t vocabulary) {
-  std::vector<uint32_t> ids;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
-    const auto id = parse_number<uint32_t>(word);
-    if (!id || *id >= vocabulary)
-      fail(ErrorKind::kUsage, "ids must be integers below {} (got {})", vocabulary, word);
-    ids.push_back(*id);
-  }
-  return ids;
-}
-
 int decode(const Arguments& arguments, StopSignal& stop) {
   const auto request =
       parse_command(arguments, coding_options("ids", "ids separated by blanks"), kDecodeSyntax);
@@ -152,7 +139,7 @@ int decode(const Arguments& arguments, StopSignal& stop) {
   if (request->model.empty()) fail_missing("model", kDecodeSyntax);
   const Tokenizer tokenizer = open_tokenizer(request->model);
   for_each_line(request->text, stop, [&](const std::string& line) {
-    print_made_text(tokenizer.decode(parse_ids(line, tokenizer.vocabulary_size())) + "\n");
+    print_made_text(tokenizer.decode(parse_token_ids(line, tokenizer.vocabulary_size())) + "\n");
   });
   return 0;
 }

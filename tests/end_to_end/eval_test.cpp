@@ -109,6 +109,60 @@ TEST_F(Eval, QuestionsAreAnsweredWithoutACorpus) {
                                   HasSubstr("normalised by length 0.")));
 }
 
+TEST_F(Eval, LogitsAreOfWholeNumbersAlone) {
+  const auto logits = [&](const std::string& ids, const Words& more = {}) {
+    return eval(Words{"--checkpoint", state().string(), "--logits", folder_->write("ids.txt", ids).string()} +
+                more);
+  };
+  EXPECT_EQ(json::parse(logits("5 6\n7\n").output)["logits"].size(), 3U);
+  for (const char* wrong : {"5 6.5", "5 six 7", "-1", "4294967296", "99999", "", "5,6"})
+    EXPECT_EQ(logits(wrong).exit_code, 2) << wrong;
+  EXPECT_THAT(logits("5 6.5").output, HasSubstr("(got 6.5)"));
+  EXPECT_THAT(logits("5", {"--task", tasks()}).output, HasSubstr("leave out --task"));
+  EXPECT_THAT(logits("5", {"--corpus", text()}).output, HasSubstr("leave out --corpus"));
+}
+
+/// Computing all positions of this context would take many minutes.
+TEST_F(Eval, LogitsOfAFewTokensDoNotNeedALongContext) {
+  const Path model = *folder_ / "long";
+  std::filesystem::copy(source_folder() / "tests/golden/data/llama", model);
+  json config = json::parse(read_file(model / "config.json"));
+  config["max_position_embeddings"] = 65536;
+  folder_->write("long/config.json", config.dump());
+  const std::string ids = folder_->write("few.txt", "3 4 5 6").string();
+  const auto shorter =
+      eval({"--checkpoint", (source_folder() / "tests/golden/data/llama").string(), "--logits", ids});
+  const auto longer = eval({"--checkpoint", model.string(), "--logits", ids});
+  ASSERT_EQ(longer.exit_code, 0) << longer.output;
+  EXPECT_EQ(json::parse(longer.output)["logits"], json::parse(shorter.output)["logits"]);
+}
+
+TEST_F(Eval, TellsWhatItCouldNotRead) {
+  const std::string damaged =
+      folder_
+          ->write("damaged.jsonl", R"({"text": "A text of some length, which is whole."})"
+                                   "\n{broken\n"
+                                   R"({"text": ""})"
+                                   "\n")
+          .string();
+  const auto run = eval({"--checkpoint", state().string(), "--corpus", damaged});
+  EXPECT_THAT(run.output,
+              AllOf(HasSubstr("skipped: 1 invalid JSON\n"), HasSubstr("what can be read of the corpus")));
+  EXPECT_EQ(scores({"--checkpoint", state().string(), "--corpus", damaged})["models"][0]["text"]["damaged"],
+            1);
+  EXPECT_EQ(scores({"--checkpoint", state().string(), "--corpus", text()})["models"][0]["text"]["damaged"],
+            0);
+}
+
+/// `eval MODEL --corpus FILE`, as other commands take it.
+TEST_F(Eval, AModelIsNoText) {
+  for (const std::string& model : {state().string(), checkpoint(20)}) {
+    const auto run = eval({model, "--corpus", text()});
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.output, HasSubstr("give it as --checkpoint " + model));
+  }
+}
+
 TEST_F(Eval, RefusesWhatItCantAnswer) {
   EXPECT_EQ(eval({"--checkpoint", state().string()}).exit_code, 2);
   EXPECT_EQ(eval({"--checkpoint", state().string(), "--task", tasks(), "--per-file"}).exit_code, 2);
