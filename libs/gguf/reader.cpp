@@ -196,7 +196,9 @@ GgufTensor read_tensor(Header& header) {
   const auto type = header.number<uint32_t>();
   const auto known = find_element_type(type);
   if (!known)
-    refuse("tensor {} has the type {}, and f32, f16, bf16 and q8_0 are read here", tensor.name, type);
+    refuse(
+        "tensor {} has the type {}, and only f32, f16, bf16 and q8_0 are read here: convert it to one of these",
+        tensor.name, type);
   tensor.type = *known;
   if (tensor.shape.back() % block_elements(tensor.type) != 0)
     refuse("tensor {} has rows of {}, which are no whole blocks of {}", tensor.name, tensor.shape.back(),

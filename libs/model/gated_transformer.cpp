@@ -26,6 +26,7 @@ std::vector<ConfigField> config_fields(const GatedTransformer& kind) {
       {"rope_theta", NumberField{&ModelConfig::rope_theta, 10'000}},
       {"rope_parameters", RotaryField{&ModelConfig::rope_theta}},
       {"rope_scaling", ComputationField{.values = {nullptr}, .is_written = false}},
+      {"partial_rotary_factor", ComputationField{.values = {1, nullptr}, .is_written = false}},
       {"tie_word_embeddings", FlagField{&ModelConfig::tied, false}},
       {"hidden_act", ComputationField{{"silu", "swish"}}},
       {"attention_bias", ComputationField{{false}}},

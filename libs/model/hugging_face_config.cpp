@@ -99,7 +99,15 @@ class FieldReader {
            key_, shown(*found), kRotaryType, kPlainRotary);
     }
     const auto base = found->find(kRotaryBase);
-    if (base != found->end()) config_.*f.member = number(*base, kRotaryBase);
+    if (base == found->end() || base->is_null()) return;
+    const double inner = number(*base, kRotaryBase);
+    // Programs disagree on which of two comes first.
+    const auto outer = json_.find(kRotaryBase);
+    if (outer != json_.end() && outer->is_number() && outer->get<double>() != inner)
+      fail(ErrorKind::kData,
+           "config.json: {} = {} contradicts {} = {}; leave the one that the model was trained with",
+           kRotaryBase, shown(*outer), key_, shown(*found));
+    config_.*f.member = inner;
   }
   void operator()(const CopyField&) const {}
   void operator()(const NoteField&) const {}

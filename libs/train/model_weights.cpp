@@ -44,13 +44,22 @@ void ModelWeights::check_tensors() const {
   std::set<std::string, std::less<>> ours = {std::string(names_.tied_head)};
   for (const ParameterInfo& tensor : layout_.tensors()) {
     const std::string name = name_in_file(tensor);
-    files_.require_floats(name, extents(tensor));
+    require(name, tensor);
     ours.insert(name);
   }
   for (const std::string& name : files_.names()) {
     if (!ours.contains(name) && !is_ignored(name))
       fail(ErrorKind::kData, "{}: tensor '{}' is not part of this model and would be ignored",
            files_.path().string(), printable(name.substr(0, 200)));
+  }
+}
+
+void ModelWeights::require(std::string_view name, const ParameterInfo& tensor) const {
+  try {
+    files_.require_floats(name, extents(tensor));
+  } catch (const Error& error) {
+    fail(error.kind(), "{}; config.json describes another model, so copy it and the weights from one place",
+         error.what());
   }
 }
 

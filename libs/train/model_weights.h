@@ -35,6 +35,7 @@ class ModelWeights : public WeightReader {
   bool is_ignored(std::string_view name) const;
   std::string name_in_file(const ParameterInfo& tensor) const;
   void check_tensors() const;
+  void require(std::string_view name, const ParameterInfo& tensor) const;
   void check_head(std::span<const float> embedding_values) const;
 
   const ParameterLayout& layout_;

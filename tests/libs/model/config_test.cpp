@@ -181,6 +181,9 @@ TEST(ModelConfig, ScaledAndPartialRotationsWindowsAndBiasesAreRefusedByName) {
   EXPECT_THAT(refused(llama(), "rope_parameters", {{"rope_theta", 1e4}, {"partial_rotary_factor", 0.5}}),
               testing::HasSubstr("partial_rotary_factor"));
   EXPECT_THAT(refused(llama(), "rope_scaling", {{"type", "dynamic"}}), testing::HasSubstr("rope_scaling"));
+  EXPECT_THAT(refused(llama(), "rope_theta", 10'000), testing::HasSubstr("contradicts rope_parameters"));
+  EXPECT_THAT(refused(llama(), "partial_rotary_factor", 0.5), testing::HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refused(qwen3(), "partial_rotary_factor", 1.0), testing::StrEq("accepted"));
   EXPECT_THAT(refused(llama(), "rope_interleaved", true), testing::HasSubstr("rope_interleaved"));
   EXPECT_THAT(refused(llama(), "attention_bias", true), testing::HasSubstr("attention_bias"));
   EXPECT_THAT(refused(llama(), "mlp_bias", true), testing::HasSubstr("mlp_bias"));
