@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "libs/base/error.h"
+#include "libs/base/text.h"
 
 namespace pretrain {
 namespace {
@@ -37,6 +38,12 @@ void require_free_output(const Path& output) {
     fail(ErrorKind::kUsage,
          "--output {}: the output is a folder, which gets the model and a README.md; name one, such as {}",
          output.string(), plain(output).replace_extension().string());
+  if (printable(export_name(output)) != export_name(output))
+    fail(
+        ErrorKind::kUsage,
+        "--output {}: its name becomes that of the model in files for other programs; name one in UTF-8 without "
+        "control characters",
+        output.string());
   if (file_exists(output))
     fail(ErrorKind::kUsage, "--output {}: a file is there; name a new folder", output.string());
   if (folder_exists(output) && !list_folder(output).empty())

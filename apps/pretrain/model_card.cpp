@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/quantity.h"
 #include "libs/base/text.h"
 #include "libs/base/units.h"
@@ -111,22 +113,34 @@ std::string run_rows(const Checkpoint& checkpoint, const RunState& run) {
   return text;
 }
 
-std::string hugging_face_usage() {
-  return "    from transformers import pipeline\n"
-         "    pipeline(\"text-generation\", model=\"PATH OF THIS FOLDER\")(\"The history of\")\n\n"
-         "A fine-tuned copy that `save_pretrained` wrote needs the three tokenizer files of this folder copied over "
-         "its\n"
-         "own before it is converted to another format.\n\n"
-         "    pretrain generate --checkpoint . --prompt \"The history of\"\n";
+std::string hugging_face_usage(const ExportedModel& exported) {
+  std::string text =
+      "    from transformers import pipeline\n"
+      "    pipeline(\"text-generation\", model=\"PATH OF THIS FOLDER\")(\"The history of\")\n\n";
+  if (exported.model.tokenizer->byte_pairs() == nullptr)
+    text +=
+        "A fine-tuned copy that `save_pretrained` wrote needs the three tokenizer files of this folder copied over its\n"
+        "own before it is converted to another format.\n\n";
+  return text + "    pretrain generate --checkpoint . --prompt \"The history of\"\n";
+}
+
+/// Ollama has fewer characters for names than folders.
+std::string ollama_name(std::string name) {
+  const auto is_kept = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+  };
+  std::ranges::replace_if(name, std::not_fn(is_kept), '-');
+  if (name.starts_with('-') || name.starts_with('.')) return fmt::format("m{}", name);
+  return name;
 }
 
 std::string gguf_usage(const ExportedModel& exported) {
   return fmt::format(
-      "    llama-completion -m {0}.gguf -c {1} -n 200 -no-cnv -p \"The history of\"      # llama.cpp\n"
-      "    llama-server -m {0}.gguf -c {1}                                               # and Open WebUI on it\n"
-      "    ollama create {0} -f Modelfile && ollama run {0} \"The history of\"\n\n"
+      "    llama-completion -m {0} -c {1} -n 200 -no-cnv -p \"The history of\"      # llama.cpp\n"
+      "    llama-server -m {0} -c {1}                                               # and Open WebUI on it\n"
+      "    ollama create {2} -f Modelfile && ollama run {2} \"The history of\"\n\n"
       "It continues text and does not chat. A context beyond {1} tokens has no trained positions.\n",
-      exported.name, exported.model.config.context);
+      shell_word(exported.name + ".gguf"), exported.model.config.context, ollama_name(exported.name));
 }
 
 /// Where the weights came from. A path would tell of the machine, so that only its last part is named.
@@ -166,8 +180,9 @@ std::string model_card(const ExportedModel& exported) {
     corpus = corpus_files(saved.stream);
   }
   card += fmt::format("\n## Trained on\n\n{}", corpus_section(corpus));
-  card += fmt::format("\n## Use\n\n{}",
-                      exported.format == ExportFormat::kGguf ? gguf_usage(exported) : hugging_face_usage());
+  card +=
+      fmt::format("\n## Use\n\n{}", exported.format == ExportFormat::kGguf ? gguf_usage(exported)
+                                                                           : hugging_face_usage(exported));
   return card;
 }
 

@@ -174,6 +174,14 @@ TEST(ModelCard, TellsWhatTheCheckpointKnows) {
   EXPECT_THAT(card, HasSubstr("trained from scratch"));
 }
 
+TEST(ModelCard, QuotesTheNameForAShellAndForOllama) {
+  const ModelOutline model = recorded_model();
+  const std::string card =
+      model_card({.model = model, .name = "my model's $(x)", .format = ExportFormat::kGguf});
+  EXPECT_THAT(
+      card, AllOf(HasSubstr(R"(-m 'my model'\''s $(x).gguf' -c)"), HasSubstr("ollama run my-model-s---x- ")));
+}
+
 TEST(ModelCard, NamesTheModelThatTrainingBeganWith) {
   ModelOutline model = recorded_model();
   model.place.checkpoint->manifest.configuration["init-from"] = "/home/me/models/some-model/";
