@@ -21,9 +21,11 @@ constexpr std::string_view kPrefix = "tokenizer.ggml.";
 
 template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) {
-  fail(ErrorKind::kData,
-       "its tokenizer can't be used: {}; give one that the model was trained with by --tokenizer",
-       printable(fmt::format(format, std::forward<Args>(args)...)));
+  fail(
+      ErrorKind::kData,
+      "its tokenizer can't be used: {}; start a run with the model by --init-from, and with the tokenizer that it "
+      "was trained with by --tokenizer",
+      printable(fmt::format(format, std::forward<Args>(args)...)));
 }
 
 /// Nothing when the key is missing or of another type.

@@ -19,6 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kTokenizerJson = "tokenizer.json";
+constexpr std::string_view kMerges = "merges.txt";  // of earlier versions of other programs, with vocab.json
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 constexpr const char* kModelConfig = "config.json";
 
@@ -89,10 +90,14 @@ Tokenizer tokenizer_in(const Path& folder) {
     if (file_exists(folder / name)) return Tokenizer::from_file(folder / name);
   }
   if (file_exists(folder / kTokenizerJson)) return from_tokenizer_json(folder / kTokenizerJson);
+  if (file_exists(folder / kMerges))
+    fail(ErrorKind::kData,
+         "{} has {} but no {}, which is read instead; other programs make one from it: open the folder with "
+         "AutoTokenizer of transformers and save it again",
+         folder.string(), kMerges, kTokenizerJson);
   fail(ErrorKind::kData,
-       "{} is missing (other programs don't save it); copy it together with tokenizer.json and "
-       "tokenizer_config.json, from the checkpoint that the model came from",
-       (folder / kSentencePieceFile).string());
+       "{} has no tokenizer, neither {} nor {}; copy the tokenizer files from where the model came from",
+       folder.string(), kSentencePieceFile, kTokenizerJson);
 }
 
 Tokenizer tokenizer_at(const Path& file, TextChanges changes) {

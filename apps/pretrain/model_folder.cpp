@@ -206,10 +206,11 @@ Tokenizer open_file(const Path& path, TextChanges changes) {
 Tokenizer open_tokenizer(const Path& path, TextChanges changes) {
   if (!folder_exists(path)) {
     if (!file_exists(path))
-      fail(ErrorKind::kData,
-           "there is no tokenizer {}; give a SentencePiece model, a tokenizer.json or a checkpoint folder",
-           path.string());
-    return open_file(path, changes);
+      fail(
+          ErrorKind::kData,
+          "there is no tokenizer {}; give a SentencePiece model, a tokenizer.json, a GGUF file or a checkpoint folder",
+          path.string());
+    return is_gguf(path) ? gguf_tokenizer(GgufFile::open(path)) : open_file(path, changes);
   }
   return has_tokenizer(path) ? tokenizer_in(path) : tokenizer_of(find_model(path));
 }

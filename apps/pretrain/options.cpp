@@ -213,8 +213,8 @@ OptionTable<Run> make_table() {
       {{"tokenizer-type", "kind of vocabulary to train: bpe, unigram or char", kSequences, kFixed, kPreset},
        choice(kTokenizerTypes, &Run::vocabulary, &VocabularyOptions::type)},
       {{"tokenizer",
-        "use this vocabulary instead of training one: a SentencePiece model, a byte-level tokenizer.json, a checkpoint "
-        "or a state folder",
+        "use this vocabulary instead of training one: a SentencePiece model, a byte-level tokenizer.json, a GGUF "
+        "file, a checkpoint or a state folder",
         kSequences, kFixed},
        path_of<Run>(&Run::tokenizer_file)},
       {{"allow-normalization",

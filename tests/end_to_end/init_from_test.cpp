@@ -165,6 +165,9 @@ TEST_F(InitFrom, AllCommandsWorkWithBytePairs) {
   const auto ids = run_program(binary(), {"tokenizer", "encode", "--model", folder.string(), "--text", text});
   ASSERT_EQ(ids.exit_code, 0) << ids.output;
   const std::string line = ids.output.substr(0, ids.output.find('\n'));
+  const auto from_gguf =
+      run_program(binary(), {"tokenizer", "encode", "--model", gguf.string(), "--text", text});
+  EXPECT_EQ(from_gguf.output, ids.output);
   const auto back =
       run_program(binary(), {"tokenizer", "decode", "--model", parent().string(), "--ids", line});
   EXPECT_EQ(back.output, text + "\n");

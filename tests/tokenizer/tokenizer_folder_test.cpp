@@ -71,7 +71,9 @@ TEST(TokenizerFolder, PrefersASentencePieceModel) {
 TEST(TokenizerFolder, NamesWhatIsWrong) {
   const TempFolder folder;
   EXPECT_FALSE(has_tokenizer(folder.path()));
-  EXPECT_THAT(refusal(folder), HasSubstr("tokenizer.model is missing"));
+  EXPECT_THAT(refusal(folder), HasSubstr("neither tokenizer.model nor tokenizer.json"));
+  folder.write("merges.txt", "#version: 0.2\n");
+  EXPECT_THAT(refusal(folder), HasSubstr("has merges.txt but no tokenizer.json"));
   folder.write("tokenizer.json", "{}");
   EXPECT_THAT(refusal(folder), HasSubstr("tokenizer.json: "));
   folder.write("tokenizer.json", "no JSON");
