@@ -56,6 +56,16 @@ std::string path_of(const ModelOutline& model) {
   return model.place.folder.string();
 }
 
+/// Keys of a vocabulary that a run trains, which a model brings along.
+void check_vocabulary(const KeyValues& given, const ModelOutline& model) {
+  for (const char* key : {"vocab", "tokenizer-type"}) {
+    if (given_value(given, key).empty()) continue;
+    fail(ErrorKind::kUsage,
+         "--{} is for a vocabulary that is trained; --init-from {} brings its own, so leave out --{}", key,
+         path_of(model), key);
+  }
+}
+
 void check_preset(const KeyValues& given, const ModelOutline& model) {
   const auto preset = find_preset(given_value(given, "model"));
   if (!preset) return;  // not given, or refused by its own check
@@ -122,6 +132,7 @@ std::optional<ModelOutline> open_initial_model(const KeyValues& given) {
 KeyValues resolve_new(const KeyValues& given, const ModelOutline* model) {
   if (model == nullptr) return resolve(given);
   check_preset(given, *model);
+  check_vocabulary(given, *model);
   const SizeTexts sizes(model->config);
   KeyValues all = given;
   for (const char* key : kSizeKeys) {

@@ -62,6 +62,9 @@ TEST(InitialModel, AKeyThatContradictsItIsRefusedInOneLine) {
   EXPECT_THAT(refusal({{"untied", "no"}}), HasSubstr("--untied no"));
   EXPECT_THAT(refusal({{"context", "64"}}), AllOf(HasSubstr("--context 64"), HasSubstr("32")));
   EXPECT_THAT(refusal({{"model", "base"}}), HasSubstr("--model base"));
+  EXPECT_THAT(refusal({{"vocab", "8000"}}),
+              AllOf(HasSubstr("--vocab is for a vocabulary"), HasSubstr("leave out")));
+  EXPECT_THAT(refusal({{"tokenizer-type", "char"}}), HasSubstr("--tokenizer-type is for"));
   EXPECT_THAT(refusal({{"kv-heads", "2"}}, gpt2_path()), AllOf(HasSubstr("--kv-heads 2"), HasSubstr("none")));
 }
 
