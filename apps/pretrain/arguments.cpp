@@ -144,7 +144,8 @@ GivenValues parse_words(const std::vector<std::string>& words, const std::vector
       const KnownOption* option = find_option(known, positional ? syntax.positional : word.string_key);
       if (!positional && option->info.name != word.string_key)
         log_warning("--{} is deprecated; use --{}", word.string_key, option->info.name);
-      add(values, *option, {word.value, fmt::format("--{}", option->info.name)});
+      // A word without the option's name gets no dashes in messages, as the user typed none.
+      add(values, *option, {word.value, fmt::format("{}{}", positional ? "" : "--", option->info.name)});
     }
   } catch (const po::error& error) {
     translate(error, known, syntax);

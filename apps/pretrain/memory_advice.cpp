@@ -9,11 +9,18 @@ namespace pretrain {
 std::string_view memory_advice(const Arguments& arguments) {
   constexpr std::string_view kTrain =
       "use a smaller --model, --batch, --micro-batch-tokens or --shuffle-buffer, or fewer --threads";
+  constexpr std::string_view kMore = "end other programs, or use a machine with more memory";
   static const std::map<std::string, std::string_view> advice{
       {"resume", "use --recompute layers, fewer --threads or a smaller --queue"},
       {"branch", "use --recompute layers, fewer --threads or a smaller --queue"},
       {"eval", "use fewer --threads, or --tokens N"},
-      {"generate", "use fewer --threads"},
+      {"generate", "use fewer --samples, a smaller --context, or --precision bf16"},
+      {"serve", "use fewer --threads, or a smaller model"},
+      {"export", kMore},
+      {"presets", "name smaller presets"},
+      {"report", "give fewer runs at once"},
+      {"dashboard", "give fewer runs at once"},
+      {"export-metrics", kMore},
       {"tokenizer", "use a smaller --sample or --vocab, or shorter lines"},
       {"inspect", "inspect fewer files at once"},
       {"bench", "use fewer --threads or a smaller --model"}};

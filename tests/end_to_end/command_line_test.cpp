@@ -25,6 +25,7 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--setps", "3"}, 2, "--setps");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--model", "huge"}, 2,
                  "--model must be base, large,");
+  expect_refusal({"presets", "large", "lareg"}, 2, "name must be base, large,");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "0"}, 2,
                  "--batch must be an integer between 1 and 1,000,000 (got 0)");
   expect_refusal({"--corpus", sample_corpus(), "--state", state, "--batch", "4x"}, 2,

@@ -14,9 +14,10 @@ TEST(MemoryAdvice, NamesOptionsThatTheCommandTakes) {
   EXPECT_THAT(memory_advice({"train", "--corpus", "x"}), HasSubstr("--batch"));
   EXPECT_THAT(memory_advice({"--corpus", "x"}), HasSubstr("--batch"));
   EXPECT_THAT(memory_advice({}), HasSubstr("--batch"));
-  for (const char* command : {"resume", "eval", "generate", "tokenizer", "inspect", "bench"})
+  for (const char* command : {"resume", "eval", "generate", "tokenizer", "inspect", "bench", "export",
+                              "presets", "serve", "report", "dashboard", "export-metrics"})
     EXPECT_THAT(memory_advice({command}), Not(HasSubstr("--batch"))) << command;
-  EXPECT_THAT(memory_advice({"generate", "--threads", "100000"}), HasSubstr("fewer --threads"));
+  EXPECT_THAT(memory_advice({"generate", "--samples", "256"}), HasSubstr("fewer --samples"));
 }
 
 }  // namespace
