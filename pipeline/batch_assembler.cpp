@@ -28,7 +28,9 @@ std::vector<Packer::DocumentStart> document_starts_of(const nlohmann::json& scal
 BatchAssembler::BatchAssembler(const AssemblerOptions& options)
     : options_(options),
       packer_(options.packing, options.buffer.context, options.end_of_text),
-      buffer_(options.buffer) {}
+      buffer_(options.buffer) {
+  if (options.deduplication.mode != Deduplication::kOff) seen_.emplace(options.deduplication);
+}
 
 /// Each iteration does the first of these that is possible: move a sequence from the shuffle buffer to the
 /// batch, cut a sequence into the buffer, end the epoch, or finish the stream. The order is a function of the
@@ -113,12 +115,19 @@ void BatchAssembler::reopen() {
 
 /// Only takes a chunk when it is needed, so that a saved state holds little text: the tokens of one chunk at
 /// most.
-void BatchAssembler::absorb(const Chunk& chunk) {
+std::vector<Skip> BatchAssembler::absorb(const Chunk& chunk) {
   PRETRAIN_CHECK(!epoch_ends_ && !draining_, "absorbing beyond the end");
+  std::vector<Skip> duplicates;
   for (const EncodedPiece& piece : chunk.pieces) {
+    if (const auto reason = duplicate_reason(piece))
+      duplicates.push_back(
+          {chunk.catalog->shards[piece.place.shard].name, piece.place.offset, *reason, piece.facts->title});
+    if (in_duplicate_) continue;
     packer_.add(piece, origin_names_.origin_of(piece.place, chunk.catalog));
     if (piece.ends_document) ++documents_;
   }
+  if (chunk.ends_epoch && seen_) seen_->forget();
+  for (const Skip& skip : duplicates) ++skips_[skip.cause.reason];
   for (const Skip& skip : chunk.skips) ++skips_[skip.cause.reason];
   for (const auto& [reason, count] : chunk.unwanted) skips_[reason] += count;
   invalid_utf8_ += chunk.invalid_utf8;
@@ -126,6 +135,17 @@ void BatchAssembler::absorb(const Chunk& chunk) {
   epoch_ends_ = chunk.ends_epoch;
   cursor_ = chunk.after;
   catalog_ = chunk.catalog;
+  return duplicates;
+}
+
+/// Decides about a document when its first piece comes: the facts are those of all of it. Chunks come in the order of
+/// the stream, so the decision does not depend on the workers. Each epoch keeps the copy that it meets first.
+std::optional<SkipReason> BatchAssembler::duplicate_reason(const EncodedPiece& piece) {
+  if (!piece.begins_document) return std::nullopt;
+  std::optional<SkipReason> reason;
+  if (seen_ && piece.facts != nullptr) reason = seen_->find_or_add(piece.facts->signature);
+  in_duplicate_ = reason.has_value();
+  return reason;
 }
 
 std::vector<std::string> BatchAssembler::documents_of(const Batch& batch) const {
@@ -137,7 +157,9 @@ std::vector<std::string> BatchAssembler::documents_of(const Batch& batch) const 
   return documents;
 }
 
-void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog) {
+void BatchAssembler::start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog,
+                              std::span<const DocumentSignature> evaluated) {
+  if (seen_) seen_->set_evaluated(evaluated);
   cursor_ = cursor;
   catalog_ = std::move(catalog);
 }
@@ -171,6 +193,9 @@ void BatchAssembler::save(StreamState& state) const {
   const std::vector<uint32_t> targets(partial_.targets.begin(), partial_.targets.end());
   state.arrays.push_back(to_array("partial_targets", targets));
   buffer_.save_sequences(state);
+  if (!seen_) return;
+  state.scalars["in_duplicate"] = in_duplicate_;
+  seen_->save(state);
 }
 
 /// Checks every value against the options and the vocabulary, because a checkpoint may be damaged or forged.
@@ -181,6 +206,10 @@ void BatchAssembler::restore(const StreamState& state) {
     restore_partial(state);
     restore_packer(state);
     origin_names_ = OriginNames(state.scalars.value("origin_names", std::vector<std::string>()));
+    if (seen_) {
+      in_duplicate_ = flag_in(state.scalars, "in_duplicate");
+      seen_->restore(state);
+    }
   } catch (const nlohmann::json::exception& error) {
     fail_stream(kScalarsFile, error.what());
   }

@@ -15,12 +15,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "libs/data/batch_source.h"
 #include "pipeline/origins.h"
 #include "pipeline/packer.h"
+#include "pipeline/seen_documents.h"
 #include "pipeline/sequence_buffer.h"
 
 namespace pretrain {
@@ -31,6 +33,7 @@ struct AssemblerOptions {
   uint32_t end_of_text = 1;
   uint32_t epochs = 0;  ///< 0: endless
   SequenceBufferOptions buffer;
+  DeduplicationOptions deduplication = {};
 };
 
 /// Serial.
@@ -51,8 +54,9 @@ class BatchAssembler {
   bool may_leave_epoch() const { return epoch_is_too_short() && !is_last_epoch(); }
   void leave_epoch();
 
+  /// Returns the documents that were skipped as duplicates.
   /// Requires: produce() has returned false and the stream has not ended.
-  void absorb(const Chunk& chunk);
+  std::vector<Skip> absorb(const Chunk& chunk);
 
   /// The position from which a corpus reader must continue, and its catalog.
   const Cursor& cursor() const { return cursor_; }
@@ -73,12 +77,14 @@ class BatchAssembler {
   /// Errors: kData when the state is incomplete or does not fit the options; kUsage when the shuffle buffer
   /// is too small for it.
   void restore(const StreamState& state);
-  /// Sets the beginning of a new stream.
-  void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog);
+  /// Sets the beginning of a new stream. With deduplication, copies of the evaluated documents are skipped.
+  void start_at(const Cursor& cursor, std::shared_ptr<const Catalog> catalog,
+                std::span<const DocumentSignature> evaluated = {});
 
  private:
   void append_row(const SequenceBuffer::Sequence& sequence);
   Batch take_partial();
+  std::optional<SkipReason> duplicate_reason(const EncodedPiece& piece);
   bool is_last_epoch() const { return options_.epochs > 0 && epoch_ + 1 >= options_.epochs; }
   void end_epoch();
   void reopen();
@@ -105,6 +111,8 @@ class BatchAssembler {
   uint64_t documents_ = 0;
   uint64_t invalid_utf8_ = 0;
   std::map<SkipReason, uint64_t> skips_;
+  std::optional<SeenDocuments> seen_;  // with deduplication
+  bool in_duplicate_ = false;          // the rest of the current document is skipped
   OriginNames origin_names_;
   SequenceBuffer::Sequence sequence_;  // scratch
 };

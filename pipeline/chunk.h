@@ -19,6 +19,7 @@ struct EncodedPiece {
   Place place;  ///< of the document, in the chunk's catalog
   bool begins_document = false;
   bool ends_document = false;
+  std::shared_ptr<const DocumentFacts> facts = nullptr;  ///< of a document that begins here, if requested
 };
 
 /// The result of one ticket: exactly one per ticket, success or failure.

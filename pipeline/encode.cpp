@@ -20,8 +20,10 @@ Chunk encode_ticket(Ticket&& ticket, const Tokenizer& tokenizer) {
   chunk.pieces.reserve(ticket.pieces.size());
   for (TextPiece& piece : ticket.pieces) {
     chunk.invalid_utf8 += piece.invalid_utf8 + repair_utf8(piece.text);
-    EncodedPiece encoded{
-        .place = piece.place, .begins_document = piece.begins_document, .ends_document = piece.ends_document};
+    EncodedPiece encoded{.place = piece.place,
+                         .begins_document = piece.begins_document,
+                         .ends_document = piece.ends_document,
+                         .facts = std::move(piece.facts)};
     tokenizer.encode(piece.text, encoded.ids);
     chunk.pieces.push_back(std::move(encoded));
   }

@@ -281,4 +281,31 @@ EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Toke
   return set;
 }
 
+/// Sequences follow each other without a gap: the first input, and then all targets, are the text.
+std::vector<DocumentSignature> signatures_of(const EvaluationSet& set, const Tokenizer& tokenizer) {
+  std::vector<DocumentSignature> signatures;
+  if (set.sequences == 0) return signatures;
+  std::string text;
+  const auto add = [&](uint32_t id) {
+    if (id != tokenizer.end_of_text()) {
+      text += tokenizer.bytes_of(id);
+    } else {
+      signatures.push_back(signature_of(text));
+      text.clear();
+    }
+  };
+  const uint64_t at_once = std::min(rows_at_once(set.context), set.sequences);
+  std::vector<uint32_t> inputs(at_once * set.context);
+  std::vector<int32_t> targets(at_once * set.context);
+  const SequenceReader read = set.open();
+  for (bool first = true; const uint64_t rows = read(inputs, targets); first = false) {
+    if (first) add(inputs.front());
+    for (const int32_t target : std::span(targets).first(rows * set.context)) {
+      if (target >= 0) add(static_cast<uint32_t>(target));
+    }
+  }
+  if (!text.empty()) signatures.push_back(signature_of(text));
+  return signatures;
+}
+
 }  // namespace pretrain

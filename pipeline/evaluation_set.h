@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "libs/base/file.h"
 #include "libs/data/evaluation_data.h"
+#include "pipeline/corpus/document_signature.h"
 #include "pipeline/held_out_text.h"
 #include "tokenizer/tokenizer.h"
 
@@ -33,5 +35,9 @@ void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to);
 /// tokenizer; IoError; Stopped.
 EvaluationSet open_evaluation_set(const Path& path, uint32_t context, const Tokenizer& tokenizer,
                                   const std::stop_token& stop, const EvaluationProgress& progress = {});
+
+/// Of the documents of the set; the last one may be cut.
+/// Errors: those of the set's reader.
+std::vector<DocumentSignature> signatures_of(const EvaluationSet& set, const Tokenizer& tokenizer);
 
 }  // namespace pretrain

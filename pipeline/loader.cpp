@@ -123,7 +123,7 @@ Loader::Loader(LoaderOptions options, const Tokenizer& tokenizer, Catalog catalo
   if (state != nullptr) {
     resume_from(*state);
   } else {
-    assembler_.start_at({}, std::make_shared<const Catalog>(std::move(catalog)));
+    assembler_.start_at({}, std::make_shared<const Catalog>(std::move(catalog)), options_.evaluated);
     if (options_.skip_log != nullptr) options_.skip_log->begin(0);
   }
   Catalog located = *assembler_.catalog();
@@ -322,6 +322,11 @@ bool Loader::corpus_has_changed() const {
   return contents(scan_corpus(options_.corpus, &before, stop_reading_.get_token())) != contents(before);
 }
 
+void Loader::log_skips(std::span<const Skip> skips, uint32_t epoch) {
+  if (options_.skip_log == nullptr) return;
+  for (const Skip& skip : skips) options_.skip_log->add(skip, epoch);
+}
+
 /// Makes batches while the queue has room, and absorbs a chunk whenever the assembler needs one. Called for
 /// each chunk and after each batch that the trainer takes. Returns the number of absorbed tickets.
 size_t Loader::pump() {
@@ -337,11 +342,10 @@ size_t Loader::pump() {
       const ChunkPtr chunk = std::move(waiting_.front());
       waiting_.pop_front();
       if (chunk->error != nullptr) std::rethrow_exception(chunk->error);
-      assembler_.absorb(*chunk);
+      const std::vector<Skip> duplicates = assembler_.absorb(*chunk);
       as_restored_ = false;
-      for (const Skip& skip : chunk->skips) {
-        if (options_.skip_log != nullptr) options_.skip_log->add(skip, chunk->epoch);
-      }
+      log_skips(chunk->skips, chunk->epoch);
+      log_skips(duplicates, chunk->epoch);
       ++absorbed;
       --tickets_in_flight_;
     }

@@ -20,7 +20,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
+#include <vector>
 
 #include "libs/data/batch_source.h"
 #include "pipeline/batch_assembler.h"
@@ -38,6 +40,8 @@ struct LoaderOptions {
   size_t queue_batches = 32;
   /// Records skips in stream order; null: don't record. Must outlive the loader.
   SkipLog* skip_log = nullptr;
+  /// Documents of the evaluation set, of which a new stream with deduplication skips copies.
+  std::vector<DocumentSignature> evaluated = {};
   /// Called by the reader before it reads a ticket. Tests let it fail.
   std::function<void()> before_read;
   /// Called by a worker before it encodes a ticket. Tests let it wait or fail.
@@ -94,6 +98,7 @@ class Loader : public BatchSource {
   /// tickets.
   size_t assemble(const ChunkPtr& chunk);
   size_t pump();
+  void log_skips(std::span<const Skip> skips, uint32_t epoch);
   void tell_of_raised_epochs();
   /// Ends the stream with this error after the queued batches.
   void close_with(std::exception_ptr error) noexcept;

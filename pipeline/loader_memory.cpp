@@ -27,7 +27,9 @@ LoaderMemory plan_loader_memory(const LoaderOptions& options) {
           .queue = options.queue_batches * (batch + rows * sizeof(SequenceOrigin) + sizeof(Batch)),
           .in_flight = Loader::ticket_bound(options.workers) * kTicketBytes,
           .state = buffer.capacity * (sequence + kPairsBytes + kStoredOriginBytes) +
-                   options.queue_batches * (batch + rows * kStoredOriginBytes + kBatchEntryBytes),
+                   options.queue_batches * (batch + rows * kStoredOriginBytes + kBatchEntryBytes) +
+                   SeenDocuments::state_bytes(options.assembler.deduplication),
+          .seen = SeenDocuments::table_bytes(options.assembler.deduplication),
           .graph = kGraphBytes};
 }
 

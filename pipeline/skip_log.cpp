@@ -87,6 +87,7 @@ void SkipLog::add(const Skip& skip, uint32_t epoch) {
     ++failed_writes_;
     return;
   }
+  if (is_requested(skip.cause.reason) && bytes_ + line.size() + 1 > kMaximumRequestedBytes) return;
   if (bytes_ + line.size() + 1 > kMaximumBytes)
     return warn_once(fmt::format("the file has reached its bound of {}", format_bytes(kMaximumBytes)));
   try {

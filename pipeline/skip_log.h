@@ -32,6 +32,8 @@ class SkipLog {
 
  private:
   static constexpr uint64_t kMaximumBytes = 16'000'000;
+  /// Beyond it, skips that the user asked for are only counted: places of damage are worth more.
+  static constexpr uint64_t kMaximumRequestedBytes = kMaximumBytes / 2;
 
   void read_places(uint64_t keep_bytes);
   void reopen();

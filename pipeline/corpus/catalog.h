@@ -31,6 +31,12 @@ enum class OnChanged { kFail, kSkip };
 constexpr EnumName<OnChanged> kChangeActions[] = {{OnChanged::kFail, "fail"}, {OnChanged::kSkip, "skip"}};
 static_assert(is_in_order(kChangeActions));
 
+/// Which copies of documents are skipped: none, those with the same bytes, or similar ones too.
+enum class Deduplication { kOff, kExact, kNear };
+constexpr EnumName<Deduplication> kDeduplications[] = {
+    {Deduplication::kOff, "off"}, {Deduplication::kExact, "exact"}, {Deduplication::kNear, "near"}};
+static_assert(is_in_order(kDeduplications));
+
 struct CorpusOptions {
   std::vector<Path> inputs;  ///< files and folders in any mix
   DocumentMode documents = DocumentMode::kFiles;
@@ -39,6 +45,8 @@ struct CorpusOptions {
   double validation_fraction = 0.005;  ///< of the documents, chosen by content, never trained on
   PageSelection pages;                 ///< of MediaWiki dumps
   std::string text_key = "text";       ///< of JSON lines: the key of the document
+  uint64_t min_words = 0;              ///< of a training document; held-out ones may be shorter
+  bool signatures = false;             ///< whether training documents get one
   /// State folders of runs, which are excluded from the inputs, as are folders that look like one.
   std::vector<Path> state_folders;
 

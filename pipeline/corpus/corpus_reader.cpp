@@ -164,10 +164,11 @@ bool CorpusReader::open_region(Ticket& ticket) {
     leave_region();
     return false;
   }
-  region_ = std::make_unique<RegionReader>(
-      std::move(*file), shard, region,
-      Selection{role_, options_.validation_fraction, options_.pages, options_.text()}, cursor_.position,
-      hooks_);
+  region_ =
+      std::make_unique<RegionReader>(std::move(*file), shard, region,
+                                     Selection{role_, options_.validation_fraction, options_.pages,
+                                               options_.text(), options_.min_words, options_.signatures},
+                                     cursor_.position, hooks_);
   return true;
 }
 

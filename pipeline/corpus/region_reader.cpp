@@ -80,9 +80,13 @@ RegionReader::Step RegionReader::begin_document() {
     fault_.offset = source_->place_of(fault_.offset);
     return Step::kSkip;
   }
-  const bool wanted = !record_.unwanted;
-  if (wanted && (is_long() || is_mine(record_.text))) open_blocks(0, false);
-  if (upcoming_) return deliver();
+  const bool wanted = !record_.unwanted && (is_long() || is_mine(record_.text));
+  if (wanted && is_too_short()) return skip_short();
+  if (wanted) open_blocks(0, false);
+  if (upcoming_) {
+    facts_ = facts_of_record();
+    return deliver();
+  }
   position_ = {record_.streamed ? stream_.offset() : record_.end, 0, false};
   passed_bytes_ = position_.offset - record_.offset;
   return Step::kPassed;
@@ -96,6 +100,7 @@ RegionReader::Step RegionReader::deliver() {
   piece_.place.offset = source_->place_of(record_.offset);
   piece_.begins_document = alone || !begun_;
   piece_.invalid_utf8 = begun_ ? 0 : record_.invalid_utf8;
+  piece_.facts = std::exchange(facts_, nullptr);
   begun_ = true;
   upcoming_ = next_block();
   piece_.ends_document = alone || !upcoming_;
@@ -130,6 +135,25 @@ RegionReader::Step RegionReader::skip(uint64_t offset, SkipCause cause) {
   fault_.offset = fault_.end = offset;
   fault_.fault = std::move(cause);
   return Step::kSkip;
+}
+
+/// Only training text has a least length, so that runs with and without one are evaluated on the same text.
+bool RegionReader::is_too_short() const {
+  if (selection_.role == Role::kHeldOut || record_.streamed) return false;
+  return count_words(record_.text, selection_.min_words) < selection_.min_words;
+}
+
+RegionReader::Step RegionReader::skip_short() {
+  position_ = {record_.end, 0, false};
+  passed_bytes_ = record_.end - record_.offset;
+  const Step step = skip(source_->place_of(record_.offset), SkipReason::kFewWords);
+  fault_.title = std::move(record_.title);
+  return step;
+}
+
+std::shared_ptr<const DocumentFacts> RegionReader::facts_of_record() const {
+  if (!selection_.signatures || selection_.role == Role::kHeldOut || record_.streamed) return nullptr;
+  return std::make_shared<const DocumentFacts>(DocumentFacts{signature_of(record_.text), record_.title});
 }
 
 void RegionReader::open_blocks(uint64_t inside, bool begun) {

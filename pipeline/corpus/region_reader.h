@@ -13,6 +13,7 @@
 #include "pipeline/corpus/compression.h"
 #include "pipeline/corpus/cursor.h"
 #include "pipeline/corpus/decompressor.h"
+#include "pipeline/corpus/document_signature.h"
 #include "pipeline/corpus/record_reader.h"
 #include "pipeline/corpus/region.h"
 #include "pipeline/corpus/stream_buffer.h"
@@ -28,6 +29,14 @@ struct Selection {
   double validation_fraction = 0;
   PageSelection pages;
   TextReading text = {};
+  uint64_t min_words = 0;   ///< of a training document that is read whole
+  bool signatures = false;  ///< of training documents
+};
+
+/// What is known of a document before it is delivered. Not of one that is too long to be held in memory.
+struct DocumentFacts {
+  DocumentSignature signature;
+  std::string title;  ///< when known
 };
 
 /// A part of a document, in order. The pieces of a document joined are its text; in a long document, blocks
@@ -38,6 +47,8 @@ struct TextPiece {
   bool ends_document = false;
   Place place;                ///< of the document
   uint64_t invalid_utf8 = 0;  ///< malformed byte runs that were replaced while it was read
+  /// Of a document that begins here, if signatures are requested.
+  std::shared_ptr<const DocumentFacts> facts = nullptr;
 };
 
 class RegionReader {
@@ -87,6 +98,9 @@ class RegionReader {
   Step deliver();
   Step finish();
   Step skip(uint64_t offset, SkipCause cause);
+  Step skip_short();
+  bool is_too_short() const;
+  std::shared_ptr<const DocumentFacts> facts_of_record() const;
 
   void open_blocks(uint64_t inside, bool begun);
   std::optional<Block> next_block();
@@ -110,6 +124,7 @@ class RegionReader {
   uint64_t inside_ = 0;            // bytes of the record's text that next_block() has consumed
   std::optional<Block> upcoming_;  // read ahead, to know which piece is the last of its document
   bool begun_ = false;
+  std::shared_ptr<const DocumentFacts> facts_;  // of the document whose first piece comes next
   bool checked_end_ = false;
 
   TextPiece piece_;

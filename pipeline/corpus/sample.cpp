@@ -32,7 +32,8 @@ class Sampler {
   Sampler(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
           const std::stop_token& stop)
       : catalog_(catalog),
-        selection_{Role::kTraining, options.validation_fraction, options.pages, options.text()},
+        selection_{Role::kTraining, options.validation_fraction, options.pages, options.text(),
+                   options.min_words},
         left_(max_bytes),
         hooks_{stop, {}} {}
 

@@ -43,6 +43,11 @@ constexpr ReasonRow kReasons[] = {
     {SkipReason::kVanishedShard, "vanished_shard", "vanished since the epoch before"},
     {SkipReason::kChangedShard, "changed_shard", "shard changed since the epoch began"},
     {SkipReason::kFileOfRun, "file_of_run", "written by a run, which is no text"},
+    {SkipReason::kFewWords, "few_words", "fewer words than --min-words"},
+    {SkipReason::kDuplicate, "duplicate", "the same text as a document before"},
+    {SkipReason::kNearDuplicate, "near_duplicate", "nearly the same text as a document before"},
+    {SkipReason::kEvaluatedDuplicate, "evaluated_duplicate",
+     "the same or nearly the same text as a document of the evaluation set"},
     {SkipReason::kOther, "other", "other reasons"},
 };
 static_assert(is_in_order(kReasons));
@@ -55,6 +60,11 @@ std::string_view reason_key(SkipReason reason) {
 
 std::string_view reason_text(SkipReason reason) {
   return row_of(kReasons, reason).text;
+}
+
+bool is_requested(SkipReason reason) {
+  return reason == SkipReason::kFewWords || reason == SkipReason::kDuplicate ||
+         reason == SkipReason::kNearDuplicate || reason == SkipReason::kEvaluatedDuplicate;
 }
 
 SkipReason find_reason(std::string_view word) {

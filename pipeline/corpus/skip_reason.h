@@ -37,11 +37,17 @@ enum class SkipReason {
   kVanishedShard,
   kChangedShard,
   kFileOfRun,
+  kFewWords,
+  kDuplicate,
+  kNearDuplicate,
+  kEvaluatedDuplicate,
   kOther,  ///< of a checkpoint of a version that knows more reasons
 };
 
 /// What the files of a run call the reason: never changes.
 std::string_view reason_key(SkipReason reason);
+/// Whether the user asked for such skips, so that there may be very many.
+bool is_requested(SkipReason reason);
 /// For the user: "too long", "page cut by a damaged block".
 std::string_view reason_text(SkipReason reason);
 /// The reason that this or an earlier version wrote: a key, or as version 0.1 did the text, with its details.

@@ -6,6 +6,9 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
@@ -28,6 +31,8 @@ Chunk chunk_of(uint64_t number) {
   for (uint32_t i = 0; i < 5; ++i) {
     EncodedPiece piece{.begins_document = true, .ends_document = i != 3};
     piece.place.offset = i;
+    piece.facts = std::make_shared<const DocumentFacts>(
+        DocumentFacts{signature_of(fmt::format("document {} of chunk {}", i, number / 2)), "title"});
     for (uint32_t t = 0; t < 3 + 7 * i; ++t) piece.ids.push_back((17 * t + i) % kVocabulary);
     chunk.pieces.push_back(std::move(piece));
   }
@@ -62,9 +67,11 @@ HostileState::HostileState(Packing packing)
                .packing = packing,
                .end_of_text = 1,
                .epochs = 0,
-               .buffer = {.capacity = 20, .minimum = 5, .context = 8, .vocabulary = kVocabulary, .seed = 5}} {
+               .buffer = {.capacity = 20, .minimum = 5, .context = 8, .vocabulary = kVocabulary, .seed = 5},
+               .deduplication = {.mode = Deduplication::kNear, .documents = 20}} {
   BatchAssembler assembler(options_);
-  assembler.start_at({}, chunk_of(0).catalog);
+  const std::vector<DocumentSignature> evaluated{signature_of("a document of the evaluation set")};
+  assembler.start_at({}, chunk_of(0).catalog, evaluated);
   uint64_t number = 0;
   std::deque<Batch> queue;
   while (number < 9) {
