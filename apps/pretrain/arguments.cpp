@@ -124,6 +124,18 @@ std::vector<std::string> split_paths(std::string_view text) {
   return paths;
 }
 
+/// Gives options that need no value on the command line the value that they then have.
+std::vector<std::string> with_implied_values(std::vector<std::string> words,
+                                             const std::vector<KnownOption>& known) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const bool alone = i + 1 == words.size() || words[i + 1].starts_with('-');
+    const KnownOption* option = words[i].starts_with("--") ? find_option(known, words[i].substr(2)) : nullptr;
+    if (alone && option != nullptr && !option->shape.implied.empty())
+      words[i] = fmt::format("{}={}", words[i], option->shape.implied);
+  }
+  return words;
+}
+
 }  // namespace
 
 GivenValues parse_words(const std::vector<std::string>& words, const std::vector<KnownOption>& known,
@@ -133,7 +145,7 @@ GivenValues parse_words(const std::vector<std::string>& words, const std::vector
     const po::options_description description = describe(known);
     // No guessing of shortened names: an option added later could change their meaning.
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::command_line_parser parser(words);
+    po::command_line_parser parser(with_implied_values(words, known));
     for (const po::option& word : parser.options(description).style(style).run().options) {
       if (word.string_key == "help") {
         values["help"] = {};

@@ -19,8 +19,9 @@ namespace {
 
 /// Keys that determine the batches.
 constexpr std::array kOfTheStream{
-    "documents", "text-key", "namespaces",          "disambiguation",    "template-rules", "batch",
-    "packing",   "seed",     "validation-fraction", "validation-corpus", "shuffle-buffer"};
+    "documents",      "text-key",  "namespaces",  "disambiguation",       "template-rules",
+    "batch",          "packing",   "seed",        "validation-fraction",  "validation-corpus",
+    "shuffle-buffer", "min-words", "deduplicate", "deduplicate-documents"};
 /// More keys, which determine the text of the evaluation set.
 constexpr std::array kOfTheEvaluation{"validation-tokens"};
 /// Keys of a session rather than of the run.

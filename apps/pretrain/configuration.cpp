@@ -97,6 +97,7 @@ void derive(RunConfiguration& c) {
   if (c.threads == 0) c.threads = cores;
   c.corpus.seed = c.seed;
   c.corpus.state_folders = {c.state_folder};
+  c.corpus.signatures = c.deduplication.mode != Deduplication::kOff;
   c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
   c.trainer.precision =
       decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
@@ -288,7 +289,8 @@ AssemblerOptions assembler_options(const RunConfiguration& c, const Tokenizer& t
                      .minimum = std::min(c.shuffle_buffer, start),
                      .context = static_cast<uint32_t>(c.model.context),
                      .vocabulary = tokenizer.vocabulary_size(),
-                     .seed = derive_seed(c.seed, 1)}};
+                     .seed = derive_seed(c.seed, 1)},
+          .deduplication = c.deduplication};
 }
 
 std::string to_ini(const KeyValues& resolved) {

@@ -41,10 +41,11 @@ struct OptionInfo {
 
 /// How the value of an option is written.
 struct ValueShape {
-  std::string_view placeholder;  ///< "N", "PATH"; empty for a switch
-  bool is_list = false;          ///< may be given several times
-  bool is_literal = false;       ///< free text or a path: in a configuration file, '#' is part of it
-  bool may_be_empty = false;     ///< "" is a value
+  std::string_view placeholder;   ///< "N", "PATH"; empty for a switch
+  bool is_list = false;           ///< may be given several times
+  bool is_literal = false;        ///< free text or a path: in a configuration file, '#' is part of it
+  bool may_be_empty = false;      ///< "" is a value
+  std::string_view implied = {};  ///< the value on the command line when none is given; "": one is required
 };
 
 /// Reads and writes the member of T that an option sets.

@@ -70,6 +70,12 @@ OptionValue<Run> choice(const EnumName<Value> (&names)[N], Members... members) {
   return choice_of<Run>(at(members...), names);
 }
 
+/// The option may be given without a value, which then is this one.
+OptionValue<Run> with_implied(std::string_view text, OptionValue<Run> value) {
+  value.shape.implied = text;
+  return value;
+}
+
 OptionValue<Run> preset_name() {
   std::vector<std::string_view> names;
   for (const Preset& preset : presets()) names.push_back(preset.name);
@@ -128,6 +134,16 @@ OptionTable<Run> make_table() {
        choice(kDisambiguations, &Run::corpus, &CorpusOptions::pages, &PageSelection::disambiguation)},
       {{"template-rules", "file of rules for what templates of MediaWiki pages show", kText, kFixed},
        own_rules_of<Run>(at(&Run::corpus, &CorpusOptions::pages, &PageSelection::rules))},
+      {{"min-words", "skip training documents with fewer words; 0: none", kText, kFixed, "", "min-length"},
+       whole(0, 1'000'000, &Run::corpus, &CorpusOptions::min_words)},
+      {{"deduplicate",
+        "skip copies of training documents: off, exact, or near (similar ones too); near if no value is given",
+        kText, kFixed, "", "dedup dedupe minhash"},
+       with_implied("near", choice(kDeduplications, &Run::deduplication, &DeduplicationOptions::mode))},
+      {{"deduplicate-documents",
+        "training documents to remember for --deduplicate: 68 bytes of memory and checkpoint each", kText,
+        kFixed},
+       whole(1, 1'000'000'000, &Run::deduplication, &DeduplicationOptions::documents)},
       {{"on-changed", "if a corpus file changes during the run: fail, or skip the rest of it", kText,
         kChangeable},
        choice(kChangeActions, &Run::corpus, &CorpusOptions::on_changed)},

@@ -83,6 +83,24 @@ void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_
            format_counted(rounded(static_cast<double>(epoch_tokens)), "token"));
 }
 
+void report_duplicates(const DuplicateShares& shares, const RunConfiguration& c) {
+  constexpr uint64_t kFewDocuments = 20;  // of which shares say nothing
+  constexpr double kMany = 5;             // percent
+  if (shares.documents < kFewDocuments) return;
+  const auto percent = [&](uint64_t count) {
+    return 100 * static_cast<double>(count) / static_cast<double>(shares.documents);
+  };
+  std::string remedy;
+  if (c.deduplication.mode != Deduplication::kNear && percent(shares.duplicates) >= kMany)
+    remedy = "--deduplicate";
+  if (c.corpus.min_words == 0 && percent(shares.few_words) >= kMany)
+    remedy += fmt::format("{}--min-words {}", remedy.empty() ? "" : " and ", DuplicateShares::kFewWords);
+  log_info(
+      "sample: {}; {:.1f} % repeat an earlier one, exactly or nearly; {:.1f} % have fewer than {} words{}",
+      format_counted(shares.documents, "document"), percent(shares.duplicates), percent(shares.few_words),
+      DuplicateShares::kFewWords, remedy.empty() ? "" : fmt::format("; {} skips such", remedy));
+}
+
 void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
   const auto count = [](int64_t value) { return format_count(static_cast<uint64_t>(value)); };
   log_info("model: {}, vocabulary {}, context {}", format_counted(layout.parameter_count(), "parameter"),
@@ -123,6 +141,7 @@ LoaderOptions loader_sizes(const RunConfiguration& c) {
   options.assembler.buffer.capacity = c.shuffle_buffer;
   options.assembler.buffer.context = static_cast<uint32_t>(c.model.context);
   options.assembler.buffer.vocabulary = static_cast<uint32_t>(c.model.vocabulary);
+  options.assembler.deduplication = c.deduplication;
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "apps/pretrain/configuration.h"
 #include "libs/base/machine.h"
 #include "libs/model/memory_plan.h"
+#include "pipeline/seen_documents.h"
 
 namespace pretrain {
 
@@ -30,6 +31,8 @@ void report_corpus(const Catalog& catalog);
 /// `text_bytes` and `epoch_tokens` are estimates for the whole corpus.
 void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer, uint64_t text_bytes,
                    uint64_t epoch_tokens);
+/// What of a sample --deduplicate and --min-words would skip.
+void report_duplicates(const DuplicateShares& shares, const RunConfiguration& config);
 /// The usual name of an instruction set: "AVX-512" for the library's AVX3.
 std::string kernel_name(std::string_view target);
 /// Logs the state folder and how to stop and continue the run.

@@ -31,6 +31,7 @@ struct RunConfiguration {
   Path tokenizer_file;  ///< empty: train one
   TextChanges tokenizer_changes = TextChanges::kRefuse;  ///< of the model in tokenizer_file
   VocabularyOptions vocabulary;
+  DeduplicationOptions deduplication;
   Packing packing = Packing::kConcat;
   int64_t batch = 16;
   int64_t micro_batch_tokens = 2048;

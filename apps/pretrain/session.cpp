@@ -145,6 +145,7 @@ void prepare_fresh(Session& s, const std::stop_token& stop) {
   report_corpus(s.catalog);
   const TextSample sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
                                         derive_seed(s.config.seed, kSampleSeedPurpose), stop);
+  report_duplicates(duplicate_shares(sample.documents), s.config);
   s.tokenizer = make_tokenizer(s, sample.documents, stop);
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
   const auto context = static_cast<uint32_t>(s.config.model.context);
@@ -398,8 +399,10 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   RunWatch watch(c, layout.parameter_count());
   std::optional<SkipLog> skips;
   const auto open_source = [&](const StreamState* state) {
-    return std::make_unique<Loader>(loader_options(s, *skips), *s.tokenizer, state ? Catalog{} : s.catalog,
-                                    state);
+    LoaderOptions options = loader_options(s, *skips);
+    const bool avoids = state == nullptr && c.deduplication.mode != Deduplication::kOff;
+    if (avoids) options.evaluated = signatures_of(s.evaluation, *s.tokenizer);
+    return std::make_unique<Loader>(std::move(options), *s.tokenizer, state ? Catalog{} : s.catalog, state);
   };
   std::vector<TrainObserver*> observers{&stopping, &console, &s.service, &evaluation_keeper};
   for (TrainObserver* observer : watch.observers()) observers.push_back(observer);

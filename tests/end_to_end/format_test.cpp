@@ -43,7 +43,8 @@ class Format : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = new TempFolder();
     const auto trained = run_program(
-        binary(), tiny_run(run()) + Words{"--steps", "4", "--evaluate-every", "2", "--sample-tokens", "5"});
+        binary(), tiny_run(run()) + Words{"--steps", "4", "--evaluate-every", "2", "--sample-tokens", "5"} +
+                      Words{"--deduplicate", "near"});
     ASSERT_EQ(trained.exit_code, 0) << trained.output;
     const auto branched =
         run_program(binary(), {"branch", "--checkpoint", run().string(), "--state", branch().string(),

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each option's way to what it does, where only a run can show it.
 
+#include <fstream>
+#include <map>
 #include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -123,6 +126,51 @@ TEST(Wiring, KeepEveryKeepsCheckpointsForGood) {
   for (const CheckpointEntry& entry : list_checkpoints(state)) kept.insert(entry.step);
   EXPECT_THAT(kept, testing::IsSupersetOf({3U, 6U, 8U, 9U}));
   EXPECT_FALSE(kept.contains(2)) << "not kept for good, and older than two newer ones";
+}
+
+/// The option comes without a value here, and another option follows it.
+TEST(Wiring, DeduplicateAndMinWordsSkipDocuments) {
+  const TempFolder folder;
+  std::string lines;
+  for (int i = 0; i < 40; ++i) {
+    const std::string text =
+        fmt::format("{0} is one of the {0} towns of the north, and {0} rivers pass it.", i % 20);
+    lines += fmt::format("{{\"title\": \"{0}\", \"text\": \"{1}\"}}\n{{\"text\": \"stub {0}\"}}\n", i, text);
+  }
+  folder.write("towns.jsonl", lines);
+  const auto state = folder / "run";
+  const auto run = run_program(binary(), {"train",
+                                          "--deduplicate",
+                                          "--min-words",
+                                          "5",
+                                          "--corpus",
+                                          (folder / "towns.jsonl").string(),
+                                          "--model",
+                                          "tiny",
+                                          "--context",
+                                          "8",
+                                          "--batch",
+                                          "2",
+                                          "--validation-fraction",
+                                          "0",
+                                          "--sample-tokens",
+                                          "0",
+                                          "--state",
+                                          state.string(),
+                                          "--epochs",
+                                          "1"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("sample: 40 documents; 50.0 % repeat an earlier one"));
+  EXPECT_THAT(run.output,
+              HasSubstr("documents read: 20; skipped: 40 fewer words than --min-words, 20 the same text"));
+  std::map<std::string, int> reasons;
+  std::ifstream file(state / "skipped.jsonl");
+  for (std::string line; std::getline(file, line);)
+    ++reasons[nlohmann::json::parse(line).at("reason").get<std::string>()];
+  EXPECT_EQ(reasons["few_words"], 40);
+  EXPECT_EQ(reasons["duplicate"], 20);
+  const auto resumed = run_program(binary(), {"resume", "--state", state.string(), "--min-words", "6"});
+  EXPECT_EQ(resumed.exit_code, 2);
 }
 
 TEST(Wiring, ValidationTokensBoundTheEvaluationSet) {
