@@ -96,9 +96,26 @@ double encode_all(std::vector<Ticket> tickets, const Tokenizer& tokenizer, int t
   });
 }
 
+/// Keeps the compiler from dropping what is timed.
+uint64_t sign_all(const std::vector<Ticket>& tickets) {
+  uint64_t joined = 0;
+  for (const Ticket& ticket : tickets) {
+    for (const TextPiece& piece : ticket.pieces) joined ^= signature_of(piece.text).bands.front();
+  }
+  return joined;
+}
+
+uint64_t text_bytes(const std::vector<Ticket>& tickets) {
+  uint64_t bytes = 0;
+  for (const Ticket& ticket : tickets) {
+    for (const TextPiece& piece : ticket.pieces) bytes += piece.text.size();
+  }
+  return bytes;
+}
+
 /// Seconds of each part in one round.
 struct Round {
-  double unpack = 0, read = 0, encode = 0, encode_two = 0, one = 0, two = 0;
+  double unpack = 0, read = 0, sign = 0, text_megabytes = 0, encode = 0, encode_two = 0, one = 0, two = 0;
 };
 
 Round run_round(const CorpusOptions& corpus, const Catalog& catalog, const Tokenizer& tokenizer) {
@@ -106,6 +123,10 @@ Round run_round(const CorpusOptions& corpus, const Catalog& catalog, const Token
   round.unpack = seconds_of([&] { unpack(catalog); });
   std::vector<Ticket> tickets;
   round.read = seconds_of([&] { tickets = read_tickets(corpus, catalog); });
+  round.text_megabytes = static_cast<double>(text_bytes(tickets)) / 1e6;
+  uint64_t joined = 0;
+  round.sign = seconds_of([&] { joined = sign_all(tickets); });
+  if (joined == 0) fmt::print("no words\n");
   round.one = run_loader(corpus, catalog, tokenizer, 1);
   round.encode = encode_all(tickets, tokenizer, 1);
   round.two = run_loader(corpus, catalog, tokenizer, 2);
@@ -129,6 +150,8 @@ void report(double megabytes, const std::vector<Round>& rounds) {
   line("all of it, harmonic sum of the parts", of([](const Round& r) { return r.read + r.encode; }));
   line("loader, 1 worker", of([](const Round& r) { return r.one; }));
   line("loader, 2 workers", of([](const Round& r) { return r.two; }));
+  fmt::print("signatures for --deduplicate: {:.1f} MB/s of text\n",
+             of([](const Round& r) { return r.text_megabytes / r.sign; }));
   fmt::print("1 worker to the harmonic sum: {:.3f}\n",
              of([](const Round& r) { return (r.read + r.encode) / r.one; }));
   fmt::print("1 worker to SentencePiece on 1 thread: {:.3f}; 2 to 2: {:.3f}\n",
