@@ -7,6 +7,7 @@
 #include <exception>
 #include <fstream>
 #include <map>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -52,24 +53,31 @@ constexpr CommandSyntax kSyntax{
         "Trains each recipe for the same counted seconds and compares held-out bits per\n"
         "byte. Trials that are in DIR/trials.csv are not repeated."};
 
-/// The quiet step times of all recipes, interleaved, so that what disturbs the machine for a while
-/// disturbs them all.
-std::map<std::string, double> measure_steps(Compute& compute, const std::vector<Recipe>& recipes,
-                                            const std::string& corpus, const Text& text) {
-  constexpr int kRounds = 4;
-  constexpr int kSteps = 12;
-  std::map<std::string, std::vector<double>> seconds;
-  for (int round = 0; round < kRounds; ++round) {
-    for (const Recipe& recipe : recipes) {
-      Trial trial(compute, configuration_of(recipe, corpus, 0), text, 1);
-      for (int i = 0; i < kSteps; ++i) trial.step();
-      const std::vector<double>& taken = trial.step_seconds();
-      seconds[recipe.name].insert(seconds[recipe.name].end(), taken.begin() + 2, taken.end());
+/// Seconds of a step when other programs on the host are quiet, by recipe.
+using StepSeconds = std::map<std::string, double>;
+
+/// All recipes take steps interleaved, one each a round. A recipe that has a time already keeps it, so that a
+/// later call gives its further seeds as many steps.
+StepSeconds measure_steps(Compute& compute, const std::vector<Recipe>& recipes, const std::string& corpus,
+                          const Text& text, StepSeconds known) {
+  constexpr size_t kFirstSteps = 2;  // which also touch their memory for the first time
+  constexpr size_t kRounds = 25;
+  std::vector<std::unique_ptr<Trial>> trials;
+  for (const Recipe& recipe : recipes)
+    trials.push_back(std::make_unique<Trial>(compute, configuration_of(recipe, corpus, 0), text, 1));
+  std::vector<std::vector<double>> rounds(kRounds);
+  for (size_t i = 0; i < kFirstSteps + kRounds; ++i) {
+    for (const auto& trial : trials) {
+      trial->step();
+      if (i >= kFirstSteps) rounds[i - kFirstSteps].push_back(trial->step_seconds().back());
     }
   }
-  std::map<std::string, double> quiet;
-  for (const auto& [name, all] : seconds) quiet[name] = quiet_seconds(all);
-  return quiet;
+  std::vector<double> of_first;
+  for (const std::vector<double>& round : rounds) of_first.push_back(round[0]);
+  const double first = known.try_emplace(recipes[0].name, quiet_seconds(of_first)).first->second;
+  const std::vector<double> relative = relative_seconds(rounds);
+  for (size_t i = 0; i < recipes.size(); ++i) known.try_emplace(recipes[i].name, first * relative[i]);
+  return known;
 }
 
 /// The trials that are done, in a file that grows by a line each.
@@ -88,6 +96,11 @@ class Record {
     return std::ranges::any_of(outcomes_, [&](const Outcome& o) {
       return o.recipe == recipe && o.seed == seed && o.budget_seconds == seconds;
     });
+  }
+  StepSeconds step_seconds() const {
+    StepSeconds seconds;
+    for (const Outcome& outcome : outcomes_) seconds[outcome.recipe] = outcome.quiet_step_seconds;
+    return seconds;
   }
   void add(const Outcome& outcome) {
     outcomes_.push_back(outcome);
@@ -149,7 +162,9 @@ void compare(const Request& request) {
   const Text text =
       read_text(configuration_of(recipes.front(), corpus, 0), request.text_bytes, request.output);
   Compute compute(request.threads);
-  const auto quiet = measure_steps(compute, recipes, corpus, text);
+  const StepSeconds quiet = measure_steps(compute, recipes, corpus, text, record.step_seconds());
+  for (const Recipe& recipe : recipes)
+    log_info("{}: {:.2f} ms a step", recipe.name, 1e3 * quiet.at(recipe.name));
   const auto seconds = static_cast<double>(request.seconds);
   for (uint64_t seed = 1; seed <= request.seeds; ++seed) {
     for (const Recipe& recipe : recipes) {

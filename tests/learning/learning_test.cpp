@@ -128,6 +128,18 @@ TEST(QuietSeconds, AreThoseOfStepsThatNothingDisturbs) {
   EXPECT_EQ(quiet_seconds(seconds), 1.0);
 }
 
+TEST(RelativeSeconds, StayWhatTheyAreOnAMachineThatIsSlowForAWhile) {
+  std::vector<std::vector<double>> rounds;
+  for (int i = 0; i < 9; ++i) {
+    const double slow = 1.0 + i % 4;
+    rounds.push_back({slow, 1.5 * slow, 0.5 * slow});
+  }
+  rounds[3][1] = 40.0;  // one step that was interrupted
+  EXPECT_EQ(relative_seconds(rounds), (std::vector<double>{1.0, 1.5, 0.5}));
+  for (std::vector<double>& round : rounds) round[2] = round[1];
+  EXPECT_EQ(relative_seconds(rounds), (std::vector<double>{1.0, 1.5, 1.5}));
+}
+
 std::vector<Outcome> outcomes(const std::vector<std::pair<std::string, double>>& bits) {
   std::vector<Outcome> all;
   uint64_t seed = 1;

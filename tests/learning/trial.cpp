@@ -2,7 +2,7 @@
 #include "tests/learning/trial.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 
 #include "libs/model/initialization.h"
 
@@ -14,12 +14,18 @@ RunConfiguration with_vocabulary(RunConfiguration config, const Text& text) {
   return config;
 }
 
+/// Processor time of all threads so far.
+double processor_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
 }  // namespace
 
 Trial::Trial(Compute& compute, const RunConfiguration& config, const Text& text, uint64_t seed)
     : config_(with_vocabulary(config, text)),
       text_(text),
       seed_(seed),
+      threads_(compute.threads()),
       model_(compute, {.config = config_.model,
                        .rows = config_.trainer.micro_rows,
                        .recompute = config_.trainer.recompute,
@@ -33,7 +39,7 @@ Trial::Trial(Compute& compute, const RunConfiguration& config, const Text& text,
 }
 
 double Trial::step() {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = processor_seconds();
   batches_[0] = text_.rows->batch(seed_, step_, config_.batch);
   ++step_;
   const StepResult result = pass_.run(batches_);
@@ -44,7 +50,7 @@ double Trial::step() {
                       pass_.gradients(), parameters_.data());
     model_.use_parameters(parameters_.data());
   }
-  seconds_.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  seconds_.push_back((processor_seconds() - start) / threads_);
   return result.loss;
 }
 
@@ -56,6 +62,18 @@ double quiet_seconds(std::vector<double> step_seconds) {
   const auto tenth = static_cast<int64_t>(step_seconds.size() / 10);
   std::nth_element(step_seconds.begin(), step_seconds.begin() + tenth, step_seconds.end());
   return step_seconds[static_cast<size_t>(tenth)];
+}
+
+std::vector<double> relative_seconds(const std::vector<std::vector<double>>& rounds) {
+  std::vector<double> relative;
+  for (size_t recipe = 0; recipe < rounds.front().size(); ++recipe) {
+    std::vector<double> ratios;
+    for (const std::vector<double>& round : rounds) ratios.push_back(round[recipe] / round[0]);
+    const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
+    std::ranges::nth_element(ratios, middle);
+    relative.push_back(*middle);
+  }
+  return relative;
 }
 
 }  // namespace pretrain::learning

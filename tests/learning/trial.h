@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One training of one recipe, without checkpoints and logs, and the time that its steps take when nothing
-// disturbs them.
+// One training of one recipe, without checkpoints and logs, and the time that its steps take when other
+// programs on the host are quiet.
 
 #include <cstdint>
-#include <functional>
+#include <vector>
 
 #include "apps/pretrain/run_configuration.h"
 #include "libs/optim/optimizer_set.h"
@@ -27,13 +27,15 @@ class Trial {
 
   uint64_t steps() const { return step_; }
   size_t parameter_count() const { return model_.layout().parameter_count(); }
-  /// Of all steps so far.
+  /// Of all steps so far: processor time, shared equally by the threads, so that waiting for a core is not
+  /// counted.
   const std::vector<double>& step_seconds() const { return seconds_; }
 
  private:
   RunConfiguration config_;
   const Text& text_;
   uint64_t seed_;
+  int threads_;
   Transformer model_;
   Buffer<float> parameters_;
   OptimizerSet optimizer_;
@@ -47,5 +49,11 @@ class Trial {
 /// tenth of the steps are.
 /// Requires: not empty.
 double quiet_seconds(std::vector<double> step_seconds);
+
+/// How long a step of each recipe takes compared with one of the first: the median over rounds in which each
+/// took one step, so that what slows the machine for a while slows both sides of a ratio.
+/// Shapes: rounds [rounds, recipes].
+/// Requires: not empty.
+std::vector<double> relative_seconds(const std::vector<std::vector<double>>& rounds);
 
 }  // namespace pretrain::learning
