@@ -97,6 +97,15 @@ TEST(Wiring, SlotsAreAddedInTheirOwnOrder) {
             three.at("model.safetensors"));
 }
 
+TEST(Wiring, SlotsServeMuonForAnyNumberOfThreads) {
+  const TempFolder folder;
+  const Words muon{"--optimizer", "muon", "--slots", "3"};
+  const auto three = trained(folder, "three", muon);
+  EXPECT_EQ(trained(folder, "threads", muon + Words{"--threads", "3"}), three);
+  EXPECT_NE(trained(folder, "one", muon + Words{"--slots", "1"}).at("model.safetensors"),
+            three.at("model.safetensors"));
+}
+
 TEST(Wiring, MoreSlotsThanSequencesAreRefused) {
   const TempFolder folder;
   const auto run = run_program(binary(), tiny_run(folder / "run") + Words{"--slots", "9", "--steps", "1"});

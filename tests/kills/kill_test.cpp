@@ -142,21 +142,22 @@ void expect_ended_well(const Kill& kill) {
   }
 }
 
-TEST(Kills, EveryWayToEndAndARollbackAndABranchComeToTheSameBits) {
-  constexpr Ending kEndings[] = {Ending::kKill,   Ending::kKillInSave, Ending::kTerminate,
-                                 Ending::kHangUp, Ending::kReaderGone, Ending::kFileLimit};
-  const uint64_t wanted = std::max<uint64_t>(std::size(kEndings) * 2, kills_wanted());
+constexpr Ending kEndings[] = {Ending::kKill,   Ending::kKillInSave, Ending::kTerminate,
+                               Ending::kHangUp, Ending::kReaderGone, Ending::kFileLimit};
+
+/// Ends a poisoned run so many times, in each way as often, and compares it with one that was not ended.
+void expect_the_same_bits_after(uint64_t sessions, const Words& more) {
   const uint64_t seed = seed_wanted();
   const TempFolder folder;
   write_poisoned_corpus(folder / "corpus");
-  const Words run = poisoned_run(folder / "corpus");
+  const Words run = poisoned_run(folder / "corpus") + more;
   ASSERT_NO_FATAL_FAILURE(make_poisoned_start(folder / "run-0", run));
   std::filesystem::copy(folder / "run-0", folder / "straight", std::filesystem::copy_options::recursive);
   KillCampaign campaign(folder / "run-0", run, seed);
   uint64_t branches = 0;
   uint64_t returned = 0;
   uint64_t reached = 0;
-  for (uint64_t i = 0; i < wanted; ++i) {
+  for (uint64_t i = 0; i < sessions; ++i) {
     const Kill kill = campaign.end_once(kEndings[i % std::size(kEndings)]);
     SCOPED_TRACE(testing::Message() << "session " << i << ", " << name_of(kill.ending) << ", seed " << seed);
     expect_ended_well(kill);
@@ -173,10 +174,20 @@ TEST(Kills, EveryWayToEndAndARollbackAndABranchComeToTheSameBits) {
   ASSERT_EQ(finished.exit_code, 0) << finished.output;
   ASSERT_EQ(KillCampaign::straight(folder / "straight", run, end).exit_code, 0);
   returned += returns(campaign.state());
-  fmt::print("{} sessions (seed {}), {} branches, {} rollbacks; {} steps\n", wanted, seed, branches, returned,
-             end);
+  fmt::print("{} sessions (seed {}), {} branches, {} rollbacks; {} steps\n", sessions, seed, branches,
+             returned, end);
   EXPECT_GE(returns(folder / "straight"), 1U);
   expect_same_end(campaign.state(), folder / "straight", end);
+}
+
+TEST(Kills, EveryWayToEndAndARollbackAndABranchComeToTheSameBits) {
+  expect_the_same_bits_after(std::max<uint64_t>(std::size(kEndings) * 2, kills_wanted()), {});
+}
+
+/// Its momentum rises with the updates, and its rate falls with the steps: both must survive.
+TEST(Kills, ARunWithMuonComesToTheSameBits) {
+  expect_the_same_bits_after(std::max<uint64_t>(std::size(kEndings), kills_wanted() / 2),
+                             {"--optimizer", "muon", "--muon-warmup", "60", "--slots", "3"});
 }
 
 }  // namespace

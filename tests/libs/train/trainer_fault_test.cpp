@@ -95,6 +95,51 @@ TEST(TrainerFaults, AReplayLeavesTheSameRunAsNone) {
   EXPECT_EQ(replayed.newest_hashes(), stopped.newest_hashes());
 }
 
+TrainerOptions muon_steps(uint64_t steps) {
+  TrainerOptions options = steps_only(steps);
+  options.optimizer = {.kind = OptimizerKind::kMuon, .muon = {.momentum_warmup = 9}};
+  return options;
+}
+
+/// Its momentum returns with the checkpoint, and so does the number of updates that the momentum rises with.
+TEST(TrainerFaults, AReplayLeavesMuonTheSameRunAsNone) {
+  const auto train = [](TestRun& run, const std::vector<uint64_t>& sessions) {
+    run.poison();
+    run.source.poisoned = {2, 3, 4, 5, 6};
+    uint64_t returns = 0;
+    for (const uint64_t steps : sessions) {
+      TrainerOptions options = muon_steps(steps);
+      options.checkpoint_every = 2;
+      returns += run.train(options).run.returns;
+    }
+    return returns;
+  };
+  TestRun replayed, stopped;
+  EXPECT_EQ(train(replayed, {12}), 1U);
+  train(stopped, {6, 9, 12});
+  EXPECT_EQ(replayed.parameters(), stopped.parameters());
+  EXPECT_EQ(replayed.newest_hashes(), stopped.newest_hashes());
+  TestRun unpoisoned;
+  unpoisoned.poison();
+  unpoisoned.train(muon_steps(12));
+  EXPECT_NE(replayed.parameters(), unpoisoned.parameters());
+}
+
+TEST(TrainerFaults, AFaultThatTheReplayDoesNotRepeatLeavesNoTraceInMuon) {
+  TestRun sound;
+  sound.poison();
+  sound.train(muon_steps(12));
+  TestRun faulty;
+  faulty.poison();
+  faulty.source.poisoned = {2, 3, 4, 5, 6};
+  faulty.observer.after_step = [&](uint64_t step) {
+    if (step == 7) faulty.source.poisoned.clear();
+  };
+  EXPECT_EQ(faulty.train(muon_steps(12)).run.returns, 1U);
+  EXPECT_EQ(faulty.parameters(), sound.parameters());
+  EXPECT_EQ(faulty.newest_hashes(), sound.newest_hashes());
+}
+
 TEST(TrainerFaults, ARowThatGoesOnAfterTheReplayStopsTheRunAndNamesBatchesAndDocuments) {
   TestRun run;
   run.poison();
