@@ -28,6 +28,8 @@ class GlobalBatch {
   uint64_t targets() const;
   /// Equal for equal batches in equal order; the hash of the batch when it is only one.
   uint64_t hash() const;
+  int64_t row_count() const;
+  std::span<const Batch> batches() const { return batches_; }
   /// Calls f(part) for the parts of one slot, in the order of the stream.
   /// Requires: slot < slots.
   template <typename F>
@@ -43,8 +45,6 @@ class GlobalBatch {
   }
 
  private:
-  int64_t row_count() const;
-
   std::span<const Batch> batches_;
 };
 

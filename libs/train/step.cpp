@@ -21,17 +21,26 @@ GradientPass::GradientPass(Compute& compute, Transformer& model, uint32_t slots)
 
 StepResult GradientPass::run(std::span<const Batch> batches, const std::function<void()>& on_progress) {
   const GlobalBatch global(batches);
-  StepResult result{.targets = global.targets()};
+  const uint64_t targets = global.targets();
+  run_slots(global, {0, slots_}, targets, on_progress);
+  return conclude(gradient_.finish(compute_), targets);
+}
+
+void GradientPass::run_slots(const GlobalBatch& batch, const SlotRange& slots, uint64_t targets,
+                             const std::function<void()>& on_progress) {
   // Never 0, because a scale of 0 means "no gradient" to the loss kernel.
-  const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, result.targets));
-  gradient_.begin();
-  for (uint32_t slot = 0; slot < slots_; ++slot) {
-    global.for_each_part(
+  const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, targets));
+  gradient_.begin(slots);
+  for (uint32_t slot = slots.first; slot < slots.last; ++slot) {
+    batch.for_each_part(
         slots_, slot, [&](const BatchPart& part) { gradient_.add_loss(run_part(part, scale, on_progress)); });
     gradient_.end_slot(compute_);
   }
-  const double total = gradient_.finish(compute_);
-  result.loss = result.targets == 0 ? 0 : total / static_cast<double>(result.targets);
+}
+
+StepResult GradientPass::conclude(double total_loss, uint64_t targets) {
+  StepResult result{.targets = targets};
+  result.loss = targets == 0 ? 0 : total_loss / static_cast<double>(targets);
   result.gradient_norm = norm_(compute_, gradient_.values());
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   return result;

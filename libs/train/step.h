@@ -20,6 +20,8 @@ struct StepResult {
   double gradient_norm = 0;  ///< before clipping
   bool finite = true;        ///< whether loss and gradients are finite; otherwise don't apply the gradients
   uint64_t targets = 0;
+  uint32_t machines = 0;        ///< that made it together; 0 if only one can
+  double exchange_seconds = 0;  ///< of the gradients between them
 };
 
 /// Single-owner.
@@ -32,6 +34,14 @@ class GradientPass {
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are
   /// gradients. `on_progress` is called after each micro-batch.
   StepResult run(std::span<const Batch> batches, const std::function<void()>& on_progress = {});
+
+  /// The parts of run() for machines that share a step: the gradients of some slots, and the result once
+  /// gradient() holds the sum of all. `targets` are those of the whole step. Only the rows of the slots are read.
+  void run_slots(const GlobalBatch& batch, const SlotRange& slots, uint64_t targets,
+                 const std::function<void()>& on_progress = {});
+  StepResult conclude(double total_loss, uint64_t targets);
+  StepGradient& gradient() { return gradient_; }
+  uint32_t slots() const { return slots_; }
 
   /// Of the newest run.
   /// Shapes: as the layout of the model; zero between tensors.

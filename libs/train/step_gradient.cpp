@@ -5,54 +5,73 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/hash.h"
 #include "libs/tensor/reduction.h"
-#include "libs/train/slot_plan.h"
 
 namespace pretrain {
 
-StepGradient::StepGradient(size_t size, uint32_t slots) {
+StepGradient::StepGradient(size_t size, uint32_t slots) : slots_(slots), losses_(slots) {
   sums_.reserve(sums_at_once(slots));
   for (uint32_t i = 0; i < sums_at_once(slots); ++i) std::ranges::fill(sums_.emplace_back(size).span(), 0.0F);
+  range_ = {0, slots};
 }
 
-void StepGradient::begin() {
-  complete_ = 0;
-  ended_ = 0;
+void StepGradient::begin(const SlotRange& range) {
+  PRETRAIN_CHECK(range.first <= range.last && range.last <= slots_, "slots {} to {} of {}", range.first,
+                 range.last, slots_);
+  if (range != range_) reserve(sums_at_once(range));
+  range_ = range;
+  next_slot_ = range.first;
+  complete_.clear();
   slot_empty_ = true;
-  loss_ = 0;
   slot_loss_ = 0;
+  watched_hash_.reset();
+  std::ranges::fill(losses_, 0.0);
+}
+
+void StepGradient::reserve(uint32_t sums) {
+  while (sums_.size() < sums) std::ranges::fill(sums_.emplace_back(size()).span(), 0.0F);
 }
 
 /// The first micro-batch overwrites the old gradient, so that it need not be cleared: one pass over memory
 /// less.
 StepGradient::Place StepGradient::next() {
-  PRETRAIN_CHECK(complete_ < sums_.size(), "more slots than the {} sums are for", sums_.size());
-  return {.gradients = sums_[complete_].data(), .accumulate = !std::exchange(slot_empty_, false)};
+  PRETRAIN_CHECK(next_slot_ < range_.last, "more slots than {} to {}", range_.first, range_.last);
+  return {.gradients = sums_[complete_.size()].data(), .accumulate = !std::exchange(slot_empty_, false)};
 }
 
-/// As a binary counter carries: after slots 0 to 3 the newest slot completes (2 3), and that ((0 1)(2 3)).
 void StepGradient::end_slot(Compute& compute) {
   if (slot_empty_) {
     const Place place = next();
     std::fill_n(place.gradients, size(), 0.0F);
   }
   slot_empty_ = true;
-  loss_ += std::exchange(slot_loss_, 0.0);
-  ++complete_;
-  ++ended_;
-  for (uint32_t carry = ended_; carry % 2 == 0; carry /= 2) add_newest(compute);
+  if (watched_ == next_slot_)
+    watched_hash_ = hash64(std::as_bytes(std::as_const(sums_[complete_.size()]).span()));
+  losses_[next_slot_] = std::exchange(slot_loss_, 0.0);
+  complete_.push({0, next_slot_}, complete_.size(), [&](size_t left, size_t right) {
+    add(compute, sums_[right].data(), size(), sums_[left].data());
+  });
+  ++next_slot_;
 }
 
-/// Sums that are left are those of shorter and shorter ranges of slots: the shortest are added first.
 double StepGradient::finish(Compute& compute) {
-  if (ended_ == 0) std::ranges::fill(sums_.front().span(), 0.0F);
-  while (complete_ > 1) add_newest(compute);
-  return loss_;
+  if (complete_.empty()) std::ranges::fill(sums_.front().span(), 0.0F);
+  complete_.fold(
+      [&](size_t left, size_t right) { add(compute, sums_[right].data(), size(), sums_[left].data()); });
+  return total_loss();
 }
 
-void StepGradient::add_newest(Compute& compute) {
-  --complete_;
-  add(compute, sums_[complete_].data(), size(), sums_[complete_ - 1].data());
+std::vector<StepGradient::PartialSum> StepGradient::partial_sums() {
+  std::vector<PartialSum> sums;
+  for (const auto& entry : complete_.entries()) sums.push_back({entry.node, sums_[entry.sum].data()});
+  return sums;
+}
+
+double StepGradient::total_loss() const {
+  double total = 0;
+  for (const double loss : losses_) total += loss;
+  return total;
 }
 
 }  // namespace pretrain

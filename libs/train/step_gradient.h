@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Where the gradients and losses of micro-batches become those of a step: the only place that adds them up.
+// Where the gradients and losses of micro-batches become those of a step: the only place that adds them up, but
+// for those of several machines (slot_exchange.h).
 // The micro-batches of one slot are added one after the other, in place. The sums of slots are added in the
 // fixed tree of slot_plan.h; so the bits do not depend on who computes which slot. Norm, guard and update come
 // after finish() and see only the whole.
@@ -19,10 +20,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
+#include "libs/train/slot_plan.h"
 
 namespace pretrain {
 
@@ -33,8 +37,10 @@ class StepGradient {
   /// Requires: slots >= 1.
   explicit StepGradient(size_t size, uint32_t slots = 1);
 
-  /// Starts the sum of a new step.
-  void begin();
+  /// Starts the sum of a new step. A machine that has only some of its slots computes `range`; without one, all.
+  /// Memory grows when a range needs more sums than any before.
+  void begin() { begin({0, slots_}); }
+  void begin(const SlotRange& range);
 
   /// Where a backward pass puts its gradient, and whether it adds to what is there.
   struct Place {
@@ -48,27 +54,49 @@ class StepGradient {
   void add_loss(double loss) { slot_loss_ += loss; }
 
   /// Ends a slot. Without a micro-batch its gradient is zero.
-  /// Requires: at most `slots` calls after begin().
+  /// Requires: at most as many calls after begin() as it was given slots.
   void end_slot(Compute& compute);
+
+  /// From the next begin() on, keeps a hash of the gradient of this slot alone, so that another machine can check it;
+  /// nothing: of none.
+  void watch(std::optional<uint32_t> slot) { watched_ = slot; }
+  /// Of the watched slot, once it has ended in this step.
+  std::optional<uint64_t> watched_hash() const { return watched_hash_; }
 
   /// Ends the step: returns the sum of its losses, added slot by slot. Without a slot the gradient is zero.
   double finish(Compute& compute);
 
-  /// The gradient of the step that finish() ended.
+  /// For the exchange with other machines, instead of finish(): the complete sums of the range, and the losses
+  /// of all slots of the step, of which those of the range are filled in.
+  struct PartialSum {
+    SumNode node;
+    float* values;
+  };
+  std::vector<PartialSum> partial_sums();
+  std::span<double> losses() { return losses_; }
+  /// The sum of losses() in the order of the slots.
+  double total_loss() const;
+
+  /// The gradient of the step that finish() ended, or where an exchange puts it: the place of the first partial
+  /// sum.
   float* values() { return sums_.front().data(); }
   const float* values() const { return sums_.front().data(); }
   size_t size() const { return sums_.front().size(); }
 
  private:
-  /// Adds the newest of the complete sums to the one before it.
-  void add_newest(Compute& compute);
+  void reserve(uint32_t sums);
 
-  // The first `complete_` are sums of ended slots, older slots first; the next is that of the slot under way.
+  uint32_t slots_;
+  // The first are sums of ended slots, those of `complete_`; the next is that of the slot under way.
   std::vector<Buffer<float>> sums_;
-  size_t complete_ = 0;
-  uint32_t ended_ = 0;      // slots since begin()
+  SumStack<size_t> complete_;  // by index in sums_, which is that in the stack
+  SlotRange range_;
+  uint32_t next_slot_ = 0;
   bool slot_empty_ = true;  // nothing was added to the slot under way
-  double loss_ = 0, slot_loss_ = 0;
+  double slot_loss_ = 0;
+  std::vector<double> losses_;  // by slot
+  std::optional<uint32_t> watched_;
+  std::optional<uint64_t> watched_hash_;
 };
 
 }  // namespace pretrain
