@@ -60,6 +60,21 @@ void Console::on_finishing(uint64_t) {
   clear_live_line();
 }
 
+void Console::on_machine(const MachineEvent& event) {
+  const std::string now = format_counted(uint64_t{event.machines}, "machine");
+  using Kind = MachineEvent::Kind;
+  if (event.kind == Kind::kJoined) {
+    log_info("{} joined; {} now", event.machine, now);
+  } else if (event.kind == Kind::kLeft) {
+    log_info("{} left: {}; {} now", event.machine, event.why, now);
+  } else if (event.kind == Kind::kLost) {
+    log_warning("lost {}: {}; continuing with {}", event.machine, event.why, now);
+  } else {
+    log_error("{} computes wrong results and was dismissed: {}; continuing without it", event.machine,
+              event.why);
+  }
+}
+
 void Console::on_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time) {
   clear_live_line();
   std::string text = fmt::format("paused after step {}", format_count(step));

@@ -18,6 +18,7 @@ class Console : public TrainObserver {
   void on_evaluation(const StepEvaluation& evaluation, const RunSnapshot& run) override;
   void on_sample(const Sample& sample) override;
   void on_saved(const SaveResult& result) override;
+  void on_machine(const MachineEvent& event) override;
   void on_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time) override;
   void on_continued(uint64_t step, std::chrono::nanoseconds paused) override;
   void on_finishing(uint64_t step) override;

@@ -96,6 +96,12 @@ std::string pause_words(const Json& event) {
                                         : words;
 }
 
+std::string machine_words(const Json& event) {
+  const std::string why = text_of(event, "why");
+  return fmt::format("{}{}; {} now", text_of(event, "machine"), why.empty() ? "" : fmt::format(": {}", why),
+                     format_counted(count_in(event, "machines"), "machine"));
+}
+
 }  // namespace
 
 Json event_json(const RecordedEvent& event) {
@@ -122,6 +128,7 @@ std::string event_words(const Json& event) {
   if (kind == "returned")
     return fmt::format("back from step {}", format_count(count_in(event, "returned_from")));
   if (kind == "hardware_fault") return text_of(event, "hardware_fault");
+  if (kind.starts_with("machine_")) return machine_words(event);
   if (kind == "paused") return pause_words(event);
   if (kind == "continued") return fmt::format("after {}", duration_in(event, "seconds"));
   if (kind == "settings") return settings_words(event);

@@ -95,6 +95,14 @@ std::vector<Part> parts_of(const RunSnapshot& run) {
   parts.push_back({{format_count(run.tokens) + " tokens", format_short_count(run.tokens) + " tokens"}, 8});
   parts.push_back({{fmt::format("rate {:.2g}", run.learning_rate)}, 9});
   parts.push_back({{fmt::format("{:.0f} % of peak", 100 * run.utilization)}, 10});
+  if (run.machines > 0) {
+    const std::string machines = format_counted(uint64_t{run.machines}, "machine");
+    const std::string lost =
+        run.lost_machines > 0 ? fmt::format(", {} lost", format_short_count(run.lost_machines)) : "";
+    parts.push_back({{fmt::format("{}{}, {:.0f} % exchange", machines, lost, 100 * run.exchange_share),
+                      machines + lost, machines},
+                     6});
+  }
   if (run.wait_share >= 0.01) parts.push_back({{fmt::format("{:.0f} % waiting", 100 * run.wait_share)}, 11});
   return parts;
 }
@@ -191,6 +199,8 @@ std::string service_status(const RunSnapshot& run) {
   }
   if (run.time_left) add(fmt::format("{} left", format_duration(*run.time_left)));
   add(format_rate(run.tokens_per_second));
+  if (run.machines > 0) add(format_counted(uint64_t{run.machines}, "machine"));
+  if (run.lost_machines > 0) add(fmt::format("{} lost", format_counted(run.lost_machines, "machine")));
   if (run.saved_step) add(fmt::format("saved at step {}", format_count(*run.saved_step)));
   if (run.bad_steps > 0) add(fmt::format("{} not finite", format_counted(run.bad_steps, "step")));
   if (!run.failed_save.empty()) add(run.failed_save);

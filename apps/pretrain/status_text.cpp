@@ -151,6 +151,17 @@ void add_speed(Lines& lines, const nlohmann::json& status) {
     lines.add(fmt::format("slowed down by heat {}", format_counted(hot, "time")));
 }
 
+void add_machines(Lines& lines, const nlohmann::json& status) {
+  const uint64_t machines = count_in(status, "machines");
+  if (machines == 0) return;
+  lines.add(format_counted(machines, "machine"));
+  lines.add(fmt::format("{:.0f} % of the time in exchanges",
+                        100 * number_in(status, "exchange_share").value_or(0)));
+  lines.add(fmt::format("{} joined, {} gone in this session",
+                        format_count(count_in(status, "joined_machines")),
+                        format_count(count_in(status, "lost_machines"))));
+}
+
 void add_end(Lines& lines, const nlohmann::json& status) {
   if (number_in(status, "saved_step")) {
     std::string text = fmt::format("saved at step {}", format_count(count_in(status, "saved_step")));
@@ -194,7 +205,7 @@ std::string status_text(const Path& state, const nlohmann::json& status, size_t 
   if (!model.empty())
     lines.add(
         fmt::format("model {}, {}", model, format_counted(count_in(status, "parameters"), "parameter")));
-  for (const auto& add : {add_place, add_losses, add_speed, add_end, add_trouble}) {
+  for (const auto& add : {add_place, add_losses, add_speed, add_machines, add_end, add_trouble}) {
     lines.end();
     add(lines, status);
   }

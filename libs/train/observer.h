@@ -28,6 +28,23 @@ struct StepRecord {
   double tokens_per_second = 0;
   double utilization = 0;  ///< share of the highest peak measured so far
   uint64_t batch_hash = 0;
+  /// Machines that made the step, and the time that exchanging gradients took; 0 for a run that shares no steps.
+  uint32_t machines = 0;
+  double exchange_seconds = 0;
+};
+
+/// A machine came or went, in a run of several.
+struct MachineEvent {
+  enum class Kind {
+    kJoined,
+    kLeft,   ///< by its own wish
+    kLost,   ///< does not answer
+    kWrong,  ///< computed another result than the others
+  };
+  Kind kind = Kind::kJoined;
+  std::string machine;    ///< its name and address
+  std::string why;        ///< of one that is gone
+  uint32_t machines = 0;  ///< that train now
 };
 
 /// A text that the model wrote.
@@ -57,6 +74,7 @@ class TrainObserver {
   virtual void on_paused(uint64_t /*step*/, PauseReason /*why*/,
                          std::optional<std::chrono::seconds> /*time*/) {}
   virtual void on_continued(uint64_t /*step*/, std::chrono::nanoseconds /*paused*/) {}
+  virtual void on_machine(const MachineEvent& /*event*/) {}
   /// Options that changed while the run trains: `[old value, new value]` by name.
   virtual void on_settings(const nlohmann::json& /*changed*/) {}
   virtual void on_save_started(uint64_t /*step*/) {}

@@ -34,6 +34,7 @@ void RunProgress::begin(const RunLimits& limits, const KnownAtStart& known, Time
           .saved_step = known.saved_step};
   applied_steps_ = 0;
   wait_seconds_ = 0;
+  exchange_seconds_ = 0;
   start_ = now;
   saved_at_.reset();
   if (known.since_save) saved_at_ = now - std::max(*known.since_save, nanoseconds(0));
@@ -45,12 +46,23 @@ void RunProgress::note_place(uint64_t step, uint64_t tokens, uint32_t epoch) {
   run_.epoch = epoch;
 }
 
+void RunProgress::note_machine(const MachineEvent& event) {
+  run_.machines = event.machines;
+  if (event.kind == MachineEvent::Kind::kJoined) {
+    ++run_.joined_machines;
+  } else {
+    ++run_.lost_machines;
+  }
+}
+
 /// The loss of a step that was not applied may be NaN, so it is left out of the smoothed loss.
 void RunProgress::note_step(const StepRecord& record) {
   note_place(record.step, record.tokens, record.epoch);
   ++run_.steps;
   run_.step_seconds += record.step_seconds;
   wait_seconds_ += record.data_wait_seconds;
+  exchange_seconds_ += record.exchange_seconds;
+  run_.machines = record.machines;
   run_.learning_rate = record.learning_rate;
   smooth(run_.tokens_per_second, record.tokens_per_second, run_.steps);
   smooth(run_.utilization, record.utilization, run_.steps);
@@ -86,7 +98,10 @@ void RunProgress::note_saved(const SaveResult& result, Time now) {
 /// Values that depend on the time are computed here, so that a snapshot is always current.
 RunSnapshot RunProgress::snapshot(Time now) const {
   RunSnapshot run = run_;
-  if (run.step_seconds > 0) run.wait_share = wait_seconds_ / run.step_seconds;
+  if (run.step_seconds > 0) {
+    run.wait_share = wait_seconds_ / run.step_seconds;
+    run.exchange_share = exchange_seconds_ / run.step_seconds;
+  }
   if (saved_at_) run.since_save = now - *saved_at_;
   if (const auto seconds = seconds_left(now))
     run.time_left = duration_cast<nanoseconds>(Seconds(std::clamp(*seconds, 0.0, kLongest)));

@@ -48,6 +48,7 @@ class RunProgress {
     run_.pause.reset();
     start_ += std::chrono::duration_cast<Time::duration>(time);
   }
+  void note_machine(const MachineEvent& event);
   void note_lost_records(uint64_t lost_records) { run_.lost_records = lost_records; }
 
   RunSnapshot snapshot(Time now) const;
@@ -61,7 +62,7 @@ class RunProgress {
   Time start_;
   std::optional<Time> saved_at_;
   uint64_t applied_steps_ = 0;
-  double wait_seconds_ = 0;
+  double wait_seconds_ = 0, exchange_seconds_ = 0;
   double evaluation_seconds_ = 0, sample_seconds_ = 0;
 };
 

@@ -23,26 +23,37 @@ nlohmann::json to_json(std::span<const GuardedStep> steps) {
 // The keys of the records; libs/metrics/FORMAT.md lists them with their units.
 
 nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
-  return {{"step", r.step},
-          {"tokens", r.tokens},
-          {"epoch", r.epoch},
-          {"loss", r.loss},
-          {"learning_rate", r.learning_rate},
-          {"grad_norm", r.gradient_norm},
-          {"applied", r.applied},
-          {"step_seconds", r.step_seconds},
-          {"forward_seconds", r.pass.forward},
-          {"backward_seconds", r.pass.backward},
-          {"optimizer_seconds", r.optimizer_seconds},
-          {"loss_seconds", r.pass.loss},
-          {"data_wait_seconds", r.data_wait_seconds},
-          {"checkpoint_wait_seconds", r.checkpoint_wait_seconds},
-          {"tokens_per_second", r.tokens_per_second},
-          {"flops_utilization", r.utilization},
-          {"sequence_buffer", source.buffered_sequences},
-          {"batch_queue", source.queued_batches},
-          {"resident_bytes", resident_bytes()},
-          {"batch_hash", hex64(r.batch_hash)}};
+  nlohmann::json json{{"step", r.step},
+                      {"tokens", r.tokens},
+                      {"epoch", r.epoch},
+                      {"loss", r.loss},
+                      {"learning_rate", r.learning_rate},
+                      {"grad_norm", r.gradient_norm},
+                      {"applied", r.applied},
+                      {"step_seconds", r.step_seconds},
+                      {"forward_seconds", r.pass.forward},
+                      {"backward_seconds", r.pass.backward},
+                      {"optimizer_seconds", r.optimizer_seconds},
+                      {"loss_seconds", r.pass.loss},
+                      {"data_wait_seconds", r.data_wait_seconds},
+                      {"checkpoint_wait_seconds", r.checkpoint_wait_seconds},
+                      {"tokens_per_second", r.tokens_per_second},
+                      {"flops_utilization", r.utilization},
+                      {"sequence_buffer", source.buffered_sequences},
+                      {"batch_queue", source.queued_batches},
+                      {"resident_bytes", resident_bytes()},
+                      {"batch_hash", hex64(r.batch_hash)}};
+  if (r.machines == 0) return json;
+  json["machines"] = r.machines;
+  json["exchange_seconds"] = r.exchange_seconds;
+  return json;
+}
+
+/// The kinds of the records.
+std::string_view kind_of(MachineEvent::Kind kind) {
+  if (kind == MachineEvent::Kind::kJoined) return "machine_joined";
+  if (kind == MachineEvent::Kind::kLeft) return "machine_left";
+  return kind == MachineEvent::Kind::kLost ? "machine_lost" : "machine_wrong";
 }
 
 nlohmann::json to_json(const SaveResult& result, double pause_seconds) {
@@ -238,6 +249,14 @@ void RunRecorder::note_skipped_step(const SkippedStep& step) {
 
 void RunRecorder::note_hardware_fault(uint64_t step) {
   write("hardware_fault", {{"step", step}, {"hardware_fault", "a repeated step came out differently"}});
+}
+
+void RunRecorder::note_machine(uint64_t step, const MachineEvent& event) {
+  nlohmann::json record{{"step", step}, {"machine", event.machine}, {"machines", event.machines}};
+  if (!event.why.empty()) record["why"] = event.why;
+  write(kind_of(event.kind), std::move(record));
+  progress_.note_machine(event);
+  tell([&](TrainObserver& observer) { observer.on_machine(event); });
 }
 
 /// The log continues after the checkpoint's step; the record says from where the run came back and why.

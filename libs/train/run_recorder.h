@@ -82,6 +82,7 @@ class RunRecorder {
                      const std::vector<std::string>& documents);
   void note_skipped_step(const SkippedStep& step);
   void note_hardware_fault(uint64_t step);
+  void note_machine(uint64_t step, const MachineEvent& event);
   void note_return(uint64_t from, uint64_t to, std::span<const GuardedStep> row);
   void note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops);
   void note_sample(const Sample& sample);

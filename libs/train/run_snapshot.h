@@ -58,6 +58,9 @@ struct RunSnapshot {
   uint64_t skipped_steps = 0;  ///< because the user wanted it
   uint64_t returns = 0;        ///< to a checkpoint, because of bad steps
   uint64_t lost_records = 0;   ///< of metrics.jsonl, because it could not be written
+  uint32_t machines = 0;       ///< that train; 0 for a run that shares no steps
+  uint64_t lost_machines = 0, joined_machines = 0;
+  double exchange_share = 0;  ///< share of the time in steps that exchanging gradients takes
 };
 
 }  // namespace pretrain

@@ -50,6 +50,10 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
               .place = parts_.state_folder},
              {.interval = options.checkpoint_interval, .every = options.checkpoint_every}) {
   model_.set_probe(parts_.probe);
+  step_maker_ = std::make_unique<OwnSteps>(pass_);
+  if (!parts_.open_step_maker) return;
+  step_maker_ = parts_.open_step_maker(
+      replica(), [this](const MachineEvent& event) { recorder_.note_machine(state_.step, event); });
 }
 
 Trainer::~Trainer() = default;
@@ -58,6 +62,15 @@ void Trainer::initialize(uint64_t seed) {
   initialize_parameters(parts_.compute, model_.layout(), seed, parameters_.data());
   model_.use_parameters(parameters_.data());
   state_.skips = options_.skips;
+}
+
+Replica Trainer::replica() {
+  return {.compute = parts_.compute,
+          .model = model_,
+          .parameters = parameters_.span(),
+          .optimizer = optimizer_,
+          .pass = pass_,
+          .gradient_clip = options_.optimizer.gradient_clip};
 }
 
 /// The source is opened later, in run(), because a return to a checkpoint must close the old one first.
@@ -70,6 +83,7 @@ void Trainer::load(const Checkpoint& checkpoint) {
 /// What follows from what was read.
 void Trainer::note_loaded(const Checkpoint& checkpoint) {
   model_.use_parameters(parameters_.data());
+  step_maker_->note_replaced_state();
   state_.skips.add(options_.skips);
   on_disk_ = state_.step;
   saved_at_ = created_at(checkpoint.manifest);
@@ -146,6 +160,7 @@ RunSummary Trainer::run_to_end() {
     throw;
   }
   finish();
+  step_maker_->end(summary.reason == EndReason::kStopped ? "stopped" : "finished");
   summary.seconds = seconds_since(session_start_);
   summary.first_evaluation = state_.first_evaluation;
   summary.run = recorder_.snapshot();
@@ -272,16 +287,21 @@ void Trainer::step() {
 
 /// Gradients may be computed while a save reads the parameters; only the update waits for it.
 StepRecord Trainer::train_step() {
-  const StepResult result = pass_.run(batches_, [this] { recorder_.note_progress(); });
+  const double learning_rate = options_.schedule.at(state_.step + 1);
+  const StepResult result =
+      step_maker_->make({.step = state_.step + 1, .learning_rate = learning_rate, .batches = batches_},
+                        [this] { recorder_.note_progress(); });
   StepRecord record{.step = state_.step + 1,
                     .step_tokens = result.targets,
                     .epoch = batches_.back().epoch,
                     .loss = result.loss,
-                    .learning_rate = options_.schedule.at(state_.step + 1),
+                    .learning_rate = learning_rate,
                     .gradient_norm = result.gradient_norm,
                     .applied = result.finite,
                     .pass = model_.take_seconds(),
-                    .batch_hash = GlobalBatch(batches_).hash()};
+                    .batch_hash = GlobalBatch(batches_).hash(),
+                    .machines = result.machines,
+                    .exchange_seconds = result.exchange_seconds};
   if (result.finite) record.checkpoint_wait_seconds = saver_.wait_until_sources_read();
   apply(result, record);
   record.tokens = state_.tokens;
@@ -292,11 +312,7 @@ StepRecord Trainer::train_step() {
 void Trainer::apply(const StepResult& result, StepRecord& record) {
   const auto start = Clock::now();
   whole_ = false;
-  if (result.finite) {
-    const double scale = clipping_scale(result.gradient_norm, options_.optimizer.gradient_clip);
-    optimizer_.update({.learning_rate = record.learning_rate, .gradient_scale = scale}, pass_.gradients(),
-                      parameters_.data());
-  }
+  if (result.finite) update(replica(), result, record.learning_rate);
   count_step(result.finite, result.targets);
   whole_ = true;
   if (!result.finite) return;

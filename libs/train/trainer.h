@@ -34,6 +34,7 @@
 #include "libs/train/run_recorder.h"
 #include "libs/train/skip_ranges.h"
 #include "libs/train/step.h"
+#include "libs/train/step_maker.h"
 #include "libs/train/summary.h"
 
 namespace pretrain {
@@ -86,7 +87,8 @@ struct TrainerParts {
   /// For the record of the session: facts that the trainer does not know, and the options that changed since
   /// the checkpoint, as RunRecorder::note_settings() takes them.
   nlohmann::json session_facts = nlohmann::json::object(), changed_options = nlohmann::json::object();
-  TensorProbe probe = {};  ///< sees the tensors of each training pass
+  TensorProbe probe = {};                ///< sees the tensors of each training pass
+  StepMakerOpener open_step_maker = {};  ///< may be empty: steps are made in this process
 };
 
 /// One training run in this process. Single-owner.
@@ -128,6 +130,7 @@ class Trainer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  Replica replica();
   void note_loaded(const Checkpoint& checkpoint);
   RunSummary run_to_end();
   void begin_session();
@@ -202,6 +205,7 @@ class Trainer {
   double forward_seconds_ = 0;     // of the last step
   Clock::time_point session_start_, step_start_;
   RunRecorder recorder_;
+  std::unique_ptr<StepMaker> step_maker_;
   BackgroundSaver saver_;  // last, so that its writer ends before the data that it reads
 };
 

@@ -164,6 +164,8 @@ std::vector<nlohmann::json> records_of_trouble(const TempFolder& folder) {
   recorder.note_skipped_step({.step = 3, .batches = batches, .documents = documents});
   recorder.note_return(7, 1, std::vector<GuardedStep>{{.step = 7, .batch = 6}});
   recorder.note_hardware_fault(7);
+  recorder.note_machine(7,
+                        {.kind = MachineEvent::Kind::kLost, .machine = "b", .why = "reset", .machines = 1});
   return json_lines(folder / "metrics.jsonl");
 }
 

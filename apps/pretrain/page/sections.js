@@ -199,12 +199,13 @@ function fillTime(runs) {
 
 const kKindClass = {
   checkpoint_error: "bad", bad_step: "bad", hardware_fault: "bad", returned: "warn", skipped_step: "warn", paused: "warn",
-  session: "good", continued: "good",
+  session: "good", continued: "good", machine_wrong: "bad", machine_lost: "warn", machine_left: "warn", machine_joined: "good",
 };
 const kKindWords = {
   session: "session", end: "end", evaluation: "evaluation", checkpoint: "checkpoint", checkpoint_error: "failed checkpoint",
   bad_step: "bad step", skipped_step: "skipped step", returned: "return", hardware_fault: "machine fault",
-  paused: "pause", continued: "continued", settings: "settings",
+  paused: "pause", continued: "continued", settings: "settings", machine_joined: "machine joined", machine_left: "machine left",
+  machine_lost: "lost machine", machine_wrong: "wrong machine",
 };
 
 /** Events, newest first, by kind. */

@@ -101,7 +101,8 @@ RunSummary TestRun::train(TrainerOptions options) {
              return std::vector<Sample>{{.step = step, .prompt = "a", .text = " b", .seconds = 0.5}};
            },
        .control = control,
-       .probe = probe},
+       .probe = probe,
+       .open_step_maker = open_step_maker},
       options);
   if (const auto checkpoint = store.newest_verified()) {
     trainer.load(*checkpoint);

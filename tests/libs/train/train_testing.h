@@ -133,6 +133,7 @@ class TestRun {
   std::function<bool()> take_save_request;
   RunControl* control = nullptr;
   TensorProbe probe;
+  StepMakerOpener open_step_maker;
   int threads = 1;
   uint64_t keep = 100;
 
