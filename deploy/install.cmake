@@ -2,7 +2,7 @@
 # Run by `cmake --install`: writes what names places, the unit and the texts, with the places of this very
 # installation. Only then is the prefix known (`--prefix`). $DESTDIR is where the files go, not where they will lie: no
 # path in them holds it.
-# Set by the caller: source, and bindir, datadir, docdir (absolute, or relative to CMAKE_INSTALL_PREFIX).
+# Set by the caller: source, build, and bindir, datadir, docdir (absolute, or relative to CMAKE_INSTALL_PREFIX).
 
 get_filename_component(prefix "${CMAKE_INSTALL_PREFIX}" ABSOLUTE)
 foreach(folder bindir datadir docdir)
@@ -51,6 +51,14 @@ foreach(text README.md deploy/README.md)
   string(REPLACE "deploy/README.md" "operating.md" name "${text}")
   install_text("${docdir}/${name}" "${content}")
 endforeach()
+
+# Where zsh of Debian looks for what packages bring; elsewhere what zsh itself searches.
+set(completions "${datadir}/zsh/site-functions")
+if(prefix STREQUAL "/usr")
+  set(completions "${datadir}/zsh/vendor-completions")
+endif()
+file(READ "${build}/share/zsh/site-functions/_pretrain" content)
+install_text("${completions}/_pretrain" "${content}")
 
 if(NOT prefix MATCHES "^(/|/usr|/usr/local)$")
   message(STATUS "systemd does not look below ${prefix} for units; run:"

@@ -212,10 +212,6 @@ std::string variable_of(std::string_view name) {
   return variable;
 }
 
-void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& known) {
-  fmt::print("{}", help_text(syntax, known));
-}
-
 Path checkpoint_or_environment(const Path& given, const CommandSyntax& syntax) {
   if (!given.empty()) return given;
   const std::optional<Path> variable = checkpoint_in_environment();

@@ -32,6 +32,7 @@ struct CommandSyntax {
   std::string_view usage;  ///< "pretrain train --corpus PATH... [KEY VALUE ...]", and what it does
   std::string_view examples = {};
   std::string_view positional = {};  ///< the option that words without a name belong to; "": none allowed
+  std::string_view verbs = {};       ///< second words that have a syntax of their own, separated by blanks
 };
 
 /// The values on the command line, by option; "help" is a key when the user asked for help. A deprecated
@@ -55,6 +56,7 @@ std::string variable_of(std::string_view name);
 /// The text of --help, at most 80 columns wide.
 std::string help_text(const CommandSyntax& syntax, const std::vector<KnownOption>& known);
 
+/// Prints help_text(), or gives both to the caller of help_of() (command_help.h).
 void print_help(const CommandSyntax& syntax, const std::vector<KnownOption>& known);
 
 /// Sets the members that `values` names.

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/options.h"
@@ -24,7 +22,7 @@ std::string take(KeyValues& values, const std::string& name) {
 int branch_command(const Arguments& arguments, StopSignal& stop) {
   const Given given = parse_run_keys(arguments, RunCommand::kBranch);
   if (given.help) {
-    fmt::print("{}", run_help(RunCommand::kBranch));
+    print_run_help(RunCommand::kBranch);
     return 0;
   }
   SessionRequest request{.given = given.values};

@@ -46,6 +46,7 @@ struct ValueShape {
   bool is_literal = false;        ///< free text or a path: in a configuration file, '#' is part of it
   bool may_be_empty = false;      ///< "" is a value
   std::string_view implied = {};  ///< the value on the command line when none is given; "": one is required
+  std::vector<std::string_view> choices = {};  ///< all values, when there are few
 };
 
 /// Reads and writes the member of T that an option sets.
@@ -172,7 +173,8 @@ OptionValue<T> choice_of(Member m, std::vector<std::pair<std::string_view, Value
   std::vector<std::string_view> words;
   for (const auto& [word, value] : choices) words.push_back(word);
   return option_detail::single<T>(
-      {"WORD"}, m, [=](const std::string& text) { return choices[read_choice(text, words)].second; },
+      {.placeholder = "WORD", .choices = words}, m,
+      [=](const std::string& text) { return choices[read_choice(text, words)].second; },
       [=](const Value& value) {
         for (const auto& [word, known] : choices) {
           if (known == value) return std::string(word);
@@ -193,10 +195,8 @@ OptionValue<T> choice_of(Member m, const EnumName<Value> (&names)[N]) {
 template <typename T, typename Member>
 OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
   return option_detail::single<T>(
-      {"WORD"}, m,
-      [words = std::move(words)](const std::string& text) {
-        return std::string(words[read_choice(text, words)]);
-      },
+      {.placeholder = "WORD", .choices = words}, m,
+      [words](const std::string& text) { return std::string(words[read_choice(text, words)]); },
       [](const std::string& value) { return value; });
 }
 

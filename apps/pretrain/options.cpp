@@ -421,6 +421,18 @@ CommandSyntax syntax_of(RunCommand command) {
           .positional = command == RunCommand::kTrain ? "corpus" : ""};
 }
 
+/// The command's own options and the keys that it accepts.
+std::vector<KnownOption> shown_options(RunCommand command) {
+  std::vector<KnownOption> shown = own_options(command);
+  for (const KnownOption& key : known_options(run_options())) {
+    const bool applies =
+        command == RunCommand::kTrain ||
+        (command == RunCommand::kResume ? key.info.kind == kChangeable : may_change_in_branch(key.info.name));
+    if (applies) shown.push_back(key);
+  }
+  return shown;
+}
+
 /// The values of the files; a later file overrides an earlier one.
 GivenValues read_files(const std::vector<std::string>& files, const std::vector<KnownOption>& keys) {
   GivenValues values;
@@ -506,14 +518,11 @@ Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand comma
 }
 
 std::string run_help(RunCommand command) {
-  std::vector<KnownOption> shown = own_options(command);
-  for (const KnownOption& key : known_options(run_options())) {
-    const bool applies =
-        command == RunCommand::kTrain ||
-        (command == RunCommand::kResume ? key.info.kind == kChangeable : may_change_in_branch(key.info.name));
-    if (applies) shown.push_back(key);
-  }
-  return help_text(syntax_of(command), shown);
+  return help_text(syntax_of(command), shown_options(command));
+}
+
+void print_run_help(RunCommand command) {
+  print_help(syntax_of(command), shown_options(command));
 }
 
 void check_environment() {

@@ -43,6 +43,8 @@ Given parse_run_keys(const std::vector<std::string>& arguments, RunCommand comma
 
 /// The text of --help.
 std::string run_help(RunCommand command);
+/// Prints it, by way of print_help() of arguments.h.
+void print_run_help(RunCommand command);
 
 /// Refuses unknown PRETRAIN_... variables, because a misspelt one would silently have no effect.
 /// Errors: kUsage, with the most similar name.

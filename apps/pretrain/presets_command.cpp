@@ -75,7 +75,9 @@ constexpr CommandSyntax kSyntax{
 
 /// Presets by name, each of which must exist.
 OptionValue<PresetsRequest> names_option() {
-  return {{.placeholder = "NAME", .is_list = true},
+  std::vector<std::string_view> names;
+  for (const Preset& preset : presets()) names.push_back(preset.name);
+  return {{.placeholder = "NAME", .is_list = true, .choices = names},
           [](PresetsRequest& request, std::span<const std::string> texts) {
             std::vector<std::string_view> known;
             for (const Preset& preset : presets()) known.push_back(preset.name);

@@ -36,6 +36,18 @@ struct TrainRequest {
   uint64_t seed = 1;
 };
 
+constexpr CommandSyntax kSyntax{
+    .name = "tokenizer",
+    .usage =
+        "pretrain tokenizer train --corpus PATH... --output FILE\n"
+        "pretrain tokenizer encode --model FILE [--text TEXT]\n"
+        "pretrain tokenizer decode --model FILE [--ids IDS]\n\n"
+        "Trains vocabularies and applies them: encode turns text into ids, decode ids\n"
+        "into text. FILE is a SentencePiece model, a byte-level tokenizer.json, a\n"
+        "checkpoint or a run's state folder. Without --text or --ids, standard input is\n"
+        "read line by line. Each has its own --help.",
+    .verbs = "train encode decode"};
+
 constexpr CommandSyntax kTrainSyntax{.name = "tokenizer train",
                                      .usage =
                                          "pretrain tokenizer train --corpus PATH... --output FILE\n\n"
@@ -153,16 +165,7 @@ int tokenizer_command(const Arguments& arguments, StopSignal& stop) {
   if (verb == "encode") return encode(rest, stop);
   if (verb == "decode") return decode(rest, stop);
   if (verb == "--help" || verb == "-h" || verb == "help") {
-    fmt::print(
-        "pretrain tokenizer trains vocabularies and applies them.\n"
-        "\n"
-        "  pretrain tokenizer train --corpus PATH... --output FILE   train a vocabulary\n"
-        "  pretrain tokenizer encode --model FILE [--text TEXT]      text to ids\n"
-        "  pretrain tokenizer decode --model FILE [--ids IDS]        ids to text\n"
-        "\n"
-        "FILE is a SentencePiece model, a byte-level tokenizer.json, a checkpoint or a\n"
-        "run's state folder. Without --text or --ids, standard input is read line by\n"
-        "line. Each has its own --help.\n");
+    print_help(kSyntax, {});
     return 0;
   }
   constexpr std::array<std::string_view, 3> kVerbs{"train", "encode", "decode"};

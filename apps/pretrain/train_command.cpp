@@ -21,62 +21,28 @@
 namespace pretrain {
 namespace {
 
-constexpr std::string_view kHelp =
-    "pretrain trains small language models from text on CPUs.\n"
-    "\n"
-    "  pretrain train --corpus PATH...   train a language model on text\n"
-    "  pretrain resume                   continue the run in the state folder\n"
-    "  pretrain branch                   start a new run from a checkpoint\n"
-    "  pretrain status                   show how a run is doing\n"
-    "  pretrain pause, continue          let a run wait, without losing anything\n"
-    "  pretrain save, stop, set          save a run, stop it, change its threads\n"
-    "  pretrain eval                     print a model's loss and bits per byte\n"
-    "  pretrain generate                 generate text with a model\n"
-    "  pretrain serve                    let other programs use a model\n"
-    "  pretrain export                   write a model for transformers or llama.cpp\n"
-    "  pretrain tokenizer                train a vocabulary, encode, decode\n"
-    "  pretrain inspect                  verify and describe a checkpoint or a corpus\n"
-    "  pretrain report                   write a page with the curves of runs\n"
-    "  pretrain dashboard                show runs in a browser while they train\n"
-    "  pretrain export-metrics           write curves as a table or for TensorBoard\n"
-    "  pretrain bench                    measure this machine and a model's step\n"
-    "  pretrain presets                  list the presets: sizes, memory, speed\n"
-    "\n"
-    "See pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
-    "command, the options are those of train.\n";
-
-using Command = int (*)(const Arguments&, StopSignal&);
-
-struct NamedCommand {
-  std::string_view name;
-  Command run;
-};
-
-constexpr std::array kCommands{NamedCommand{"train", train_command},
-                               NamedCommand{"resume", resume_command},
-                               NamedCommand{"branch", branch_command},
-                               NamedCommand{"eval", eval_command},
-                               NamedCommand{"generate", generate_command},
-                               NamedCommand{"export", export_command},
-                               NamedCommand{"tokenizer", tokenizer_command},
-                               NamedCommand{"inspect", inspect_command},
-                               NamedCommand{"bench", bench_command},
-                               NamedCommand{"presets", presets_command},
-                               NamedCommand{"report", report_command},
-                               NamedCommand{"dashboard", dashboard_command},
-                               NamedCommand{"export-metrics", metrics_command},
-                               NamedCommand{"serve", serve_command},
-                               NamedCommand{"status", status_command},
-                               NamedCommand{"pause", pause_command},
-                               NamedCommand{"continue", continue_command},
-                               NamedCommand{"save", save_command},
-                               NamedCommand{"stop", stop_command},
-                               NamedCommand{"set", set_command}};
-
-const NamedCommand* find_command(std::string_view name) {
-  const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
-  return found == kCommands.end() ? nullptr : &*found;
-}
+constexpr std::array kCommands{
+    NamedCommand{"train", "train a language model on text", train_command},
+    NamedCommand{"resume", "continue the run in the state folder", resume_command},
+    NamedCommand{"branch", "start a new run from a checkpoint", branch_command},
+    NamedCommand{"status", "show how a run is doing", status_command},
+    NamedCommand{"pause", "let a run wait, without losing anything", pause_command},
+    NamedCommand{"continue", "end the pause of a run", continue_command},
+    NamedCommand{"save", "let a run write a checkpoint now", save_command},
+    NamedCommand{"stop", "let a run save and end", stop_command},
+    NamedCommand{"set", "change the threads of a run", set_command},
+    NamedCommand{"eval", "print a model's loss and bits per byte", eval_command},
+    NamedCommand{"generate", "generate text with a model", generate_command},
+    NamedCommand{"serve", "let other programs use a model", serve_command},
+    NamedCommand{"export", "write a model for transformers or llama.cpp", export_command},
+    NamedCommand{"tokenizer", "train a vocabulary, encode, decode", tokenizer_command},
+    NamedCommand{"inspect", "verify and describe a checkpoint or a corpus", inspect_command},
+    NamedCommand{"report", "write a page with the curves of runs", report_command},
+    NamedCommand{"dashboard", "show runs in a browser while they train", dashboard_command},
+    NamedCommand{"export-metrics", "write curves as a table or for TensorBoard", metrics_command},
+    NamedCommand{"bench", "measure this machine and a model's step", bench_command},
+    NamedCommand{"presets", "list the presets: sizes, memory, speed", presets_command},
+    NamedCommand{"help", "explain a command; man pages, completions", help_command}};
 
 bool is_help(std::string_view word) {
   return word == "--help" || word == "-h" || word == "help";
@@ -103,7 +69,23 @@ std::string_view command_meant(std::string_view word) {
   return "";
 }
 
-[[noreturn]] void refuse_command(const std::string& word) {
+void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
+  if (only_check) return check_run(request, stop);
+  run_session(request, stop);
+}
+
+}  // namespace
+
+std::span<const NamedCommand> all_commands() {
+  return kCommands;
+}
+
+const NamedCommand* find_command(std::string_view name) {
+  const auto found = std::ranges::find(kCommands, name, &NamedCommand::name);
+  return found == kCommands.end() ? nullptr : &*found;
+}
+
+void refuse_command(const std::string& word) {
   std::error_code ignored;
   if (std::filesystem::exists(word, ignored)) {
     fail(ErrorKind::kUsage, "'{}' is not a command; to train on it: pretrain train --corpus {}", word,
@@ -118,23 +100,21 @@ std::string_view command_meant(std::string_view word) {
        hint.empty() ? "; see" : " See");
 }
 
-void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
-  if (only_check) return check_run(request, stop);
-  run_session(request, stop);
+std::string overview() {
+  std::string text = "pretrain trains small language models from text on CPUs.\n\n";
+  for (const NamedCommand& command : kCommands)
+    text += fmt::format("  pretrain {:<16} {}\n", command.name, command.summary);
+  text +=
+      "\nSee pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
+      "command, the options are those of train.\n";
+  return text;
 }
-
-}  // namespace
 
 int run_command(const Arguments& arguments, StopSignal& stop) {
   const std::string first = arguments.empty() ? "--help" : arguments.front();
-  if (is_help(first)) {
-    // "pretrain help train" is the same as "pretrain train --help".
-    const NamedCommand* about = arguments.size() > 1 ? find_command(arguments[1]) : nullptr;
-    if (about != nullptr) return about->run({"--help"}, stop);
-    if (arguments.size() > 1) refuse_command(arguments[1]);
-    fmt::print("{}", kHelp);
-    return 0;
-  }
+  // "pretrain help train" is the same as "pretrain train --help".
+  if (is_help(first))
+    return help_command({arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end()}, stop);
   if (first == "--version" || first == "-V" || first == "version") {
     fmt::print("{}", version_text());
     return 0;
@@ -150,7 +130,7 @@ int run_command(const Arguments& arguments, StopSignal& stop) {
 int train_command(const Arguments& arguments, StopSignal& stop) {
   const Given given = parse_run_keys(arguments, RunCommand::kTrain);
   if (given.help) {
-    fmt::print("{}", run_help(RunCommand::kTrain));
+    print_run_help(RunCommand::kTrain);
     return 0;
   }
   start({.given = given.values}, given.check, stop);
@@ -160,7 +140,7 @@ int train_command(const Arguments& arguments, StopSignal& stop) {
 int resume_command(const Arguments& arguments, StopSignal& stop) {
   Given given = parse_run_keys(arguments, RunCommand::kResume);
   if (given.help) {
-    fmt::print("{}", run_help(RunCommand::kResume));
+    print_run_help(RunCommand::kResume);
     return 0;
   }
   SessionRequest request{.given = given.values, .must_resume = true};

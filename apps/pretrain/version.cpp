@@ -18,6 +18,10 @@ std::string_view program_version() {
   return PRETRAIN_VERSION;
 }
 
+std::string_view release_date() {
+  return PRETRAIN_RELEASE_DATE;
+}
+
 std::string version_text() {
   return fmt::format("pretrain {}\ncommit {}\nbuild {}, {}\nlibraries\n{}", PRETRAIN_VERSION, build_commit(),
                      PRETRAIN_BUILD, kCompiler, PRETRAIN_LIBRARIES);

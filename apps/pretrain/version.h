@@ -14,6 +14,9 @@ std::string_view build_commit();
 /// Such as "0.3.0".
 std::string_view program_version();
 
+/// When this version was released, such as "2026-11-14"; from CHANGELOG.md.
+std::string_view release_date();
+
 /// What `pretrain --version` prints.
 std::string version_text();
 

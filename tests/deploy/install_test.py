@@ -162,6 +162,18 @@ class Install(unittest.TestCase):
                 process.terminate()
                 process.communicate()
 
+    def test_manual_pages_completions_and_the_configuration_are_installed(self):
+        self.install(self.path / "prefix")
+        share = self.path / "prefix/share"
+        for name in ("man/man1/pretrain.1", "man/man1/pretrain-generate.1", "man/man5/pretrain.conf.5",
+                     "bash-completion/completions/pretrain", "zsh/site-functions/_pretrain",
+                     "fish/vendor_completions.d/pretrain.fish", "pretrain/pretrain.conf"):
+            self.assertGreater((share / name).stat().st_size, 500, name)
+        self.install("/usr", DESTDIR=str(self.path / "package"))
+        package = self.path / "package/usr/share/zsh"
+        self.assertEqual((package / "vendor-completions/_pretrain").read_bytes(),
+                         (share / "zsh/site-functions/_pretrain").read_bytes())
+
     def test_a_prefix_that_systemd_does_not_search_is_said(self):
         self.assertIn("systemctl link", self.install(self.path / "prefix"))
         self.assertNotIn("systemctl link", self.install("/usr", DESTDIR=str(self.path / "package")))
