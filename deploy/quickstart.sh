@@ -87,8 +87,8 @@ parse_arguments "$@"
 trap stop_training EXIT
 trap 'exit 130' INT TERM
 
-heading "1 of 5: packages, and the build in build/release (a few minutes the first time)"
-deploy/setup.sh
+heading "1 of 5: packages, and the build in build/release (a quarter to half an hour on two cores, the first time)"
+deploy/setup.sh --build-only
 cmake --preset release -DPRETRAIN_BUILD_TESTS=OFF
 cmake --build --preset release
 rm -rf "$state"

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs missing Debian packages of packages.txt. If all are present, says so and does nothing.
-# Usage: setup.sh    as root, or as a user who may use sudo
+# Usage: setup.sh [--build-only]    as root, or as a user who may use sudo
+#   --build-only   what building the program needs, without tests and checks
 # PRETRAIN_SKIP_SETUP=1 skips it, for systems that provide the libraries in another way.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 help_when_asked "$@"
-[ $# -eq 0 ] || usage_error "unknown option $1; it takes none (see --help)"
+last_line='$'
+if [ "${1:-}" = --build-only ]; then
+  last_line='/^# === tests/'
+  shift
+fi
+[ $# -eq 0 ] || usage_error "unknown option $1; known: --build-only"
 
-listed_packages() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' deploy/packages.txt; }
+listed_packages() { sed -n "1,${last_line}p" deploy/packages.txt | sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d'; }
 
 # A package that another one provides (pkg-config is such a one on newer releases) counts as installed.
 installed_packages() {

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-SOURCED = {"common.sh"}
+SOURCED = {"common.sh", "release-names.sh"}
 SCRIPTS = [s for s in sorted(SOURCE.glob("deploy/*.sh")) if s.name not in SOURCED]
 SCRIPTS += [SOURCE / "tests/interop/run.sh", SOURCE / "tests/golden/record.py"]
 
