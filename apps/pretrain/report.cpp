@@ -19,7 +19,7 @@
 namespace pretrain {
 namespace {
 
-uint64_t count_words(std::string_view text) {
+uint64_t words_by_blanks(std::string_view text) {
   uint64_t words = 0;
   bool inside = false;
   for (const char c : text) {
@@ -50,7 +50,7 @@ TokenStatistics measure_tokens(const std::vector<std::string>& documents, const 
     s.longer_than_context += tokens > context ? 1 : 0;
     s.tokens += tokens;
     s.bytes += document.size();
-    s.words += count_words(document);
+    s.words += words_by_blanks(document);
     ++s.documents;
   }
   return s;
