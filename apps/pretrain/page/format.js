@@ -45,9 +45,11 @@ function bytes(value) {
   return `${Math.round(value)} B`;
 }
 
-/** 2 d 4 h, 3 h 10 min, 12 s */
+/** 2 d 4 h, 3 h 10 min, 12 s, 7.4 µs */
 function duration(seconds) {
   if (!known(seconds) || seconds < 0) return "–";
+  if (seconds < 1e-7) return "0 s";
+  if (seconds < 1e-3) return `${significant(seconds * 1e6, 3)} µs`;
   if (seconds < 1) return `${significant(seconds * 1000, 3)} ms`;
   if (seconds < 60) return `${seconds < 10 ? significant(seconds, 2) : Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);

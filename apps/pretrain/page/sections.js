@@ -279,7 +279,7 @@ function machineFacts(run) {
   return facts([
     ["processor", machine.processor], ["instruction set", machine.kernels], ["precision", machine.precision],
     ["threads", known(machine.threads) ? count(machine.threads) : ""], ["threads that read text", known(machine.workers) ? count(machine.workers) : ""],
-    ["measured peak", known(machine.peak_flops) ? `${short(machine.peak_flops)}FLOP/s` : ""], ["program", machine.version],
+    ["measured peak", known(machine.peak_flops) ? short(machine.peak_flops).replace(/([TGMk]?)$/, " $1FLOP/s") : ""], ["program", machine.version],
   ]);
 }
 
@@ -297,7 +297,7 @@ function fillFiles(runs, now) {
         { title: "reason", cell: ([reason]) => reason }, { title: "times", number: true, cell: ([, times]) => count(times) },
       ], skips) : element("p", { class: "empty" }, "No text was skipped."),
       (run.sessions ?? []).length > 1 ? table("Sessions", [
-        { title: "began", cell: (one) => moment(one.started) },
+        { title: "began", class: () => "moment", cell: (one) => moment(one.started) },
         { title: "steps", number: true, cell: (one) => `${count(one.first_step)} to ${count(one.last_step)}` },
         { title: "ended", class: () => "text", cell: (one) => one.error ?? one.reason ?? "–" },
       ], [...run.sessions].reverse()) : null);
