@@ -9,6 +9,7 @@
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/metrics_export.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/run_view.h"
 #include "apps/pretrain/stop_wait.h"
 #include "libs/base/error.h"
@@ -63,6 +64,16 @@ void check(const MetricsRequest& request) {
     fail(ErrorKind::kUsage, "give one of --csv FILE, --tensorboard FOLDER and --prometheus FILE");
   if (request.follow && !request.csv.empty())
     fail(ErrorKind::kUsage, "--follow does not go with --csv; write a table again when it is needed");
+  if (!request.csv.empty()) {
+    check_output_file(
+        {.option = "--csv", .path = request.csv, .beginning = "kind,step,", .example = "run.csv"});
+  }
+  if (!request.prometheus.empty()) {
+    check_output_file({.option = "--prometheus",
+                       .path = request.prometheus,
+                       .beginning = "# HELP pretrain_",
+                       .example = "run.prom"});
+  }
 }
 
 /// The run's state folder.

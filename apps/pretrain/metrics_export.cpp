@@ -150,6 +150,21 @@ std::optional<uint64_t> first_recorded_step(const Path& state) {
   return std::nullopt;
 }
 
+/// The earliest step of the events of a kind after the one that was seen last. Their order counts, not their time: the
+/// clock may have been set back.
+std::optional<uint64_t> earliest_new(const std::vector<RecordedEvent>& events, std::string_view kind,
+                                     std::string& seen) {
+  std::optional<uint64_t> earliest;
+  const std::string known = seen;
+  bool is_newest = true;
+  for (auto event = events.rbegin(); event != events.rend() && event->line != known; ++event) {
+    if (event->kind != kind) continue;
+    if (std::exchange(is_newest, false)) seen = event->line;
+    earliest = std::min(earliest.value_or(event->step), event->step);
+  }
+  return earliest;
+}
+
 }  // namespace
 
 uint64_t write_metrics_table(const Path& state, const Path& file) {
@@ -211,17 +226,11 @@ uint64_t EventExport::write_new() {
 
 /// The earliest step from which the run has continued since the last look: by a resume or a return.
 std::optional<uint64_t> EventExport::went_back_to() {
-  std::optional<uint64_t> earliest;
-  double newest = seen_until_;
-  for (const auto* list : {&view_.record().sessions, &view_.record().events}) {
-    for (const RecordedEvent& event : *list) {
-      if (event.time <= seen_until_ || (event.kind != "session" && event.kind != "returned")) continue;
-      earliest = std::min(earliest.value_or(event.step), event.step);
-      newest = std::max(newest, event.time);
-    }
-  }
-  seen_until_ = newest;
-  return earliest;
+  const RunRecord& record = view_.record();
+  const auto resumed = earliest_new(record.sessions, "session", seen_[0]);
+  const auto returned = earliest_new(record.events, "returned", seen_[1]);
+  if (!resumed || !returned) return resumed ? resumed : returned;
+  return std::min(*resumed, *returned);
 }
 
 void EventExport::write_points() {

@@ -3,6 +3,7 @@
 // Writes what a run has recorded for other programs: a table of comma-separated values, event files of
 // TensorBoard, and a file for node_exporter.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -48,7 +49,7 @@ class EventExport {
   uint64_t scalars_ = 0;
   uint64_t last_step_ = 0;
   int64_t last_evaluation_ = -1;
-  double seen_until_ = 0;  // time of the newest start or return that was considered
+  std::array<std::string, 2> seen_;  // the newest start and the newest return that were considered
 };
 
 /// Writes the newest numbers of a run in Prometheus' text format, readable for everybody.

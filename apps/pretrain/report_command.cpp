@@ -9,6 +9,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/page.h"
 #include "apps/pretrain/run_report.h"
 #include "apps/pretrain/stop_wait.h"
@@ -48,7 +49,7 @@ OptionTable<ReportRequest> options() {
   return {
       {{"state", "state folders of runs, or a folder with several; default: that of train"},
        paths_of<Request>(&Request::states)},
-      {{"output", "file to write; an existing one is replaced"}, path_of<Request>(&Request::output)},
+      {{"output", "file to write; an existing page is replaced"}, path_of<Request>(&Request::output)},
       {{"every", "write it again after this time, until all runs have ended; 0: once"},
        duration_of<Request>(&Request::every)},
       {{"points", "points of each curve"}, count_of<Request>(&Request::points, kLeastPoints, kMostPoints)},
@@ -57,10 +58,10 @@ OptionTable<ReportRequest> options() {
 
 void check(const ReportRequest& request) {
   if (request.output.empty()) fail_missing("output", kSyntax);
-  if (folder_exists(request.output)) {
-    fail(ErrorKind::kUsage, "--output must be a file, such as {} (got the folder {})",
-         (request.output / "report.html").string(), request.output.string());
-  }
+  check_output_file({.option = "--output",
+                     .path = request.output,
+                     .beginning = "<!doctype html>",
+                     .example = "report.html"});
   constexpr std::chrono::seconds kOften{1};
   if (request.every.count() > 0 && request.every < kOften)
     fail(ErrorKind::kUsage, "--every must be 1s or more (got {})", exact_duration(request.every));

@@ -102,6 +102,20 @@ TEST(EventExport, ContinuesWithWhatIsNew) {
   EXPECT_EQ(list_folder(folder / "events").size(), 1U);
 }
 
+TEST(EventExport, SeesAResumeAfterTheClockWasSetBack) {
+  const TempFolder folder;
+  const Path state = write_run(folder, "a", session_line(0, 1), steps_lines(1, 10));
+  EventExport events(state, folder / "events");
+  events.write_new();
+  std::string resumed = session_line(6, 1);
+  const std::string time = "\"time\":1795872000";
+  resumed.replace(resumed.find(time), time.size(), "\"time\":1695872000");
+  write_run(folder, "a", session_line(0, 1) + resumed, steps_lines(1, 12));
+  EXPECT_EQ(events.write_new(), 6U * 7) << "steps 7 to 12 again";
+  EXPECT_EQ(events.write_new(), 0U);
+  EXPECT_EQ(list_folder(folder / "events").size(), 2U);
+}
+
 TEST(EventExport, StartsANewFileWhereARunWentBack) {
   const TempFolder folder;
   const Path state = write_run(folder, "a", session_line(0, 1), steps_lines(1, 10));
