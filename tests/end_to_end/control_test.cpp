@@ -93,7 +93,7 @@ TEST_F(Control, AStopEndsAPauseAndLosesNothing) {
 
 TEST_F(Control, AfterAStopThatWasWaitedForTheFolderIsFree) {
   // The command of the end takes longer than the time between two programs.
-  Program run(binary(), tiny_run(state()) + Words{"--on-event", "[ $PRETRAIN_EVENT = ended ] && sleep 1"});
+  Program run(binary(), tiny_run(state()) + Words{"--on-event", "test $PRETRAIN_EVENT = ended && sleep 1"});
   ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
   const ProgramResult stopped = command("stop", {"--wait"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped.output;
