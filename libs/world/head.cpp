@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/world/head.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+#include "libs/base/hash.h"
+#include "libs/base/log.h"
+#include "libs/base/quantity.h"
+#include "libs/base/units.h"
+#include "libs/fabric/secret.h"
+#include "libs/world/replica_state.h"
+
+namespace pretrain {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// As the user calls it: "b (192.168.1.11)".
+std::string name_of(const Channel& channel) {
+  const std::string& name = channel.peer().name;
+  return name.empty() ? channel.peer_host() : fmt::format("{} ({})", name, channel.peer_host());
+}
+
+double threads_of(const Channel& channel) {
+  const nlohmann::json& more = channel.peer().more;
+  const auto found = more.find("threads");
+  return found != more.end() && found->is_number_unsigned() ? std::max(1.0, found->get<double>()) : 1.0;
+}
+
+/// Moving averages, so that one disturbed step moves no slot.
+void average(double& value, double newest) {
+  value = value == 0 ? newest : 0.8 * value + 0.2 * newest;
+}
+
+}  // namespace
+
+Head::Head(Parts parts, const HeadOptions& options)
+    : parts_(std::move(parts)),
+      options_(options),
+      exchange_(parts_.replica.compute),
+      ranges_{{0, parts_.replica.pass.slots()}},
+      state_(new_state_id()) {
+  PRETRAIN_CHECK(options_.most <= parts_.replica.pass.slots(), "{} machines for {} slots", options_.most,
+                 parts_.replica.pass.slots());
+}
+
+Head::~Head() {
+  if (fabric_) fabric_->close();
+}
+
+void Head::note_replaced_state() {
+  state_ = new_state_id();
+  changed_ = !members_.empty();
+}
+
+void Head::end(const std::string& reason) {
+  welcome_newcomers();
+  for (Machines* machines : {&members_, &waiting_}) {
+    for (const auto& machine : *machines) {
+      machine->channel->send(kEnd, reason);
+      machine->channel->close();
+    }
+    machines->clear();
+  }
+}
+
+StepResult Head::make(const StepOrder& order, const std::function<void()>& on_progress) {
+  wait_for_machines(on_progress);
+  for (;;) {
+    look_around();
+    if (changed_) form();
+    try {
+      return members_.empty() ? alone(order, on_progress) : together(order, on_progress);
+    } catch (const PeerLost& lost) {
+      log_warning("step {} is made again: {}", order.step, lost.what());
+      changed_ = true;
+      const auto rank = static_cast<size_t>(std::max(lost.rank(), 0));
+      if (rank > 0 && rank <= members_.size()) members_[rank - 1]->suspect = true;
+    }
+  }
+}
+
+/// Only at the start: a run that has lost machines continues with what it has.
+void Head::wait_for_machines(const std::function<void()>& on_progress) {
+  if (std::exchange(started_, true)) return;
+  constexpr std::chrono::milliseconds kLook(100);
+  uint32_t told = 0;
+  for (;;) {
+    look_around();
+    const auto ready = std::ranges::count_if(waiting_, [](const auto& machine) { return machine->ready; });
+    const auto here = machines() + static_cast<uint32_t>(ready);
+    if (here >= options_.least) return;
+    if (parts_.stop.stop_requested()) {
+      started_ = false;
+      throw Stopped();
+    }
+    if (told != here)
+      log_info("waiting for machines: {} of {} are here; on each of the others: {}", here, options_.least,
+               options_.how_to_join);
+    told = here;
+    if (on_progress) on_progress();
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, parts_.stop, kLook, [] { return false; });
+  }
+}
+
+/// Between steps: takes note of what has happened since the last one.
+void Head::look_around() {
+  welcome_newcomers();
+  for (const auto& machine : members_) listen_to(*machine);
+  part_with_the_gone();
+  const bool has_place = machines() < options_.most;
+  for (const auto& machine : waiting_) {
+    if (!machine->ready) continue;
+    if (has_place) changed_ = true;
+    if (has_place || std::exchange(machine->told_to_wait, true)) continue;
+    machine->channel->send(kWait, fmt::format("{} of {}", machines(), options_.most));
+    log_info("{} waits as stand-by: the run has {} of {} machines", machine->name, machines(), options_.most);
+  }
+}
+
+void Head::welcome_newcomers() {
+  while (auto channel = parts_.listener.take()) {
+    auto machine = std::make_unique<Machine>();
+    machine->name = name_of(*channel);
+    machine->threads = threads_of(*channel);
+    machine->channel = std::move(channel);
+    waiting_.push_back(std::move(machine));
+  }
+  for (const auto& machine : waiting_) listen_to(*machine);
+  std::erase_if(waiting_, [](const auto& machine) {
+    if (machine->gone.empty()) return false;
+    log_info("{} does not join after all: {}", machine->name, machine->gone);
+    return true;
+  });
+}
+
+/// What a machine says between steps.
+void Head::listen_to(Machine& machine) {
+  try {
+    while (const auto frame = machine.channel->try_receive()) {
+      if (frame->kind == kReady) machine.ready = true;
+      if (frame->kind == kLeave) {
+        machine.gone = "it was stopped";
+        machine.left = true;
+      }
+    }
+  } catch (const ChannelError& error) {
+    if (machine.gone.empty()) machine.gone = error.what();
+  }
+}
+
+void Head::part_with_the_gone() {
+  Machines gone;
+  for (auto& machine : members_) {
+    if (!machine->gone.empty()) gone.push_back(std::move(machine));
+  }
+  if (gone.empty()) return;
+  std::erase(members_, nullptr);
+  changed_ = true;
+  for (const auto& machine : gone) {
+    machine->channel->close();
+    auto kind = machine->left ? MachineEvent::Kind::kLeft : MachineEvent::Kind::kLost;
+    if (machine->wrong) kind = MachineEvent::Kind::kWrong;
+    note(kind, machine->name, machine->gone);
+  }
+}
+
+void Head::note(MachineEvent::Kind kind, const std::string& machine, const std::string& why) {
+  if (parts_.on_machine)
+    parts_.on_machine({.kind = kind, .machine = machine, .why = why, .machines = machines()});
+}
+
+/// Until it works: each failure costs a machine sooner or later, and one alone needs no fabric.
+void Head::form() {
+  while (!try_to_form()) {
+  }
+  changed_ = false;
+  failures_ = 0;
+  for (const auto& machine : members_) machine->suspect = false;
+}
+
+bool Head::try_to_form() {
+  if (fabric_) fabric_->close();
+  fabric_.reset();
+  look_around();
+  admit();
+  plan_slots();
+  if (members_.empty()) return true;
+  ++generation_;
+  const int size = static_cast<int>(machines());
+  const std::string key_name = fmt::format("generation {} {}", generation_, hex64(new_state_id()));
+  const auto meeting = parts_.open_meeting({.place = {.rank = 0, .size = size, .generation = generation_},
+                                            .key_name = key_name,
+                                            .patience = meeting_patience()});
+  FormMessage order{.generation = generation_,
+                    .size = static_cast<uint32_t>(size),
+                    .key_name = key_name,
+                    .patience = meeting_patience()};
+  for (const auto& machine : members_) {
+    ++order.rank;
+    machine->channel->send(kForm, order.pack());
+  }
+  std::vector<std::string> ports;
+  return gather_ports(*meeting, ports) && connect(*meeting, ports) && give_state_to_others();
+}
+
+void Head::admit() {
+  for (auto& machine : waiting_) {
+    if (!machine->ready || machines() >= options_.most) continue;
+    members_.push_back(std::move(machine));
+    note(MachineEvent::Kind::kJoined, members_.back()->name, "");
+  }
+  std::erase(waiting_, nullptr);
+}
+
+bool Head::gather_ports(Meeting& meeting, std::vector<std::string>& ports) {
+  const size_t ranks = machines();  // of this generation; one that is lost needs another
+  ports.push_back(meeting.ports());
+  for (const auto& machine : members_) {
+    const auto frame = answer_of(*machine, {kPorts});
+    if (frame) ports.push_back(PortsMessage::unpack(frame->payload).ports);
+  }
+  part_with_the_gone();
+  if (ports.size() != ranks) return false;
+  const MeetMessage order{.generation = generation_, .ports = ports};
+  for (const auto& machine : members_) machine->channel->send(kMeet, order.pack());
+  return true;
+}
+
+bool Head::connect(Meeting& meeting, const std::vector<std::string>& ports) {
+  std::vector<int> accused;
+  try {
+    fabric_ = meeting.connect(ports);
+  } catch (const PeerLost& lost) {
+    log_warning("{}", lost.what());
+    accused.push_back(lost.rank());
+  }
+  bool all = fabric_ != nullptr;
+  for (const auto& machine : members_) {
+    const auto frame = answer_of(*machine, {kConnected, kFailed});
+    if (frame && frame->kind == kConnected) {
+      machine->state = ConnectedMessage::unpack(frame->payload).state;
+      continue;
+    }
+    all = false;
+    if (frame) accused.push_back(FailedMessage::unpack(frame->payload).rank);
+  }
+  const size_t before = members_.size();
+  part_with_the_gone();
+  if (!all && members_.size() == before) blame(accused);
+  return all;
+}
+
+/// All are there, but some can't reach each other: after a few attempts the machine that most complain of goes.
+void Head::blame(const std::vector<int>& accused) {
+  constexpr int kAttempts = 3;
+  if (++failures_ < kAttempts) return;
+  std::map<int, int> complaints;
+  for (const int rank : accused) ++complaints[rank];
+  int worst = static_cast<int>(members_.size());  // the newest, if they accuse nobody
+  int most = 0;
+  for (const auto& [rank, count] : complaints) {
+    if (rank < 1 || rank > static_cast<int>(members_.size()) || count < most) continue;
+    worst = rank;
+    most = count;
+  }
+  members_[static_cast<size_t>(worst) - 1]->gone =
+      "the other machines can't connect to it; check the network between them";
+  failures_ = 0;
+  part_with_the_gone();
+}
+
+bool Head::give_state_to_others() {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Machine& machine = *members_[i];
+    if (machine.state == state_) continue;
+    machine.channel->send(kTakeState, TakeStateMessage{.state = state_,
+                                                       .updates = parts_.replica.optimizer.updates(),
+                                                       .patience = patience()}
+                                          .pack());
+    try {
+      give_state(parts_.replica, *fabric_, static_cast<int>(i) + 1, patience());
+    } catch (const PeerLost& lost) {
+      log_warning("{} did not take the state: {}", machine.name, lost.what());
+      if (++failures_ > 2) machine.gone = "it does not take the state of the run";
+      part_with_the_gone();
+      return false;
+    }
+    machine.state = state_;
+  }
+  return true;
+}
+
+/// One machine needs no others. Its states have ids, too, because others may join later.
+StepResult Head::alone(const StepOrder& order, const std::function<void()>& on_progress) {
+  const auto start = Clock::now();
+  StepResult result = parts_.replica.pass.run(order.batches, on_progress);
+  result.machines = 1;
+  longest_step_ = std::max(longest_step_, seconds_since(start));
+  average(pace_, parts_.replica.pass.slots() / seconds_since(start));
+  state_ = next_state_id(state_, result, GlobalBatch(order.batches).hash());
+  return result;
+}
+
+StepResult Head::together(const StepOrder& order, const std::function<void()>& on_progress) {
+  const auto start = Clock::now();
+  const GlobalBatch batch(order.batches);
+  plan_slots();
+  GradientPass& pass = parts_.replica.pass;
+  const std::optional<Audit> audited = audit(order, batch);
+  hand_out(order, batch, audited);
+  const auto handed_out = Clock::now();
+  pass.run_slots(batch, ranges_.front(), batch.targets(), on_progress);
+  const double computed = seconds_since(handed_out);
+  exchange_.run(*fabric_, ranges_, patience(), pass.gradient());
+  const double exchanged = seconds_since(handed_out);
+  StepResult result = pass.conclude(pass.gradient().total_loss(), batch.targets());
+  const uint64_t state = next_state_id(state_, result, batch.hash());
+  compare(order, batch, state, audited);
+  commit();
+  state_ = state;
+  if (ranges_.front().size() > 0) average(pace_, ranges_.front().size() / computed);
+  longest_step_ = std::max(longest_step_, seconds_since(start));
+  result.machines = machines();
+  result.exchange_seconds = exchanged - computed;
+  return result;
+}
+
+/// The machines take turns, and so do their slots.
+std::optional<Head::Audit> Head::audit(const StepOrder& order, const GlobalBatch& batch) {
+  if (options_.audit_every == 0 || order.step % options_.audit_every != 0) return std::nullopt;
+  const uint64_t turn = order.step / options_.audit_every;
+  Audit audit{.parameters = hash_of_parameters(parts_.replica), .member = turn % members_.size()};
+  const SlotRange& slots = ranges_[audit.member + 1];
+  if (slots.size() == 0) return audit;
+  audit.slot = slots.first + static_cast<uint32_t>(turn / members_.size() % slots.size());
+  audit.gradient = gradient_hash_of(audit.slot, batch);
+  return audit;
+}
+
+uint64_t Head::gradient_hash_of(uint32_t slot, const GlobalBatch& batch) {
+  GradientPass& pass = parts_.replica.pass;
+  pass.gradient().watch(slot);
+  pass.run_slots(batch, {slot, slot + 1}, batch.targets());
+  pass.gradient().watch(std::nullopt);
+  return pass.gradient().watched_hash().value_or(0);
+}
+
+void Head::hand_out(const StepOrder& order, const GlobalBatch& batch, const std::optional<Audit>& audit) {
+  const StepMessage message{.generation = generation_,
+                            .step = order.step,
+                            .learning_rate = order.learning_rate,
+                            .patience = patience(),
+                            .audit = audit.has_value(),
+                            .watched = audit ? audit->slot : kNoSlot,
+                            .targets = batch.targets(),
+                            .batch_hash = batch.hash(),
+                            .ranges = ranges_,
+                            .batches = {}};
+  for (size_t i = 0; i < members_.size(); ++i)
+    members_[i]->channel->send(kMakeStep, message.pack(batch, parts_.replica.pass.slots(), i + 1));
+}
+
+/// Errors: PeerLost, when one has no answer.
+std::vector<DoneMessage> Head::gather_answers() {
+  std::vector<DoneMessage> answers;
+  for (const auto& machine : members_) {
+    const auto frame = answer_of(*machine, {kDone, kFailed});
+    if (!frame) {
+      const std::string why = fmt::format("{}: {}", machine->name, machine->gone);
+      part_with_the_gone();
+      throw PeerLost({.what = why});
+    }
+    if (frame->kind == kFailed) {
+      const FailedMessage failed = FailedMessage::unpack(frame->payload);
+      throw PeerLost({.rank = failed.rank, .what = fmt::format("{}: {}", machine->name, failed.why)});
+    }
+    answers.push_back(DoneMessage::unpack(frame->payload));
+  }
+  return answers;
+}
+
+/// With several others that agree among themselves, this machine is the one that is wrong.
+/// Errors: kRuntime.
+void Head::check_own_result(uint64_t step, uint64_t state, const std::vector<DoneMessage>& answers) {
+  const bool others_agree =
+      answers.size() > 1 && std::ranges::all_of(answers, [&](const DoneMessage& answer) {
+        return answer.state != state && answer.state == answers.front().state;
+      });
+  if (!others_agree) return;
+  fail(
+      ErrorKind::kRuntime,
+      "step {}: all {} other machines agree on another result than this one, which has computed a wrong one (check "
+      "memory, processor, overclocking); continue from the last checkpoint",
+      step, answers.size());
+}
+
+/// All machines must have got the same. One that has not is dismissed, and the step is made again without it.
+void Head::compare(const StepOrder& order, const GlobalBatch& batch, uint64_t state,
+                   const std::optional<Audit>& audit) {
+  const std::vector<DoneMessage> answers = gather_answers();
+  check_own_result(order.step, state, answers);
+  bool wrong = false;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    Machine& machine = *members_[i];
+    const DoneMessage& answer = answers[i];
+    bool agrees = answer.state == state && (!audit || answer.parameters == audit->parameters);
+    if (agrees && audit && audit->member == i && audit->slot != kNoSlot &&
+        answer.watched != audit->gradient) {
+      // Computed a second time, so that a wrong result of this machine dismisses no other. The sum is lost.
+      agrees = gradient_hash_of(audit->slot, batch) != audit->gradient;
+      if (agrees)
+        log_error(
+            "step {}: this machine computed slot {} twice with different results: check its memory, "
+            "processor and overclocking",
+            order.step, audit->slot);
+      wrong = true;
+    }
+    if (agrees) {
+      const uint32_t slots = ranges_[i + 1].size();
+      if (slots > 0 && answer.seconds > 0) average(machine.pace, slots / answer.seconds);
+      if (!answer.leaves) continue;
+      machine.left = true;
+      machine.gone = "it was stopped";  // after this step
+      continue;
+    }
+    wrong = true;
+    const std::string why = fmt::format(
+        "step {} came out differently there: check its memory, processor and overclocking", order.step);
+    machine.channel->send(kDismiss, why);
+    machine.gone = why;
+    machine.wrong = true;
+  }
+  if (!wrong) return;
+  part_with_the_gone();
+  throw PeerLost({.what = "a machine computed a wrong result"});
+}
+
+/// A machine that does not get this is lost, and gets the state when it comes back.
+void Head::commit() {
+  for (const auto& machine : members_) machine->channel->send(kCommit, "");
+}
+
+/// Slots a second. A machine that was not timed yet gets the mean of a thread of the others.
+std::vector<double> Head::speeds() const {
+  double timed = 0, threads = 0;
+  const auto count = [&](double pace, double of_threads) {
+    if (pace <= 0) return;
+    timed += pace;
+    threads += of_threads;
+  };
+  const double own_threads = parts_.replica.compute.threads();
+  count(pace_, own_threads);
+  for (const auto& machine : members_) count(machine->pace, machine->threads);
+  const double of_a_thread = threads > 0 ? timed / threads : 1;
+  std::vector<double> speeds{pace_ > 0 ? pace_ : of_a_thread * own_threads};
+  for (const auto& machine : members_)
+    speeds.push_back(machine->pace > 0 ? machine->pace : of_a_thread * machine->threads);
+  return speeds;
+}
+
+/// Slots move only if that is worth it, because moving costs
+/// memory and a changed plan is noise in the log.
+void Head::plan_slots() {
+  constexpr uint64_t kStepsBetweenPlans = 20;
+  constexpr double kWorthIt = 0.9;
+  const uint32_t slots = parts_.replica.pass.slots();
+  if (!changed_ && ++steps_since_plan_ < kStepsBetweenPlans) return;
+  steps_since_plan_ = 0;
+  const std::vector<double> speed = speeds();
+  std::vector<SlotRange> planned = ranges_of(slots, speed);
+  const auto time = [&](const std::vector<SlotRange>& ranges) {
+    double longest = 0;
+    for (size_t i = 0; i < ranges.size(); ++i) longest = std::max(longest, ranges[i].size() / speed[i]);
+    return longest;
+  };
+  if (ranges_.size() == planned.size() && time(planned) > kWorthIt * time(ranges_)) return;
+  ranges_ = std::move(planned);
+}
+
+/// The next message of one of these kinds and of this generation; others are of an attempt that failed. Empty when the
+/// machine is gone.
+std::optional<Frame> Head::answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds) {
+  if (!machine.gone.empty()) return std::nullopt;
+  // One that was waited for in vain gets less time: all others wait for it again.
+  constexpr std::chrono::milliseconds kForSuspects(5000);
+  const auto time = machine.suspect ? std::min(kForSuspects, patience()) : patience();
+  const auto until = Clock::now() + time;
+  try {
+    for (;;) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+      auto frame = machine.channel->receive(std::max(left, std::chrono::milliseconds(0)), {});
+      if (!frame) {
+        machine.gone = fmt::format("it did not answer for {}", format_duration(time));
+        return std::nullopt;
+      }
+      if (frame->kind == kLeave) {
+        machine.left = true;
+        machine.gone = "it was stopped";
+        return std::nullopt;
+      }
+      if (std::ranges::find(kinds, frame->kind) == kinds.end()) continue;
+      if (generation_of(frame->payload) == generation_) return frame;
+    }
+  } catch (const Error& error) {  // lost, or damaged
+    machine.gone = error.what();
+    return std::nullopt;
+  }
+}
+
+/// Machines that are asked to connect have nothing else to do.
+std::chrono::milliseconds Head::meeting_patience() const {
+  constexpr std::chrono::milliseconds kMost(10'000);
+  return std::min(kMost, options_.patience);
+}
+
+/// The first step is of unknown length.
+std::chrono::milliseconds Head::patience() const {
+  constexpr int kUnknown = 10, kLongest = 3;
+  if (longest_step_ == 0) return kUnknown * options_.patience;
+  const std::chrono::duration<double> longest(kLongest * longest_step_);
+  return std::max(options_.patience, std::chrono::duration_cast<std::chrono::milliseconds>(longest));
+}
+
+}  // namespace pretrain

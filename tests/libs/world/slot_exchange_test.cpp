@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "libs/world/slot_exchange.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "libs/base/rng.h"
+#include "libs/fabric/local_fabric.h"
+
+namespace pretrain {
+namespace {
+
+constexpr size_t kSize = 1000;  // no multiple of the cuts
+constexpr std::chrono::seconds kPatience(60);
+
+/// The gradient of a slot: full mantissas of many sizes, so that each order of additions gives another sum.
+void write_slot(uint32_t slot, float* values) {
+  Rng rng(slot + 1);
+  for (size_t i = 0; i < kSize; ++i) {
+    const auto mantissa = static_cast<float>(rng.below(1U << 24)) / static_cast<float>(1U << 23) - 1.0F;
+    values[i] = std::ldexp(mantissa, static_cast<int>(rng.below(12)));
+  }
+}
+
+void compute_slots(StepGradient& gradient, Compute& compute, const SlotRange& slots) {
+  gradient.begin(slots);
+  for (uint32_t slot = slots.first; slot < slots.last; ++slot) {
+    write_slot(slot, gradient.next().gradients);
+    gradient.add_loss(1.0 / (slot + 1));
+    gradient.end_slot(compute);
+  }
+}
+
+struct Sum {
+  std::vector<float> values;
+  double loss = 0;
+
+  bool operator==(const Sum&) const = default;
+};
+
+Sum sum_in(const StepGradient& gradient) {
+  return {{gradient.values(), gradient.values() + gradient.size()}, gradient.total_loss()};
+}
+
+Sum sum_of_one_machine(uint32_t slots) {
+  Compute compute(1);
+  StepGradient gradient(kSize, slots);
+  compute_slots(gradient, compute, {0, slots});
+  gradient.finish(compute);
+  return sum_in(gradient);
+}
+
+/// One machine after another's fault.
+struct Fault {
+  enum class Kind { kNone, kFlipsABitItReceives, kAddsItsPartTwice } kind = Kind::kNone;
+  int rank = 1;
+};
+
+/// Changes what its rank receives.
+class FlippingFabric : public Fabric {
+ public:
+  explicit FlippingFabric(std::unique_ptr<Fabric> inner)
+      : Fabric({inner->rank(), inner->size(), inner->generation()}), inner_(std::move(inner)) {}
+  void close() override { inner_->close(); }
+
+ private:
+  void start_send(int to, uint32_t tag, std::span<const std::byte> data) override {
+    inner_->send(to, tag, data);
+  }
+  void start_receive(int from, uint32_t tag, std::span<std::byte> data) override {
+    inner_->receive(from, tag, data);
+    if (data.size() > sizeof(double)) last_ = data;
+  }
+  void wait_for_all(std::chrono::milliseconds patience) override {
+    inner_->wait(patience);
+    if (!last_.empty()) last_[2] ^= std::byte{1};
+    last_ = {};
+  }
+
+  std::unique_ptr<Fabric> inner_;
+  std::span<std::byte> last_;
+};
+
+/// The sums that machines have after sharing steps; each entry of `steps` has the slots of all ranks.
+std::vector<Sum> sums_of_machines(uint32_t slots, const std::vector<std::vector<SlotRange>>& steps,
+                                  uint64_t seed, const Fault& fault = {}) {
+  const int size = static_cast<int>(steps.front().size());
+  LocalNetwork network({.size = size, .seed = seed, .longest_delay = std::chrono::microseconds(200)});
+  std::vector<Sum> sums(static_cast<size_t>(size));
+  std::vector<std::jthread> machines;
+  for (int rank = 0; rank < size; ++rank) {
+    machines.emplace_back([&, rank, fabric = network.take_fabric(rank)]() mutable {
+      const bool faulty = rank == fault.rank;
+      if (faulty && fault.kind == Fault::Kind::kFlipsABitItReceives)
+        fabric = std::make_unique<FlippingFabric>(std::move(fabric));
+      Compute compute(1);
+      StepGradient gradient(kSize, slots);
+      SlotExchange exchange(compute);
+      for (const auto& ranges : steps) {
+        compute_slots(gradient, compute, ranges[static_cast<size_t>(rank)]);
+        if (faulty && fault.kind == Fault::Kind::kAddsItsPartTwice) {
+          for (const auto& sum : gradient.partial_sums())
+            for (size_t i = 0; i < kSize; ++i) sum.values[i] += sum.values[i];
+        }
+        exchange.run(*fabric, ranges, kPatience, gradient);
+      }
+      sums[static_cast<size_t>(rank)] = sum_in(gradient);
+    });
+  }
+  machines.clear();
+  return sums;
+}
+
+/// Random cuts, machines without a slot included.
+std::vector<SlotRange> random_ranges(Rng& rng, uint32_t slots, size_t machines) {
+  std::vector<uint32_t> cuts{0, slots};
+  while (cuts.size() < machines + 1) cuts.push_back(static_cast<uint32_t>(rng.below(slots + 1)));
+  std::ranges::sort(cuts);
+  std::vector<SlotRange> ranges;
+  for (size_t i = 0; i < machines; ++i) ranges.push_back({cuts[i], cuts[i + 1]});
+  return ranges;
+}
+
+TEST(SlotExchange, AnyMachinesHaveTheSumOfOne) {
+  for (const uint32_t slots : {1U, 2U, 3U, 4U, 6U, 8U, 13U}) {
+    const Sum expected = sum_of_one_machine(slots);
+    for (size_t machines = 2; machines <= std::min<size_t>(slots + 1, 5); ++machines) {
+      const std::vector<double> equal(machines, 1.0);
+      for (const Sum& sum : sums_of_machines(slots, {ranges_of(slots, equal)}, slots))
+        EXPECT_EQ(sum, expected) << slots << " slots, " << machines << " machines";
+    }
+  }
+}
+
+TEST(SlotExchange, UnevenSlotsThatChangeWithEachStepHaveTheSumOfOne) {
+  Rng rng(5);
+  for (const uint32_t slots : {3U, 6U, 8U, 12U}) {
+    const Sum expected = sum_of_one_machine(slots);
+    for (size_t machines = 2; machines <= 4; ++machines) {
+      std::vector<std::vector<SlotRange>> steps;
+      for (int i = 0; i < 4; ++i) steps.push_back(random_ranges(rng, slots, machines));
+      for (const Sum& sum : sums_of_machines(slots, steps, rng.next())) EXPECT_EQ(sum, expected) << slots;
+    }
+  }
+}
+
+TEST(SlotExchange, AFlippedBitInAReceivedPieceIsFound) {
+  const std::vector<std::vector<SlotRange>> steps{ranges_of(4, std::vector<double>{1, 1, 1})};
+  const auto sums = sums_of_machines(4, steps, 1, {.kind = Fault::Kind::kFlipsABitItReceives});
+  EXPECT_NE(sums[1], sum_of_one_machine(4));
+}
+
+TEST(SlotExchange, APartThatIsAddedTwiceIsFound) {
+  const std::vector<std::vector<SlotRange>> steps{ranges_of(4, std::vector<double>{1, 1, 1})};
+  const auto sums = sums_of_machines(4, steps, 1, {.kind = Fault::Kind::kAddsItsPartTwice});
+  for (const Sum& sum : sums) EXPECT_NE(sum, sum_of_one_machine(4));
+}
+
+TEST(SlotExchange, PiecesCoverTheArray) {
+  for (const size_t elements : {size_t{1}, size_t{63}, size_t{64}, size_t{1000}, size_t{65536}}) {
+    for (int machines = 1; machines <= 9; ++machines) {
+      size_t next = 0;
+      for (int owner = 0; owner < machines; ++owner) {
+        const ArrayPiece piece = piece_of(elements, machines, owner);
+        EXPECT_EQ(piece.first, next);
+        EXPECT_TRUE(owner + 1 == machines || piece.last % 64 == 0);
+        next = piece.last;
+      }
+      EXPECT_EQ(next, elements);
+    }
+  }
+}
+
+TEST(SlotExchange, ALostMachineIsTold) {
+  for (uint64_t operation = 0; operation < 12; ++operation) {
+    LocalNetwork network({.size = 2, .seed = 3, .losses = {{.rank = 1, .operation = operation}}});
+    bool died = false, told = false;
+    std::jthread other([&, fabric = network.take_fabric(1)] {
+      Compute compute(1);
+      StepGradient gradient(kSize, 2);
+      SlotExchange exchange(compute);
+      try {
+        for (;;) {
+          compute_slots(gradient, compute, {1, 2});
+          exchange.run(*fabric, std::vector<SlotRange>{{0, 1}, {1, 2}}, kPatience, gradient);
+        }
+      } catch (const LocalDeath&) {
+        died = true;
+      }
+    });
+    Compute compute(1);
+    StepGradient gradient(kSize, 2);
+    SlotExchange exchange(compute);
+    const auto fabric = network.take_fabric(0);
+    try {
+      for (;;) {
+        compute_slots(gradient, compute, {0, 1});
+        exchange.run(*fabric, std::vector<SlotRange>{{0, 1}, {1, 2}}, kPatience, gradient);
+        ASSERT_EQ(sum_in(gradient), sum_of_one_machine(2));
+      }
+    } catch (const PeerLost&) {
+      told = true;
+    }
+    other.join();
+    EXPECT_TRUE(died && told) << operation;
+  }
+}
+
+}  // namespace
+}  // namespace pretrain
