@@ -5,6 +5,7 @@
 
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
+#include "apps/pretrain/head_of_run.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
@@ -72,6 +73,7 @@ void check_run(const SessionRequest& request, StopSignal& stop) {
          state.string());
   const Beginning beginning = beginning_of(request, state, stop.token());
   const RunConfiguration& config = beginning.config;
+  check_machines(config);
   look_at(config.corpus, stop.token());
   if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
   if (!beginning.step && !config.tokenizer_file.empty())

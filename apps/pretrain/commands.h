@@ -43,6 +43,7 @@ int metrics_command(const Arguments& arguments, StopSignal& stop);
 int serve_command(const Arguments& arguments, StopSignal& stop);
 int report_command(const Arguments& arguments, StopSignal& stop);
 int tokenizer_command(const Arguments& arguments, StopSignal& stop);
+int join_command(const Arguments& arguments, StopSignal& stop);
 int inspect_command(const Arguments& arguments, StopSignal& stop);
 int bench_command(const Arguments& arguments, StopSignal& stop);
 int presets_command(const Arguments& arguments, StopSignal& stop);

@@ -156,7 +156,7 @@ void check_schedule(const RunConfiguration& c) {
   check_cooldown(schedule);
 }
 
-void check(const RunConfiguration& c) {
+void check(RunConfiguration& c) {
   if (c.corpus.inputs.empty()) {
     fail(ErrorKind::kUsage,
          "--corpus is missing; give files or folders with text, for example pretrain --corpus /wiki");
@@ -164,6 +164,7 @@ void check(const RunConfiguration& c) {
   validate(c.model);
   check_tokenizer(c);
   check_slots(c);
+  complete_machines(c.machines, c.trainer.slots);
   check_schedule(c);
 }
 

@@ -29,6 +29,7 @@ constexpr KeyKind kChangeable = KeyKind::kChangeable;
 
 constexpr std::string_view kText = "Text";
 constexpr std::string_view kPlace = "State and machine";
+constexpr std::string_view kMachines = "Several machines (see pretrain join --help)";
 constexpr std::string_view kModel = "Model";
 constexpr std::string_view kSequences = "Vocabulary and sequences";
 constexpr std::string_view kLearning = "Learning";
@@ -118,6 +119,24 @@ OptionValue<Run> active_hours() {
                                     write_active_hours);
 }
 
+OptionValue<Run> listen_address() {
+  return option_detail::single<Run>({"ADDRESS"}, at(&Run::machines, &MachinesOptions::address),
+                                    read_listen_address, write_listen_address);
+}
+
+OptionValue<Run> machine_range() {
+  return {{"RANGE"},
+          [](Run& run, std::span<const std::string> texts) {
+            const MachineRange range = read_machine_range(texts.front());
+            run.machines.least = range.least;
+            run.machines.most = range.most;
+          },
+          [](const Run& run) -> std::vector<std::string> {
+            if (run.machines.most == 0) return {};
+            return {write_machine_range({run.machines.least, run.machines.most})};
+          }};
+}
+
 OptionTable<Run> make_table() {
   static const std::string model_help = preset_help();
   static const std::string arch_help = architecture_help();
@@ -186,6 +205,18 @@ OptionTable<Run> make_table() {
         "best evaluation (see $PRETRAIN_EVENT, $PRETRAIN_MESSAGE)",
         kPlace, kChangeable, "", "notify hook"},
        text_of<Run>(&Run::on_event)},
+
+      {{"listen", "train together with other machines, which reach this one at this address", kMachines,
+        kChangeable, "", "master-addr head rendezvous"},
+       listen_address()},
+      {{"machines", "machines of the run, this one included: 2-4 starts with 2 and takes up to 4", kMachines,
+        kChangeable, "2 to --slots", "nodes nnodes world-size"},
+       machine_range()},
+      {{"secret-file", "file with the secret that all machines have", kMachines, kChangeable, "", "secret"},
+       path_of<Run>(at(&Run::machines, &MachinesOptions::secret_file))},
+      {{"peer-timeout", "a machine that does not answer for this time is lost, and the others continue",
+        kMachines, kChangeable},
+       duration_of<Run>(at(&Run::machines, &MachinesOptions::peer_timeout))},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
       {{"arch", arch_help, kModel, kFixed, kPreset, "architecture"},

@@ -13,6 +13,7 @@
 #include "libs/base/units.h"
 #include "libs/model/parameters.h"
 #include "libs/train/slot_plan.h"
+#include "libs/world/slot_exchange.h"
 #include "pipeline/corpus/describe.h"
 #include "pipeline/loader_memory.h"
 
@@ -178,7 +179,8 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
   const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
   const uint64_t loader = loading.total();
   constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
-  const uint64_t total = plan.total() + loader + kProgram;
+  const uint64_t exchange = c.machines.shared() ? exchange_bytes(layout.flat_size()) : 0;
+  const uint64_t total = plan.total() + exchange + loader + kProgram;
   log_info("memory: {} at most; {} of {} available", format_bytes(total),
            format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
   if (total > machine.available_bytes) {

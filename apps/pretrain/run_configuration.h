@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/pretrain/machines.h"
 #include "apps/pretrain/manners.h"
 #include "libs/base/file.h"
 #include "libs/model/config.h"
@@ -49,6 +50,7 @@ struct RunConfiguration {
   std::vector<std::string> sample_prompts;
   MannersOptions manners;
   std::string on_event;  ///< a command; empty: none
+  MachinesOptions machines;
 
   /// Derived from other members by to_configuration().
   std::optional<CorpusOptions> validation_corpus = {};

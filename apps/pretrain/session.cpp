@@ -12,6 +12,7 @@
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
+#include "apps/pretrain/head_of_run.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
@@ -388,6 +389,8 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   }
 
   CheckpointStore store = open_store(s);
+  std::optional<HeadOfRun> head;
+  if (c.machines.shared()) head.emplace(c, s.values);
   Console console;
   Sampler sampler(compute, c.model, layout, *s.tokenizer,
                   {.prompts = c.sample_prompts,
@@ -428,7 +431,8 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                                         const float* parameters) { return sampler.write(step, parameters); },
                    .control = &watch.control(),
                    .session_facts = session_facts(s),
-                   .changed_options = s.changed},
+                   .changed_options = s.changed,
+                   .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener()},
                   options);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
@@ -456,6 +460,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
                        const std::stop_token& stop) {
   s.start = look_for_start(state, request, stop);
   configure(s, state, request, stop);
+  check_machines(s.config);
   if (s.start.checkpoint) {
     s.initial.reset();
     s.parent = s.start.checkpoint->manifest.parent;
@@ -476,6 +481,7 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
   s.start.checkpoint = plan.parent;
   s.values = plan.values;
   s.config = plan.config;
+  check_machines(s.config);
   s.parent = plan.record();
   s.branch = std::move(plan);
   prepare_branch(s, stop);

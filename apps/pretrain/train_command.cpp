@@ -25,6 +25,7 @@ constexpr std::array kCommands{
     NamedCommand{"train", "train a language model on text", train_command},
     NamedCommand{"resume", "continue the run in the state folder", resume_command},
     NamedCommand{"branch", "start a new run from a checkpoint", branch_command},
+    NamedCommand{"join", "train a run of another machine with it", join_command},
     NamedCommand{"status", "show how a run is doing", status_command},
     NamedCommand{"pause", "let a run wait, without losing anything", pause_command},
     NamedCommand{"continue", "end the pause of a run", continue_command},
@@ -53,6 +54,7 @@ std::string_view command_meant(std::string_view word) {
   if (word == "chat" || word == "run" || word == "sample" || word == "complete") return "generate";
   if (word == "evaluate" || word == "test" || word == "validate") return "eval";
   if (word == "restart") return "resume";
+  if (word == "worker" || word == "connect" || word == "torchrun" || word == "mpirun") return "join";
   if (word == "suspend" || word == "hold") return "pause";
   if (word == "kill" || word == "quit") return "stop";
   if (word == "ps" || word == "watch" || word == "progress") return "status";

@@ -109,6 +109,19 @@ std::vector<Case> cases() {
       {"optimizer", "muon", [](const Config& c) { return c.trainer.optimizer.kind == OptimizerKind::kMuon; }},
       {"muon-momentum", "0.9", [](const Config& c) { return c.trainer.optimizer.muon.momentum == 0.9; }},
       {"muon-warmup", "70", [](const Config& c) { return c.trainer.optimizer.muon.momentum_warmup == 70; }},
+      {"listen",
+       "127.0.0.1:7000",
+       [](const Config& c) {
+         return c.machines.address == TcpAddress{"127.0.0.1", 7000} && c.machines.most == 4;
+       },
+       {{"slots", "4"}, {"secret-file", "/secret"}}},
+      {"machines",
+       "2-3",
+       [](const Config& c) { return c.machines.least == 2 && c.machines.most == 3; },
+       {{"listen", "127.0.0.1"}, {"slots", "4"}, {"secret-file", "/secret"}}},
+      {"secret-file", "/secret", [](const Config& c) { return c.machines.secret_file == "/secret"; }},
+      {"peer-timeout", "5s",
+       [](const Config& c) { return c.machines.peer_timeout == std::chrono::seconds(5); }},
       {"weight-decay", "0.3", [](const Config& c) { return c.trainer.optimizer.weight_decay == 0.3; }},
       {"beta1", "0.8", [](const Config& c) { return c.trainer.optimizer.adamw.beta1 == 0.8; }},
       {"beta2", "0.95", [](const Config& c) { return c.trainer.optimizer.adamw.beta2 == 0.95; }},
@@ -254,6 +267,37 @@ std::string refusal(const std::function<void()>& call) {
 
 std::string refusal_of(const std::vector<std::string>& words, RunCommand command = RunCommand::kTrain) {
   return refusal([&] { parse_run_keys(words, command); });
+}
+
+std::string refusal_of_machines(KeyValues values) {
+  for (const auto& [key, text] : tiny()) values.try_emplace(key, text);
+  return refusal([&] { to_configuration(resolve(values)); });
+}
+
+TEST(RunOptions, MachinesThatCanNotShareTheRunAreRefused) {
+  const KeyValues whole{{"listen", "127.0.0.1"}, {"slots", "4"}, {"secret-file", "/s"}};
+  const auto with = [&](const std::string& key, const std::string& text) {
+    KeyValues values = whole;
+    values[key] = text;
+    return refusal_of_machines(values);
+  };
+  EXPECT_THAT(with("machines", "2-8"), HasSubstr("--machines 2-8 is more than --slots 4"));
+  EXPECT_THAT(with("slots", "1"), HasSubstr("give --slots"));
+  EXPECT_THAT(with("secret-file", ""), HasSubstr("pretrain join --new-secret"));
+  EXPECT_THAT(with("machines", "4-2"), HasSubstr("such as 3 or 2-4 (got 4-2)"));
+  EXPECT_THAT(with("machines", "0"), HasSubstr("(got 0)"));
+  EXPECT_THAT(with("machines", "2-"), HasSubstr("(got 2-)"));
+  EXPECT_THAT(with("listen", "0.0.0.0"), HasSubstr("such as 192.168.1.10"));
+  EXPECT_THAT(with("listen", "head.local"), HasSubstr("such as 192.168.1.10"));
+  EXPECT_THAT(refusal_of_machines({{"machines", "2"}}), HasSubstr("--machines 2 needs --listen ADDRESS"));
+}
+
+TEST(RunOptions, OneMachineNeedsNoNetwork) {
+  KeyValues values = tiny();
+  values["machines"] = "1";
+  EXPECT_FALSE(to_configuration(resolve(values)).machines.shared());
+  values["listen"] = "127.0.0.1";  // of a run that others shared before
+  EXPECT_FALSE(to_configuration(resolve(values)).machines.shared());
 }
 
 TEST(CommandLine, NamesTheOptionThatWasProbablyMeant) {

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/head_of_run.h"
+
+#include <optional>
+#include <utility>
+
+#include "apps/pretrain/machines.h"
+#include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/version.h"
+#include "libs/base/host.h"
+#include "libs/base/log.h"
+#include "libs/base/tcp_socket.h"
+#include "libs/fabric/secret.h"
+#include "libs/train/fingerprint.h"
+#include "libs/world/meeting.h"
+#include "libs/world/messages.h"
+
+namespace pretrain {
+namespace {
+
+/// Why a machine may not join.
+std::optional<std::string> refusal(const Introduction& own, const Introduction& other) {
+  if (own.version != other.version) {
+    return fmt::format("it runs pretrain {} and the head {}; install the same version on all machines",
+                       other.version, own.version);
+  }
+  const std::string difference = fingerprint_difference(own.fingerprint, other.fingerprint);
+  if (difference.empty()) return std::nullopt;
+  return fmt::format(
+      "it would compute other bits than the head (different: {}); all machines need the same program, the same "
+      "libraries and the same model of processor",
+      difference);
+}
+
+ChannelListenerOptions listener_options(const RunConfiguration& c, const KeyValues& values,
+                                        const std::string& secret) {
+  const Introduction own{.name = machine_name(),
+                         .version = std::string(program_version()),
+                         .fingerprint = machine_fingerprint(),
+                         .more = run_for_members(values, c.model.vocabulary)};
+  ChannelListenerOptions options{.address = c.machines.address,
+                                 .channel = {.secret = secret,
+                                             .introduction = own,
+                                             .limits = messages_of_member(),
+                                             .patience = c.machines.peer_timeout}};
+  options.refusal = [own](const Introduction& other) { return refusal(own, other); };
+  options.on_refused = [](const std::string& line) { log_warning("{}", line); };
+  return options;
+}
+
+/// What to type on the other machines.
+std::string how_to_join(const TcpAddress& address) {
+  const std::string place = address.port == kChannelPort ? address.host : to_text(address);
+  return fmt::format("pretrain join {} --secret-file FILE", shell_word(place));
+}
+
+}  // namespace
+
+/// Paths and commands are this machine's own.
+nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
+  KeyValues sent = values;
+  for (const char* key :
+       {"listen", "machines", "secret-file", "threads", "workers", "state", "init-from", "tokenizer",
+        "template-rules", "validation-corpus", "on-event", "active-hours", "on-battery"})
+    sent.erase(key);
+  sent.insert_or_assign("corpus", "corpus-of-the-head");
+  return {{"configuration", sent}, {"vocabulary", vocabulary}};
+}
+
+HeadOfRun::HeadOfRun(const RunConfiguration& c, const KeyValues& values)
+    : secret_(read_secret(c.machines.secret_file)),
+      options_{.least = c.machines.least, .most = c.machines.most, .patience = c.machines.peer_timeout},
+      listener_(listener_options(c, values, secret_)) {
+  options_.how_to_join = how_to_join(listener_.address());
+  log_info("listening at {} for the other machines; on each of them: {}", to_text(listener_.address()),
+           options_.how_to_join);
+}
+
+StepMakerOpener HeadOfRun::opener(std::stop_token stop) {
+  return [this, stop = std::move(stop)](const Replica& replica, OnMachine on_machine) {
+    return std::make_unique<Head>(
+        Head::Parts{.replica = replica,
+                    .listener = listener_,
+                    .open_meeting = gloo_meetings(listener_.address().host, secret_),
+                    .on_machine = std::move(on_machine),
+                    .stop = stop},
+        options_);
+  };
+}
+
+void check_machines(const RunConfiguration& c) {
+  if (!c.machines.shared()) return;
+  require_gloo("--listen");
+  read_secret(c.machines.secret_file);
+  TcpListener{c.machines.address};  // closes it again
+}
+
+}  // namespace pretrain

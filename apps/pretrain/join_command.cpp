@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tbb/global_control.h>
+
+#include "apps/pretrain/arguments.h"
+#include "apps/pretrain/commands.h"
+#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/machines.h"
+#include "apps/pretrain/output.h"
+#include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/status_pace.h"
+#include "apps/pretrain/version.h"
+#include "libs/base/error.h"
+#include "libs/base/host.h"
+#include "libs/base/json.h"
+#include "libs/base/log.h"
+#include "libs/base/machine.h"
+#include "libs/base/private_file.h"
+#include "libs/base/quantity.h"
+#include "libs/base/service.h"
+#include "libs/base/units.h"
+#include "libs/fabric/channel.h"
+#include "libs/fabric/secret.h"
+#include "libs/model/memory_plan.h"
+#include "libs/model/transformer.h"
+#include "libs/optim/optimizer_set.h"
+#include "libs/train/fingerprint.h"
+#include "libs/train/slot_plan.h"
+#include "libs/world/meeting.h"
+#include "libs/world/member.h"
+#include "libs/world/messages.h"
+#include "libs/world/slot_exchange.h"
+
+namespace pretrain {
+namespace {
+
+struct JoinRequest {
+  TcpAddress head;
+  Path secret_file;
+  int threads = 0;
+  std::chrono::milliseconds wait{std::chrono::minutes(10)};
+  Path new_secret;
+};
+
+constexpr CommandSyntax kSyntax{
+    .name = "join",
+    .usage =
+        "pretrain join ADDRESS --secret-file FILE [--threads N]\n\n"
+        "Trains a run of another machine, the head, together with it: takes part from\n"
+        "the next step on, until the run ends or you press Ctrl-C. Model, options and\n"
+        "weights come from the head; the result is bit for bit that of one machine. The\n"
+        "head needs pretrain train --slots N --listen ADDRESS --secret-file FILE. All\n"
+        "machines need the same program, the same kind of processor, and the secret.\n"
+        "Nothing is encrypted: use a network that you trust.",
+    .examples =
+        "Examples:\n"
+        "  pretrain join --new-secret pretrain.secret\n"
+        "  pretrain join 192.168.1.10 --secret-file pretrain.secret",
+    .positional = "head"};
+
+OptionTable<JoinRequest> options() {
+  using Request = JoinRequest;
+  const OptionValue<Request> address{{"ADDRESS"},
+                                     [](Request& request, std::span<const std::string> texts) {
+                                       request.head = parse_tcp_address(texts.front(), kChannelPort);
+                                     },
+                                     [](const Request& request) -> std::vector<std::string> {
+                                       if (request.head.host.empty()) return {};
+                                       return {to_text(request.head)};
+                                     }};
+  return {
+      {{"head", "the head's address, as its --listen has it"}, address},
+      {{"secret-file", "file with the secret that all machines have"},
+       path_of<Request>(&Request::secret_file)},
+      threads_option<Request>(&Request::threads),
+      {{"wait", "how long to try to reach the head, at the start and when it is lost"},
+       duration_of<Request>(&Request::wait)},
+      {{"new-secret", "write a new secret into this file, and end"}, path_of<Request>(&Request::new_secret)}};
+}
+
+int make_new_secret(const Path& file) {
+  write_private_file(file, fmt::format("{}\n", make_secret()));
+  print_line("{} has a new secret; copy it to all machines, readable by its owner only", file.native());
+  return 0;
+}
+
+/// The configuration of the run, for this machine.
+RunConfiguration configuration_of(const Channel& channel, int threads) {
+  const JsonField run(channel.peer().more, "the head's description of the run",
+                      "run the same program on all machines");
+  KeyValues values = from_json(run.at("configuration").object());
+  values["state"] = std::string("/nonexistent");  // nothing is written
+  values["workers"] = std::to_string(1);
+  if (threads > 0) values["threads"] = std::to_string(threads);
+  RunConfiguration c = to_configuration(values);
+  c.model.vocabulary = run.at("vocabulary").integer(1, INT32_MAX);
+  return c;
+}
+
+void check_memory(const RunConfiguration& c, const ParameterLayout& layout, uint64_t optimizer_bytes) {
+  const MemoryPlan plan =
+      plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads,
+                  optimizer_bytes, sums_at_once(c.trainer.slots));
+  const uint64_t needed = plan.total() + exchange_bytes(layout.flat_size());
+  const Machine& machine = inspect_machine();
+  log_info("memory: {}; {} of {} available", format_bytes(needed), format_bytes(machine.available_bytes),
+           format_bytes(machine.memory_bytes));
+  if (needed <= machine.available_bytes) return;
+  fail(
+      ErrorKind::kUsage,
+      "the run of the head needs {} of memory here, but {} are available; free some, or leave this machine out",
+      format_bytes(needed), format_bytes(machine.available_bytes));
+}
+
+class Joining {
+ public:
+  Joining(const JoinRequest& request, StopSignal& stop)
+      : request_(request), stop_(stop), secret_(read_secret(request.secret_file)) {}
+
+  /// Until the run ends, or this machine leaves.
+  int run() {
+    for (;;) {
+      const std::unique_ptr<Channel> channel = reach_head();
+      try {
+        const Member::Outcome outcome = take_part(*channel);
+        if (outcome.end == Member::End::kLeft) throw Stopped();
+        log_info("the run has ended ({})", outcome.reason);
+        return 0;
+      } catch (const ChannelError& error) {
+        if (!error.may_pass()) throw;
+        log_warning("lost the head: {}; trying to reach it again for {}", error.what(),
+                    format_duration(request_.wait));
+      }
+    }
+  }
+
+ private:
+  /// Tries again and again; says so once.
+  std::unique_ptr<Channel> reach_head() {
+    constexpr std::chrono::milliseconds kPause(1000);
+    const auto until = std::chrono::steady_clock::now() + request_.wait;
+    stop_.set_work_to_save(false);
+    const JoinOptions options{.head = request_.head,
+                              .channel = {.secret = secret_,
+                                          .introduction = {.name = machine_name(),
+                                                           .version = std::string(program_version()),
+                                                           .fingerprint = machine_fingerprint(),
+                                                           .more = {{"threads", threads()}}},
+                                          .limits = messages_of_head()}};
+    bool told = false;
+    for (;;) {
+      try {
+        return join_channel(options, stop_.token());
+      } catch (const ChannelError& error) {
+        if (!error.may_pass() || std::chrono::steady_clock::now() + kPause >= until)
+          fail(ErrorKind::kUsage, "{}", error.what());
+        if (!std::exchange(told, true))
+          log_info("{}; trying again for {}", error.what(), format_duration(request_.wait));
+      }
+      service_.alive();
+      std::mutex mutex;
+      std::condition_variable_any never;
+      std::unique_lock lock(mutex);
+      never.wait_for(lock, stop_.token(), kPause, [] { return false; });
+      if (stop_.requested()) throw Stopped();
+    }
+  }
+
+  int threads() const { return request_.threads > 0 ? request_.threads : inspect_machine().cores; }
+
+  Member::Outcome take_part(Channel& channel) {
+    const RunConfiguration c = configuration_of(channel, threads());
+    const ParameterLayout layout(c.model);
+    Optimizers optimizers = make_optimizers(layout, c.trainer.optimizer);
+    check_memory(c, layout, optimizer_memory_bytes(optimizers, c.threads));
+    const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
+                                    static_cast<size_t>(c.threads) + 1);
+    Compute compute(c.threads);
+    Transformer model(compute,
+                      {c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision});
+    Buffer<float> parameters(layout.flat_size());
+    std::ranges::fill(parameters.span(), 0.0F);
+    OptimizerSet optimizer(compute, layout, std::move(optimizers));
+    GradientPass pass(compute, model, c.trainer.slots);
+    log_info("joined the run of {} ({}): {} parameters, {}, {}", channel.peer().name, channel.peer_host(),
+             format_count(layout.parameter_count()), format_counted(uint64_t{c.trainer.slots}, "slot"),
+             format_counted(static_cast<uint64_t>(c.threads), "thread"));
+    service_.ready();
+    stop_.set_words(
+        [] { return StopWords{.now = "finishing this step; the run continues on the other machines"}; });
+    stop_.set_work_to_save(true);
+    Member member({.replica = {.compute = compute,
+                               .model = model,
+                               .parameters = parameters.span(),
+                               .optimizer = optimizer,
+                               .pass = pass,
+                               .gradient_clip = c.trainer.optimizer.gradient_clip},
+                   .channel = channel,
+                   .open_meeting = gloo_meetings(channel.own_host(), secret_),
+                   .vocabulary = c.model.vocabulary,
+                   .positions = c.batch * c.trainer.accumulate * c.model.context,
+                   .stop = stop_.token(),
+                   .on_progress = [this] { service_.alive(); },
+                   .on_step = [this](const MemberStatus& status) { show(status); }});
+    return member.serve();
+  }
+
+  void show(const MemberStatus& s) {
+    const std::string line =
+        fmt::format("step {}, loss {:.3f}, {} of {}, {:.2f} s, exchange {:.2f} s", format_count(s.step),
+                    s.loss, format_counted(uint64_t{s.slots.size()}, "slot"),
+                    format_counted(uint64_t{s.machines}, "machine"), s.seconds, s.exchange_seconds);
+    service_.status(line);
+    if (pace_.is_due(std::chrono::steady_clock::now())) log_info("{}", line);
+  }
+
+  const JoinRequest& request_;
+  StopSignal& stop_;
+  std::string secret_;
+  ServiceNotifier service_;
+  StatusPace pace_{false, log_place()};
+};
+
+}  // namespace
+
+int join_command(const Arguments& arguments, StopSignal& stop) {
+  const auto request = parse_command(arguments, options(), kSyntax);
+  if (!request) return 0;
+  if (!request->new_secret.empty()) return make_new_secret(request->new_secret);
+  if (request->head.host.empty()) fail_missing("head", kSyntax);
+  if (request->secret_file.empty()) fail_missing("secret-file", kSyntax);
+  require_gloo("join");
+  return Joining(*request, stop).run();
+}
+
+}  // namespace pretrain

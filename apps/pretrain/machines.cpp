@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/machines.h"
+
+#include <fmt/format.h>
+
+#include "libs/base/error.h"
+#include "libs/base/number.h"
+#include "libs/fabric/channel.h"
+#include "libs/fabric/gloo_fabric.h"
+
+namespace pretrain {
+
+MachineRange read_machine_range(const std::string& text) {
+  constexpr uint32_t kMost = 1024;
+  const size_t dash = text.find('-');
+  const auto least = parse_number<uint32_t>(text.substr(0, dash));
+  const auto most = dash == std::string::npos ? least : parse_number<uint32_t>(text.substr(dash + 1));
+  if (!least || !most || *least < 1 || *most < *least || *most > kMost)
+    fail(ErrorKind::kUsage, "must be a number of machines such as 3 or 2-4 (got {})", text);
+  return {*least, *most};
+}
+
+std::string write_machine_range(const MachineRange& range) {
+  if (range.most == 0) return "";
+  return range.least == range.most ? std::to_string(range.most)
+                                   : fmt::format("{}-{}", range.least, range.most);
+}
+
+TcpAddress read_listen_address(const std::string& text) {
+  const TcpAddress address = parse_tcp_address(text, kChannelPort);
+  if (!is_numeric_host(address.host) || address.host == "0.0.0.0" || address.host == "::") {
+    fail(ErrorKind::kUsage,
+         "must be the address of this machine in the network of the others, such as 192.168.1.10 (got {})",
+         text);
+  }
+  return address;
+}
+
+std::string write_listen_address(const TcpAddress& address) {
+  return address.host.empty() ? "" : to_text(address);
+}
+
+void require_gloo(std::string_view what) {
+  if (has_gloo()) return;
+  fail(ErrorKind::kUsage,
+       "{} needs Gloo, and this program was built without it; install libgloo-dev and build pretrain again",
+       what);
+}
+
+void complete_machines(MachinesOptions& machines, uint32_t slots) {
+  if (machines.address.host.empty()) {
+    if (machines.most <= 1) return;
+    fail(ErrorKind::kUsage,
+         "--machines {} needs --listen ADDRESS, the address of this machine by which the others reach it",
+         write_machine_range({machines.least, machines.most}));
+  }
+  if (!machines.shared()) return;
+  if (slots < 2)
+    fail(ErrorKind::kUsage,
+         "--listen needs a run that can be shared; give --slots, at least the number of machines");
+  if (machines.most == 0) {
+    machines.least = 2;
+    machines.most = slots;
+  }
+  if (machines.most > slots) {
+    fail(
+        ErrorKind::kUsage,
+        "--machines {} is more than --slots {}, the shares of a step; use at most that many machines, or start a "
+        "run with more slots",
+        write_machine_range({machines.least, machines.most}), slots);
+  }
+  if (machines.secret_file.empty()) {
+    fail(
+        ErrorKind::kUsage,
+        "--listen needs --secret-file FILE, which all machines have; make one with: pretrain join --new-secret FILE");
+  }
+}
+
+}  // namespace pretrain

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A run that other machines share, as its user asks for it: where the head listens, and for how many. Plain values.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "libs/base/file.h"
+#include "libs/base/tcp_socket.h"
+
+namespace pretrain {
+
+struct MachinesOptions {
+  TcpAddress address;            ///< without a host, the run is one machine's
+  uint32_t least = 0, most = 0;  ///< this one included; 0: not given
+  Path secret_file;
+  std::chrono::milliseconds peer_timeout{30'000};
+
+  bool shared() const { return !address.host.empty() && most != 1; }
+};
+
+/// "3" or "2-4".
+struct MachineRange {
+  uint32_t least = 0, most = 0;
+};
+/// Errors: kUsage, such as "must be a number of machines such as 3 or 2-4 (got 4-2)".
+MachineRange read_machine_range(const std::string& text);
+/// Empty for 0.
+std::string write_machine_range(const MachineRange& range);
+
+/// An address of this machine, never a name or "any": the network is the user's choice.
+/// Errors: kUsage.
+TcpAddress read_listen_address(const std::string& text);
+/// Empty without a host.
+std::string write_listen_address(const TcpAddress& address);
+
+/// Fills in what was not given, and checks the combination with the slots of the run.
+/// Errors: kUsage.
+void complete_machines(MachinesOptions& machines, uint32_t slots);
+
+/// Refuses by name what needs Gloo in a program without it.
+/// Errors: kUsage.
+void require_gloo(std::string_view what);
+
+}  // namespace pretrain

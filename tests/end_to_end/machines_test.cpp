@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run on several machines, which are processes here: a head and members that reach it over the loopback device, by Gloo.
+// However many they are, and whatever happens to the members, the run ends with the bits of one machine.
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <regex>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/private_file.h"
+#include "libs/base/rng.h"
+#include "libs/fabric/gloo_fabric.h"
+#include "tests/end_to_end/run.h"
+
+namespace pretrain::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::chrono::seconds kPatience{300};
+
+/// A step of 32 sequences in four slots.
+Words shared_run(const std::filesystem::path& state, uint64_t steps) {
+  return tiny_run(state) + Words{"--accumulate",     "4", "--slots", "4", "--steps", std::to_string(steps),
+                                 "--evaluate-every", "0"};
+}
+
+struct Bits {
+  std::map<std::string, std::string> hashes;
+  std::vector<double> losses;
+
+  bool operator==(const Bits&) const = default;
+};
+
+Bits bits_of(const std::filesystem::path& state, uint64_t step) {
+  Bits bits{.hashes = state_hashes(state, step), .losses = {}};
+  for (const auto& record : steps(state)) bits.losses.push_back(record.at("loss"));
+  return bits;
+}
+
+/// Of a run that was always alone; made once for each number of steps.
+const Bits& bits_of_one_machine(uint64_t steps) {
+  static std::map<uint64_t, Bits> known;
+  const auto found = known.find(steps);
+  if (found != known.end()) return found->second;
+  const TempFolder folder;
+  const ProgramResult result = run_program(binary(), shared_run(folder / "one", steps));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  return known.emplace(steps, bits_of(folder / "one", steps)).first->second;
+}
+
+class Machines : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_gloo()) GTEST_SKIP() << "built without libgloo: no run can be shared";
+    write_private_file(secret(), "a secret for the tests of machines\n");
+  }
+
+  Path secret() const { return folder_ / "secret"; }
+  Path state() const { return folder_ / "head"; }
+
+  Words head_words(uint64_t steps, const std::string& machines) const {
+    return shared_run(state(), steps) + Words{"--listen",      "127.0.0.1:0",     "--machines",     machines,
+                                              "--secret-file", secret().string(), "--peer-timeout", "20s"};
+  }
+
+  void start_head(const Words& words) {
+    head_ = std::make_unique<Program>(binary(), words);
+    ASSERT_TRUE(head_->wait_until([&] { return !address().empty(); }, kPatience)) << head_->output();
+  }
+  void start_head(uint64_t steps, const std::string& machines) { start_head(head_words(steps, machines)); }
+
+  /// Where the head listens.
+  std::string address() const {
+    const std::string output = head_->output();
+    std::smatch found;
+    if (!std::regex_search(output, found, std::regex("listening at ([0-9.]+:[0-9]+)"))) return "";
+    return found[1];
+  }
+
+  std::unique_ptr<Program> start_member(const Surroundings& surroundings = {}) const {
+    return std::make_unique<Program>(
+        binary(),
+        Words{"join", address(), "--secret-file", secret().string(), "--threads", "1", "--wait", "20s"},
+        surroundings);
+  }
+
+  bool reaches(uint64_t step) {
+    return head_->wait_until([&] { return last_step(state()) >= step; }, kPatience);
+  }
+
+  void expect_end(Program& program) {
+    const ProgramResult result = program.wait();
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+  }
+
+  size_t count(const std::string& kind) const {
+    size_t found = 0;
+    for (const auto& record : records(state())) found += record.value("kind", "") == kind ? 1 : 0;
+    return found;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Program> head_;
+};
+
+TEST_F(Machines, TwoAndThreeTrainTheRunOfOne) {
+  for (const int machines : {2, 3}) {
+    SCOPED_TRACE(machines);
+    std::filesystem::remove_all(state());
+    start_head(40, std::to_string(machines));
+    std::vector<std::unique_ptr<Program>> members;
+    for (int i = 1; i < machines; ++i) members.push_back(start_member());
+    expect_end(*head_);
+    for (const auto& member : members) {
+      expect_end(*member);
+      EXPECT_THAT(member->output(), HasSubstr("the run has ended (finished)"));
+    }
+    EXPECT_EQ(bits_of(state(), 40), bits_of_one_machine(40));
+    for (const auto& record : steps(state())) EXPECT_EQ(record.at("machines"), machines);
+  }
+}
+
+TEST_F(Machines, OneThatIsKilledAndOneThatJoinsChangeNothing) {
+  start_head(120, "2-3");
+  const auto first = start_member();
+  ASSERT_TRUE(reaches(10)) << head_->output();
+  first->signal(SIGKILL);
+  ASSERT_TRUE(head_->wait_until([&] { return count("machine_lost") == 1; }, kPatience)) << head_->output();
+  const auto second = start_member();
+  expect_end(*head_);
+  expect_end(*second);
+  EXPECT_EQ(bits_of(state(), 120), bits_of_one_machine(120));
+  EXPECT_EQ(count("machine_lost"), 1U);
+  EXPECT_THAT(head_->output(), HasSubstr("; continuing with 1 machine"));
+}
+
+TEST_F(Machines, ACheckpointContinuesOnAnyNumber) {
+  start_head(20, "3");
+  {
+    const auto a = start_member(), b = start_member();
+    expect_end(*head_);
+  }
+  const ProgramResult alone =
+      run_program(binary(), {"resume", "--state", state().string(), "--machines", "1", "--steps", "40"});
+  EXPECT_EQ(alone.exit_code, 0) << alone.output;
+  start_head({"resume", "--state", state().string(), "--machines", "2", "--steps", "60"});
+  const auto member = start_member();
+  expect_end(*head_);
+  EXPECT_EQ(bits_of(state(), 60), bits_of_one_machine(60));
+}
+
+TEST_F(Machines, AStopOfTheHeadSavesOnceAndEndsAll) {
+  start_head(1'000'000, "2");
+  const auto member = start_member();
+  ASSERT_TRUE(reaches(5)) << head_->output();
+  head_->signal(SIGTERM);
+  expect_end(*head_);
+  expect_end(*member);
+  EXPECT_THAT(member->output(), HasSubstr("the run has ended (stopped)"));
+  EXPECT_EQ(count("checkpoint"), 2U);  // before the first step, and the last
+}
+
+TEST_F(Machines, AStopOfAMemberLetsTheOthersContinue) {
+  start_head(100, "2");
+  const auto member = start_member();
+  ASSERT_TRUE(reaches(5)) << head_->output();
+  member->signal(SIGTERM);
+  expect_end(*member);
+  expect_end(*head_);
+  EXPECT_EQ(bits_of(state(), 100), bits_of_one_machine(100));
+  EXPECT_EQ(count("machine_left"), 1U);
+  EXPECT_EQ(count("machine_lost"), 0U);
+}
+
+TEST_F(Machines, AHeadThatComesBackIsFoundAgain) {
+  Words words = head_words(60, "2") + Words{"--checkpoint-every", "10"};
+  start_head(words);
+  const auto member = start_member();
+  ASSERT_TRUE(reaches(25)) << head_->output();
+  words = words + Words{"--listen", address()};
+  head_->signal(SIGKILL);
+  head_->wait();
+  start_head(words);
+  expect_end(*head_);
+  expect_end(*member);
+  EXPECT_EQ(bits_of(state(), 60), bits_of_one_machine(60));
+  EXPECT_THAT(member->output(), HasSubstr("lost the head"));
+}
+
+/// Exit code 2 and one line.
+void expect_refusal(const ProgramResult& result, const std::string& text) {
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr(text));
+  EXPECT_EQ(std::ranges::count(result.output, '\n'), 1) << result.output;
+}
+
+TEST_F(Machines, AnotherSecretIsRefusedOnBothEnds) {
+  write_private_file(folder_ / "other", "another secret for the tests\n");
+  start_head(1'000'000, "1-2");
+  expect_refusal(run_program(binary(), {"join", address(), "--secret-file", (folder_ / "other").string()}),
+                 "secret");
+  EXPECT_TRUE(head_->wait_until(
+      [&] { return head_->output().find("secret", head_->output().find("listening")) != std::string::npos; },
+      kPatience))
+      << head_->output();
+  ASSERT_TRUE(reaches(3));
+  head_->signal(SIGTERM);
+  expect_end(*head_);
+}
+
+TEST_F(Machines, AMachineThatWouldComputeOtherBitsIsRefusedOnBothEnds) {
+  start_head(1'000'000, "1-2");
+  const auto member = start_member({.environment = {{"PRETRAIN_CPU", "portable"}}});
+  const ProgramResult result = member->wait();
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("would compute other bits than the head (different: vector_target)"));
+  EXPECT_TRUE(head_->wait_until([&] { return head_->output().find("vector_target") != std::string::npos; },
+                                kPatience))
+      << head_->output();
+  head_->signal(SIGTERM);
+  expect_end(*head_);
+}
+
+TEST_F(Machines, WhereNoHeadIsIsSaid) {
+  expect_refusal(
+      run_program(binary(), {"join", "127.0.0.1:9", "--secret-file", secret().string(), "--wait", "0s"}),
+      "127.0.0.1:9");
+  expect_refusal(run_program(binary(), {"join", "127.0.0.1"}), "--secret-file is missing");
+  expect_refusal(run_program(binary(), {"join", "127.0.0.1", "--secret-file", "/nonexistent"}),
+                 "/nonexistent");
+}
+
+TEST_F(Machines, AnAddressOfAnotherMachineIsRefused) {
+  const ProgramResult result = run_program(
+      binary(), shared_run(state(), 5) + Words{"--listen", "192.0.2.1", "--secret-file", secret().string()});
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("192.0.2.1"));
+}
+
+TEST_F(Machines, ANewSecretIsForItsOwnerOnly) {
+  const Path file = folder_ / "new";
+  EXPECT_EQ(run_program(binary(), {"join", "--new-secret", file.string()}).exit_code, 0);
+  EXPECT_FALSE(others_may_read(file));
+  EXPECT_GE(read_file(file).size(), 32U);
+  EXPECT_EQ(run_program(binary(), {"join", "--new-secret", file.string()}).exit_code, 1);  // never replaced
+}
+
+/// PRETRAIN_KILLS members, else few enough for every build, are killed at seeded instants and come back.
+TEST_F(Machines, KillsOfMembersChangeNothing) {
+  const char* wanted = std::getenv("PRETRAIN_KILLS");
+  const uint64_t kills = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 3;
+  const char* seed_text = std::getenv("PRETRAIN_SEED");
+  const uint64_t seed = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1;
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  Rng rng(seed);
+  const uint64_t kSteps = 60 + 30 * kills;
+  start_head(kSteps, "3");
+  std::vector<std::unique_ptr<Program>> members;
+  for (int i = 0; i < 2; ++i) members.push_back(start_member());
+  uint64_t next = 0, made = 0;
+  while (made < kills) {
+    next = last_step(state()) + 1 + rng.below(25);
+    if (next >= kSteps || !reaches(next)) break;
+    auto& victim = members[rng.below(members.size())];
+    victim->signal(SIGKILL);
+    victim->wait();
+    victim = start_member();
+    ++made;
+  }
+  expect_end(*head_);
+  for (const auto& member : members) member->signal(SIGKILL);  // one may still wait for a place
+  EXPECT_EQ(bits_of(state(), kSteps), bits_of_one_machine(kSteps));
+  EXPECT_GE(count("machine_lost"), 1U) << made << " kills";
+}
+
+}  // namespace
+}  // namespace pretrain::test
