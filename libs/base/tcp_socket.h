@@ -54,6 +54,8 @@ class TcpConnection {
   std::optional<size_t> read_some(std::span<std::byte> into);
   /// Writes as much as fits and returns the count. Never blocks.
   size_t write_some(std::span<const std::byte> data);
+  /// Says that nothing more will be written; what was written still arrives.
+  void end_writing();
   /// Ends the connection at once: what is under way is dropped, and the other end sees a reset.
   void reset();
 

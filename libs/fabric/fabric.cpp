@@ -35,20 +35,31 @@ void Fabric::check(int peer, uint32_t tag, uint64_t bytes) const {
   PRETRAIN_CHECK(tag < kTags && bytes <= kMostBytes, "tag {}, {} bytes", tag, bytes);
 }
 
+/// A peer that waits for this rank would learn of the loss only after its own patience otherwise.
+template <typename Operation>
+void Fabric::closing_at_a_loss(const Operation& operation) {
+  try {
+    operation();
+  } catch (const PeerLost&) {
+    close();
+    throw;
+  }
+}
+
 void Fabric::send(int to, uint32_t tag, std::span<const std::byte> data) {
   check(to, tag, data.size());
-  begin_send(to, tag, data);
+  closing_at_a_loss([&] { start_send(to, tag, data); });
   sending_bytes_ += data.size();
 }
 
 void Fabric::receive(int from, uint32_t tag, std::span<std::byte> data) {
   check(from, tag, data.size());
-  begin_receive(from, tag, data);
+  closing_at_a_loss([&] { start_receive(from, tag, data); });
   receiving_bytes_ += data.size();
 }
 
 void Fabric::wait(std::chrono::milliseconds patience) {
-  wait_for_all(patience);
+  closing_at_a_loss([&] { wait_for_all(patience); });
   sent_bytes_ += std::exchange(sending_bytes_, 0);
   received_bytes_ += std::exchange(receiving_bytes_, 0);
 }

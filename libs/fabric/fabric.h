@@ -4,8 +4,8 @@
 // for one generation, i.e. one list of machines. When a peer is lost, all close the fabric and build another one
 // without it. An implementation only moves bytes: what is added, and in which order, is decided above.
 //
-//   fabric.receive(1, tag, in);     // begins
-//   fabric.send(1, tag, out);       // begins
+//   fabric.receive(1, tag, in);     // starts
+//   fabric.send(1, tag, out);       // starts
 //   fabric.wait(patience);          // both are done
 //
 // A message has a sender, a receiver, a tag and a length; a receive takes the oldest message that has all four. A
@@ -22,7 +22,8 @@
 
 namespace pretrain {
 
-/// A peer does not answer any more, or its connection is broken. After it the fabric is of no further use: close it.
+/// A peer does not answer any more, or its connection is broken. The fabric is closed when this is thrown, so that all
+/// peers learn of it at once, and that the memory of operations may be freed.
 class PeerLost : public Error {
  public:
   struct Details {
@@ -41,7 +42,7 @@ class PeerLost : public Error {
   Details details_;
 };
 
-/// Single-owner: one thread begins and waits. close(), traffic() and the plain facts are thread-safe.
+/// Single-owner: one thread starts operations and waits. close(), traffic() and the plain facts are thread-safe.
 class Fabric {
  public:
   struct Place {
@@ -69,35 +70,39 @@ class Fabric {
   uint64_t generation() const { return place_.generation; }
   Traffic traffic() const;
 
-  /// Begins to send. The memory stays as it is until wait() or close() returns. Messages may be empty.
-  /// Requires: `to` is another rank, `tag` < kTags, data of at most kMostBytes.
+  /// Starts to send. The memory must not change until wait() returns or throws. Messages may be empty.
+  /// Requires: `to` is another rank, `tag` < kTags, at most kMostBytes.
   /// Errors: PeerLost.
   void send(int to, uint32_t tag, std::span<const std::byte> data);
-  /// Begins to receive exactly these bytes. The memory belongs to the fabric until wait() or close() returns.
+  /// Starts to receive exactly these bytes. The memory belongs to the fabric until wait() returns or throws.
   /// Requires: as send().
   /// Errors: PeerLost.
   void receive(int from, uint32_t tag, std::span<std::byte> data);
 
-  /// Waits until all that was begun is done. An operation may take `patience` after the one begun before it was done;
-  /// so cut what takes long on a slow network into several messages.
-  /// Errors: PeerLost; then close() before the memory is used otherwise or freed.
+  /// Waits until all that was started is done: what was to be received is there, and what was to be sent may change. An
+  /// operation may take `patience` after the one started before it was done, so send in several messages what
+  /// takes long on a slow network.
+  /// Errors: PeerLost.
   void wait(std::chrono::milliseconds patience);
 
-  /// Ends all connections; peers that wait for this rank see that at once. After it no memory that was handed over is
-  /// touched. A wait() on another thread ends with PeerLost, and so does each later operation. Callable repeatedly.
+  /// Ends all connections, which peers that wait for this rank see at once. What was sent and not received by then may
+  /// be lost, so a planned end needs an agreement above. After it no memory that was handed over is touched, except
+  /// while a wait() on another thread has not ended; it ends soon with PeerLost. Callable repeatedly.
   virtual void close() = 0;
 
  protected:
   explicit Fabric(const Place& place);
 
  private:
-  virtual void begin_send(int to, uint32_t tag, std::span<const std::byte> data) = 0;
-  virtual void begin_receive(int from, uint32_t tag, std::span<std::byte> data) = 0;
+  virtual void start_send(int to, uint32_t tag, std::span<const std::byte> data) = 0;
+  virtual void start_receive(int from, uint32_t tag, std::span<std::byte> data) = 0;
   virtual void wait_for_all(std::chrono::milliseconds patience) = 0;
   void check(int peer, uint32_t tag, uint64_t bytes) const;
+  template <typename Operation>
+  void closing_at_a_loss(const Operation& operation);
 
   const Place place_;
-  uint64_t sending_bytes_ = 0, receiving_bytes_ = 0;  // begun since the last wait(); the owner's
+  uint64_t sending_bytes_ = 0, receiving_bytes_ = 0;  // since the last wait(); the owner's
   std::atomic<uint64_t> sent_bytes_{0}, received_bytes_{0};
 };
 

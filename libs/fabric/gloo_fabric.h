@@ -4,14 +4,15 @@
 // connections and hands all of them out, and then all connect:
 //
 //   GlooPorts ports({.place = {.rank = 1, .size = 3, .generation = 7}, .host = "192.168.1.11"});
-//   channel.send(kMyPorts, ports.addresses());           // what() the head gathers, in order of rank
-//   std::unique_ptr<Fabric> fabric = ports.connect(all, key, patience);
+//   channel.send(kMyPorts, ports.addresses());           // the head gathers these, in order of rank
+//   std::unique_ptr<Fabric> fabric = ports.connect(all, key);
 //
 // Ports are open only from the first line to the third. Gloo itself authenticates nobody: connect() lets each pair
 // prove to each other that they have `key`, so that a stranger who was quicker than the peer is found; a stranger who
 // sends malformed bytes can still end the process (see README.md for what this means).
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,10 +26,13 @@ bool has_gloo();
 
 struct GlooPortsOptions {
   Fabric::Place place;
-  std::string host;  ///< an IP address of this machine, at which ports are opened
+  std::string host;                            ///< an IP address of this machine, at which ports are opened
+  std::chrono::milliseconds patience{10'000};  ///< for each peer to connect
 };
 
 /// Single-owner.
+/// Requires: the process ignores SIGPIPE, as standard_streams.h lets it, because Gloo writes to connections that peers
+/// have closed.
 class GlooPorts {
  public:
   /// Opens a port for each peer.
@@ -45,10 +49,9 @@ class GlooPorts {
   /// Connects to all peers. `all` has addresses() of each rank, in order; `key` is the same on all of them, and
   /// different in each generation.
   /// Requires: called once.
-  /// Errors: PeerLost, when a peer does not come within `patience` or has another key; kData for addresses that are
-  /// none.
-  std::unique_ptr<Fabric> connect(const std::vector<std::string>& all, const std::string& key,
-                                  std::chrono::milliseconds patience);
+  /// Errors: PeerLost, when a peer does not come within the patience or has another key; kData for malformed
+  /// addresses.
+  std::unique_ptr<Fabric> connect(const std::vector<std::string>& all, const std::string& key);
 
  private:
   class Ports;

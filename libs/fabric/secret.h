@@ -30,9 +30,9 @@ std::string derived_key(std::string_view secret, std::string_view purpose);
 /// Fewest bytes of a secret. A recorded start lets an attacker try guesses, so it must not be guessable.
 inline constexpr size_t kFewestSecretBytes = 16;
 
-/// The content of a file without white space at its end.
-/// Errors: kUsage when there is none, when others may read it, or when it is shorter than kFewestSecretBytes or longer
-/// than 4,096 bytes.
+/// The content of a file without white space at both ends.
+/// Errors: kUsage when there is none, when others may read it, or when it is shorter than kFewestSecretBytes;
+/// IoError, also for more than 4,096 bytes.
 std::string read_secret(const Path& path);
 
 /// A new secret of 64 hexadecimal digits, for write_private_file().
