@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "apps/pretrain/budget.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/state_folder.h"
@@ -183,6 +184,11 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
   const KeyValues before = complete(from_json(plan.parent.manifest.configuration));
   plan.values = merge_for_branch(before, without_same_tokenizer(request.given, plan.parent));
   plan.values["state"] = state.string();
+  if (has_budget(request.given)) {
+    fail(ErrorKind::kUsage,
+         "--budget is for a new run; end a branch with --steps, for example with --schedule cooldown");
+  }
+  if (has_budget(before)) drop_budget(plan.values);
   plan_schedule(plan, request.given);
   plan.config = to_configuration(plan.values);
   check_limits(plan);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/pretrain/branch.h"
+#include "apps/pretrain/budget.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/head_of_run.h"
 #include "apps/pretrain/initial_model.h"
@@ -66,11 +67,13 @@ void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
 
 }  // namespace
 
-void check_run(const SessionRequest& request, StopSignal& stop) {
-  const Path state = state_folder_of(request.given);
+void check_run(const SessionRequest& asked, StopSignal& stop) {
+  const Path state = state_folder_of(asked.given);
+  SessionRequest request = asked;
   if (file_exists(state))
     fail(ErrorKind::kUsage, "--state must be a folder, which need not exist yet (got the file {})",
          state.string());
+  plan_if_new(request, state, stop);
   const Beginning beginning = beginning_of(request, state, stop.token());
   const RunConfiguration& config = beginning.config;
   check_machines(config);

@@ -48,5 +48,6 @@ int inspect_command(const Arguments& arguments, StopSignal& stop);
 int bench_command(const Arguments& arguments, StopSignal& stop);
 int presets_command(const Arguments& arguments, StopSignal& stop);
 int help_command(const Arguments& arguments, StopSignal& stop);
+int plan_command(const Arguments& arguments, StopSignal& stop);
 
 }  // namespace pretrain

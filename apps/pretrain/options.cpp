@@ -335,6 +335,11 @@ OptionTable<Run> make_table() {
       {{"epochs", "stop after this many epochs; 0: no limit", kLimits, kChangeable, "",
         "max-epochs num-epochs num-train-epochs"},
        whole(0, 1'000'000'000, &Run::epochs)},
+      {{"budget",
+        "time of the whole run: chooses the model and how it learns, as pretrain plan does, and ends within it; 0s: no "
+        "budget",
+        kLimits, kFixed, "", "time-budget wall-clock deadline"},
+       duration_of<Run>(at(&Run::trainer, &Train::budget, &TimeBudget::time))},
       {{"time", "stop this session after this time, such as 2h; 0s: no limit", kLimits, kChangeable, "",
         "max-time duration timeout hours"},
        duration_of<Run>(at(&Run::trainer, &Train::max_time))},

@@ -9,6 +9,7 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/bench_step.h"
+#include "apps/pretrain/bytes_per_token.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
@@ -26,31 +27,6 @@ namespace {
 
 /// Text of the articles of the English Wikipedia of March 2024, 6.8 million, cleaned of markup.
 constexpr double kWikipediaBytes = 22e9;
-constexpr int64_t kCharacters = 320;  // 64 characters of English and the byte pieces
-
-/// Bytes of English Wikipedia in a token.
-struct BytesPerToken {
-  int64_t vocabulary;
-  double bytes;
-};
-
-/// Vocabularies of type bpe, trained on 4 MB of English Wikipedia and measured on 4 MB of other articles; that of 8,192
-/// is the first part of the one of 16,000. The first is one of characters.
-constexpr std::array<BytesPerToken, 4> kBytesPerToken{
-    {{kCharacters, 1.00}, {4096, 3.26}, {8192, 3.71}, {16000, 4.06}}};
-
-/// Between two sizes, and beyond the last, it grows with the logarithm of the vocabulary.
-double bytes_per_token(int64_t vocabulary) {
-  const auto* above = std::ranges::lower_bound(kBytesPerToken, vocabulary, {}, &BytesPerToken::vocabulary);
-  if (above == kBytesPerToken.begin()) return above->bytes;
-  if (above == kBytesPerToken.end()) --above;
-  const BytesPerToken& below = *(above - 1);
-  const auto logarithm = [](int64_t size) { return std::log(static_cast<double>(size)); };
-  const double share = (logarithm(vocabulary) - logarithm(below.vocabulary)) /
-                       (logarithm(above->vocabulary) - logarithm(below.vocabulary));
-  return below.bytes + share * (above->bytes - below.bytes);
-}
-
 struct PresetsRequest {
   std::vector<std::string> names;
   bool measures = false;
@@ -99,7 +75,7 @@ OptionTable<PresetsRequest> options() {
 }
 
 BenchModel bench_model(const Preset& preset, Precision precision) {
-  return {model_config(preset, kCharacters), preset.batch, precision};
+  return {model_config(preset, kEnglishCharacters), preset.batch, precision};
 }
 
 /// Floating-point operations a second in steps of a model of medium width, which takes a second or so.
@@ -133,7 +109,7 @@ nlohmann::json describe(const Preset& preset, const BenchModel& b, int threads) 
 
 /// Adds speed, and the time of an epoch.
 void add_speed(nlohmann::json& row, double tokens_per_second, bool is_measured, int64_t vocabulary) {
-  const double tokens = kWikipediaBytes / bytes_per_token(vocabulary);
+  const double tokens = kWikipediaBytes / english_bytes_per_token(vocabulary);
   row["tokens_per_second"] = tokens_per_second;
   row["is_measured"] = is_measured;
   row["epoch_tokens"] = std::round(tokens);

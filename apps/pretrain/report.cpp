@@ -270,6 +270,18 @@ void report_speed(const RunSummary& s, const RunConfiguration& c, double peak_fl
   log_info("memory: {} at most", format_bytes(peak_resident_bytes()));
 }
 
+/// What a run with a budget was planned to reach, next to what it has reached.
+void report_plan(const RunSummary& s) {
+  if (!s.run.plan) return;
+  const PlannedEnd& plan = *s.run.plan;
+  const auto text = [](double seconds) {
+    return format_duration(std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::duration<double>(std::round(seconds))));
+  };
+  log_info("plan: {:.3f} bits per byte were predicted, give or take {:.2f}; {} of {} are spent",
+           plan.bits_per_byte, plan.uncertainty, text(plan.spent_seconds), text(plan.budget_seconds));
+}
+
 void report_next(const RunSummary& s, const RunConfiguration& c) {
   const std::string state = shell_word(c.state_folder.string());
   log_info(
@@ -299,6 +311,7 @@ void report_summary(const RunSummary& s, const RunConfiguration& c, double peak_
   report_losses(s);
   if (const std::string text = validation_text(s); s.tokens > 0 && !text.empty())
     log_info("validation loss: {}", text);
+  report_plan(s);
   report_next(s, c);
 }
 

@@ -118,6 +118,15 @@ nlohmann::json RunMonitor::status() const {
   if (saved) *saved += age;
   status["seconds_left"] = seconds_or_null(left);
   status["seconds_since_save"] = seconds_or_null(saved);
+  status["plan"] = nullptr;
+  if (const auto& plan = run_.plan) {
+    const bool counts = phase_ != RunPhase::kPaused;
+    status["plan"] = {{"budget_seconds", plan->budget_seconds},
+                      {"spent_seconds", plan->spent_seconds + (counts ? Seconds(age).count() : 0)},
+                      {"bits_per_byte", plan->bits_per_byte},
+                      {"uncertainty", plan->uncertainty},
+                      {"is_fixed", plan->is_fixed}};
+  }
   status["pause"] = nullptr;
   if (pause_) {
     status["pause"] = {{"why", name_of(*pause_)}, {"seconds_left", nullptr}};

@@ -115,6 +115,7 @@ nlohmann::json status_of_record(const RunRecord& record) {
     status["max_tokens"] = member(last.start["limits"], "tokens");
     status["max_epochs"] = member(last.start["limits"], "epochs");
   }
+  if (last.start.contains("plan")) status["plan"] = last.start["plan"];
   add_losses(status, record);
   add_end(status, last);
   return status;

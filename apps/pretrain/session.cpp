@@ -10,6 +10,7 @@
 #include <tbb/global_control.h>
 
 #include "apps/pretrain/branch.h"
+#include "apps/pretrain/budget.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
 #include "apps/pretrain/head_of_run.h"
@@ -58,6 +59,7 @@ constexpr uint64_t kSampleSeedPurpose = 0x766f636162;  // "vocab"
 /// Everything that is decided before the first step.
 struct Session {
   FileSystem& files = real_file_system();
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   ServiceReporter service;
   SessionStart start;
   KeyValues values;
@@ -82,10 +84,18 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
   if (!checkpoint) {
     if (!s.initial) s.initial = open_initial_model(request.given);
     s.values = resolve_new(request.given, s.initial ? &*s.initial : nullptr);
+    if (has_budget(request.given)) s.values[kBudgetPlan] = request.given.at(kBudgetPlan);
     s.config = to_configuration(s.values);
+    read_budget(s.values, s.config);
     return;
   }
+  if (request.given.contains(kBudgetPlan)) {  // of a new run, so this one was not trained
+    s.start.checkpoint.reset();
+    s.start.replaced = true;
+    return configure(s, state, request, stop);
+  }
   try {
+    check_budget_changes(from_json(checkpoint->manifest.configuration), request.given);
     KeyValues given = without_same_tokenizer(request.given, *checkpoint);
     const auto validation_corpus = take_moved_validation_corpus(given, *checkpoint);
     s.values = merge_for_resume(from_json(checkpoint->manifest.configuration), given);
@@ -93,6 +103,7 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
     if (validation_corpus) s.values["validation-corpus"] = *validation_corpus;
     s.validation_corpus_moved = validation_corpus.has_value();
     s.config = to_configuration(s.values);
+    read_budget(s.values, s.config);
     check_corpus(s.config, *checkpoint, stop);
   } catch (const Error& error) {
     if (!s.start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
@@ -308,6 +319,10 @@ void begin(const Session& s, Trainer& trainer) {
   }
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 uint64_t epoch_tokens_of(const KeyValues& values) {
   const auto found = values.find(kEpochTokens);
   return found == values.end() ? 0 : parse_count(found->second).value_or(0);
@@ -332,6 +347,15 @@ void keep_configuration(const Session& s) {
   } catch (const IoError& error) {
     log_warning("can't write run.ini ({}); the run continues", error.what());
   }
+}
+
+/// The steps of a run with a budget are fixed: the checkpoint that follows records them.
+nlohmann::json record_steps(Session& s, uint64_t steps) {
+  fix_budget_steps(s.values, steps);
+  s.config.trainer.max_steps = steps;
+  s.config.trainer.schedule.total_steps = steps;
+  keep_configuration(s);
+  return to_json(s.values);
 }
 
 RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, RunWatch& watch) {
@@ -412,6 +436,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   TrainerOptions options = c.trainer;
   options.max_epochs = c.epochs;
   options.epoch_tokens = epoch_tokens_of(s.values);
+  options.budget.setup_seconds = seconds_since(s.began);
   Trainer trainer({.compute = compute,
                    .model = c.model,
                    .files = s.files,
@@ -432,7 +457,8 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .control = &watch.control(),
                    .session_facts = session_facts(s),
                    .changed_options = s.changed,
-                   .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener()},
+                   .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener(),
+                   .fix_steps = [&s](uint64_t steps) { return record_steps(s, steps); }},
                   options);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
@@ -489,16 +515,18 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
 
 }  // namespace
 
-void run_session(const SessionRequest& request, StopSignal& stop) {
+void run_session(const SessionRequest& asked, StopSignal& stop) {
   StopReporter stopping(stop);
   Session s;
-  const Path state = state_folder_of(request.given);
+  const Path state = state_folder_of(asked.given);
+  SessionRequest request = asked;
   // Report errors in the command before creating anything.
   std::optional<BranchPlan> plan;
   if (request.branch) {
     plan = plan_branch(request, state, stop.token());
   } else {
     check_request(state, request);
+    plan_if_new(request, state, stop);
     if (list_checkpoints(state).empty()) {
       s.initial = open_initial_model(request.given);
       to_configuration(resolve_new(request.given, s.initial ? &*s.initial : nullptr));

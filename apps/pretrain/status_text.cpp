@@ -181,6 +181,23 @@ void add_end(Lines& lines, const nlohmann::json& status) {
   }
 }
 
+/// What a run with a budget is to reach, and when it ends at the speed it has.
+void add_plan(Lines& lines, const nlohmann::json& status) {
+  const auto found = status.find("plan");
+  if (found == status.end() || !found->is_object()) return;
+  const nlohmann::json& plan = *found;
+  const double budget = number_in(plan, "budget_seconds").value_or(0);
+  lines.add(fmt::format("budget {}", duration_text(budget)));
+  if (const auto left = number_in(status, "seconds_left"))
+    lines.add(
+        fmt::format("ends after {}", duration_text(number_in(plan, "spent_seconds").value_or(0) + *left)));
+  lines.add(fmt::format("{:.3f} bits per byte predicted, give or take {:.2f}",
+                        number_in(plan, "bits_per_byte").value_or(0),
+                        number_in(plan, "uncertainty").value_or(0)));
+  const auto fixed = plan.find("is_fixed");
+  if (status.contains("process") && fixed != plan.end() && *fixed == false) lines.add("steps not fixed yet");
+}
+
 void add_trouble(Lines& lines, const nlohmann::json& status) {
   if (const uint64_t bad = count_in(status, "bad_steps"); bad > 0)
     lines.add(fmt::format("{} not finite", format_counted(bad, "step")));
@@ -205,7 +222,7 @@ std::string status_text(const Path& state, const nlohmann::json& status, size_t 
   if (!model.empty())
     lines.add(
         fmt::format("model {}, {}", model, format_counted(count_in(status, "parameters"), "parameter")));
-  for (const auto& add : {add_place, add_losses, add_speed, add_machines, add_end, add_trouble}) {
+  for (const auto& add : {add_place, add_losses, add_speed, add_machines, add_end, add_plan, add_trouble}) {
     lines.end();
     add(lines, status);
   }

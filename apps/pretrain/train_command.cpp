@@ -43,6 +43,7 @@ constexpr std::array kCommands{
     NamedCommand{"export-metrics", "write curves as a table or for TensorBoard", metrics_command},
     NamedCommand{"bench", "measure this machine and a model's step", bench_command},
     NamedCommand{"presets", "list the presets: sizes, memory, speed", presets_command},
+    NamedCommand{"plan", "find the best model for your text and time", plan_command},
     NamedCommand{"help", "explain a command; man pages, completions", help_command}};
 
 bool is_help(std::string_view word) {
@@ -61,6 +62,7 @@ std::string_view command_meant(std::string_view word) {
   if (word == "start" || word == "fit" || word == "pretrain") return "train";
   if (word == "convert" || word == "publish" || word == "quantize") return "export";
   if (word == "benchmark") return "bench";
+  if (word == "estimate" || word == "recommend" || word == "suggest") return "plan";
   if (word == "models" || word == "list" || word == "sizes") return "presets";
   if (word == "plot" || word == "curves" || word == "compare") return "report";
   if (word == "web" || word == "ui" || word == "monitor") return "dashboard";

@@ -127,6 +127,8 @@ nlohmann::json to_json(const RunState& run, const OptimizerSet& optimizer, const
             {"recorded", to_json(run.guard.recorded)}}},
           {"log", {{"segment", run.log.segment}, {"offset_bytes", run.log.offset_bytes}}},
           {"trained_seconds", run.trained_seconds},
+          {"spent_seconds", run.spent_seconds},
+          {"start_seconds", run.start_seconds},
           {"skip_steps", run.skips.to_json()},
           {"first_evaluation", to_json(run.first_evaluation)},
           {"evaluation", to_json(run.evaluation)},
@@ -159,6 +161,8 @@ RunState to_run(const JsonField& json, uint64_t step) {
   run.log = {log.at("segment").count(kMostSegments), log.at("offset_bytes").count()};
   run.trained_seconds = to_seconds(json.at("trained_seconds"));
   // Earlier versions did not write these.
+  if (const auto spent = json.find("spent_seconds")) run.spent_seconds = to_seconds(*spent);
+  if (const auto start = json.find("start_seconds")) run.start_seconds = to_seconds(*start);
   if (const auto skips = json.find("skip_steps")) run.skips = SkipRanges::from_json(*skips);
   run.first_evaluation = to_evaluation(json.find("first_evaluation"));
   run.evaluation = to_evaluation(json.find("evaluation"));

@@ -30,6 +30,8 @@ struct RunState {
   NonFiniteGuard guard;
   StepLogPosition log;
   double trained_seconds = 0;                      ///< in steps, over all sessions
+  double spent_seconds = 0;                        ///< of all sessions, without pauses
+  double start_seconds = 0;                        ///< those before the first steps of the sessions
   SkipRanges skips;                                ///< steps whose batches the user wants skipped
   std::optional<StepEvaluation> first_evaluation;  ///< of the run; earlier versions did not keep it
   std::optional<StepEvaluation> evaluation;        ///< the newest

@@ -105,11 +105,22 @@ RunSnapshot RunProgress::snapshot(Time now) const {
   if (saved_at_) run.since_save = now - *saved_at_;
   if (const auto seconds = seconds_left(now))
     run.time_left = duration_cast<nanoseconds>(Seconds(std::clamp(*seconds, 0.0, kLongest)));
+  run.plan = planned_end(now);
   if (run.limits.epoch_tokens > 0) {
     const double epochs = static_cast<double>(run.tokens) / static_cast<double>(run.limits.epoch_tokens);
     run.epoch_progress = std::clamp(epochs - run.epoch, 0.0, 1.0);
   }
   return run;
+}
+
+std::optional<PlannedEnd> RunProgress::planned_end(Time now) const {
+  const RunLimits& limits = run_.limits;
+  if (!limits.budget.given()) return std::nullopt;
+  return PlannedEnd{.budget_seconds = Seconds(limits.budget.time).count(),
+                    .spent_seconds = limits.spent_seconds + Seconds(now - start_).count(),
+                    .bits_per_byte = limits.budget.bits_per_byte,
+                    .uncertainty = limits.budget.uncertainty,
+                    .is_fixed = limits.budget.is_fixed};
 }
 
 /// The time until the first limit is reached; empty if there is none, or the speed is not known yet. Steps
@@ -133,6 +144,8 @@ std::optional<double> RunProgress::seconds_left(Time now) const {
   if (limits.max_epochs > 0 && limits.epoch_tokens > 0)
     until_tokens(static_cast<double>(limits.max_epochs) * static_cast<double>(limits.epoch_tokens));
   if (limits.max_time.count() > 0) lower(Seconds(limits.max_time - (now - start_)).count());
+  if (const auto plan = planned_end(now); plan && !plan->is_fixed && seconds)
+    lower(plan->budget_seconds - plan->spent_seconds);
   return seconds;
 }
 

@@ -49,6 +49,11 @@ class RunProgress {
     start_ += std::chrono::duration_cast<Time::duration>(time);
   }
   void note_machine(const MachineEvent& event);
+  /// The steps of a run with a budget are fixed.
+  void note_fixed_steps(uint64_t steps) {
+    run_.limits.max_steps = steps;
+    run_.limits.budget.is_fixed = true;
+  }
   void note_lost_records(uint64_t lost_records) { run_.lost_records = lost_records; }
 
   RunSnapshot snapshot(Time now) const;
@@ -56,6 +61,7 @@ class RunProgress {
  private:
   void note_place(uint64_t step, uint64_t tokens, uint32_t epoch);
   std::optional<double> seconds_left(Time now) const;
+  std::optional<PlannedEnd> planned_end(Time now) const;
   double other_work_seconds(double steps_left) const;
 
   RunSnapshot run_;  // without the values that depend on the time

@@ -68,6 +68,8 @@ class RunRecorder {
   void note_session(uint64_t step, uint64_t tokens, nlohmann::json facts);
   /// Options that changed, by name: `[old value, new value]`.
   void note_settings(uint64_t step, const nlohmann::json& changed);
+  /// The steps of a run with a budget are fixed.
+  void note_fixed_steps(uint64_t steps) { progress_.note_fixed_steps(steps); }
   void note_end(const SessionEnd& end);
   /// The first batch has arrived. Reported once.
   void note_ready();

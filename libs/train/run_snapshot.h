@@ -11,6 +11,7 @@
 #include "libs/metrics/event_log.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/run_control.h"
+#include "libs/train/time_budget.h"
 
 namespace pretrain {
 
@@ -19,7 +20,16 @@ struct RunLimits {
   uint64_t max_steps = 0, max_tokens = 0, max_epochs = 0;  ///< of the whole run
   uint64_t epoch_tokens = 0;                               ///< estimated
   std::chrono::milliseconds max_time{0};                   ///< of this session
+  TimeBudget budget = {};                                  ///< of the whole run
+  double spent_seconds = 0;                                ///< of the budget, when the session began
   uint64_t evaluate_every = 0, sample_every = 0;           ///< steps; they take time, too
+};
+
+/// What the plan of a run with a budget expects, and how much of the budget is spent.
+struct PlannedEnd {
+  double budget_seconds = 0, spent_seconds = 0;
+  double bits_per_byte = 0, uncertainty = 0;  ///< predicted for the end
+  bool is_fixed = false;                      ///< the number of steps is decided
 };
 
 /// What the trainer does.
@@ -42,6 +52,7 @@ struct RunSnapshot {
   std::optional<double> loss = {};  ///< nats, smoothed; nothing before the first step that was applied
   std::optional<StepEvaluation> validation = {};  ///< the newest
   std::optional<BestEvaluation> best = {};        ///< of the whole run, as far as its record is known
+  std::optional<PlannedEnd> plan = {};            ///< of a run with a budget
   std::optional<PauseReason> pause = {};          ///< while paused
   double learning_rate = 0;
   double tokens_per_second = 0;  ///< smoothed

@@ -145,6 +145,7 @@ RunSummary Trainer::run_to_end() {
   RunSummary& summary = recorder_.summary();
   summary.first_step = summary.last_step = state_.step;
   session_start_ = Clock::now();
+  begin_budget();
   saver_.begin_session(on_disk_);
   open_log();
   begin_session();
@@ -180,6 +181,13 @@ void Trainer::record_session() {
                      {"epochs", options_.max_epochs},
                      {"seconds", std::chrono::duration<double>(options_.max_time).count()},
                      {"epoch_tokens", options_.epoch_tokens}};
+  if (const TimeBudget& budget = options_.budget; budget.given()) {
+    facts["plan"] = {{"budget_seconds", std::chrono::duration<double>(budget.time).count()},
+                     {"spent_seconds", spent_before_},
+                     {"bits_per_byte", budget.bits_per_byte},
+                     {"uncertainty", budget.uncertainty},
+                     {"is_fixed", budget.is_fixed}};
+  }
   recorder_.note_session(state_.step, state_.tokens, std::move(facts));
   recorder_.note_settings(state_.step, parts_.changed_options);
 }
@@ -203,6 +211,8 @@ void Trainer::begin_session() {
                            .max_epochs = options_.max_epochs,
                            .epoch_tokens = options_.epoch_tokens,
                            .max_time = options_.max_time,
+                           .budget = options_.budget,
+                           .spent_seconds = spent_before_,
                            .evaluate_every = parts_.evaluation.target_count > 0 ? options_.evaluate_every : 0,
                            .sample_every = options_.sample_every},
                           known);
@@ -237,6 +247,7 @@ EndReason Trainer::loop() {
     step_start_ = Clock::now();
     if (!fetch()) return EndReason::kStreamEnd;
     recorder_.note_ready();
+    note_first_step();
     if (state_.skips.range_of(state_.step + 1)) {
       skip_step();
     } else {
@@ -250,7 +261,8 @@ EndReason Trainer::loop() {
 
 /// All reached limits, not only the first, because a resume must raise each of them.
 ReachedLimits Trainer::reached_limits() const {
-  return {.steps = options_.max_steps > 0 && state_.step >= options_.max_steps,
+  const uint64_t most = options_.budget.is_open() ? options_.budget.most_steps : options_.max_steps;
+  return {.steps = most > 0 && state_.step >= most,
           .tokens = options_.max_tokens > 0 && state_.tokens >= options_.max_tokens,
           .time = options_.max_time.count() > 0 && Clock::now() - session_start_ >= options_.max_time};
 }
@@ -374,6 +386,7 @@ void Trainer::finish_record(StepRecord& record) const {
 
 void Trainer::do_what_is_due() {
   saver_.collect();
+  fix_steps_when_due();
   // No save within a stretch of bad steps: their cause may have changed the parameters too. And none while
   // steps are skipped, because equal states would displace older checkpoints.
   if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
@@ -390,6 +403,7 @@ CheckpointContent Trainer::capture(StreamState& stream) {
   stream = {};  // frees the previous one first, so that there are never two copies
   stream = source_->state(parts_.stop);
   if (!bad_stretch_.open()) state_.log = recorder_.log_position();
+  keep_spent_seconds();
   CheckpointContent content{
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, stream),

@@ -36,6 +36,7 @@
 #include "libs/train/step.h"
 #include "libs/train/step_maker.h"
 #include "libs/train/summary.h"
+#include "libs/train/time_budget.h"
 
 namespace pretrain {
 
@@ -43,6 +44,7 @@ struct TrainerOptions {
   uint64_t max_steps = 0;                 ///< of the whole run; 0: no limit
   uint64_t max_tokens = 0;                ///< of the whole run; 0: no limit
   std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
+  TimeBudget budget;                      ///< of the whole run; while it is open, max_steps is only the plan
   uint32_t accumulate = 1;                ///< batches of one step
   uint32_t slots = 1;                     ///< of one step (slot_plan.h)
   Schedule schedule;
@@ -89,6 +91,10 @@ struct TrainerParts {
   nlohmann::json session_facts = nlohmann::json::object(), changed_options = nlohmann::json::object();
   TensorProbe probe = {};                ///< sees the tensors of each training pass
   StepMakerOpener open_step_maker = {};  ///< may be empty: steps are made in this process
+  /// Called when the steps of a run with a budget are fixed; returns the configuration with them. Must be given
+  /// if the budget is open.
+  std::function<nlohmann::json(uint64_t steps)> fix_steps = {};
+  std::function<double()> clock = {};  ///< seconds, for the budget; empty: the time
 };
 
 /// One training run in this process. Single-owner.
@@ -148,6 +154,14 @@ class Trainer {
   void finish_record(StepRecord& record) const;
   void skip_step();
 
+  void begin_budget();
+  void note_first_step();
+  void fix_steps_when_due();
+  void fix_steps(uint64_t steps);
+  double clock_seconds() const;
+  double spent_seconds() const;
+  void keep_spent_seconds();
+
   void obey_requests();
   void change_settings();
   void pause(const RunControl::Pause& pause);
@@ -203,6 +217,10 @@ class Trainer {
   uint64_t last_sampled_ = UINT64_MAX;
   double evaluation_seconds_ = 0;  // of the last evaluation
   double forward_seconds_ = 0;     // of the last step
+  // Of the budget: the clock at the start of the session (later by its pauses), what earlier sessions spent, and
+  // what passed before the first steps of all sessions.
+  double clock_start_ = 0, spent_before_ = 0, start_seconds_ = 0;
+  bool stepping_ = false;  // the first step of the session has its batches
   Clock::time_point session_start_, step_start_;
   RunRecorder recorder_;
   std::unique_ptr<StepMaker> step_maker_;

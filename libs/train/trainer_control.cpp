@@ -56,12 +56,14 @@ void Trainer::change_settings() {
 /// the session nor for the interval of checkpoints.
 void Trainer::pause(const RunControl::Pause& pause) {
   const auto start = Clock::now();
+  const double clock_before = clock_seconds();
   if (!bad_stretch_.open() && !skipping_) save();
   recorder_.note_paused(state_.step, pause.reason, pause.time);
   stand_still(pause);
   const auto paused = Clock::now() - start;
   session_start_ += paused;
   saver_.note_pause(paused);
+  clock_start_ += clock_seconds() - clock_before;
   recorder_.note_continued(state_.step, paused);
 }
 

@@ -129,6 +129,7 @@ std::vector<Case> cases() {
       {"steps", "1k", [](const Config& c) { return c.trainer.max_steps == 1000; }},
       {"tokens", "10M", [](const Config& c) { return c.trainer.max_tokens == 10'000'000; }},
       {"epochs", "3", [](const Config& c) { return c.epochs == 3; }},
+      {"budget", "8h", [](const Config& c) { return c.trainer.budget.time == hours(8); }},
       {"time", "2h", [](const Config& c) { return c.trainer.max_time == hours(2); }},
       {"checkpoint-interval", "1min",
        [](const Config& c) { return c.trainer.checkpoint_interval == minutes(1); }},

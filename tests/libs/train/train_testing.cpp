@@ -102,7 +102,9 @@ RunSummary TestRun::train(TrainerOptions options) {
            },
        .control = control,
        .probe = probe,
-       .open_step_maker = open_step_maker},
+       .open_step_maker = open_step_maker,
+       .fix_steps = fix_steps,
+       .clock = clock},
       options);
   if (const auto checkpoint = store.newest_verified()) {
     trainer.load(*checkpoint);
