@@ -145,10 +145,12 @@ std::vector<Recipe> chosen_recipes(const Request& request, const std::string& co
   return book.recipes;
 }
 
-void write_table(const Request& request, const Record& record, const std::string& baseline) {
-  const std::string table = to_table(summarize(record.outcomes()), baseline);
+/// Writes table.md and returns its text.
+std::string write_table(const Request& request, const Record& record, const std::string& first_recipe) {
+  const std::string& baseline = request.baseline.empty() ? first_recipe : request.baseline;
+  std::string table = to_table(summarize(record.outcomes()), baseline);
   write_file_atomically(real_file_system(), request.output / "table.md", table);
-  fmt::print("{}", table);
+  return table;
 }
 
 void compare(const Request& request) {
@@ -179,9 +181,10 @@ void compare(const Request& request) {
                             .quiet_step_seconds = step}));
       fmt::print("{}", to_csv(record.outcomes().back()));
       std::fflush(stdout);
+      write_table(request, record, recipes.front().name);
     }
   }
-  write_table(request, record, request.baseline.empty() ? recipes.front().name : request.baseline);
+  fmt::print("{}", write_table(request, record, recipes.front().name));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import html
 import pathlib
 import sys
 
-LEFT, TOP, ROW, WIDTH = 220, 46, 24, 520
+LEFT, TOP, ROW, WIDTH = 250, 46, 24, 520
 
 
 def read_trials(path):
@@ -47,7 +47,7 @@ def draw(groups):
         out.append(f'<text x="{at:.1f}" y="{TOP - 12}" text-anchor="middle">{low + i * step:.3g}</text>')
     for i, ((seconds, recipe), values, mean) in enumerate(groups):
         y = TOP + ROW * i + ROW / 2
-        color = "#c2410c" if recipe.startswith("muon") else "#1d4ed8"
+        color = "#c2410c" if "muon" in recipe else "#1d4ed8"
         label = html.escape(f"{recipe}, {seconds:g} s")
         out.append(f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{label}</text>')
         out.append(f'<line x1="{x(min(values)):.1f}" y1="{y}" x2="{x(max(values)):.1f}" y2="{y}" stroke="{color}"/>')
