@@ -56,10 +56,13 @@ std::string path_of(const ModelOutline& model) {
   return model.place.folder.string();
 }
 
-/// Keys of a vocabulary that a run trains, which a model brings along.
+/// Keys of a vocabulary that a run trains, which a model brings along. Their defaults are accepted: run.ini has them.
 void check_vocabulary(const KeyValues& given, const ModelOutline& model) {
+  const std::string preset = given_value(given, "model");
+  const KeyValues usual = resolve(preset.empty() ? KeyValues{} : KeyValues{{"model", preset}});
   for (const char* key : {"vocab", "tokenizer-type"}) {
-    if (given_value(given, key).empty()) continue;
+    const std::string text = given_value(given, key);
+    if (text.empty() || same_spelling(key, text) == usual.at(key)) continue;
     fail(ErrorKind::kUsage,
          "--{} is for a vocabulary that is trained; --init-from {} brings its own, so leave out --{}", key,
          path_of(model), key);
