@@ -75,12 +75,13 @@ void check_run(const SessionRequest& asked, StopSignal& stop) {
          state.string());
   plan_if_new(request, state, stop);
   const Beginning beginning = beginning_of(request, state, stop.token());
-  const RunConfiguration& config = beginning.config;
+  RunConfiguration config = beginning.config;
   check_machines(config);
   look_at(config.corpus, stop.token());
   if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
   if (!beginning.step && !config.tokenizer_file.empty())
-    open_tokenizer(config.tokenizer_file, config.tokenizer_changes);
+    config.model.vocabulary =
+        open_tokenizer(config.tokenizer_file, config.tokenizer_changes).vocabulary_size();
   const ParameterLayout layout(config.model);
   report_model(config, layout);
   check_resources(config, layout, inspect_machine());
