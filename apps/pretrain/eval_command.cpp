@@ -301,7 +301,11 @@ void print_logits(const EvalRequest& request, Compute& compute) {
 
 std::vector<Task> read_tasks(const EvalRequest& request) {
   std::vector<Task> tasks;
-  for (const Path& path : request.tasks) tasks.push_back({path.filename().string(), read_questions(path)});
+  try {
+    for (const Path& path : request.tasks) tasks.push_back({path.filename().string(), read_questions(path)});
+  } catch (const IoError& error) {
+    fail(ErrorKind::kUsage, "--task: {}; check the path and its permissions", error.what());
+  }
   return tasks;
 }
 

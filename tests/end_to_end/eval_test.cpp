@@ -170,6 +170,9 @@ TEST_F(Eval, RefusesWhatItCantAnswer) {
   const auto run = eval({"--checkpoint", state().string(), "--task", bad.string()});
   EXPECT_EQ(run.exit_code, 3);
   EXPECT_THAT(run.output, HasSubstr("bad.jsonl, line 1: not a question"));
+  const auto absent = eval({"--checkpoint", state().string(), "--task", (*folder_ / "absent").string()});
+  EXPECT_EQ(absent.exit_code, 2);
+  EXPECT_THAT(absent.output, AllOf(HasSubstr("--task: "), HasSubstr("check the path")));
   EXPECT_EQ(eval({"--checkpoint", checkpoint(20), "--all-checkpoints", "--corpus", text()}).exit_code, 3);
 }
 
