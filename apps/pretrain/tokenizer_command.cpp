@@ -43,9 +43,9 @@ constexpr CommandSyntax kSyntax{
         "pretrain tokenizer encode --model FILE [--text TEXT]\n"
         "pretrain tokenizer decode --model FILE [--ids IDS]\n\n"
         "Trains vocabularies and applies them: encode turns text into ids, decode ids\n"
-        "into text. FILE is a SentencePiece model, a byte-level tokenizer.json, a\n"
-        "checkpoint or a run's state folder. Without --text or --ids, standard input is\n"
-        "read line by line. Each has its own --help.",
+        "into text. FILE is a SentencePiece model, a byte-level tokenizer.json, a GGUF\n"
+        "file, a checkpoint or a run's state folder. Without --text or --ids, standard\n"
+        "input is read line by line. Each has its own --help.",
     .verbs = "train encode decode"};
 
 constexpr CommandSyntax kTrainSyntax{.name = "tokenizer train",
