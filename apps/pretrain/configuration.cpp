@@ -56,7 +56,9 @@ void set_value(RunConfiguration& c, const Option<RunConfiguration>& option, cons
 }
 
 std::string text_of(const Option<RunConfiguration>& option, const RunConfiguration& c) {
-  return joined_list(option.value.get(c));
+  const std::vector<std::string> texts = option.value.get(c);
+  if (!option.value.shape.is_list && texts.size() == 1) return texts.front();
+  return joined_list(texts);
 }
 
 /// The defaults, changed by the preset, then by the values. An empty value counts as not given.

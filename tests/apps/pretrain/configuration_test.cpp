@@ -39,6 +39,16 @@ TEST(Presets, KeepTheirHeadsForTheirOwnSizesAlone) {
   EXPECT_EQ(model_of({{"model", "qwen3-350m"}, {"d-model", "512"}}).head_channels, 64);
 }
 
+/// Only lists are written as JSON where a text begins with a bracket.
+TEST(Resolve, KeepsATextThatLooksLikeAList) {
+  for (const std::string command : {"[ -t 0 ] && true", "first\nsecond", "[\"a\"]"}) {
+    const KeyValues resolved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"on-event", command}});
+    EXPECT_EQ(resolved.at("on-event"), command);
+    EXPECT_EQ(resolve(resolved).at("on-event"), command);
+    EXPECT_EQ(to_configuration(resolved).on_event, command);
+  }
+}
+
 TEST(MergeForResume, TakesWhatMayChangeAndKeepsTheRest) {
   const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}});
   const KeyValues merged = merge_for_resume(saved, {{"steps", "300"}, {"grad-clip", "1"}});
