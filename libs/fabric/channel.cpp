@@ -337,7 +337,7 @@ using Fault = ChannelError::Fault;
   throw ChannelError(fault, fmt::format("cannot join {}: {}", printable(to_text(head)), reason));
 }
 
-/// What a person can do about an error of the network.
+/// What the user can do about an error of the network.
 std::string advice_for(const IoError& error, const TcpAddress& head, milliseconds time) {
   switch (error.code()) {
     case ENOENT:

@@ -85,9 +85,9 @@ class Fabric {
   /// Errors: PeerLost.
   void wait(std::chrono::milliseconds patience);
 
-  /// Ends all connections, which peers that wait for this rank see at once. What was sent and not received by then may
-  /// be lost, so a planned end needs an agreement above. After it no memory that was handed over is touched, except
-  /// while a wait() on another thread has not ended; it ends soon with PeerLost. Callable repeatedly.
+  /// Ends all connections, which peers that wait for this rank see at once. A wait() on another thread ends with
+  /// PeerLost. After it no memory that was handed over is touched. What was sent and not received by then may be lost, so
+  /// a planned end needs an agreement above. Callable repeatedly.
   virtual void close() = 0;
 
  protected:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/fabric/gloo_fabric.h"
 
+#include <condition_variable>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -73,22 +74,26 @@ class GlooFabric final : public Fabric {
   std::shared_ptr<gloo::transport::Context> context_;
   std::vector<Started> started_;  // the owner's
   std::mutex mutex_;              // guards the following, and the pairs of context_
+  std::condition_variable wait_ended_;
   bool closed_ = false;
   Started* awaited_ = nullptr;
 };
 
-/// Destroying a pair lets what the kernel has still arrive; its close() would drop that.
+/// Destroying a pair lets what the kernel has still arrive; its own close() would drop that. A wait on another thread ends
+/// first, because it looks at the pairs when its patience is over.
 void GlooFabric::close() {
-  const std::lock_guard lock(mutex_);
-  if (std::exchange(closed_, true)) return;
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  if (awaited_ != nullptr) {
+    if (awaited_->is_send) {
+      awaited_->buffer->abortWaitSend();
+    } else {
+      awaited_->buffer->abortWaitRecv();
+    }
+    wait_ended_.wait(lock, [&] { return awaited_ == nullptr; });
+  }
   for (int peer = 0; peer < size(); ++peer) {
     if (peer != rank()) context_->getPair(peer).reset();
-  }
-  if (awaited_ == nullptr) return;
-  if (awaited_->is_send) {
-    awaited_->buffer->abortWaitSend();
-  } else {
-    awaited_->buffer->abortWaitRecv();
   }
 }
 
@@ -123,7 +128,8 @@ void GlooFabric::start_receive(int from, uint32_t tag, std::span<std::byte> data
 /// Names what close() has to interrupt. False when the fabric is closed.
 bool GlooFabric::set_awaited(Started* one) {
   const std::lock_guard lock(mutex_);
-  awaited_ = one;
+  awaited_ = closed_ ? nullptr : one;
+  wait_ended_.notify_all();
   return !closed_;
 }
 
