@@ -13,6 +13,7 @@
 #include "apps/pretrain/bytes_per_token.h"
 #include "apps/pretrain/report.h"
 #include "libs/base/error.h"
+#include "libs/base/json.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/process.h"
@@ -102,7 +103,7 @@ std::vector<MeasuredSpeed> measure_speed(int threads, Precision precision, const
   const std::string text = run_in_child([&] { return time_models(threads, precision, stop).dump(); },
                                         [](std::string_view) {}, stop.token());
   std::vector<MeasuredSpeed> speed;
-  for (const nlohmann::json& row : nlohmann::json::parse(text))
+  for (const nlohmann::json& row : parse_json(text))
     speed.push_back(
         {.flops_per_token = row.at(0).get<double>(), .flops_per_second = row.at(1).get<double>()});
   return speed;

@@ -98,7 +98,7 @@ TEST(RunPlan, EveryRunEndsInTimeAndFitsIntoMemory) {
     for (const PlannedRun& run : plan_runs(facts)) {
       EXPECT_LE(run.memory_bytes, facts.memory_bytes);
       EXPECT_LE(run.seconds, seconds);
-      EXPECT_GT(run.seconds, 0.9 * seconds) << "the time is used";
+      EXPECT_TRUE(run.seconds > 0.9 * seconds || run.epochs > 3.99) << "time or text is used up";
       const auto step = static_cast<double>(run.batch * run.model.context);
       EXPECT_LE(static_cast<double>(run.steps) * step, run.tokens);
       EXPECT_GE(run.most_steps, run.steps);
@@ -118,7 +118,7 @@ TEST(RunPlan, ASlowerMachineTrainsFewerTokens) {
 
 TEST(RunPlan, ASmallTextIsNotRepeatedForEver) {
   const PlannedRun best = plan_runs(facts_of(24 * kHour, 2e6)).front();
-  EXPECT_LE(best.epochs, 16.01);
+  EXPECT_LE(best.epochs, 4.01);
   EXPECT_LT(best.seconds, 12 * kHour) << "ends before the time is over";
   EXPECT_LE(best.model.vocabulary, 8000) << "a piece for each 250 bytes";
   EXPECT_LT(best.parameters, plan_runs(facts_of(24 * kHour)).front().parameters);
@@ -140,7 +140,7 @@ TEST(RunPlan, TheListIsSortedAndEachSizeIsThereOnce) {
 TEST(RunPlan, WhatCanNotBePlannedIsRefusedWithWhatCan) {
   std::string text;
   EXPECT_EQ(refusal(facts_of(1), text), ErrorKind::kUsage);
-  EXPECT_NE(text.find("no run can be planned for 1 s"), std::string::npos) << text;
+  EXPECT_NE(text.find("no run can be planned for 1.0 s"), std::string::npos) << text;
   PlanFacts small = facts_of(kHour);
   small.memory_bytes = 1'000'000;
   EXPECT_EQ(refusal(small, text), ErrorKind::kUsage);
