@@ -25,7 +25,7 @@ uint64_t seed_wanted() {
 nlohmann::json numbers(const std::filesystem::path& state, uint64_t step) {
   auto json =
       nlohmann::json::parse(read_file(checkpoints_folder(state) / checkpoint_name(step) / "state.json"));
-  json.erase("trained_seconds");
+  for (const char* time : {"trained_seconds", "spent_seconds", "start_seconds"}) json.erase(time);
   json.erase("log");
   json["guard"].erase("recorded");
   return json;

@@ -162,7 +162,7 @@ void TestRun::save_without_optimizer(uint64_t step) {
 std::vector<FileContent> TestRun::content(const RunState& state, const ParameterLayout& layout,
                                           const float* parameters) {
   Compute compute(1);
-  saved_optimizer_ = std::make_unique<OptimizerSet>(compute, layout, make_optimizers(layout, {}));
+  saved_optimizer_ = std::make_unique<OptimizerSet>(compute, layout, make_optimizers(layout, optimizer));
   saved_stream_ = {.scalars = {{"next", state.step}}};
   return checkpoint_files(state, layout, parameters, *saved_optimizer_, saved_stream_);
 }

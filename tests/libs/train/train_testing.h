@@ -125,6 +125,7 @@ class TestRun {
   Path state_folder() const { return folder_.path(); }
 
   ModelConfig model = tiny_model();
+  OptimizerOptions optimizer = {};  ///< whose state the checkpoints that are made here have
   FaultyFileSystem files;
   FakeSourceOptions source;
   EvaluationData evaluation;

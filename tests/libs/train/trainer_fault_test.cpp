@@ -95,16 +95,24 @@ TEST(TrainerFaults, AReplayLeavesTheSameRunAsNone) {
   EXPECT_EQ(replayed.newest_hashes(), stopped.newest_hashes());
 }
 
+const OptimizerOptions kMuonOptions{.kind = OptimizerKind::kMuon, .muon = {.momentum_warmup = 9}};
+
 TrainerOptions muon_steps(uint64_t steps) {
   TrainerOptions options = steps_only(steps);
-  options.optimizer = {.kind = OptimizerKind::kMuon, .muon = {.momentum_warmup = 9}};
+  options.optimizer = kMuonOptions;
   return options;
+}
+
+/// A checkpoint of step 0 of a run with Muon, as poison() makes it.
+void poison_with_muon(TestRun& run) {
+  run.optimizer = kMuonOptions;
+  run.poison();
 }
 
 /// Its momentum returns with the checkpoint, and so does the number of updates that the momentum rises with.
 TEST(TrainerFaults, AReplayLeavesMuonTheSameRunAsNone) {
   const auto train = [](TestRun& run, const std::vector<uint64_t>& sessions) {
-    run.poison();
+    poison_with_muon(run);
     run.source.poisoned = {2, 3, 4, 5, 6};
     uint64_t returns = 0;
     for (const uint64_t steps : sessions) {
@@ -120,17 +128,17 @@ TEST(TrainerFaults, AReplayLeavesMuonTheSameRunAsNone) {
   EXPECT_EQ(replayed.parameters(), stopped.parameters());
   EXPECT_EQ(replayed.newest_hashes(), stopped.newest_hashes());
   TestRun unpoisoned;
-  unpoisoned.poison();
+  poison_with_muon(unpoisoned);
   unpoisoned.train(muon_steps(12));
   EXPECT_NE(replayed.parameters(), unpoisoned.parameters());
 }
 
 TEST(TrainerFaults, AFaultThatTheReplayDoesNotRepeatLeavesNoTraceInMuon) {
   TestRun sound;
-  sound.poison();
+  poison_with_muon(sound);
   sound.train(muon_steps(12));
   TestRun faulty;
-  faulty.poison();
+  poison_with_muon(faulty);
   faulty.source.poisoned = {2, 3, 4, 5, 6};
   faulty.observer.after_step = [&](uint64_t step) {
     if (step == 7) faulty.source.poisoned.clear();
