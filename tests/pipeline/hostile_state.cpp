@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
@@ -19,6 +18,12 @@ namespace {
 
 constexpr uint32_t kVocabulary = 300;
 constexpr size_t kQueue = 4;
+
+DocumentSignature signature_of_document(uint64_t document, uint64_t chunk) {
+  DocumentSignature signature{.text = 100 * (5 * chunk + document), .has_words = true};
+  std::iota(signature.bands.begin(), signature.bands.end(), signature.text);
+  return signature;
+}
 
 Chunk chunk_of(uint64_t number) {
   static const auto catalog = [] {
@@ -31,8 +36,8 @@ Chunk chunk_of(uint64_t number) {
   for (uint32_t i = 0; i < 5; ++i) {
     EncodedPiece piece{.begins_document = true, .ends_document = i != 3};
     piece.place.offset = i;
-    piece.facts = std::make_shared<const DocumentFacts>(
-        DocumentFacts{signature_of(fmt::format("document {} of chunk {}", i, number / 2)), "title"});
+    piece.facts =
+        std::make_shared<const DocumentFacts>(DocumentFacts{signature_of_document(i, number / 2), "title"});
     for (uint32_t t = 0; t < 3 + 7 * i; ++t) piece.ids.push_back((17 * t + i) % kVocabulary);
     chunk.pieces.push_back(std::move(piece));
   }
