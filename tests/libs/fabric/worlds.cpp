@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/libs/fabric/worlds.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -74,7 +77,10 @@ std::vector<std::byte> message(int from, int to, uint32_t tag, size_t bytes) {
   uint64_t seed = derive_seed(static_cast<uint64_t>(from) * 100 + static_cast<uint64_t>(to), tag);
   Rng random(derive_seed(seed, bytes));
   std::vector<std::byte> content(bytes);
-  for (std::byte& byte : content) byte = static_cast<std::byte>(random.next());
+  for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+    const uint64_t word = random.next();
+    std::memcpy(content.data() + i, &word, std::min(bytes - i, sizeof(word)));
+  }
   return content;
 }
 
