@@ -211,7 +211,8 @@ std::string fish_command(const CommandHelp& help) {
   const KnownOption* positional = positional_of(help);
   if (positional == nullptr) return text;
   const Offer offer = offer_for(positional->shape);
-  if (offer == Offer::kFiles) text += fmt::format("{} -F\n", head);
+  if (offer == Offer::kFiles)
+    text += fmt::format("complete -c pretrain -n '__pretrain_takes_words {}' -F\n", help.syntax.name);
   if (offer == Offer::kChoices)
     text += fmt::format("{} -a '{}'\n", head, fmt::join(positional->shape.choices, " "));
   return text;
@@ -324,6 +325,11 @@ end
 
 function __pretrain_is_first --description 'Whether the next word may be a command'
     test (count (commandline -opc)) -eq 1
+end
+
+# The first word is a command, or an option of train.
+function __pretrain_takes_words --description 'Whether plain words may follow that this command of pretrain takes'
+    not __pretrain_is_first; and __pretrain_is $argv
 end
 
 complete -c pretrain -f

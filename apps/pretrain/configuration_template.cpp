@@ -2,6 +2,7 @@
 #include "apps/pretrain/configuration_template.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -27,10 +28,29 @@ bool is_accepted(const RunOption& option, const std::string& text) {
   }
 }
 
+struct Example {
+  std::string_view key, value;
+};
+
+/// For keys whose default can't be written: it depends on the machine, the preset or another key.
+constexpr Example kExamples[] = {{"corpus", "/srv/wiki"},
+                                 {"state", "/var/lib/pretrain"},
+                                 {"workers", "2"},
+                                 {"threads", "2"},
+                                 {"active-hours", "20:00-08:00"},
+                                 {"listen", "192.0.2.1:7600"},
+                                 {"machines", "2"},
+                                 {"kv-heads", "2"},
+                                 {"head-size", "64"},
+                                 {"norm-epsilon", "1e-6"},
+                                 {"schedule-steps", "100k"},
+                                 {"cooldown-start", "80k"},
+                                 {"secret-file", "/etc/pretrain.secret"}};
+
 /// A value for the comment: the default where it can be written, otherwise an example.
 std::string shown_value(const RunOption& option) {
-  if (option.info.name == "corpus") return "/srv/wiki";
-  if (option.info.name == "state") return "/var/lib/pretrain";
+  const auto example = std::ranges::find(kExamples, option.info.name, &Example::key);
+  if (example != std::end(kExamples)) return std::string(example->value);
   const std::vector<std::string> defaults = option.value.get(RunConfiguration{});
   if (!defaults.empty() && is_accepted(option, defaults.front())) return defaults.front();
   const std::string shown(option.info.shown_default);
