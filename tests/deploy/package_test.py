@@ -102,11 +102,21 @@ class Release(unittest.TestCase):
         self.assertEqual(self.control("conffiles").split(), ["/etc/pretrain.conf"])
 
     def test_it_enables_starts_and_restarts_nothing(self):
+        # What the user has enabled stays enabled, also with a changed [Install].
+        enables = re.findall(r"if (.*); then\n.*\n\s*deb-systemd-helper enable", self.control("postinst"))
+        self.assertGreater(len(enables), 0)
+        for condition in enables:
+            self.assertIn("was-enabled", condition)
         scripts = "".join(self.control(name) for name in ("postinst", "prerm", "postrm"))
-        for action in ("deb-systemd-helper enable", "deb-systemd-invoke start", "deb-systemd-invoke $_dh_action",
-                       "systemctl start", "restart"):
-            self.assertNotIn(action, scripts.replace("was-enabled", ""), action)
-        self.assertIn("deb-systemd-invoke stop", scripts, "a removal stops the service, which saves")
+        self.assertIsNone(re.search(r"\b(?:deb-systemd-invoke|systemctl)\b.*\b(?:start|restart|_dh_action)\b", scripts))
+
+    def test_a_removal_stops_what_runs_and_an_upgrade_does_not(self):
+        folder = self.path / "scripts"
+        run("dpkg-deb", "--control", self.package, folder)
+        self.assertFalse((folder / "preinst").exists(), "it would run before an upgrade")
+        stop = re.search(r'if (\[ "\$1" = remove \].*); then\n((?:.*\n)*?)fi', (folder / "prerm").read_text())
+        for unit in ("pretrain.service", "pretrain@*.service", "pretrain-dashboard.socket", "pretrain-dashboard.service"):
+            self.assertRegex(stop.group(2), rf"deb-systemd-invoke stop .*{re.escape(unit)}")
 
     def test_a_purge_keeps_the_runs_and_says_so(self):
         script = self.control("postrm")
