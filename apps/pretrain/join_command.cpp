@@ -152,6 +152,7 @@ class Joining {
     constexpr std::chrono::milliseconds kPause(1000);
     const auto until = std::chrono::steady_clock::now() + request_.wait;
     stop_.set_work_to_save(false);
+    stop_.set_words({});
     const JoinOptions options{.head = request_.head,
                               .channel = {.secret = secret_,
                                           .introduction = {.name = machine_name(),
