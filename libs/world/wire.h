@@ -64,6 +64,7 @@ class WireReader {
   template <typename T>
   void get_array(T* values, size_t count) {
     if (count > bytes_.size() / sizeof(T)) damaged();
+    if (count == 0) return;  // an empty array has no address
     std::memcpy(values, take(count * sizeof(T)).data(), count * sizeof(T));
   }
   size_t left() const { return bytes_.size(); }
