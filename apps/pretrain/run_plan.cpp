@@ -94,7 +94,8 @@ int64_t tokens_of_step(double tokens) {
   return tokens > 2e7 ? 4'096 : 2'048;
 }
 
-/// Of Muon and AdamW alike: 5e-3 was best at a width of 256 and 2,048 tokens a step; wider models take less.
+/// For Muon: 5e-3 was the best of two rates at a width of 256 and 2,048 tokens a step (tests/learning/NOTES.md). That wider
+/// models take less is a judgement, not measured.
 double learning_rate_of(int64_t width) {
   constexpr double kBest = 5e-3, kWidth = 256, kFall = 0.75;
   const double rate = kBest * std::pow(std::max(1.0, static_cast<double>(width) / kWidth), -kFall);
