@@ -27,6 +27,7 @@ namespace {
 
 /// Text of the articles of the English Wikipedia of March 2024, 6.8 million, cleaned of markup.
 constexpr double kWikipediaBytes = 22e9;
+
 struct PresetsRequest {
   std::vector<std::string> names;
   bool measures = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands in for gloo_fabric.cpp where Gloo is not installed.
+// Compiled instead of gloo_fabric.cpp where Gloo is not installed.
 #include "libs/base/error.h"
 #include "libs/fabric/gloo_fabric.h"
 
