@@ -48,7 +48,7 @@ struct PlannedRun {
   PredictedBits predicted;
 };
 
-/// The best run of each size, the lowest prediction first.
+/// The best run of each size, the lowest prediction first; sizes that would overfit so little text are last.
 /// Requires: a speed; positive seconds and text.
 /// Errors: kUsage when no size fits into the time, or into the memory, with what would.
 std::vector<PlannedRun> plan_runs(const PlanFacts& facts);
