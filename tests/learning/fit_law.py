@@ -59,8 +59,8 @@ def grid(low, high, count):
 
 def fit(points):
     best = None
-    for alpha in grid(0.15, 0.6, 19):
-        for beta in grid(0.15, 0.6, 19):
+    for alpha in grid(0.05, 0.6, 23):
+        for beta in grid(0.05, 0.6, 23):
             for e in grid(0.42, 0.74, 9):
                 found = solve(points, alpha, beta, e)
                 if not found:
