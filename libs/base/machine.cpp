@@ -74,6 +74,10 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, static_cast<int>(8_MiB));
 }
 
+void release_freed_memory() {
+  malloc_trim(0);
+}
+
 double process_cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -29,6 +29,9 @@ uint64_t peak_resident_bytes();
 /// Requires: no other thread was started yet.
 void keep_freed_memory();
 
+/// Returns freed memory to the system, so that what is allocated next adds to resident_bytes().
+void release_freed_memory();
+
 /// User plus system seconds that this process has used, all threads.
 double process_cpu_seconds();
 

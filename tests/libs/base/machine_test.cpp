@@ -39,6 +39,16 @@ TEST(Machine, FreedMemoryIsKeptForTheNextBuffers) {
   EXPECT_LT(page_faults() - before, 100);  // 12,000 when each of them comes from the system
 }
 
+TEST(Machine, ReleasedMemoryIsTakenFromTheSystemAgain) {
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers have an allocator of their own";
+  keep_freed_memory();
+  use_buffers();
+  release_freed_memory();
+  const long before = page_faults();
+  use_buffers();
+  EXPECT_GT(page_faults() - before, 1000);  // 1,200 pages; 100 at most when what was freed is used again
+}
+
 TEST(Machine, TellsItsMemoryAndThatOfTheProcess) {
   const Machine machine = inspect_machine();
   EXPECT_GE(machine.cores, 1);
