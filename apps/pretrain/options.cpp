@@ -340,8 +340,8 @@ OptionTable<Run> make_table() {
         "budget",
         kLimits, kFixed, "", "time-budget wall-clock deadline"},
        duration_of<Run>(at(&Run::trainer, &Train::budget, &TimeBudget::time))},
-      {{"time", "stop this session after this time, such as 2h; 0s: no limit", kLimits, kChangeable, "",
-        "max-time duration timeout hours"},
+      {{"time", "save and stop this long after each start or resume, such as 2h; 0s: no limit", kLimits,
+        kChangeable, "", "max-time duration timeout hours"},
        duration_of<Run>(at(&Run::trainer, &Train::max_time))},
 
       {{"checkpoint-interval", "time between checkpoints; 0s: off", kSaving, kChangeable, "",
@@ -421,7 +421,9 @@ CommandSyntax syntax_of(RunCommand command) {
   static constexpr std::array kUsages{
       "pretrain train --corpus PATH... [--KEY VALUE ...]\n\n"
       "Trains a language model on text. If the state folder already holds a run, that\n"
-      "run continues. Ctrl-C saves and stops; 'pretrain resume' continues.",
+      "run continues. Ctrl-C saves and stops; 'pretrain resume' continues. Only the\n"
+      "corpus is needed. Next in importance: --model, or --budget, which chooses it;\n"
+      "a limit such as --steps; --state for more than one run.",
       "pretrain resume [--state DIR] [--from STEP] [--skip-steps A-B] [--KEY VALUE ...]\n\n"
       "Continues the run in the state folder from its newest intact checkpoint. Only\n"
       "the keys below can be changed; all others keep their values.",
@@ -446,6 +448,7 @@ CommandSyntax syntax_of(RunCommand command) {
       "\n"
       "Examples:\n"
       "  pretrain train --corpus book.txt --model shakespeare --time 10min\n"
+      "  pretrain train --corpus /wiki --budget 8h\n"
       "  pretrain train --corpus /wiki --model fast --schedule cosine --epochs 1\n"
       "  pretrain resume --steps 20k\n"
       "\n"

@@ -25,7 +25,7 @@ constexpr std::array kCommands{
     NamedCommand{"train", "train a language model on text", train_command},
     NamedCommand{"resume", "continue the run in the state folder", resume_command},
     NamedCommand{"branch", "start a new run from a checkpoint", branch_command},
-    NamedCommand{"join", "train a run of another machine with it", join_command},
+    NamedCommand{"join", "help another machine train its run", join_command},
     NamedCommand{"status", "show how a run is doing", status_command},
     NamedCommand{"pause", "let a run wait, without losing anything", pause_command},
     NamedCommand{"continue", "end the pause of a run", continue_command},
@@ -109,6 +109,10 @@ std::string overview() {
   for (const NamedCommand& command : kCommands)
     text += fmt::format("  pretrain {:<16} {}\n", command.name, command.summary);
   text +=
+      "\nStart with one of these:\n"
+      "  pretrain --corpus PATH                train the default model until Ctrl-C\n"
+      "  pretrain --corpus PATH --budget 8h    train the model that fits text and time\n"
+      "  pretrain presets                      see what this machine can train\n"
       "\nSee pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
       "command, the options are those of train.\n";
   return text;

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
@@ -340,6 +341,12 @@ TEST(CommandLine, RefusesWhatIsNoValueAndNamesTheOption) {
   EXPECT_THAT(refusal_of({"--steps"}), HasSubstr("--steps"));
   EXPECT_THAT(refusal_of({"--steps="}), HasSubstr("--steps"));
   EXPECT_THAT(refusal_of({"--steps", "1", "--steps", "2"}), HasSubstr("--steps is given twice"));
+}
+
+TEST(CommandLine, HelpShowsACompleteCommandToStartWith) {
+  EXPECT_THAT(overview(), HasSubstr("\n  pretrain --corpus PATH --budget 8h "));
+  const Given given = parse_run_keys({"--corpus", "PATH", "--budget", "8h"}, RunCommand::kTrain);
+  EXPECT_EQ(to_configuration(resolve(given.values)).trainer.budget.time, std::chrono::hours(8));
 }
 
 TEST(CommandLine, TakesPathsWithoutAName) {
