@@ -255,7 +255,7 @@ TEST_F(Machines, ANewSecretIsForItsOwnerOnly) {
 TEST_F(Machines, KillsOfMembersChangeNothing) {
   const char* wanted = std::getenv("PRETRAIN_KILLS");
   const uint64_t kills = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 3;
-  const char* seed_text = std::getenv("PRETRAIN_SEED");
+  const char* seed_text = std::getenv("PRETRAIN_TEST_SEED");
   const uint64_t seed = seed_text != nullptr ? std::strtoull(seed_text, nullptr, 10) : 1;
   SCOPED_TRACE(fmt::format("seed {}", seed));
   Rng rng(seed);

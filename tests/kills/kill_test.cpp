@@ -16,7 +16,7 @@ uint64_t kills_wanted() {
 }
 
 uint64_t seed_wanted() {
-  const char* text = std::getenv("PRETRAIN_SEED");
+  const char* text = std::getenv("PRETRAIN_TEST_SEED");
   return text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
 }
 
