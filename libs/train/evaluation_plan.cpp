@@ -6,11 +6,13 @@
 namespace pretrain {
 namespace {
 
+/// The loss falls fastest at the start, so the first interval has evaluations at these parts of it, too.
 constexpr std::array<uint64_t, 4> kEarlyParts{16, 8, 4, 2};
 constexpr uint64_t kLeastSteps = 25;  // earlier ones would cost more than they tell
 
 }  // namespace
 
+/// A function of the step alone, so that a resumed run evaluates at the same steps.
 bool evaluation_is_due(uint64_t every, uint64_t step) {
   if (every == 0 || step == 0) return false;
   if (step % every == 0) return true;
@@ -20,6 +22,7 @@ bool evaluation_is_due(uint64_t every, uint64_t step) {
   return false;
 }
 
+/// For the time left. Counts without a loop over the steps, of which there may be millions.
 uint64_t evaluations_between(uint64_t every, uint64_t after, uint64_t last) {
   if (every == 0 || last <= after) return 0;
   uint64_t count = last / every - after / every;

@@ -17,6 +17,7 @@ std::string_view name_of(PauseReason reason) {
   return "";
 }
 
+/// Each reason has a pause of its own: the end of the battery's does not end that of the user.
 void RunControl::pause(PauseReason reason, std::optional<std::chrono::seconds> time) {
   const std::lock_guard lock(mutex_);
   Entry& entry = pauses_[static_cast<size_t>(reason)].emplace();
@@ -47,6 +48,7 @@ void RunControl::request_save() {
   changed_.notify_all();
 }
 
+/// Changes add up until the trainer takes them between two steps; of one setting, the last counts.
 void RunControl::change(const ChangedSettings& settings) {
   const std::lock_guard lock(mutex_);
   if (settings.threads) changes_.threads = settings.threads;
@@ -70,6 +72,7 @@ ChangedSettings RunControl::take_changes() {
   return std::exchange(changes_, {});
 }
 
+/// A pause that was limited in time ends here, when the trainer looks.
 std::optional<RunControl::Pause> RunControl::pause_due() {
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
@@ -82,6 +85,8 @@ std::optional<RunControl::Pause> RunControl::pause_due() {
   return std::nullopt;
 }
 
+/// Waits for any request after the last one seen. Counting requests, instead of waking on a flag, also catches one
+/// that came between the look at it and the wait.
 void RunControl::wait(std::chrono::milliseconds most, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, stop, most, [&] { return requests_ != seen_; });

@@ -97,6 +97,7 @@ std::string start_of(std::string_view text) {
   return std::string(text.substr(0, end));
 }
 
+/// The recorded step contains only its own times; the summary of the session is their sum.
 void add(TimeSplit& split, const StepRecord& record) {
   split.forward += record.pass.forward;
   split.backward += record.pass.backward;
@@ -190,6 +191,7 @@ void RunRecorder::note_end(const SessionEnd& end) {
   write("end", std::move(record));
 }
 
+/// Once a session: a return to a checkpoint starts the stream again, and observers heard of it before.
 void RunRecorder::note_ready() {
   if (phase_ != RunPhase::kStarting) return;
   set_phase(phase_ = RunPhase::kTraining);
@@ -200,6 +202,7 @@ void RunRecorder::note_progress() {
   tell([](TrainObserver& observer) { observer.on_progress(); });
 }
 
+/// Work besides the steps has a time of its own, which the estimate of the time left adds by what is still due.
 void RunRecorder::begin_work(RunPhase phase) {
   work_ = phase;
   work_start_ = Clock::now();
@@ -233,6 +236,7 @@ void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
   write("bad_step", {{"step", step}, {"passed_over_batches", numbers_of(batches)}, {"documents", documents}});
 }
 
+/// A step that the user skips counts as a step, with its tokens, so that schedule and limits stay where they were.
 void RunRecorder::note_skipped_step(const SkippedStep& step) {
   summary_.last_step = step.step;
   progress_.note_skipped_step(step.step, step.tokens, step.epoch);
@@ -321,6 +325,7 @@ void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
   tell([&](TrainObserver& observer) { observer.on_saved(result); });
 }
 
+/// From here on no step follows: what is left is the last evaluation and the last save.
 void RunRecorder::note_finishing(uint64_t step) {
   set_phase(phase_ = RunPhase::kFinishing);
   tell([&](TrainObserver& observer) { observer.on_finishing(step); });

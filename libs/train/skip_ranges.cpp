@@ -102,6 +102,7 @@ void SkipRanges::add(const SkipRanges& other) {
   for (const Range& range : other.ranges_) add(range);
 }
 
+/// Linear: there are few ranges, since touching ones are merged.
 std::optional<SkipRanges::Range> SkipRanges::range_of(uint64_t step) const {
   for (const Range& range : ranges_) {
     if (step >= range.first && step <= range.last) return range;
@@ -109,6 +110,7 @@ std::optional<SkipRanges::Range> SkipRanges::range_of(uint64_t step) const {
   return std::nullopt;
 }
 
+/// A file of its own, because the requests must last until the next checkpoint, which then holds them.
 SkipRanges load_skip_requests(const Path& state_folder) {
   const Path path = requests_file(state_folder);
   if (!file_exists(path)) return {};

@@ -8,10 +8,12 @@
 
 namespace pretrain {
 
+/// Shares differ by one row at most, and together are all rows.
 RowRange rows_of_slot(int64_t rows, uint32_t slots, uint32_t slot) {
   return {.first = slot * rows / slots, .last = (slot + int64_t{1}) * rows / slots};
 }
 
+/// A slot that reaches into the next batch is computed in parts, one for each batch.
 int64_t most_rows_at_once(int64_t batch_rows, int64_t batches, uint32_t slots) {
   int64_t most = 0;
   for (uint32_t slot = 0; slot < slots; ++slot) {

@@ -38,6 +38,7 @@ void GradientPass::run_slots(const GlobalBatch& batch, const SlotRange& slots, u
   }
 }
 
+/// The norm also finds a gradient that is not finite: one such element makes it so.
 StepResult GradientPass::conclude(double total_loss, uint64_t targets) {
   StepResult result{.targets = targets};
   result.loss = targets == 0 ? 0 : total_loss / static_cast<double>(targets);

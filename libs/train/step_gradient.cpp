@@ -10,6 +10,9 @@
 
 namespace pretrain {
 
+/// Slots are added in a tree whose shape depends on their numbers alone: like the carry of a binary counter, two sums
+/// of equal size become one. So the sum has the same bits for any division into ranges, and only about log2(slots)
+/// sums wait at once.
 StepGradient::StepGradient(size_t size, uint32_t slots) : slots_(slots), losses_(slots) {
   sums_.reserve(sums_at_once(slots));
   for (uint32_t i = 0; i < sums_at_once(slots); ++i) std::ranges::fill(sums_.emplace_back(size).span(), 0.0F);
@@ -29,6 +32,7 @@ void StepGradient::begin(const SlotRange& range) {
   std::ranges::fill(losses_, 0.0);
 }
 
+/// Zeros, because the padding between tensors is never written but is part of the sum.
 void StepGradient::reserve(uint32_t sums) {
   while (sums_.size() < sums) std::ranges::fill(sums_.emplace_back(size()).span(), 0.0F);
 }
@@ -40,6 +44,7 @@ StepGradient::Place StepGradient::next() {
   return {.gradients = sums_[complete_.size()].data(), .accumulate = !std::exchange(slot_empty_, false)};
 }
 
+/// A slot without a row still counts as a sum of zeros: the tree must not depend on the batch.
 void StepGradient::end_slot(Compute& compute) {
   if (slot_empty_) {
     const Place place = next();
@@ -55,6 +60,7 @@ void StepGradient::end_slot(Compute& compute) {
   ++next_slot_;
 }
 
+/// Folds what is left from the right, the smallest sums first.
 double StepGradient::finish(Compute& compute) {
   if (complete_.empty()) std::ranges::fill(sums_.front().span(), 0.0F);
   complete_.fold(
@@ -68,6 +74,7 @@ std::vector<StepGradient::PartialSum> StepGradient::partial_sums() {
   return sums;
 }
 
+/// In the order of the slots, whichever machine computed them.
 double StepGradient::total_loss() const {
   double total = 0;
   for (const double loss : losses_) total += loss;
