@@ -62,6 +62,8 @@ std::optional<Batch> BatchQueue::pop(const std::stop_token& stop, const WhileWai
   return batch;
 }
 
+/// May exceed the capacity, because the producer can't take back what it has made since; it has no room until
+/// these are taken again.
 void BatchQueue::give_back(std::vector<Batch> batches) {
   const std::lock_guard lock(mutex_);
   batches_.insert(batches_.begin(), std::make_move_iterator(batches.begin()),
@@ -74,6 +76,7 @@ void BatchQueue::wait_until_full(const std::stop_token& stop, const WhileWaiting
   wait(lock, stop, true, while_waiting);
 }
 
+/// Under the lock, so that what a checkpoint records is one state of the queue.
 void BatchQueue::read(const std::function<void(const std::deque<Batch>&)>& reader) const {
   const std::lock_guard lock(mutex_);
   reader(batches_);

@@ -10,6 +10,7 @@ namespace pretrain {
 namespace {
 
 constexpr uint32_t kUnknown = UINT32_MAX;
+/// An origin in a checkpoint: the number of the file, then the offset's lower and upper half.
 constexpr size_t kWords = 3;
 constexpr size_t kBytes = kWords * sizeof(uint32_t);
 
@@ -57,6 +58,7 @@ StreamState::Array to_array(std::string name, std::span<const SequenceOrigin> or
   return array;
 }
 
+/// Earlier versions did not write origins: the sequences of their checkpoints have none.
 void read_origins(const StreamState& state, std::string_view name, size_t count,
                   std::vector<SequenceOrigin>& origins) {
   origins.assign(count, {});

@@ -10,6 +10,8 @@
 namespace pretrain {
 namespace {
 
+/// A key can only be in its bucket, so a look-up reads these eight places, 32 bytes: half a line of the cache. With
+/// fewer, a bucket would often be full while others are empty.
 constexpr uint64_t kBucketKeys = 8;
 /// Numbers of used places in the buckets are stored in four bits each.
 constexpr uint64_t kCountBits = 4;
@@ -19,6 +21,7 @@ constexpr std::string_view kKeysArray = "seen_keys";
 constexpr std::string_view kCountsArray = "seen_counts";
 constexpr std::string_view kEvaluatedArray = "evaluated_keys";
 
+/// A document has a key for its whole text, and with kNear one for each band of its MinHash.
 uint64_t buckets_for(const DeduplicationOptions& options) {
   const uint64_t keys = options.mode == Deduplication::kExact ? 1 : 1 + DocumentSignature::kBands;
   return (options.documents * keys + kBucketKeys - 1) / kBucketKeys;
@@ -29,6 +32,7 @@ uint64_t words_of_counts(uint64_t buckets) {
 }
 
 /// The part of a key that a bucket holds. The other half chooses the bucket.
+/// 0 means an empty place, so it is no key.
 uint32_t part_of(uint64_t key) {
   return std::max<uint32_t>(1, static_cast<uint32_t>(key));
 }
@@ -90,6 +94,7 @@ void SeenDocuments::forget() {
   std::ranges::fill(table_, 0);
 }
 
+/// Scales the upper half of the key to the number of buckets: a multiplication instead of a division.
 std::span<uint32_t> SeenDocuments::bucket_of(uint64_t key) {
   const uint64_t buckets = table_.size() / kBucketKeys;
   const uint64_t bucket = (key >> 32U) * buckets >> 32U;
@@ -105,6 +110,7 @@ bool SeenDocuments::find(uint64_t key) {
   return true;
 }
 
+/// A bucket is in the order of last use, so the place that falls out at its end is the one unused for longest.
 void SeenDocuments::add(uint64_t key) {
   const std::span<uint32_t> bucket = bucket_of(key);
   std::shift_right(bucket.begin(), bucket.end(), 1);

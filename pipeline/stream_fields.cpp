@@ -8,6 +8,8 @@
 namespace pretrain {
 namespace {
 
+// A checkpoint is input like any other: a damaged or edited one must end in a message that names the field, never
+// in a crash or in other text than that of the run.
 const nlohmann::json& field_of(const nlohmann::json& object, const char* field) {
   const auto found = object.is_object() ? object.find(field) : object.end();
   if (found == object.end()) fail_stream(kScalarsFile, fmt::format("'{}' is missing", field));
@@ -47,6 +49,7 @@ Integer number_in(const nlohmann::json& object, const char* field, Integer most)
 template uint32_t number_in<uint32_t>(const nlohmann::json&, const char*, uint32_t);
 template uint64_t number_in<uint64_t>(const nlohmann::json&, const char*, uint64_t);
 
+/// Like number_in(), for each element.
 std::vector<uint64_t> numbers_in(const nlohmann::json& object, const char* field) {
   const nlohmann::json& list = field_of(object, field);
   const bool fits = list.is_array() && std::ranges::all_of(list, [](const nlohmann::json& value) {
@@ -81,10 +84,12 @@ std::vector<uint32_t> values_of(const StreamState& state, std::string_view name)
   return values;
 }
 
+/// An id beyond the vocabulary would be a row beyond the embedding.
 void check_ids(std::span<const uint32_t> ids, uint32_t vocabulary, std::string_view name) {
   check_values(ids, vocabulary, name, [&](uint32_t id) { return id >= vocabulary; });
 }
 
+/// -1 is a target that doesn't count: padding.
 void check_targets(std::span<const int32_t> targets, uint32_t vocabulary, std::string_view name) {
   check_values(targets, vocabulary, name,
                [&](int32_t target) { return target < -1 || target >= static_cast<int64_t>(vocabulary); });

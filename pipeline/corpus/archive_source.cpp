@@ -55,6 +55,8 @@ class ArchiveSource : public ByteSource {
   }
 
  protected:
+  /// The stream that readers see: for each file of the archive a line with its name and size, then its bytes. So an
+  /// archive is one stream with positions, like a compressed file, and a resume finds its place in it.
   size_t produce(std::span<char> out) override {
     while (!ended_ && line_.empty() && left_ == 0) next_member();
     if (!line_.empty()) {
@@ -94,6 +96,7 @@ class ArchiveSource : public ByteSource {
     return static_cast<la_int64_t>(skipped);
   }
 
+  /// zip and 7z have their list of files at the end, so libarchive has to seek.
   static la_int64_t seek_bytes(archive* /*reader*/, void* data, la_int64_t offset, int whence) {
     ArchiveSource& source = self(data);
     const auto base = static_cast<la_int64_t>(whence == SEEK_SET   ? 0
@@ -104,6 +107,7 @@ class ArchiveSource : public ByteSource {
     return base + offset;
   }
 
+  /// Only regular files are members: a hard link would be the same text twice, and hidden files are the archiver's.
   void next_member() {
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(archive_.get(), &entry);

@@ -14,6 +14,8 @@ constexpr uint64_t kHoldOutSeed = 0x686f6c646f757431;
 
 }  // namespace
 
+/// Prefers the end of a line, then that of a word. The choice depends on the bytes around `target` alone, so a
+/// reader that starts there finds the same cut as one that came from the beginning.
 size_t cut_near(std::string_view text, size_t target) {
   PRETRAIN_CHECK(kCutSlack <= target && target < text.size(), "target {} in {}", target, text.size());
   const std::string_view slack = text.substr(target - kCutSlack, kCutSlack);
@@ -35,6 +37,8 @@ size_t block_length(std::string_view window, uint64_t position, size_t grid) {
   return window.size() <= target ? window.size() : cut_near(window, target);
 }
 
+/// The upper 53 bits of the hash as a number in [0, 1). A function of the text alone: a document is held out in
+/// each epoch, in whatever file and place it is.
 bool is_held_out(std::string_view text, double fraction) {
   if (fraction <= 0) return false;
   return static_cast<double>(hash64(text, kHoldOutSeed) >> 11) * 0x1.0p-53 < fraction;

@@ -27,6 +27,7 @@ std::array<uint16_t, 256> make_filter() {
 
 const std::array<uint16_t, 256> kFilter = make_filter();
 
+/// Marks have 48 bits and begin at any bit, so one that begins in a byte lies within seven bytes.
 uint64_t load_56_bits(const uint8_t* bytes) {
   uint64_t value = 0;
   for (size_t i = 0; i < kSpannedBytes; ++i) value = value << 8 | bytes[i];
@@ -44,6 +45,7 @@ std::optional<Bzip2Mark> mark_in_byte(const uint8_t* bytes, unsigned least) {
   return std::nullopt;
 }
 
+/// The polynomial of CRC-32, with the highest bit first: bzip2 shifts left where gzip and zip shift right.
 std::array<uint32_t, 256> make_checksum_table() {
   std::array<uint32_t, 256> table{};
   for (uint32_t i = 0; i < 256; ++i) {
@@ -56,6 +58,8 @@ std::array<uint32_t, 256> make_checksum_table() {
 
 }  // namespace
 
+/// Windows are read at the place that is asked for, so a mark never lies across the end of one: the last six bytes
+/// of a window are searched again with the next.
 std::span<const uint8_t> Bzip2Marks::bytes_at(uint64_t at) {
   const bool inside = at >= window_at_ && at - window_at_ + kSpannedBytes <= window_.size();
   if (!inside) {
@@ -87,6 +91,7 @@ std::optional<Bzip2Mark> Bzip2Marks::next(uint64_t from, uint64_t limit) {
   return std::nullopt;
 }
 
+/// Copies bits to a byte boundary: a block that begins inside a byte becomes a stream that libbz2 can read.
 void Bzip2Marks::append_bits(uint64_t begin, uint64_t end, std::string& out) {
   const uint64_t first = begin / 8;
   const auto shift = static_cast<unsigned>(begin % 8);

@@ -59,11 +59,13 @@ Shard shard_from_json(const nlohmann::json& json) {
 
 }  // namespace
 
+/// Binary search: the shards are in the order of their names.
 const Shard* Catalog::find(const std::string& name) const {
   const auto found = std::ranges::lower_bound(shards, name, {}, &Shard::name);
   return found != shards.end() && found->name == name ? &*found : nullptr;
 }
 
+/// Without paths: a corpus may move, and is found again by the names below its inputs and the hashes.
 void to_json(nlohmann::json& json, const Catalog& catalog) {
   json = {{"shards", nlohmann::json::array()}, {"rejected", nlohmann::json::array()}};
   for (const Shard& shard : catalog.shards) {

@@ -16,6 +16,7 @@ CatalogAhead::CatalogAhead(CorpusOptions options, Catalog known)
 
 CatalogAhead::~CatalogAhead() = default;
 
+/// An error here is not reported: the scan at the end of the epoch meets it again, if it still exists then.
 void CatalogAhead::look(const std::stop_token& stop) {
   try {
     found_ = scan_corpus(options_, &known_, {.stop = stop, .on_file = [this] { ++files_; }});

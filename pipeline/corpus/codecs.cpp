@@ -255,6 +255,7 @@ void CompressedSource::end_member() {
   between_members_ = true;
 }
 
+/// Only called when all input is consumed, so nothing has to be kept.
 void CompressedSource::refill() {
   const size_t got = read_file_at(file_, file_offset_, storage_);
   file_offset_ += got;
@@ -262,6 +263,7 @@ void CompressedSource::refill() {
   input_ = std::span<const std::byte>(storage_).first(got);
 }
 
+/// No damage: the text before it is whole. It is reported as a skip at the end of the file.
 void CompressedSource::end_with_garbage() {
   ended_ = true;
   trailing_garbage_ = true;

@@ -19,6 +19,7 @@ class PlainSource : public ByteSource {
   void skip_to(uint64_t offset, const ReadHooks& /*hooks*/) override { position_ = offset; }
 
  protected:
+  /// The size is that of the opened file. Reading nothing before it means that another program has truncated it.
   size_t produce(std::span<char> out) override {
     if (position_ >= file_.size()) return 0;
     const auto wanted = static_cast<size_t>(std::min<uint64_t>(out.size(), file_.size() - position_));
@@ -35,6 +36,7 @@ std::unique_ptr<ByteSource> make_plain_source(ReadableFile file, std::string_vie
   return std::make_unique<PlainSource>(std::move(file));
 }
 
+/// The expansion only serves to estimate the length of an epoch.
 struct CompressionRow {
   Compression value;
   std::string_view name;

@@ -42,6 +42,7 @@ CorpusMatch match_corpus(const CorpusOptions& options, Catalog catalog, const st
   return match;
 }
 
+/// Distinguishes another corpus from one that has changed. Files are only read if none has the name and size.
 bool holds_any_shard(const CorpusOptions& options, Catalog catalog) {
   locate_shards(options, catalog);
   return std::ranges::any_of(catalog.shards, [](const Shard& shard) { return !shard.path.empty(); });

@@ -21,6 +21,8 @@ size_t ByteSource::read(std::span<char> out) {
   return made;
 }
 
+/// A compressed stream has no index, so what lies before `offset` is decompressed and dropped. In a large file
+/// that takes minutes: hence the stop and the reports.
 void ByteSource::skip_to(uint64_t offset, const ReadHooks& hooks) {
   PRETRAIN_CHECK(offset >= position_, "cannot go back from {} to {}", position_, offset);
   std::vector<char> dropped(kSkipBytes);

@@ -59,6 +59,7 @@ std::unique_ptr<RecordReader> make_html_reader(StreamBuffer& stream, const Recor
   return std::make_unique<HtmlReader>(stream, range);
 }
 
+/// An XML declaration and comments may come before the tag that decides.
 std::optional<Recognition> recognize_html(const FileBeginning& beginning) {
   std::string head(beginning.text.substr(0, 1024));
   std::ranges::transform(head, head.begin(),

@@ -35,9 +35,11 @@ constexpr std::string_view kDroppedClasses[] = {
     "toc",          "catlinks",       "printfooter",  "ambox",           "wikitable",
     "gallery",      "mw-editsection", "mw-jump-link", "vertical-navbox", "reference",
     "mw-empty-elt", "error"};
+/// Elements that are paragraphs of their own: an empty line before and after.
 constexpr std::string_view kBlocks[] = {
     "p",      "div",        "section", "article", "main",    "header",  "ul",      "ol",    "dl", "table",
     "center", "blockquote", "body",    "pre",     "address", "details", "summary", "tbody", "hr"};
+/// Elements that are lines of their own.
 constexpr std::string_view kItems[] = {"li", "dt", "dd", "tr", "caption"};
 
 bool is_dropped_class(std::string_view classes) {
@@ -84,6 +86,7 @@ size_t limit_attributes(std::string& html, size_t at) {
   return at;
 }
 
+/// Goes over the text once before the parser does, since no option of libxml2 limits the attributes of a tag.
 void limit_tags(std::string& html) {
   for (size_t at = html.find('<'); at < html.size(); at = html.find('<', at)) {
     at = at + 1 < html.size() && is_name_byte(html[at + 1]) ? limit_attributes(html, at) : at + 1;

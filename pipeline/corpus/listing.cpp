@@ -32,6 +32,7 @@ std::string printable(const std::string& name) {
 }
 
 /// Names that download and copy programs use for unfinished files.
+/// They change while they are read, and would then count as changed files.
 bool is_half_copied(const std::string& name) {
   return name.ends_with(".part") || name.ends_with(".tmp");
 }
@@ -63,6 +64,7 @@ Input examine_input(const Path& given) {
           .is_regular = fs::is_regular_file(status)};
 }
 
+/// A folder comes before what lies in it, so a file that is given, too, is found under the folder's name.
 std::vector<Input> in_walking_order(const std::vector<Path>& given) {
   std::vector<Input> inputs;
   std::ranges::transform(given, std::back_inserter(inputs), examine_input);

@@ -129,6 +129,7 @@ class MediaWikiReader : public RecordReader {
     }
     record.text = page.title + "\n";
     const size_t heading = record.text.size();
+    // What {{PAGENAME}} shows: the title without its namespace.
     const size_t colon = *record.page_namespace == 0 ? std::string::npos : page.title.find(':');
     const std::string_view name = std::string_view(page.title).substr(colon + 1);  // npos + 1 is 0
     cleaner_.clean(page.text, record.text, name);

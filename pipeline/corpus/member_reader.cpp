@@ -52,6 +52,8 @@ class HeadSource : public ByteSource {
   std::string_view bytes_;
 };
 
+/// Reads the stream of archive_source.cpp: each file in it is recognized by its content and read by the reader of its
+/// format, through a stream of its own that ends with the file.
 class MemberReader : public RecordReader {
  public:
   MemberReader(StreamBuffer& stream, const RecordRange& range, const DumpOptions& options)

@@ -55,6 +55,7 @@ PageScanner::Tag PageScanner::find_tag(std::string_view bytes, size_t from) cons
   return {Tag::Kind::kNone, bytes.size()};
 }
 
+/// A page belongs to the range in which it begins, so that each has one reader.
 uint64_t PageScanner::range_end() const {
   return std::min(end_, stream_.source().records_end());
 }

@@ -25,6 +25,7 @@ constexpr std::string_view kParquetReason =
     "pyarrow.parquet as p; [print(json.dumps(r,default=str)) for b in p.ParquetFile(sys.argv[1]).iter_batches() "
     "for r in b.to_pylist()]' FILE.parquet > FILE.jsonl";
 
+/// Formats that are known by their first bytes and can't be read, with what the user can do.
 std::string foreign_format(std::string_view head) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kMagic{{
       {"\xFF\xFE", "UTF-16 text; convert it to UTF-8 first"},
@@ -58,6 +59,7 @@ bool is_checksum_line(std::string_view line) {
          (line.substr(digits).starts_with("  ") || line.substr(digits).starts_with(" *"));
 }
 
+/// Two lines are looked at: one alone could be the beginning of a text.
 bool is_list_of_checksums(std::string_view text) {
   const size_t first = text.find('\n');
   if (!is_checksum_line(text.substr(0, first))) return false;
@@ -137,6 +139,7 @@ Recognition recognize_dump_blocks(ByteSource& blocks, const ReadHooks& hooks) {
     dump->beginning = hash_of_beginning(stream);
     return *std::move(dump);
   }
+  // A dump whose first block is damaged has no head; its pages still show what it is.
   if (blocks.gap_after(0) == nullptr) return {};
   const std::string_view window = stream.window(kLookedAt);
   const size_t page = window.find("<page>");
@@ -151,6 +154,8 @@ Recognition rejected(std::string reason) {
 
 namespace {
 
+/// In the order from what is certain to what is likely: the bytes of a format, Wikimedia's other files, each reader's
+/// own test, and plain text for all that is left.
 Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextReading& options) {
   const std::string_view window = stream.window(kRecognizedBytes);
   const std::string_view head = window.substr(0, kRecognizedBytes);

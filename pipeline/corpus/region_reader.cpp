@@ -163,6 +163,7 @@ void RegionReader::open_blocks(uint64_t inside, bool begun) {
 }
 
 /// The next block of the document that belongs to the role. A short document belongs to it as a whole.
+/// Blocks of a long document that have the other role are passed here.
 std::optional<RegionReader::Block> RegionReader::next_block() {
   const size_t grid = is_long() ? kBlockBytes : kPieceBytes;
   while (!record_.streamed || inside_ < region_.end) {

@@ -35,6 +35,8 @@ bool RunFiles::is_state_folder(const Path& folder) const {
   return identity && (known_.contains(*identity) || looks_like_state_folder(folder));
 }
 
+/// The names that this and earlier versions write. A run that trained on its own samples and metrics would learn
+/// itself, so they are left out even where the state folder lies in the corpus.
 bool RunFiles::is_run_entry(std::string_view name) {
   static constexpr std::array<std::string_view, 4> kNames{"checkpoints", "abandoned", "lock",
                                                           "skip-steps.json"};
@@ -45,6 +47,7 @@ bool RunFiles::is_run_entry(std::string_view name) {
          std::ranges::any_of(kRecords, [&](std::string_view record) { return name.starts_with(record); });
 }
 
+/// Looks at all folders above the path, because an input may be a folder deep in a run's.
 bool RunFiles::hold(const Path& path) const {
   for (Path at = path; at.has_relative_path(); at = at.parent_path()) {
     if (is_run_entry(at.filename().native()) && is_state_folder(at.parent_path())) return true;

@@ -122,6 +122,8 @@ class Sampler {
 
 }  // namespace
 
+/// Visits all regions in random order for a small share each, then again for four times as much, until there is
+/// enough. So a large corpus is sampled in many places, and a small one is read whole.
 TextSample sample_text(const CorpusOptions& options, const Catalog& catalog, uint64_t max_bytes,
                        uint64_t seed, const std::stop_token& stop) {
   const std::vector<Region> regions = make_regions(catalog, LongText::kSplit);
@@ -142,6 +144,7 @@ TextSample sample_text(const CorpusOptions& options, const Catalog& catalog, uin
   return sampler.take();
 }
 
+/// Size times usual expansion times the share of text in what was unpacked for the sample, by format.
 double estimate_text_bytes(const Catalog& catalog, const TextSample& sample) {
   double bytes = 0;
   for (const Shard& shard : catalog.shards) {

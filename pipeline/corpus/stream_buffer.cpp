@@ -124,6 +124,7 @@ void StreamBuffer::take_line() {
   take(rest);
 }
 
+/// Only looks at the bytes that are there, one read at a time, so that a line of any length needs no memory.
 void StreamBuffer::skip_line(uint64_t limit) {
   while (offset_ < limit) {
     const std::string_view bytes = window(1).substr(0, limit - offset_);
