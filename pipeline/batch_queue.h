@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The queue of batches for the trainer. Bounded. The producer never blocks: it asks for room first.
+//
+//   while (queue.has_room() && (batch = assembler.produce())) queue.push(std::move(*batch));   // producer
+//   queue.close();                                                                             // at its end
+//   while (const auto batch = queue.pop(stop)) train(*batch);                                  // consumer
 
 #include <condition_variable>
 #include <deque>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Cuts token streams into training sequences of T (input, target) pairs.
+//
+//   for (const EncodedPiece& piece : chunk.pieces) packer.add(piece);
+//   while (const auto sequence = packer.next()) buffer.insert(*sequence);   // what is left waits for more pieces
 
 #include <cstdint>
 #include <optional>

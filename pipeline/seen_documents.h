@@ -3,10 +3,13 @@
 // The documents of an epoch that were trained on, to find copies of them in a fixed amount of memory. Which
 // documents are duplicates depends on the order in which they are asked for, and on nothing else.
 //
-// A document is remembered by 17 keys: its text and its 16 bands (kExact: its text). The table keeps 32 bits of each in one of many
-// buckets of eight. A full bucket forgets the key that was not met for the longest time; so texts of which
+// A document is remembered by 17 keys: its text and its 16 bands (kExact: its text). The table keeps 32 bits of
+// each in one of many buckets of eight. A full bucket forgets the key that was not met for the longest time; so texts of which
 // many copies come are remembered best, and a document is forgotten key by key. Two different
 // documents have the same key by accident with a probability of 17 x 8 / 2^32: three in a hundred million.
+//
+//   if (const auto reason = seen.find_or_add(signature_of(text))) skip(*reason);   // for each document, in order
+//   seen.forget();                                                                 // at the end of the epoch
 
 #include <array>
 #include <cstdint>

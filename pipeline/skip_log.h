@@ -2,6 +2,10 @@
 #pragma once
 // STATE/skipped.jsonl: skipped records with their place, reason and epoch. Bounded: all skips of a badly
 // damaged corpus are counted, but only a limited number of places is recorded, each once.
+//
+//   log.begin(resumed ? saved_bytes : 0);              // drops what was recorded after the checkpoint
+//   log.add(skip, epoch);
+//   saved_bytes = log.bytes();                         // with the next checkpoint
 
 #include <memory>
 #include <mutex>

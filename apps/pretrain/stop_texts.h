@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Ends a text where one of several texts begins, while it is generated piece by piece.
+//
+//   StopTexts stops({"\nUser:"});
+//   while (!stops.found() && (piece = generate())) show(stops.push(*piece));   // holds back "\nUs"
+//   show(stops.flush());
 
 #include <string>
 #include <string_view>

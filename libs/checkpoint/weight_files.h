@@ -2,6 +2,10 @@
 #pragma once
 // The weights of a model folder as Hugging Face has them: model.safetensors, or several such files that
 // model.safetensors.index.json lists. Elements may be F32, F16 or BF16.
+//
+//   const WeightFiles files = WeightFiles::open(folder);
+//   files.require_floats("wte.weight", shape);        // first for all tensors, so that nothing is half loaded
+//   files.read_floats("wte.weight", values);
 
 #include <map>
 #include <span>

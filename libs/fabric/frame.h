@@ -6,6 +6,10 @@
 //
 // The reader takes bytes as they come from the network. It checks the length against the most that the kind may have
 // before it takes memory, and memory grows only with the bytes that have come.
+//
+//   writer.write(kind, payload, out);                      // one end
+//   reader.take(bytes);                                    // the other, for whatever bytes have come
+//   while (const auto frame = reader.next()) act_on(*frame);
 
 #include <cstddef>
 #include <cstdint>

@@ -12,6 +12,14 @@
 //                                        <-  introduction (JSON)
 //
 // Instead of its next answer the head may send a refusal: a fault and a line of text.
+//
+//   std::string out;                                       // on both ends
+//   for (handshake.start(out); !handshake.is_done();) {
+//     send(std::exchange(out, {}));
+//     handshake.take(receive(), out);                      // throws ChannelError; send what is in `out` even then
+//   }
+//   send(out);
+//   handshake.reader().set_limits(limits);                 // then messages: see frame.h
 
 #include <cstddef>
 #include <cstdint>

@@ -3,6 +3,17 @@
 // A stretch of consecutive steps that are not finite: the state of the run before the first of them, and the
 // batches taken from the stream since. If the run ends within the stretch, that state is saved and the
 // batches are put back into the stream, so that no checkpoint is ever within a stretch.
+//
+//   if (!result.finite) {                       // after each step
+//     if (!stretch.open()) stretch.begin(state);
+//     stretch.hold(batches);
+//   } else {
+//     stretch.end();
+//   }
+//   if (stretch.open() && stretch.holds_all()) {  // at the end of the run: as if the stretch had not begun
+//     state = stretch.before();
+//     source.give_back(stretch.take_batches());
+//   }
 
 #include <optional>
 #include <span>

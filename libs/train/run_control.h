@@ -2,6 +2,11 @@
 #pragma once
 // Requests to a running trainer from other threads: save, pause, continue, change settings. The trainer acts
 // on them between steps, so that they never change what it computes.
+//
+//   control.pause(PauseReason::kRequest, 2h);                       // any thread
+//   while (const auto due = control.pause_due())                    // the trainer, between two steps
+//     control.wait(1s, stop);                                       // wakes at once for another request
+//   if (control.take_save_request()) save();
 
 #include <chrono>
 #include <condition_variable>

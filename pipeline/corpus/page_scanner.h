@@ -2,6 +2,13 @@
 #pragma once
 // Finds the `<page>` elements in the text of a dump. Single-owner. A page begins wherever its tag is, because
 // text never has an unescaped '<'. So reading can begin anywhere, and an unclosed page loses only itself.
+//
+//   while (scanner.seek() == PageScanner::Found::kPage) {
+//     std::string_view bytes;
+//     PageScanner::Part part;
+//     do parse(bytes, part = scanner.read(bytes)); while (part == PageScanner::Part::kMore);
+//     scanner.finish();
+//   }
 
 #include <cstdint>
 #include <string>

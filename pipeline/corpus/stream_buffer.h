@@ -3,6 +3,13 @@
 // A look-ahead window over a ByteSource, by bytes and by lines. Single-owner. Offsets count decompressed
 // bytes.
 // Memory: the window, at most about kMaxRecordBytes.
+//
+//   while (const Line* line = stream.peek_line()) {   // by lines; its text is valid until it is taken
+//     if (!line->too_long) read(line->text);
+//     stream.take_line();
+//   }
+//   const std::string_view bytes = stream.window(100);  // by bytes: at least 100, or all that are left
+//   stream.take(parse(bytes));
 
 #include <cstddef>
 #include <cstdint>
