@@ -17,6 +17,7 @@ size_t at(int64_t row, int64_t columns, int64_t column) {
 
 }  // namespace
 
+/// To the nearest number with eight significant bits, ties to even, as the processor's instruction does.
 Matrix round_to_bf16(Matrix values) {
   constexpr int kSignificantBits = 8;
   for (double& value : values) {
@@ -52,6 +53,7 @@ Matrix linear_transposed(const Matrix& A, const Matrix& B, int64_t M, int64_t N,
   return C;
 }
 
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta; the variance divides by C, not by C - 1.
 Matrix layer_norm(const Matrix& x, const Matrix& gamma, const Matrix& beta, int64_t M, int64_t C) {
   Matrix out(x.size());
   for (int64_t m = 0; m < M; ++m) {
@@ -68,6 +70,7 @@ Matrix layer_norm(const Matrix& x, const Matrix& gamma, const Matrix& beta, int6
   return out;
 }
 
+/// The approximation by tanh, as GPT-2 has it: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
 Matrix gelu(const Matrix& x) {
   Matrix out(x.size());
   const double factor = std::sqrt(2 / std::numbers::pi);
@@ -77,6 +80,8 @@ Matrix gelu(const Matrix& x) {
   return out;
 }
 
+/// softmax(q k^T / sqrt(D)) v over the positions up to each one, head by head. Without subtracting the maximum: tests
+/// have small scores, and the kernel that is checked does subtract it.
 Matrix causal_attention(const Matrix& qkv, int64_t B, int64_t T, int64_t H, int64_t D) {
   const int64_t C = H * D;
   Matrix out(static_cast<size_t>(B * T * C));
@@ -103,6 +108,7 @@ Matrix causal_attention(const Matrix& qkv, int64_t B, int64_t T, int64_t H, int6
   return out;
 }
 
+/// log(sum exp(logits)) - logits[target]; the maximum is taken out so that no exponential overflows. 0 where masked.
 Matrix cross_entropy(const Matrix& logits, std::span<const int32_t> targets, int64_t V) {
   Matrix losses(targets.size());
   for (size_t m = 0; m < targets.size(); ++m) {
@@ -142,6 +148,7 @@ LayerNormGradients layer_norm_backward(const Matrix& dy, const Matrix& x, const 
   return d;
 }
 
+/// The derivative of gelu(): 0.5 (1 + t) + 0.5 x (1 - t^2) du/dx, with t = tanh(u).
 Matrix gelu_backward(const Matrix& dy, const Matrix& x) {
   Matrix dx(x.size());
   const double factor = std::sqrt(2 / std::numbers::pi);
@@ -193,6 +200,7 @@ Matrix causal_attention_backward(const Matrix& dout, const Matrix& qkv, int64_t 
   return dqkv;
 }
 
+/// softmax(logits) - one_hot(target).
 Matrix cross_entropy_backward(const Matrix& logits, std::span<const int32_t> targets, int64_t V) {
   Matrix dlogits(logits.size());
   const Matrix losses = cross_entropy(logits, targets, V);
