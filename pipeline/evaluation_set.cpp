@@ -61,6 +61,7 @@ class BesideFile {
   WritableFile& file() { return *file_; }
   const Path& path() const { return path_; }
   /// Replaces the other file by this one.
+  /// Synced before the rename, so that the name never leads to an incomplete file.
   void become(const Path& path) {
     file_->sync();
     file_->close();
@@ -115,6 +116,7 @@ class Blocks {
   uint64_t sequences_ = 0;
 };
 
+/// As examine() computes it: inputs first, then targets with the hash of the inputs as seed.
 std::string hash_of(const Blocks& blocks, uint32_t context) {
   Hasher64 inputs(context);
   blocks.read(true, [&](std::span<const std::byte> bytes) { inputs.update(bytes); });
@@ -250,6 +252,7 @@ void collect_evaluation_set(FileSystem& files, const Path& path, HeldOutText& te
   result.become(path);
 }
 
+/// A rename is enough within a folder. Elsewhere the set is copied, because it may be on another file system.
 void keep_evaluation_set(FileSystem& files, const Path& from, const Path& to) {
   if (from.parent_path() == to.parent_path()) {
     files.rename(from, to);

@@ -25,6 +25,7 @@ StreamState::Array joined(std::string name, const std::deque<Batch>& batches, Va
   return array;
 }
 
+/// Of all rows of all batches, one after the other.
 std::vector<SequenceOrigin> origins_of(const std::deque<Batch>& batches) {
   std::vector<SequenceOrigin> origins;
   for (const Batch& batch : batches)

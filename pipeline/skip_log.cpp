@@ -41,6 +41,8 @@ std::string repaired(std::string text) {
 
 }  // namespace
 
+/// A resumed stream skips the records after its checkpoint once more, so their lines are cut off first. The places
+/// that remain are read, so that none is recorded twice.
 void SkipLog::begin(std::optional<uint64_t> keep_bytes) {
   const std::lock_guard lock(mutex_);
   file_.reset();

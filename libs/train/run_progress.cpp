@@ -20,12 +20,14 @@ constexpr double kSmoothing = 0.05;
 /// Seconds; 64-bit nanoseconds can't hold much more.
 constexpr double kLongest = 9e9;
 
+/// An exponential mean, which starts as the plain mean of the first values.
 void smooth(double& value, double newest, uint64_t count) {
   value += std::max(kSmoothing, 1.0 / static_cast<double>(count)) * (newest - value);
 }
 
 }  // namespace
 
+/// A session starts its own means: the one before may have had other threads or another machine.
 void RunProgress::begin(const RunLimits& limits, const KnownAtStart& known, Time now) {
   run_ = {.limits = limits,
           .step = known.step,
@@ -113,6 +115,7 @@ RunSnapshot RunProgress::snapshot(Time now) const {
   return run;
 }
 
+/// What was spent grows with the clock, also between two steps.
 std::optional<PlannedEnd> RunProgress::planned_end(Time now) const {
   const RunLimits& limits = run_.limits;
   if (!limits.budget.given()) return std::nullopt;

@@ -58,6 +58,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
 
 Trainer::~Trainer() = default;
 
+/// use_parameters() packs the weights for the kernels: it follows each change of the parameters.
 void Trainer::initialize(uint64_t seed) {
   initialize_parameters(parts_.compute, model_.layout(), seed, parameters_.data());
   model_.use_parameters(parameters_.data());
@@ -115,6 +116,7 @@ void Trainer::branch(const Checkpoint& parent, const Inheritance& taken) {
   saved_at_.reset();
 }
 
+/// Only the weights: the run counts from step 0, with moments of zero and a stream of its own.
 void Trainer::initialize_from(const Checkpoint& parent) {
   load_parameters(parent.folder, model_.layout(), parameters_.data());
   model_.use_parameters(parameters_.data());
@@ -126,6 +128,7 @@ void Trainer::initialize_with(const std::function<void(float* parameters)>& fill
   state_.skips = options_.skips;
 }
 
+/// Each session leaves one record of its end, also where an exception ends it.
 RunSummary Trainer::run() {
   try {
     RunSummary summary = run_to_end();
@@ -169,6 +172,7 @@ RunSummary Trainer::run_to_end() {
   return summary;
 }
 
+/// What a reader of the record needs to interpret the numbers of this session.
 void Trainer::record_session() {
   nlohmann::json facts = parts_.session_facts;
   facts["resumed"] = on_disk_.has_value();
@@ -192,6 +196,7 @@ void Trainer::record_session() {
   recorder_.note_settings(state_.step, parts_.changed_options);
 }
 
+/// The stream may be closed already, by an error; then the summary has what it counted last.
 void Trainer::record_end(const std::string& reason, const std::string& error) {
   recorder_.note_end({.reason = reason,
                       .error = error,
@@ -286,6 +291,7 @@ bool Trainer::fetch() {
   return got > 0;
 }
 
+/// The wait for batches is no work of the model, so it is a time of its own.
 void Trainer::step() {
   const double data_wait = seconds_since(step_start_);
   StepRecord record = train_step();

@@ -19,6 +19,7 @@ void to_json(nlohmann::json& json, const Cursor& cursor) {
           {"delivered_pieces", cursor.delivered_pieces}};
 }
 
+/// Only unsigned integers: the library would convert a negative number or a fraction without a word.
 void from_json(const nlohmann::json& json, Cursor& cursor) {
   const auto read = [&](const char* field, auto& value) {
     const nlohmann::json& number = json.at(field);

@@ -27,6 +27,7 @@ std::string count_of(uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
 }
 
+/// "3 files, 1.2 GB: 2 MediaWiki dump (bzip2), 1 plain text; 4 files skipped".
 std::string describe_corpus(const Catalog& catalog) {
   std::map<std::pair<TextFormat, Compression>, uint64_t> kinds;
   uint64_t bytes = 0;
@@ -69,6 +70,7 @@ Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks) {
   return counts;
 }
 
+/// One page after the other, from the beginning of each file: what is shown first is what a run would read there.
 uint64_t show_pages(const CorpusOptions& options, const Catalog& catalog, uint64_t count,
                     const std::stop_token& stop, const std::function<void(const Record&)>& show) {
   const ReadHooks hooks{stop, {}};

@@ -32,6 +32,7 @@ std::string_view title_of(std::string_view opening) {
   return quote == std::string_view::npos ? std::string_view() : value.substr(0, quote);
 }
 
+/// What WikiExtractor writes with --html-safe: the five escapes of Python's html.escape().
 constexpr std::pair<std::string_view, char> kEscapes[] = {
     {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#x27;", '\''}};
 
@@ -123,6 +124,7 @@ class DocReader : public RecordReader {
     return stray;
   }
 
+  /// A document belongs to the range in which its opening tag begins.
   const Line* line_in_range() { return stream_.offset() < end_ ? stream_.peek_line() : nullptr; }
 
   void read_document(const Line& opening, Record& record) {
@@ -145,6 +147,7 @@ class DocReader : public RecordReader {
     if (record.fault) record.text.clear();
   }
 
+  /// False at an opening tag: the document before it was not closed, and the tag belongs to the next one.
   bool read_body(Record& record) {
     too_long_ = false;
     while (const Line* line = stream_.peek_line()) {

@@ -74,7 +74,9 @@ class SiteParser {
     self(data).stop();
   }
 
+  /// Without the prefix that a dump may give to all its tags.
   static std::string_view local(std::string_view name) { return name.substr(name.find(':') + 1); }
+  /// Nothing after siteinfo is needed, and entities of a DOCTYPE could make text of any length.
   void stop() { XML_StopParser(parser_.get(), XML_FALSE); }
 
   void begin_element(std::string_view name, const XML_Char** attributes) {
@@ -170,6 +172,7 @@ DumpSite read_dump_site(std::string_view head) {
   return site;
 }
 
+/// By hand: expat would accept or refuse the encoding itself, and the message has to name it.
 std::string declared_encoding(std::string_view head) {
   const std::string_view text = head.substr(utf8_mark_length(head));
   if (!text.starts_with("<?xml")) return {};

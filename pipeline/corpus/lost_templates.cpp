@@ -60,6 +60,7 @@ uint64_t count_sentences(std::string_view text) {
 
 class Counter {
  public:
+  /// The first call gives the context, so that the list is the same for each reading of the dump.
   void add(const wikitext::LostTemplate& lost) {
     ++counts_.calls;
     const std::string name = wikitext::fold_name(lost.name);
@@ -85,6 +86,7 @@ class Counter {
 
 }  // namespace
 
+/// Reads the dump as a run would, with the rules that are there, and counts what they lose.
 LostTemplateCounts count_lost_templates(const CorpusOptions& options, const Catalog& catalog,
                                         const std::stop_token& stop) {
   const ReadHooks hooks{stop, {}};

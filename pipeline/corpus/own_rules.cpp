@@ -8,6 +8,7 @@
 namespace pretrain {
 namespace {
 
+/// Of a 64-bit hash. A path that ends in @ and as many digits is not likely.
 constexpr size_t kHashDigits = 16;
 
 /// The path and the hash of "PATH@HASH"; the hash is empty when there is none.
@@ -26,6 +27,8 @@ void load(OwnRules& own) {
 
 }  // namespace
 
+/// A new run names a file, which must be readable. A resumed run also knows its hash. A problem is kept until
+/// the corpus is read, since commands that only look at a run don't need the file.
 OwnRules read_own_rules(const std::string& value) {
   OwnRules own;
   if (value.empty()) return own;

@@ -37,6 +37,7 @@ Finding examine(const CorpusOptions& options, const KnownShards& known, const Re
   ReadableFile file(shard.path);
   shard.size_bytes = file.size();
   shard.hash = identify(file);
+  // Known content needs no look at it: the name may differ, since files are moved and inputs renamed.
   if (const Shard* before = known.same_content(shard)) {
     shard.compression = before->compression;
     shard.format = before->format;
@@ -47,6 +48,7 @@ Finding examine(const CorpusOptions& options, const KnownShards& known, const Re
   const size_t got = read_file_at(file, 0, std::as_writable_bytes(std::span(head)));
   shard.compression = recognize_compression({head.data(), got}, shard.name);
   Recognition recognition;
+  // Blocks of bzip2 can be read on their own, so a dump is recognized even if its first block is damaged.
   if (shard.compression == Compression::kBzip2) {
     recognition =
         recognize_dump_blocks(*open_bzip2_blocks(ReadableFile(shard.path), 0, shard.size_bytes), hooks);
@@ -95,6 +97,7 @@ void doubt_dumps(const std::vector<Shard>& indexes, const std::stop_token& stop,
   }
 }
 
+/// Of a name below the inputs; empty at their top.
 std::string_view folder_of(std::string_view name) {
   const size_t slash = name.rfind('/');
   return slash == std::string_view::npos ? "" : name.substr(0, slash);
