@@ -19,7 +19,7 @@ Path unfinished_folder(const Path& output) {
   return output.parent_path() / fmt::format(".{}.unfinished", output.filename().string());
 }
 
-/// What failed is told; that its remains can't be removed either would only hide it.
+/// The failure is reported; that its remains can't be removed either would only hide it.
 void remove_remains(FileSystem& files, const Path& folder) {
   try {
     remove_tree(files, folder);

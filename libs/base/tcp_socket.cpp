@@ -81,7 +81,7 @@ bool would_block(int code) {
   return code == EAGAIN || code == EWOULDBLOCK || code == EINTR;
 }
 
-/// Waits until the connection stands or failed.
+/// Waits until the connection is made or has failed.
 void finish_connecting(const Descriptor& socket, const TcpAddress& address, Clock::time_point end,
                        const std::stop_token& stop) {
   const WakeUp stopped;

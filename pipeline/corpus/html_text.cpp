@@ -28,7 +28,7 @@ bool is_one_of(const std::string_view (&words)[N], std::string_view word) {
 constexpr std::string_view kDropped[] = {
     "script", "style",  "template", "svg",   "nav",    "footer", "aside",    "form", "button", "select",
     "iframe", "object", "video",    "audio", "figure", "canvas", "noscript", "map",  "head"};
-/// Classes of what Wikipedia's pages show beside their text; the last are marks in a sentence.
+/// Classes of what Wikipedia's pages show next to their text; the last are marks in a sentence.
 constexpr std::string_view kDroppedClasses[] = {
     "infobox",      "navbox",         "sidebar",      "metadata",        "noprint",
     "hatnote",      "thumb",          "reflist",      "references",      "mw-references-wrap",
