@@ -340,8 +340,9 @@ OptionTable<Run> make_table() {
         "budget",
         kLimits, kFixed, "", "time-budget wall-clock deadline"},
        duration_of<Run>(at(&Run::trainer, &Train::budget, &TimeBudget::time))},
-      {{"time", "save and stop this long after each start or resume, such as 2h; 0s: no limit", kLimits,
-        kChangeable, "", "max-time duration timeout hours"},
+      {{"time",
+        "save and stop after this time, such as 2h; for this command only, a resume does not keep it; 0s: no limit",
+        kLimits, kChangeable, "", "max-time duration timeout hours"},
        duration_of<Run>(at(&Run::trainer, &Train::max_time))},
 
       {{"checkpoint-interval", "time between checkpoints; 0s: off", kSaving, kChangeable, "",
