@@ -5,7 +5,8 @@
 #   --build DIR   package the program that was built in this folder, instead of building it
 #   --output DIR  where the package goes [build/package]
 #   --no-check    without lintian
-# Two calls for the same commit give the same bytes. Needs debhelper and lintian, which setup.sh installs.
+# Two calls for the same commit give the same bytes. Needs debhelper and lintian, which setup.sh installs. The package names
+# DEBFULLNAME and DEBEMAIL as its maintainer, if they are set.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 caller=$OLDPWD
@@ -23,6 +24,8 @@ while [ $# -gt 0 ]; do
 done
 [ -z "$built" ] || [ -e "$built/share/manual.stamp" ] ||
   usage_error "--build $built: no program is built there; run cmake --build $built --target pretrain_manual"
+# Of the package. Who publishes it gives an address; the project has none.
+maintainer="${DEBFULLNAME:-pretrain maintainers} <${DEBEMAIL:-maintainers@pretrain.invalid}>"
 tools=(dpkg-buildpackage dh)
 [ "$check" = no ] || tools+=(lintian)
 for tool in "${tools[@]}"; do
@@ -41,15 +44,18 @@ build_dependencies() {
 }
 
 prepare() {
+  local control
   export_tree "$tree"
   cp -r deploy/debian "$tree/debian"
-  sed -i "s/@BUILD_DEPENDS@/$(build_dependencies)/" "$tree/debian/control"
+  control=$(<deploy/debian/control)
+  control=${control/@BUILD_DEPENDS@/"$(build_dependencies)"}
+  printf '%s\n' "${control/@MAINTAINER@/"$maintainer"}" >"$tree/debian/control"
   cat >"$tree/debian/changelog" <<END
 pretrain ($version) unstable; urgency=medium
 
   * See /usr/share/doc/pretrain/CHANGELOG.md.
 
- -- Maintainers of pretrain <maintainers@pretrain.example.org>  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
+ -- $maintainer  $(date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")
 END
 }
 

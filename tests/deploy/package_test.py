@@ -25,6 +25,11 @@ def run(*command, **options):
     return result.stdout
 
 
+def own_environment():
+    """Without the user's name and address, which the package would take."""
+    return {name: value for name, value in os.environ.items() if name not in ("DEBEMAIL", "DEBFULLNAME")}
+
+
 class Release(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -48,7 +53,7 @@ class Release(unittest.TestCase):
     def release(cls, clone, options):
         output = cls.path / clone / "build/files"
         run(cls.path / clone / "deploy/release.sh", "--build", BUILD, "--output", output, *options,
-            env={**os.environ, "PRETRAIN_SKIP_SETUP": "1", "TZ": "Asia/Tokyo" if options else "UTC"})
+            env={**own_environment(), "PRETRAIN_SKIP_SETUP": "1", "TZ": "Asia/Tokyo" if options else "UTC"})
         return output
 
     def control(self, name):
@@ -97,6 +102,11 @@ class Release(unittest.TestCase):
         for name, mode in self.contents().items():
             if not mode.startswith("l"):
                 self.assertRegex(mode, r"^-rw[-x]r-[-x]r-[-x]$", name)
+
+    def test_its_maintainer_is_no_example(self):
+        maintainer = re.search(r"^ ?Maintainer: (.*)$", run("dpkg-deb", "--info", self.package), re.MULTILINE).group(1)
+        self.assertRegex(maintainer, r"^\S.* <\S+@\S+>$")
+        self.assertNotIn("example", maintainer)
 
     def test_its_configuration_is_kept_at_an_upgrade(self):
         self.assertEqual(self.control("conffiles").split(), ["/etc/pretrain.conf"])
