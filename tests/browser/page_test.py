@@ -164,6 +164,13 @@ class Report(Page):
         self.report(write_run(self.folder / "base", 400), write_run(self.folder / "wide", 400, 0.2))
         self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 360)
 
+    def test_shows_the_words_of_an_event_on_a_phone(self):
+        self.browser.size(390, 800, phone=True)
+        self.report(write_run(self.folder / "base", 400), write_run(self.folder / "wide", 400, 0.2))
+        box = "document.querySelector('#events td.text').getBoundingClientRect()"
+        self.assertLessEqual(self.browser.run(f"{box}.right"), 390)
+        self.assertLess(self.browser.run(f"{box}.height"), 60, "it is not squeezed into a column")
+
     def test_is_dark_where_the_system_is(self):
         self.browser.size(1280, 900, dark=True)
         self.report(write_run(self.folder / "base", 400))
