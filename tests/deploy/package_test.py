@@ -103,6 +103,11 @@ class Release(unittest.TestCase):
             if not mode.startswith("l"):
                 self.assertRegex(mode, r"^-rw[-x]r-[-x]r-[-x]$", name)
 
+    def test_setup_installs_what_building_it_takes(self):
+        listed = (SOURCE / "deploy/packages.txt").read_text().splitlines()
+        for name in ("build-essential", "debhelper", "lintian"):  # the first one by convention in no Build-Depends
+            self.assertIn(name, listed)
+
     def test_its_maintainer_is_no_example(self):
         maintainer = re.search(r"^ ?Maintainer: (.*)$", run("dpkg-deb", "--info", self.package), re.MULTILINE).group(1)
         self.assertRegex(maintainer, r"^\S.* <\S+@\S+>$")
