@@ -441,9 +441,10 @@ EndReason Trainer::conclude(EndReason reason) {
 /// The last save. When this returns, everything trained is on disk.
 void Trainer::finish() {
   const auto start = Clock::now();
-  const bool is_to_be_saved = save_at_end();
   RunSummary& summary = recorder_.summary();
-  summary.split.checkpoint += seconds_since(start);
+  const double before = summary.split.checkpoint;
+  const bool is_to_be_saved = save_at_end();
+  summary.split.checkpoint = before + seconds_since(start);  // includes what the saver itself counted of it
   summary.saved_step = saver_.last_good_step();
   if (!is_to_be_saved || saver_.last_good_step() == state_.step) return;
   if (!saver_.last_good_step())
