@@ -14,6 +14,7 @@
 // fitted: A-1920, 1.16 M parameters, 12.56 MB: 1.920, law -0.3 %
 // fitted: T-5404, 0.24 M parameters, 31.01 MB: 2.024, law -1.7 %
 // held out: R-700, 4.20 M parameters, 5.45 MB: 2.048, law -5.1 %
+// held out: B-643, 0.24 M parameters, 3.69 MB: 2.280, law +1.6 %
 // Each fitted run predicted from the others: 2.7 % (root mean square)
 
 namespace pretrain::scaling_law {
