@@ -32,6 +32,12 @@ constexpr size_t kMostInboxBytes = size_t{256} << 20;
 constexpr size_t kReadBytes = size_t{256} << 10;
 constexpr milliseconds kLastWords{1000};
 
+/// That of the head, at both ends.
+milliseconds patience_of(const Handshake& handshake, const ChannelOptions& options) {
+  const milliseconds named = handshake.peer().patience;
+  return handshake.side() == Handshake::Side::kMember && named.count() > 0 ? named : options.patience;
+}
+
 milliseconds until(Clock::time_point end) {
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(end - Clock::now()));
 }
@@ -91,7 +97,7 @@ class Channel::Keeper {
 
 Channel::Keeper::Keeper(TcpConnection connection, Handshake handshake, const ChannelOptions& options,
                         std::string unsent)
-    : patience_(options.patience),
+    : patience_(patience_of(handshake, options)),
       handshake_(std::move(handshake)),
       connection_(std::move(connection)),
       peer_host_(connection_.peer().host),

@@ -33,7 +33,8 @@ struct ChannelOptions {
   std::string secret;
   Introduction introduction;  ///< of this end
   FrameLimits limits;         ///< of what this end receives, for kinds below kChannelKinds
-  /// The other end is lost after this silence; each end says that it is there four times within it.
+  /// The other end is lost after this silence; each end says that it is there four times within it. A member uses that of
+  /// the head: with a longer one it would be lost while it computes.
   std::chrono::milliseconds patience{30'000};
 };
 

@@ -73,6 +73,7 @@ class ChannelListener::Acceptor {
 
  private:
   void run();
+  Introduction own_introduction() const;
   void wait() const;
   void accept_some();
   void serve(Stranger& stranger);
@@ -105,6 +106,12 @@ void ChannelListener::Acceptor::run() {
   }
 }
 
+Introduction ChannelListener::Acceptor::own_introduction() const {
+  Introduction own = options_.channel.introduction;
+  own.patience = options_.channel.patience;
+  return own;
+}
+
 void ChannelListener::Acceptor::wait() const {
   Clock::time_point end = Clock::now() + std::chrono::hours(1);
   std::vector<Awaited> awaited{{.descriptor = wake_.descriptor()}};
@@ -133,7 +140,7 @@ void ChannelListener::Acceptor::accept_some() {
       }
       strangers_.push_back({.connection = std::move(*connection),
                             .handshake = Handshake(Handshake::Side::kHead, options_.channel.secret,
-                                                   options_.channel.introduction, options_.refusal),
+                                                   own_introduction(), options_.refusal),
                             .end = Clock::now() + options_.stranger_time});
     }
   } catch (const IoError& error) {

@@ -21,6 +21,7 @@
 //   send(out);
 //   handshake.reader().set_limits(limits);                 // then messages: see frame.h
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -51,6 +52,8 @@ struct Introduction {
   std::string version;                                    ///< of the program
   nlohmann::json fingerprint = nlohmann::json::object();  ///< processor, program, libraries: an object
   nlohmann::json more = nlohmann::json::object();         ///< for the layer above: an object
+  /// The head's is that of both ends (ChannelOptions::patience); 0: not named.
+  std::chrono::milliseconds patience{0};
 };
 
 /// A control connection could not be made, or is lost.
@@ -90,6 +93,7 @@ class Handshake {
   /// Errors: ChannelError with a reason that continues "HOST: "; what is in `out` still goes to the other end.
   void take(std::span<const std::byte> bytes, std::string& out);
   bool is_done() const { return state_ == State::kDone; }
+  Side side() const { return side_; }
 
   /// Requires: is_done().
   const Introduction& peer() const { return peer_; }

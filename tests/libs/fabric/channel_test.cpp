@@ -140,6 +140,13 @@ TEST(Channel, SaysThatItIsThereWhileItsOwnerIsBusy) {
   EXPECT_EQ(sign->kind, kAliveKind);
 }
 
+TEST(Channel, AMemberSaysThatItIsThereAsOftenAsTheHeadNeedsIt) {
+  test::Head head({.channel = test::channel_options("tower", milliseconds(1000))});
+  const auto member = join_channel(join_options(head.address(), "desk", kPlenty), kNever);
+  const auto channel = head.next();
+  EXPECT_EQ(channel->receive(milliseconds(1500), kNever), std::nullopt) << "not lost";
+}
+
 TEST(Channel, LosesASilentPeerAfterItsPatience) {
   test::Head head({.channel = test::channel_options("tower", milliseconds(100))});
   const ManualMember member(head);
