@@ -2,6 +2,7 @@
 #include "libs/fabric/gloo_fabric.h"
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -224,6 +225,7 @@ class GlooPorts::Ports {
   std::unique_ptr<Fabric> connect(const std::vector<std::string>& all, const std::string& key);
 
  private:
+  void connect_to_all(const std::vector<std::string>& all);
   void connect_to(int peer, const std::string& addresses);
 
   const GlooPortsOptions options_;
@@ -262,15 +264,28 @@ void GlooPorts::Ports::connect_to(int peer, const std::string& addresses) {
   }
 }
 
+/// A stop request closes the pairs, which ends Gloo's wait for the one that does not come.
+void GlooPorts::Ports::connect_to_all(const std::vector<std::string>& all) {
+  const Fabric::Place& place = options_.place;
+  const std::stop_callback<std::function<void()>> closing(options_.stop, [&] {
+    for (int peer = 0; peer < place.size; ++peer) {
+      if (peer != place.rank) context_->getPair(peer)->close();
+    }
+  });
+  for (int peer = 0; peer < place.size && !options_.stop.stop_requested(); ++peer) {
+    if (peer != place.rank) connect_to(peer, all[static_cast<size_t>(peer)]);
+  }
+}
+
 std::unique_ptr<Fabric> GlooPorts::Ports::connect(const std::vector<std::string>& all,
                                                   const std::string& key) {
   const Fabric::Place& place = options_.place;
   PRETRAIN_CHECK(all.size() == static_cast<size_t>(place.size), "{} addresses of {} machines", all.size(),
                  place.size);
-  for (int peer = 0; peer < place.size; ++peer) {
-    if (peer != place.rank) connect_to(peer, all[static_cast<size_t>(peer)]);
-  }
+  connect_to_all(all);
+  if (options_.stop.stop_requested()) throw PeerLost({.what = "stopped here"});
   auto fabric = std::make_unique<GlooFabric>(place, std::move(device_), std::move(context_));
+  const std::stop_callback<std::function<void()>> closing(options_.stop, [&] { fabric->close(); });
   prove(*fabric, key, options_.patience);
   return fabric;
 }

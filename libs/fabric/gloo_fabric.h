@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct GlooPortsOptions {
   Fabric::Place place;
   std::string host;                            ///< an IP address of this machine, at which ports are opened
   std::chrono::milliseconds patience{10'000};  ///< for each peer to connect
+  std::stop_token stop = {};                   ///< a request ends connect()
 };
 
 /// Single-owner.
@@ -49,8 +51,8 @@ class GlooPorts {
   /// Connects to all peers. `all` has addresses() of each rank, in order; `key` is the same on all of them, and
   /// different in each generation.
   /// Requires: called once.
-  /// Errors: PeerLost, when a peer does not come within the patience or has another key; kData for malformed
-  /// addresses.
+  /// Errors: PeerLost, when a peer does not come within the patience or has another key, or at a stop request; kData
+  /// for malformed addresses.
   std::unique_ptr<Fabric> connect(const std::vector<std::string>& all, const std::string& key);
 
  private:

@@ -113,7 +113,8 @@ class Head : public StepMaker {
   std::vector<double> speeds() const;
   void plan_slots();
 
-  std::optional<Frame> answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds);
+  std::optional<Frame> answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds,
+                                 const std::stop_token& stop = {});
   std::chrono::milliseconds patience() const;
   std::chrono::milliseconds meeting_patience() const;
   void note(MachineEvent::Kind kind, const std::string& machine, const std::string& why);

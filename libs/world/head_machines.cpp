@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -128,7 +129,8 @@ void Head::note(MachineEvent::Kind kind, const std::string& machine, const std::
     parts_.on_machine({.kind = kind, .machine = machine, .why = why, .machines = machines()});
 }
 
-/// Until it works: each failure costs a machine sooner or later, and one alone needs no fabric.
+/// Until it works: each failure costs a machine sooner or later, and one alone needs no fabric. A stop request ends it at
+/// once, because nothing was made yet.
 void Head::form() {
   while (!try_to_form()) {
   }
@@ -138,6 +140,7 @@ void Head::form() {
 }
 
 bool Head::try_to_form() {
+  if (parts_.stop.stop_requested()) throw Stopped();
   if (fabric_) fabric_->close();
   fabric_.reset();
   look_around();
@@ -149,7 +152,8 @@ bool Head::try_to_form() {
   const std::string key_name = fmt::format("generation {} {}", generation_, hex64(new_state_id()));
   const auto meeting = parts_.open_meeting({.place = {.rank = 0, .size = size, .generation = generation_},
                                             .key_name = key_name,
-                                            .patience = meeting_patience()});
+                                            .patience = meeting_patience(),
+                                            .stop = parts_.stop});
   FormMessage order{.generation = generation_,
                     .size = static_cast<uint32_t>(size),
                     .key_name = key_name,
@@ -175,7 +179,7 @@ bool Head::gather_ports(Meeting& meeting, std::vector<std::string>& ports) {
   const size_t ranks = machines();  // of this generation; one that is lost needs another
   ports.push_back(meeting.ports());
   for (const auto& machine : members_) {
-    const auto frame = answer_of(*machine, {kPorts});
+    const auto frame = answer_of(*machine, {kPorts}, parts_.stop);
     if (frame) ports.push_back(PortsMessage::unpack(frame->payload).ports);
   }
   part_with_the_gone();
@@ -190,12 +194,13 @@ bool Head::connect(Meeting& meeting, const std::vector<std::string>& ports) {
   try {
     fabric_ = meeting.connect(ports);
   } catch (const PeerLost& lost) {
+    if (parts_.stop.stop_requested()) throw Stopped();
     log_warning("{}", lost.what());
     accused.push_back(lost.rank());
   }
   bool all = fabric_ != nullptr;
   for (const auto& machine : members_) {
-    const auto frame = answer_of(*machine, {kConnected, kFailed});
+    const auto frame = answer_of(*machine, {kConnected, kFailed}, parts_.stop);
     if (frame && frame->kind == kConnected) {
       machine->state = ConnectedMessage::unpack(frame->payload).state;
       continue;
@@ -229,6 +234,7 @@ void Head::blame(const std::vector<int>& accused) {
 }
 
 bool Head::give_state_to_others() {
+  const std::stop_callback<std::function<void()>> closing(parts_.stop, [this] { fabric_->close(); });
   for (size_t i = 0; i < members_.size(); ++i) {
     Machine& machine = *members_[i];
     if (machine.state == state_) continue;
@@ -239,6 +245,7 @@ bool Head::give_state_to_others() {
     try {
       give_state(parts_.replica, *fabric_, static_cast<int>(i) + 1, patience());
     } catch (const PeerLost& lost) {
+      if (parts_.stop.stop_requested()) throw Stopped();
       log_warning("{} did not take the state: {}", machine.name, lost.what());
       if (++failures_ > 2) machine.gone = "it does not take the state of the run";
       part_with_the_gone();
@@ -251,7 +258,9 @@ bool Head::give_state_to_others() {
 
 /// The next message of one of these kinds and of this generation; others are of an attempt that failed. Empty when the
 /// machine is gone.
-std::optional<Frame> Head::answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds) {
+/// Errors: Stopped.
+std::optional<Frame> Head::answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds,
+                                     const std::stop_token& stop) {
   if (!machine.gone.empty()) return std::nullopt;
   // One that was waited for in vain gets less time: all others wait for it again.
   constexpr std::chrono::milliseconds kForSuspects(5000);
@@ -260,7 +269,7 @@ std::optional<Frame> Head::answer_of(Machine& machine, std::initializer_list<Wor
   try {
     for (;;) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
-      auto frame = machine.channel->receive(std::max(left, std::chrono::milliseconds(0)), {});
+      auto frame = machine.channel->receive(std::max(left, std::chrono::milliseconds(0)), stop);
       if (!frame) {
         machine.gone = fmt::format("it did not answer for {}", format_duration(time));
         return std::nullopt;

@@ -28,7 +28,7 @@ class GlooMeeting : public Meeting {
 MeetingOpener gloo_meetings(std::string host, std::string secret) {
   return [host = std::move(host), secret = std::move(secret)](const MeetingPlan& plan) {
     return std::make_unique<GlooMeeting>(
-        GlooPortsOptions{.place = plan.place, .host = host, .patience = plan.patience},
+        GlooPortsOptions{.place = plan.place, .host = host, .patience = plan.patience, .stop = plan.stop},
         derived_key(secret, plan.key_name));
   };
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct MeetingPlan {
   Fabric::Place place;
   std::string key_name;                        ///< the same on all machines, and different in each generation
   std::chrono::milliseconds patience{10'000};  ///< for each of the others to connect
+  std::stop_token stop = {};                   ///< a request ends connect() with PeerLost
 };
 
 /// Opens the ports.

@@ -27,7 +27,8 @@ Member::Outcome Member::serve() {
   parts_.channel.send(kReady, "");
   for (;;) {
     const std::optional<Frame> frame = parts_.channel.receive(kLook, {});
-    if (frame) {
+    // One that is to stop takes no part in a new generation.
+    if (frame && (frame->kind != kForm || !parts_.stop.stop_requested())) {
       if (auto outcome = obey(*frame)) return *std::move(outcome);
       continue;
     }
@@ -89,7 +90,8 @@ void Member::form(const FormMessage& order) {
                                             .size = static_cast<int>(order.size),
                                             .generation = order.generation},
                                   .key_name = order.key_name,
-                                  .patience = order.patience});
+                                  .patience = order.patience,
+                                  .stop = parts_.stop});
   parts_.channel.send(kPorts,
                       PortsMessage{.generation = order.generation, .ports = meeting_->ports()}.pack());
 }

@@ -72,6 +72,26 @@ TEST_F(Gloo, WaitsForAPeerOnlyItsPatience) {
   EXPECT_THROW(first.connect(all, "the key"), PeerLost);
 }
 
+TEST_F(Gloo, StopsWaitingForAPeerAtAStopRequest) {
+  for (const int waiting : {0, 1}) {  // one connects, the other is connected to
+    std::stop_source stop;
+    GlooPortsOptions options = place(waiting, 2);
+    options.stop = stop.get_token();
+    GlooPorts here(options);
+    const GlooPorts there(place(1 - waiting, 2));  // never connects
+    std::vector<std::string> all(2);
+    all[static_cast<size_t>(waiting)] = here.addresses();
+    all[static_cast<size_t>(1 - waiting)] = there.addresses();
+    const std::jthread stopping([&] { stop.request_stop(); });
+    try {
+      here.connect(all, "the key");
+      ADD_FAILURE() << "connected to nobody";
+    } catch (const PeerLost& lost) {
+      EXPECT_LT(lost.details().seconds, 60.0) << lost.what();
+    }
+  }
+}
+
 TEST_F(Gloo, RefusesMalformedAddresses) {
   for (const std::string& bad : {std::string(),
                                  std::string("\x05\x00"

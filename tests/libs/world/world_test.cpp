@@ -232,6 +232,15 @@ class World {
     members.push_back(std::make_unique<TestMember>(network, listener_.address(), run.model, options_, plan));
   }
 
+  /// The member's end of a connection to the head, for what no member does.
+  std::unique_ptr<Channel> connect() const {
+    return join_channel({.head = listener_.address(),
+                         .channel = {.secret = kSecret,
+                                     .introduction = {.name = "stranger", .version = "1"},
+                                     .limits = messages_of_head()}},
+                        {});
+  }
+
   /// Trains until the end of the run, and waits for all members.
   RunSummary train(uint32_t machines) {
     network.begin_session();
@@ -480,6 +489,29 @@ TEST(World, AStopOfTheHeadEndsAll) {
   EXPECT_EQ(world.run.checkpoint_steps().front(), 5U);
   ASSERT_TRUE(world.members[0]->outcome) << world.members[0]->error;
   EXPECT_EQ(world.members[0]->outcome->reason, "stopped");
+}
+
+TEST(World, AStopWhileAMachineHasNoAnswerEndsAtOnce) {
+  World world(options_of(5, 4));
+  world.head.patience = std::chrono::milliseconds(500);  // ten times that at the start
+  const std::jthread silent([&] {
+    const auto channel = world.connect();
+    channel->send(kReady, "");
+    while (channel->receive({}).kind != kForm) {
+    }
+    world.run.stop.request_stop();
+    EXPECT_THROW(
+        {
+          while (channel->receive({}).kind != kEnd) {
+          }
+          channel->receive({});  // it has ended
+        },
+        ChannelError);
+  });
+  const RunSummary summary = world.train(2);
+  EXPECT_EQ(summary.reason, EndReason::kStopped);
+  EXPECT_EQ(summary.last_step, 0U);
+  EXPECT_EQ(world.events("machine_lost"), 0U);
 }
 
 TEST(World, TheHeadWaitsForMachinesAndCanBeStopped) {
