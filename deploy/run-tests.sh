@@ -23,7 +23,7 @@ done
 failed=()
 # Without the readers of checkpoints, models and GGUF files, whose sanitized builds are longer.
 quick_targets=(bzip2_blocks_fuzz channel_fuzz doc_reader_fuzz jsonl_reader_fuzz manifest_fuzz page_parser_fuzz page_scanner_fuzz
-  safetensors_fuzz tokenizer_json_fuzz tokenizer_model_fuzz wikitext_fuzz)
+  safetensors_fuzz tokenizer_json_fuzz tokenizer_model_fuzz wikitext_fuzz world_messages_fuzz)
 durations=()  # "SECONDS PART" of each
 
 # Runs one part and notes what it took; later parts are run even after one that failed.
