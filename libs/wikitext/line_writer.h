@@ -13,10 +13,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pretrain::wikitext {
+#include "libs/wikitext/broken_sentence.h"
 
-/// Begins an item of a list in a line that holds line ends, such as the text of a template.
-constexpr char kItemMark = '\x1E';
+namespace pretrain::wikitext {
 
 enum class LineKind : uint8_t {
   kText,  ///< joins the previous line unless a blank line or a break separates them
@@ -41,6 +40,11 @@ class LineWriter {
   void removed_apart() {
     removed();
     apart_ = true;
+  }
+  /// Notes that the sentence lost words here, so that it is dropped when the line ends.
+  void lost_words() {
+    line_ += kLossMark;
+    lost_ = true;
   }
   /// A run of at least two apostrophes.
   void apostrophes(size_t count);
@@ -125,6 +129,7 @@ class LineWriter {
   bool apart_ = false;  ///< what left the gap is shown in a place of its own
   bool holed_ = false;  ///< markup was dropped from the line
   size_t solid_ = 0;    ///< where the last link or tag of the line ended; 0 for none
+  bool lost_ = false;   ///< the line holds marks where words were lost
   bool blank_ = false;
   bool break_ = false;
   LineKind last_ = LineKind::kHeading;

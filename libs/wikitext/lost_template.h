@@ -13,6 +13,7 @@ struct LostTemplate {
   std::string_view before;  ///< wikitext of the line before it
   std::string_view call;    ///< with its braces
   std::string_view after;   ///< wikitext of the line after it
+  bool with_sentence;       ///< its sentence was dropped, because it is none without it
 };
 
 using LostTemplateSink = std::function<void(const LostTemplate&)>;

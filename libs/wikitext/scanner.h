@@ -47,6 +47,7 @@ class MarkupScanner {
     std::string_view name = {};  ///< of the template, as written
     size_t body = 0;             ///< position of its content in the page
     bool function = false;       ///< a parser function, whose arguments have no names
+    bool lost = false;           ///< a template in it was dropped of which nothing is known
     size_t first_argument = 0;   ///< into arguments_
     size_t runs = 0;             ///< of apostrophes before it
     LineWriter::Mark mark = {};
@@ -87,6 +88,7 @@ class MarkupScanner {
   void open_template();
   void skip_braces();
   void skip_template(const Call& call);
+  bool note_loss();
   void open_variant();
   void close_braces();
   void bar();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libs/wikitext/broken_sentence.h"
 #include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/scanner.h"
 #include "libs/wikitext/text_fold.h"
@@ -108,19 +109,36 @@ void MarkupScanner::skip_braces() {
   after_removal();
 }
 
-/// Skips a call and reports it if nothing is known of its template and it was in running text.
+/// Notes that words were lost here. Whether their sentence is none without them, so that it is dropped. In a
+/// template it is the template that may lose its text.
+bool MarkupScanner::note_loss() {
+  if (!frames_.empty()) {
+    frames_.back().lost = true;
+    return false;
+  }
+  const bool broken =
+      kind_ != LineKind::kHeading && misses_words(writer_.line(), page_.substr(at_), words_.language());
+  if (broken) writer_.lost_words();
+  return broken;
+}
+
+/// Skips a call of which nothing is known. In running text it is reported, and drops its sentence if that is
+/// none without it.
 void MarkupScanner::skip_template(const Call& call) {
   const size_t start = at_;
-  const bool reported = lost_ != nullptr && call.rule == nullptr && !call.name.empty() && call.name[0] != '#';
+  const bool unknown = call.rule == nullptr && !call.name.empty() && !call.name.starts_with("#tag");
+  const bool reported = lost_ != nullptr && unknown && call.name[0] != '#';
   const bool after_text = reported && has_words(writer_.line());
   skip_braces();
+  const bool broken = unknown && note_loss();
   if (!reported || !(after_text || is_before_text(page_, at_)) || is_note(page_, start, at_)) return;
   const size_t line = start == 0 ? 0 : page_.rfind('\n', start - 1) + 1;
   const std::string_view after = page_.substr(at_, page_.find('\n', at_) - at_);
   (*lost_)({.name = call.name,
             .before = page_.substr(line, start - line),
             .call = page_.substr(start, at_ - start),
-            .after = after});
+            .after = after,
+            .with_sentence = broken});
 }
 
 void MarkupScanner::open_variant() {
@@ -260,9 +278,15 @@ void MarkupScanner::finish_template() {
   const TemplateArguments arguments = arguments_of(frame, content);
   frames_.pop_back();
   arguments_.resize(frame.first_argument);
-  const TemplateCall call{
-      .name = frame.name, .arguments = arguments, .language = words_.language(), .title = title_};
-  replace(frame, with_edge_spaces(frame.rule->pattern.text(call), frame, arguments));
+  const TemplateCall call{.name = frame.name,
+                          .arguments = arguments,
+                          .language = words_.language(),
+                          .title = title_,
+                          .before = writer_.line().substr(0, frame.mark.position)};
+  const std::string text = with_edge_spaces(frame.rule->pattern.text(call), frame, arguments);
+  const bool empty = trim(text).empty();
+  replace(frame, text);
+  if (frame.lost && empty) note_loss();
 }
 
 /// Shows the text after the first bar.

@@ -14,6 +14,7 @@ struct TemplateCall {
   const TemplateArguments& arguments;
   std::string_view language;  ///< of the wiki, "" when unknown
   std::string_view title;     ///< of the page
+  std::string_view before;    ///< text of the line before it
 };
 
 }  // namespace pretrain::wikitext

@@ -87,6 +87,21 @@ std::string raised_or_plain(const TemplateCall& /*call*/, std::string_view text)
   return raised.empty() ? std::string(text) : raised;
 }
 
+/// Whether a bracket is open at the end of `text`; only its last bytes count, so that a call costs little.
+bool is_in_brackets(std::string_view text) {
+  constexpr size_t kReach = 400;
+  text.remove_prefix(text.size() - std::min(text.size(), kReach));
+  const size_t bracket = text.find_last_of("()");
+  return bracket != std::string_view::npos && text[bracket] == '(';
+}
+
+/// Sounds in slashes or square brackets are what a sentence is about; in round brackets they say how to pronounce.
+std::string sound_text(const TemplateCall& call, std::string_view /*operand*/) {
+  const std::string_view sound = call.arguments.last();
+  const bool marked = sound.starts_with('/') || sound.starts_with('[') || sound.starts_with("⟨");
+  return marked && !is_in_brackets(call.before) ? std::string(sound) : "";
+}
+
 /// MediaWiki takes the word for the title in capitals only.
 std::string page_name(const TemplateCall& call, std::string_view /*operand*/) {
   const bool capitals = std::ranges::none_of(call.name, [](char c) { return c >= 'a' && c <= 'z'; });
@@ -122,6 +137,7 @@ constexpr TemplateFunction kFunctions[] = {
      [](const TemplateCall& call, std::string_view) {
        return convert_text(call.arguments, call.language, true);
      }},
+    {"sound", Takes::kCall, sound_text},
     {"title", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return std::string(call.title); }},
     {"value", Takes::kCall,

@@ -69,6 +69,41 @@ TEST(Gaps, LeaveTheSpacesOfOtherPlacesAlone) {
   EXPECT_EQ(cleaned("Quoi ? Rien : c'est", "fr"), "Quoi ? Rien : c'est");
 }
 
+TEST(UnknownTemplates, AfterAPrepositionTakeTheirSentence) {
+  EXPECT_EQ(cleaned("He was born in Rome. He hit well in {{nosuch|1998}}. He left."),
+            "He was born in Rome. He left.");
+  EXPECT_EQ(cleaned("In {{nosuch|1998}} he hit well. He left."), "He left.");
+  EXPECT_EQ(cleaned("A service between {{nosuch|X}} and {{nosuch|Y}}."), "");
+  EXPECT_EQ(cleaned("Er lebte in {{nosuch|X}} und starb. Sie blieb.", "de"), "Sie blieb.");
+  EXPECT_EQ(cleaned("Он жил в {{nosuch|X}} и умер. Она осталась.", "ru"), "Она осталась.");
+}
+
+TEST(UnknownTemplates, BeforeAParticleTakeTheirSentence) {
+  EXPECT_EQ(cleaned("그는 {{nosuch|X}}의 제자이다. 그는 떠났다.", "ko"), "그는 떠났다.");
+  EXPECT_EQ(cleaned("彼は{{nosuch|X}}の弟子である。彼は去った。", "ja"), "彼は去った。");
+  EXPECT_EQ(cleaned("他位于{{nosuch|X}}。他离开了。", "zh"), "他离开了。");
+}
+
+TEST(UnknownTemplates, ThatMayBeNotesLeaveTheirSentence) {
+  EXPECT_EQ(cleaned("He left the town{{nosuch}}. It grew {{nosuch}} fast."),
+            "He left the town. It grew fast.");
+  EXPECT_EQ(cleaned("彼は去った{{nosuch}}。町は{{nosuch}}、栄えた。", "ja"), "彼は去った。町は、栄えた。");
+  EXPECT_EQ(cleaned("He came in {{citation needed}} then."), "He came in then.");
+}
+
+TEST(UnknownTemplates, InBracketsTakeTheseAlone) {
+  EXPECT_EQ(cleaned("It cost $5 (${{nosuch|5}} at 2020 prices). He left."), "It cost $5. He left.");
+  EXPECT_EQ(cleaned("Ann (born in {{nosuch}}, died in {{nosuch}}) was rich (in {{nosuch}})."),
+            "Ann was rich.");
+  EXPECT_EQ(cleaned("It cost ${{formatnum:{{nosuch|5}}}} today. He left."), "He left.");
+}
+
+TEST(UnknownTemplates, TakeNoMoreThanTheirSentence) {
+  EXPECT_EQ(cleaned("He met Dr. Roe in {{nosuch}}. The war ended. He left."), "The war ended. He left.");
+  EXPECT_EQ(cleaned("* Ann in {{nosuch}}\n* Bob"), "Bob");
+  EXPECT_EQ(cleaned("== Life in {{nosuch}} ==\nText."), "Life in\nText.");
+}
+
 TEST(Gaps, InAListItemLeaveNoEmptyItem) {
   EXPECT_EQ(cleaned("* {{x}}\n* [[File:a.jpg]]\n* b"), "b");
 }

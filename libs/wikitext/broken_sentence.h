@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Sentences that lost words which no rule knows. A sentence without them is worse than none: "He hit well in." is
+// false, so it is dropped as a whole. Thread-safe: pure functions.
+
+#include <string>
+#include <string_view>
+
+namespace pretrain::wikitext {
+
+/// Whether words are missing between `before` and `after`, the text around a dropped template on its line: a
+/// preposition, article, conjunction or particle is left without its noun, or an ending without its stem.
+/// `before` is cleaned text, `after` is wikitext, `language` that of the wiki ("" counts as English).
+bool misses_words(std::string_view before, std::string_view after, std::string_view language);
+
+/// Begins an item of a list in a line that holds line ends, such as the text of a template. No dump holds it.
+constexpr char kItemMark = '\x1E';
+/// Marks in a line where such words are missing. No dump holds it.
+constexpr char kLossMark = '\x1F';
+
+/// The line without its sentences that hold a mark. Where the mark is in round brackets, only these go. Where it is
+/// unclear whether a stop belongs to an abbreviation, the sentence is longer rather than shorter.
+std::string without_broken_sentences(std::string_view line);
+
+}  // namespace pretrain::wikitext
