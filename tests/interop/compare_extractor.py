@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the wikitext cleaner with WikiExtractor on the pages of one dump and prints a table.
 
-    compare_extractor.py DUMP LANGUAGE --clean-dump BINARY [--golden FILE]
+    compare_extractor.py DUMP LANGUAGE --clean-dump BINARY [--golden FILE] [--templates]
 
 DUMP is MediaWiki XML, plain or in bzip2. BINARY is the program clean_dump of tests/libs/wikitext. The Python
 that runs this script needs the package wikiextractor, the one of PyPI; where its expressions put flags in the middle
-(an error since Python 3.11), mend the installed copy: see README.md.
+(an error since Python 3.11), repair the installed copy: see README.md.
 """
 
 import argparse
@@ -89,15 +89,35 @@ def kept(pages, texts):
     }
 
 
+def fate(fragment, text):
+    """Of a marked fragment: whole, broken when half of its words are left in order, or missing."""
+    if fragment in text:
+        return "whole"
+    words = re.findall(r"\w", fragment) if re.search(r"[\u3040-\u9fff]", fragment) else fragment.split()
+    at = text.find(" ".join(words[:3]) if len(words) < len(fragment) / 2 else fragment[:3])
+    area = text[at : at + 3 * len(fragment)] if at >= 0 else text
+    found = place = 0
+    for word in words:
+        position = area.find(word, place)
+        if position >= 0:
+            found, place = found + 1, position + len(word)
+    return "broken" if 2 * found >= len(words) else "missing"
+
+
 def golden(path, dump, texts):
-    fragments, chosen = [], None
+    """Marked fragments of the pages of this dump by result, and marked markup that shows."""
+    fates, shown, markup, chosen = {"whole": 0, "broken": 0, "missing": 0}, 0, 0, None
     for line in open(path, encoding="utf-8"):
         if line.startswith("page "):
             fields = line[5:].rstrip("\n").split("\t")
             chosen = fields[2] if os.path.basename(fields[0]) == os.path.basename(dump) else None
         elif line.startswith("prose ") and chosen in texts:
-            fragments.append(line[6:].rstrip("\n") in texts[chosen])
-    return f"{sum(fragments)} of {len(fragments)}"
+            fates[fate(line[6:].rstrip("\n"), texts[chosen])] += 1
+        elif line.startswith("markup ") and chosen in texts:
+            markup += 1
+            shown += line[7:].rstrip("\n") in texts[chosen]
+    counts = ", ".join(f"{count} {name}" for name, count in fates.items())
+    return f"{counts}; {shown} of {markup} pieces of markup show"
 
 
 def describe(texts):
@@ -119,6 +139,7 @@ def main():
     options.add_argument("language")
     options.add_argument("--clean-dump", required=True)
     options.add_argument("--golden", help="golden_pages.txt: also count its fragments of this dump")
+    options.add_argument("--templates", action="store_true", help="WikiExtractor expands the templates of the dump")
     options = options.parse_args()
 
     opened = bz2.open if options.dump.endswith(".bz2") else open
@@ -129,7 +150,9 @@ def main():
         with open(path, "wb") as file:
             file.write(xml)
         ours, our_time = run([options.clean_dump, path, options.language])
-        extractor = [sys.executable, "-m", "wikiextractor.WikiExtractor", path, "--no-templates", "--processes", "1"]
+        extractor = [sys.executable, "-m", "wikiextractor.WikiExtractor", path, "--processes", "1"]
+        if not options.templates:
+            extractor.append("--no-templates")
         theirs, their_time = run([*extractor, "-o", "-"])
 
     common = ours.keys() & theirs.keys()
@@ -140,7 +163,7 @@ def main():
     ]
     if options.golden:
         for column, texts in zip(columns, (ours, theirs)):
-            column["fragments of golden pages, whole"] = golden(options.golden, options.dump, texts)
+            column["fragments of golden pages"] = golden(options.golden, options.dump, texts)
     print(f"| {os.path.basename(options.dump)} | cleaner | WikiExtractor |\n| --- | --- | --- |")
     for name in columns[0]:
         print(f"| {name} | {columns[0][name]} | {columns[1].get(name, '')} |")
