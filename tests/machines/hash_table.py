@@ -41,7 +41,7 @@ def train(asked, folder, state, machines, steps):
     with rig.Network(machines, logs) as network:
         shared = ["--listen", network.head.address, "--machines", str(machines), "--secret-file", str(secret), "--peer-timeout", "120s"]
         network.head.start(asked.program, *words_of_run(asked, state, steps), "--threads", threads_of(network.head),
-                           *(shared if machines > 1 else []))
+                           *(shared if machines > 1 else ["--machines", "1"]))
         for member in network.others:
             member.start(asked.program, "join", network.head.address, "--secret-file", str(secret), "--threads", threads_of(member),
                          "--wait", "60s")
