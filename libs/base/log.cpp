@@ -16,6 +16,7 @@
 #include "libs/base/standard_streams.h"
 #include "libs/base/terminal.h"
 #include "libs/base/text.h"
+#include "libs/base/wrapped_lines.h"
 
 namespace pretrain {
 namespace {
@@ -112,8 +113,9 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
           place_, LogLevel::kWarning, message.time,
           fmt::format("{} log entries were lost here, because the reader was too slow", lost));
     }
-    text += format_log_entry(place_, from_spdlog(message.level), message.time,
-                             {message.payload.data(), message.payload.size()});
+    const std::string entry = format_log_entry(place_, from_spdlog(message.level), message.time,
+                                               {message.payload.data(), message.payload.size()});
+    text += place_ == LogPlace::kTerminal ? wrapped_lines(entry, terminal_columns()) : entry;
     stream_.write(text + drawn());
   }
   void flush_() override {}  // nothing is held back

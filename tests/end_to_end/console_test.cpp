@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the user sees on a terminal.
 
+#include <sstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,6 +62,24 @@ TEST(Console, AResumedRunShowsItsLastSaveAndValidationAtOnce) {
   ASSERT_NE(line, std::string::npos) << screen;
   const std::string live = screen.substr(line, screen.find('\r', line) - line);
   EXPECT_THAT(live, testing::AllOf(HasSubstr("saved "), HasSubstr("val "))) << screen;
+}
+
+TEST(Console, NoLineOfTheLogIsBrokenWithinAWord) {
+  const TempFolder folder;
+  PseudoTerminal terminal;
+  std::istringstream lines(shown(tiny_run(folder / "run") + Words{"--steps", "1"}, terminal));
+  size_t continued = 0;
+  std::string before;
+  for (std::string line; std::getline(lines, line); before = line) {
+    const bool is_after_entry = before.find(" info: ") != std::string::npos && !before.ends_with(":\r");
+    if (is_after_entry && line.starts_with("  ")) ++continued;
+    // A path stays whole, and the live line is cut, not broken.
+    const bool is_entry = line.find(" info: ") != std::string::npos && line.find('/') == std::string::npos;
+    if (is_entry && line.find("\033") == std::string::npos) {
+      EXPECT_LE(line.size(), 80U + 1U) << line;  // and its carriage return
+    }
+  }
+  EXPECT_GT(continued, 0U);
 }
 
 }  // namespace
