@@ -207,8 +207,10 @@ ShownPhase RunView::phase() const {
   }
   if (is_empty) return ShownPhase::kStarting;
   if (!is_alive()) return session_.is_object() ? ShownPhase::kUnknown : ShownPhase::kStopped;
+  // A session that was killed in a pause recorded no end of it.
+  const double started = session_.is_object() ? number_of(session_, "time").value_or(0) : 0;
   for (auto event = run.events.rbegin(); event != run.events.rend(); ++event) {
-    if (event->kind == "continued") break;
+    if (event->kind == "continued" || event->time < started) break;
     if (event->kind == "paused") return ShownPhase::kPaused;
   }
   return ShownPhase::kTraining;

@@ -137,6 +137,15 @@ TEST(RunView, ShowsAPause) {
             ShownPhase::kTraining);
 }
 
+TEST(RunView, ShowsThatARunTrainsAgainAfterItWasKilledInAPause) {
+  const TempFolder folder;
+  const std::string paused = R"({"kind":"paused","time":1795871990,"step":3,"why":"request"})"
+                             "\n";
+  const std::string killed = session_line(0, 1), resumed = session_line(3, static_cast<uint64_t>(getpid()));
+  EXPECT_EQ(view_of(write_run(folder, "a", killed + paused + resumed, steps_lines(1, 3))).phase(),
+            ShownPhase::kTraining);
+}
+
 TEST(RunView, ShowsARunThatHasRecordedNothing) {
   const TempFolder folder;
   folder.write("new/lock", "");
