@@ -9,6 +9,7 @@ namespace pretrain {
 void ServiceReporter::on_ready() {
   extender_.set_active(false);
   service_.ready();
+  is_ready_ = true;
 }
 
 void ServiceReporter::on_progress() {
@@ -29,7 +30,9 @@ void ServiceReporter::on_saved(const SaveResult&) {
   last_status_.reset();
 }
 
+/// A run that has nothing to train never becomes ready otherwise, which the manager would take for a failed start.
 void ServiceReporter::on_finishing(uint64_t step) {
+  if (!is_ready_) on_ready();
   extender_.set_active(true);
   service_.stopping();
   service_.status(fmt::format("saving step {}", format_count(step)));

@@ -36,6 +36,7 @@ class ServiceReporter : public TrainObserver {
   ServiceNotifier service_;
   TimeoutExtender extender_{service_};  // active while the start or the stop is under way
   std::optional<Clock::time_point> last_status_;
+  bool is_ready_ = false;
 };
 
 }  // namespace pretrain

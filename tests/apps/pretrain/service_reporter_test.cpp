@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/service_reporter.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <gtest/gtest.h>
@@ -55,6 +56,25 @@ TEST(ServiceReporter, TellsOfASaveWithTheNextStep) {
   reporter.on_step({}, run);
   EXPECT_TRUE(
       managed.manager.has("STATUS=step 2, loss 2.500, 100 tokens/s, checkpoint of step 1 failed: disk full"));
+}
+
+/// A finished run that a restart of the machine starts again; without it the start would have failed.
+TEST(ServiceReporter, IsReadyBeforeItEndsWithNothingToTrain) {
+  Managed managed;
+  ServiceReporter reporter;
+  reporter.on_finishing(4000);
+  const auto& messages = managed.manager.messages();
+  const auto ready = std::ranges::find(messages, "READY=1");
+  EXPECT_LT(ready, std::ranges::find(messages, "STOPPING=1"));
+  EXPECT_NE(ready, messages.end());
+}
+
+TEST(ServiceReporter, IsReadyOnce) {
+  Managed managed;
+  ServiceReporter reporter;
+  reporter.on_ready();
+  reporter.on_finishing(4000);
+  EXPECT_EQ(managed.manager.count("READY=1"), 1U);
 }
 
 }  // namespace
