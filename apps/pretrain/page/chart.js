@@ -184,7 +184,8 @@ class Chart {
     this.drawAxes(pen);
     pen.save();
     pen.beginPath();
-    pen.rect(this.left, this.top, this.right - this.left, this.bottom - this.top);
+    const room = 4;  // for the marks of evaluations at the ends
+    pen.rect(this.left - room, this.top - room, this.right - this.left + 2 * room, this.bottom - this.top + room);
     pen.clip();
     this.drawMarks(pen);
     if (this.view.band) this.curves.forEach((curve) => this.drawBand(pen, curve));
