@@ -51,9 +51,9 @@ def processor_seconds(process):
     return use.ru_utime + use.ru_stime
 
 
-def train(o, state, tokenizer, *more):
-    words = [o.program, "train", "--corpus", o.corpus, "--model", o.model, "--state", state, "--steps", o.steps, "--threads",
-             o.threads, "--workers", 1, "--evaluate-every", 0, "--sample-tokens", 0, "--checkpoint-interval", "1d", *more]
+def train(o, state, tokenizer, *more, steps=None):
+    words = [o.program, "train", "--corpus", o.corpus, "--model", o.model, "--state", state, "--steps", steps or o.steps,
+             "--threads", o.threads, "--workers", 1, "--evaluate-every", 0, "--sample-tokens", 0, "--checkpoint-interval", "1d", *more]
     if tokenizer:
         words += ["--tokenizer", tokenizer]
     return start(words, stdout=subprocess.DEVNULL)
@@ -131,7 +131,7 @@ def main():
     o = parse_arguments()
     with tempfile.TemporaryDirectory() as kept:
         folder = pathlib.Path(kept)
-        processor_seconds(train(o, folder / "first", None, "--steps", 1))
+        processor_seconds(train(o, folder / "first", None, steps=1))
         tokenizer = next((folder / "first/checkpoints").iterdir())
         shares = []
         for number in range(o.pairs):
