@@ -110,9 +110,9 @@ std::string overview() {
     text += fmt::format("  pretrain {:<16} {}\n", command.name, command.summary);
   text +=
       "\nStart with one of these:\n"
-      "  pretrain --corpus PATH                train the default model until Ctrl-C\n"
-      "  pretrain --corpus PATH --budget 8h    train the model that fits text and time\n"
-      "  pretrain presets                      see what this machine can train\n"
+      "    pretrain --corpus PATH                train the default model until Ctrl-C\n"
+      "    pretrain --corpus PATH --budget 8h    train the best model for text and time\n"
+      "    pretrain presets                      see what this machine can train\n"
       "\nSee pretrain COMMAND --help; pretrain --version prints the version. Without a\n"
       "command, the options are those of train.\n";
   return text;

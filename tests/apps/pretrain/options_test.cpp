@@ -344,7 +344,7 @@ TEST(CommandLine, RefusesWhatIsNoValueAndNamesTheOption) {
 }
 
 TEST(CommandLine, HelpShowsACompleteCommandToStartWith) {
-  EXPECT_THAT(overview(), HasSubstr("\n  pretrain --corpus PATH --budget 8h "));
+  EXPECT_THAT(overview(), HasSubstr("\n    pretrain --corpus PATH --budget 8h "));
   const Given given = parse_run_keys({"--corpus", "PATH", "--budget", "8h"}, RunCommand::kTrain);
   EXPECT_EQ(to_configuration(resolve(given.values)).trainer.budget.time, std::chrono::hours(8));
 }
