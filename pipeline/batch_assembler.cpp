@@ -38,8 +38,7 @@ BatchAssembler::BatchAssembler(const AssemblerOptions& options)
 std::optional<Batch> BatchAssembler::produce() {
   while (!finished_) {
     if (buffer_.must_emit()) {
-      buffer_.emit(sequence_);
-      append_row(sequence_);
+      append_row(buffer_.emit());
       if (partial_.rows == options_.rows) return take_partial();
     } else if (const std::optional<SequenceView> sequence = packer_.next()) {
       buffer_.insert(*sequence);

@@ -114,7 +114,6 @@ class BatchAssembler {
   std::optional<SeenDocuments> seen_;  // with deduplication
   bool in_duplicate_ = false;          // the rest of the current document is skipped
   OriginNames origin_names_;
-  SequenceBuffer::Sequence sequence_;  // scratch
 };
 
 }  // namespace pretrain

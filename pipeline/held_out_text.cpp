@@ -48,13 +48,13 @@ std::optional<SequenceView> HeldOutText::next() {
 
 void HeldOutText::read_ticket() {
   if (stop_.stop_requested()) throw Stopped();
-  Ticket ticket;
-  if (!reader_.next(ticket)) {
+  std::optional<Ticket> ticket = reader_.next();
+  if (!ticket) {
     ended_ = true;
     packer_.flush();
     return;
   }
-  for (const EncodedPiece& piece : encode_ticket(std::move(ticket), tokenizer_).pieces) packer_.add(piece);
+  for (const EncodedPiece& piece : encode_ticket(std::move(*ticket), tokenizer_).pieces) packer_.add(piece);
 }
 
 /// Targets beyond the limit become -1. Bytes are counted from the targets, so that bits per byte refer to the

@@ -8,6 +8,7 @@
 #include <tbb/flow_graph.h>
 #include <tbb/task_arena.h>
 
+#include "libs/base/check.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "pipeline/corpus/known_shards.h"
@@ -260,9 +261,11 @@ Loader::TicketPtr Loader::read_next_ticket() {
   if (options_.before_read) options_.before_read();
   auto read = std::make_shared<ReadTicket>();
   try {
-    reading_ended_ = !reader_->next(read->ticket);
+    std::optional<Ticket> ticket = reader_->next();
+    PRETRAIN_CHECK(ticket.has_value(), "the text for training ended");
+    read->ticket = std::move(*ticket);
     const uint32_t epochs = options_.assembler.epochs;
-    if (epochs > 0 && read->ticket.ends_epoch && read->ticket.epoch + 1 >= epochs) reading_ended_ = true;
+    reading_ended_ = epochs > 0 && read->ticket.ends_epoch && read->ticket.epoch + 1 >= epochs;
   } catch (...) {
     read->error = std::current_exception();
     reading_ended_ = true;

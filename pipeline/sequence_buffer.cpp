@@ -69,16 +69,15 @@ void SequenceBuffer::insert(const SequenceView& sequence) {
 
 /// Takes a random sequence and moves the last one into its place, so that the cost does not depend on the
 /// size.
-void SequenceBuffer::emit(Sequence& sequence) {
+SequenceBuffer::Sequence SequenceBuffer::emit() {
   const uint64_t index = rng_.below(size_);
-  sequence.tokens.resize(options_.context + 1);
+  Sequence sequence{.tokens = std::vector<uint32_t>(options_.context + 1),
+                    .pairs = pairs_[index],
+                    .origin = origins_[index]};
   const std::byte* from = slot(index);
   for (size_t i = 0; i < sequence.tokens.size(); ++i) {
-    sequence.tokens[i] = 0;
     std::memcpy(&sequence.tokens[i], from + token_bytes_ * i, token_bytes_);  // little-endian
   }
-  sequence.pairs = pairs_[index];
-  sequence.origin = origins_[index];
   --size_;
   if (index != size_) {
     std::memcpy(slot(index), slot(size_), slot_bytes_);
@@ -88,6 +87,7 @@ void SequenceBuffer::emit(Sequence& sequence) {
   pairs_.pop_back();
   origins_.pop_back();
   absorbed_since_emission_ = 0;
+  return sequence;
 }
 
 void SequenceBuffer::stop_growing() {

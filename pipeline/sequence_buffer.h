@@ -41,7 +41,7 @@ class SequenceBuffer {
   };
   /// Takes a random sequence out.
   /// Requires: not empty.
-  void emit(Sequence& sequence);
+  Sequence emit();
 
   /// The end of an epoch: the buffer stops growing.
   void stop_growing();

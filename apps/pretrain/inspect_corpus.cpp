@@ -159,8 +159,11 @@ EpochCount read_epoch(CorpusReader& reader, const Tokenizer* tokenizer) {
   Progress progress("reading");
   const auto start = Clock::now();
   try {
-    for (Ticket ticket; !ticket.ends_epoch && reader.next(ticket);) {
-      count_ticket(ticket, tokenizer, count);
+    for (bool ended = false; !ended;) {
+      std::optional<Ticket> ticket = reader.next();
+      if (!ticket) break;
+      ended = ticket->ends_epoch;
+      count_ticket(*ticket, tokenizer, count);
       progress.show(reader.epoch_progress(), [&] {
         return fmt::format(", {}, {} of text", count_of(reader.statistics().documents, "document"),
                            format_bytes(reader.statistics().text_bytes));

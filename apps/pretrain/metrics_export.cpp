@@ -215,7 +215,7 @@ uint64_t EventExport::write_new() {
   if (const auto back = went_back_to(); back && *back < last_step_) {
     begin_file(*back + 1);
     last_step_ = *back;
-    last_evaluation_ = std::min(last_evaluation_, static_cast<int64_t>(*back));
+    if (last_evaluation_) last_evaluation_ = std::min(*last_evaluation_, *back);
   }
   write_points();
   write_evaluations();
@@ -253,10 +253,10 @@ void EventExport::write_points() {
 
 void EventExport::write_evaluations() {
   for (const RecordedEvaluation& one : view_.record().evaluations) {
-    if (static_cast<int64_t>(one.step) <= last_evaluation_) continue;
+    if (last_evaluation_ && one.step <= *last_evaluation_) continue;
     if (one.loss) add(one.time, one.step, "validation/loss", *one.loss);
     if (one.bits_per_byte) add(one.time, one.step, "validation/bits_per_byte", *one.bits_per_byte);
-    last_evaluation_ = static_cast<int64_t>(one.step);
+    last_evaluation_ = one.step;
   }
 }
 

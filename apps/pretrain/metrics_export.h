@@ -48,8 +48,8 @@ class EventExport {
   std::string frames_;  // that are not written yet
   uint64_t scalars_ = 0;
   uint64_t last_step_ = 0;
-  int64_t last_evaluation_ = -1;
-  std::array<std::string, 2> seen_;  // the newest start and the newest return that were considered
+  std::optional<uint64_t> last_evaluation_;  // evaluations have step 0, too
+  std::array<std::string, 2> seen_;          // the newest start and the newest return that were considered
 };
 
 /// Writes the newest numbers of a run in Prometheus' text format, readable for everybody.

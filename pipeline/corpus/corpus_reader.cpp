@@ -75,10 +75,10 @@ CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor&
 
 /// Adds steps to the ticket until it is full. Regions are visited in an order that is a permutation of (seed,
 /// epoch), so the cursor only needs the number of the region.
-bool CorpusReader::next(Ticket& ticket) {
-  ticket = Ticket{};
+std::optional<Ticket> CorpusReader::next() {
+  Ticket ticket;
   if (cursor_.region == regions_.size()) {
-    if (role_ == Role::kHeldOut) return false;
+    if (role_ == Role::kHeldOut) return std::nullopt;
     begin_next_epoch(ticket);
   }
   ticket.number = cursor_.ticket++;
@@ -93,7 +93,7 @@ bool CorpusReader::next(Ticket& ticket) {
     }
   }
   ticket.after = cursor_;
-  return true;
+  return ticket;
 }
 
 double CorpusReader::epoch_progress() const {

@@ -8,7 +8,7 @@
 // number of resumes; in uncompressed files without reading the bytes before.
 //
 //   CorpusReader reader(options, catalog, cursor, Role::kTraining, {.stop = stop});
-//   for (Ticket ticket; reader.next(ticket);) encode(ticket);   // ticket.after: the cursor to continue from
+//   while (auto ticket = reader.next()) encode(std::move(*ticket));   // ticket->after: where to continue
 
 #include <cstdint>
 #include <functional>
@@ -66,12 +66,12 @@ class CorpusReader {
   CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {},
                std::function<void()> on_scan = {});
 
-  /// The next ticket. Only waits for the disk. For training it never returns false: epoch follows epoch, and
-  /// each begins with a new scan of the inputs. For the held-out role it returns false after one epoch. After
+  /// The next ticket. Only waits for the disk. For training there is always one: epoch follows epoch, and
+  /// each begins with a new scan of the inputs. For the held-out role it is empty after one epoch. After
   /// an error the reader can't continue.
   /// Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone, or an
   /// epoch had no training text at all; Stopped.
-  [[nodiscard]] bool next(Ticket& ticket);
+  [[nodiscard]] std::optional<Ticket> next();
 
   /// The catalog of the current epoch.
   const Catalog& catalog() const { return *catalog_; }

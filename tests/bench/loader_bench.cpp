@@ -58,8 +58,10 @@ uint64_t file_bytes(const Catalog& catalog) {
 /// All of one epoch's tickets.
 std::vector<Ticket> read_tickets(const CorpusOptions& options, const Catalog& catalog) {
   CorpusReader reader(options, catalog, {}, Role::kTraining);
-  std::vector<Ticket> tickets(1);
-  while (reader.next(tickets.back()) && !tickets.back().ends_epoch) tickets.emplace_back();
+  std::vector<Ticket> tickets;
+  do {
+    tickets.push_back(reader.next().value());
+  } while (!tickets.back().ends_epoch);
   return tickets;
 }
 

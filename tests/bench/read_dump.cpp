@@ -17,8 +17,8 @@ int main(int argc, char** argv) {
     CorpusOptions options{.validation_fraction = 0};
     for (int i = 1; i < argc; ++i) options.inputs.emplace_back(argv[i]);
     CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
-    for (Ticket ticket; reader.next(ticket) && !ticket.ends_epoch; ticket = {}) {
-      for (const TextPiece& piece : ticket.pieces) {
+    for (auto ticket = reader.next(); ticket && !ticket->ends_epoch; ticket = reader.next()) {
+      for (const TextPiece& piece : ticket->pieces) {
         std::fwrite(piece.text.data(), 1, piece.text.size(), stdout);
         if (piece.ends_document) std::fputs("\n\n", stdout);
       }

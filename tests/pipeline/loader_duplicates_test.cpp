@@ -102,8 +102,8 @@ TEST_F(LoaderDuplicates, ShortDocumentsAreStillHeldOut) {
     corpus.validation_fraction = 0.3;
     corpus.min_words = min_words;
     CorpusReader reader(corpus, scan_corpus(corpus), {}, Role::kHeldOut);
-    for (Ticket ticket; reader.next(ticket);) {
-      for (const TextPiece& piece : ticket.pieces) EXPECT_EQ(piece.facts, nullptr);
+    while (const auto ticket = reader.next()) {
+      for (const TextPiece& piece : ticket->pieces) EXPECT_EQ(piece.facts, nullptr);
     }
     return reader.statistics().documents;
   };

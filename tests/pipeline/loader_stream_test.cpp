@@ -73,8 +73,9 @@ std::map<int32_t, uint64_t> expected_targets(const LoaderOptions& options) {
   std::map<int32_t, uint64_t> counts;
   const bool concat = options.assembler.packing == Packing::kConcat;
   bool has_predecessor = false;
-  for (Ticket ticket; reader.next(ticket) && ticket.epoch < options.assembler.epochs;) {
-    for (const EncodedPiece& piece : encode_ticket(std::move(ticket), sample_tokenizer()).pieces) {
+  for (auto ticket = reader.next(); ticket && ticket->epoch < options.assembler.epochs;
+       ticket = reader.next()) {
+    for (const EncodedPiece& piece : encode_ticket(std::move(*ticket), sample_tokenizer()).pieces) {
       if (piece.begins_document && !concat) has_predecessor = false;
       for (const uint32_t id : piece.ids) {
         if (has_predecessor) ++counts[static_cast<int32_t>(id)];

@@ -33,8 +33,7 @@ void insert(SequenceBuffer& buffer, const Sequence& sequence) {
 }
 
 Sequence emit(SequenceBuffer& buffer) {
-  SequenceBuffer::Sequence sequence;
-  buffer.emit(sequence);
+  const SequenceBuffer::Sequence sequence = buffer.emit();
   EXPECT_EQ(sequence.origin, (SequenceOrigin{.shard = 1, .offset = sequence.tokens.front()}));
   return {sequence.tokens, sequence.pairs};
 }

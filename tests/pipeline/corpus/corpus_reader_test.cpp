@@ -294,8 +294,7 @@ TEST(CorpusReader, EndsAfterOneEpochForTheHeldOutRole) {
   const CorpusOptions options = options_for(folder / "c", 0.5);
   CorpusReader reader(options, scan_corpus(options), {}, Role::kHeldOut);
   EXPECT_TRUE(read_epoch(reader).back().ends_epoch);
-  Ticket ticket;
-  EXPECT_FALSE(reader.next(ticket));
+  EXPECT_FALSE(reader.next());
 }
 
 TEST(CorpusReader, BoundsTheWorkOfATicketThatDeliversNothing) {
@@ -315,8 +314,7 @@ TEST(CorpusReader, StopsOnRequest) {
   std::stop_source stop;
   CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining, {stop.get_token(), {}});
   stop.request_stop();
-  Ticket ticket;
-  EXPECT_THROW((void)reader.next(ticket), Stopped);
+  EXPECT_THROW((void)reader.next(), Stopped);
 }
 
 TEST(CorpusReader, RefusesACursorOfAnotherCatalog) {

@@ -231,8 +231,10 @@ CorpusOptions options_for(const Path& path, double validation_fraction) {
 }
 
 std::vector<Ticket> read_epoch(CorpusReader& reader) {
-  std::vector<Ticket> tickets(1);
-  while (reader.next(tickets.back()) && !tickets.back().ends_epoch) tickets.emplace_back();
+  std::vector<Ticket> tickets;
+  do {
+    tickets.push_back(reader.next().value());
+  } while (!tickets.back().ends_epoch);
   return tickets;
 }
 
@@ -277,7 +279,7 @@ Read read_through(const CorpusOptions& options) {
   reset_peak();
   const uint64_t before = peak_bytes();
   CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
-  for (Ticket ticket; !ticket.ends_epoch && reader.next(ticket);) {
+  while (!reader.next().value().ends_epoch) {
   }
   return {reader.statistics(), peak_bytes() - before};
 }

@@ -91,15 +91,13 @@ TEST(Dump, ResumesExactlyAfterEachTicketInsideAndBetweenRegions) {
   ASSERT_GE(make_regions(scan_corpus(options)).size(), 5U);
   CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
   std::vector<Ticket> tickets;
-  for (Ticket ticket; tickets.size() < 190 && reader.next(ticket);) tickets.push_back(ticket);
+  while (tickets.size() < 190) tickets.push_back(reader.next().value());
   ASSERT_GE(tickets.back().epoch, 1U);
   for (size_t i = 0; i + 2 < tickets.size(); i += 3) {
     const auto catalog = nlohmann::json::parse(nlohmann::json(*tickets[i].catalog).dump()).get<Catalog>();
     CorpusReader resumed(options, catalog, tickets[i].after, Role::kTraining);
     for (size_t k = i + 1; k <= i + 2; ++k) {
-      Ticket next;
-      ASSERT_TRUE(resumed.next(next));
-      ASSERT_EQ(test::fingerprint(next), test::fingerprint(tickets[k])) << i;
+      ASSERT_EQ(test::fingerprint(resumed.next().value()), test::fingerprint(tickets[k])) << i;
     }
   }
 }
@@ -169,10 +167,8 @@ TEST(Dump, SkipsAreTheSameAfterAResumeAtAnyOfThem) {
   Cursor cursor;
   while (chain.empty() || !chain.back().ends_epoch) {
     CorpusReader reader(options, catalog, cursor, Role::kTraining);
-    Ticket ticket;
-    ASSERT_TRUE(reader.next(ticket));
-    cursor = ticket.after;
-    chain.push_back(std::move(ticket));
+    chain.push_back(reader.next().value());
+    cursor = chain.back().after;
   }
   EXPECT_EQ(reasons_of(skips_of(chain)), expected);
   EXPECT_EQ(documents_of(chain), documents_of(all));

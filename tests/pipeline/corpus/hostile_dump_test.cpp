@@ -138,8 +138,8 @@ class ChangingDump : public testing::TestWithParam<Compression> {
   template <typename Change>
   std::vector<Ticket> read_around(const Change& change) {
     CorpusReader reader(options_, scan_corpus(options_), {}, Role::kTraining);
-    std::vector<Ticket> tickets(3);
-    for (Ticket& ticket : tickets) EXPECT_TRUE(reader.next(ticket));
+    std::vector<Ticket> tickets;
+    while (tickets.size() < 3) tickets.push_back(reader.next().value());
     change();
     for (const Ticket& ticket : read_epoch(reader)) tickets.push_back(ticket);
     return tickets;

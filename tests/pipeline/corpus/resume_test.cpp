@@ -22,7 +22,11 @@ using test::TempFolder;
 
 std::vector<Ticket> read_tickets(CorpusReader& reader, size_t count) {
   std::vector<Ticket> tickets;
-  for (Ticket ticket; tickets.size() < count && reader.next(ticket);) tickets.push_back(ticket);
+  while (tickets.size() < count) {
+    std::optional<Ticket> ticket = reader.next();
+    if (!ticket) break;
+    tickets.push_back(std::move(*ticket));
+  }
   return tickets;
 }
 
@@ -37,8 +41,10 @@ CorpusReader resume(const CorpusOptions& options, const Ticket& ticket, Role rol
 void expect_exact_resume(const CorpusOptions& options, Role role, size_t ahead) {
   CorpusReader reader(options, scan_corpus(options), {}, role);
   std::vector<Ticket> tickets;
-  for (Ticket ticket; reader.next(ticket) && (ticket.epoch < 2 || tickets.size() % 10 != 0);)
-    tickets.push_back(ticket);
+  while (auto ticket = reader.next()) {
+    if (ticket->epoch >= 2 && tickets.size() % 10 == 0) break;
+    tickets.push_back(std::move(*ticket));
+  }
   ASSERT_GT(tickets.size(), 3U);
   for (size_t i = 0; i + 1 < tickets.size(); ++i) {
     CorpusReader resumed = resume(options, tickets[i], role);
@@ -132,10 +138,8 @@ TEST(ResumeAtEpochEnd, NotesTheSameVanishedShardsAndReadsTheNewOnes) {
   std::filesystem::remove(folder / "c/a");
   folder.write("c/z", random_shard(TextFormat::kDoc, 8, 5, 50));
   CorpusReader resumed = resume(options, end, Role::kTraining);
-  Ticket expected;
-  Ticket got;
-  ASSERT_TRUE(reader.next(expected));
-  ASSERT_TRUE(resumed.next(got));
+  const Ticket expected = reader.next().value();
+  const Ticket got = resumed.next().value();
   EXPECT_EQ(fingerprint(got), fingerprint(expected));
   EXPECT_EQ(test::reasons_of(got.skips), "1 x vanished since the epoch before");
 }
