@@ -6,6 +6,7 @@
 
 #include "apps/pretrain/budget.h"
 #include "apps/pretrain/initial_model.h"
+#include "apps/pretrain/record_text.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
@@ -136,14 +137,6 @@ std::string manifest_hash(const Path& folder) {
 nlohmann::json changed_of(const nlohmann::json& parent) {
   const auto found = parent.find("changed");
   return found != parent.end() && found->is_object() ? *found : nlohmann::json::object();
-}
-
-/// A member as printable text, whatever its type.
-std::string text_of(const nlohmann::json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key)) return "?";
-  const nlohmann::json& value = object.at(key);
-  if (value.is_string()) return value == "" ? "none" : printable(value.get_ref<const std::string&>());
-  return printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string_view what_was_taken(const nlohmann::json& parent) {

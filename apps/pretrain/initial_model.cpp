@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/record_text.h"
 #include "libs/base/error.h"
 #include "libs/base/text.h"
 #include "libs/base/units.h"
@@ -114,14 +115,6 @@ std::vector<Path> weight_files(const ModelPlace& place) {
     names.insert(name);
   for (const std::string& name : names) files.push_back(place.folder / name);
   return files;
-}
-
-/// A member as printable text, whatever its type.
-std::string text_of(const nlohmann::json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end()) return "?";
-  if (found->is_string()) return printable(found->get_ref<const std::string&>());
-  return printable(found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace

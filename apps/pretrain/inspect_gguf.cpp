@@ -10,6 +10,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/gguf/reader.h"
+#include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
 namespace {
@@ -51,8 +52,10 @@ void describe_gguf(const Path& path) {
   const GgufOutline& outline = file.outline();
   print_line("{}: GGUF file of {}, {}; every offset fits, there is no checksum to verify", path.string(),
              format_bytes(file.size_bytes()), format_counted(outline.tensors.size(), "tensor"));
-  for (const GgufEntry& entry : outline.metadata)
-    print_line("  {} = {}", entry.key, text_of_value(entry.value).substr(0, kShownBytes));
+  for (const GgufEntry& entry : outline.metadata) {
+    const std::string value = text_of_value(entry.value);
+    print_line("  {} = {}", entry.key, value.substr(0, utf8_boundary(value, kShownBytes)));
+  }
   std::map<std::string_view, TypeTotal> totals;
   for (const GgufTensor& tensor : outline.tensors) {
     TypeTotal& total = totals[name_of(tensor.type)];

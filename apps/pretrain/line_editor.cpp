@@ -17,7 +17,7 @@
 namespace pretrain {
 namespace {
 
-constexpr int kLines = 1000;
+constexpr int kLines = 1000;  // of earlier sessions that the arrow keys reach
 constexpr wchar_t kReplacement = 0xFFFD;
 constexpr char kEndKey = '\x04';  // Ctrl-D
 

@@ -23,9 +23,12 @@ std::string_view memory_advice(const Arguments& arguments) {
       {"export-metrics", kMore},
       {"tokenizer", "use a smaller --sample or --vocab, or shorter lines"},
       {"inspect", "inspect fewer files at once"},
-      {"bench", "use fewer --threads or a smaller --model"}};
-  const auto found = advice.find(arguments.empty() ? "" : arguments.front());
-  return found == advice.end() ? kTrain : found->second;
+      {"bench", "use fewer --threads or a smaller --model"},
+      {"plan", "use fewer --threads"},
+      {"join", "use fewer --threads"}};
+  if (arguments.empty() || arguments.front() == "train" || arguments.front().starts_with('-')) return kTrain;
+  const auto found = advice.find(arguments.front());
+  return found == advice.end() ? kMore : found->second;
 }
 
 }  // namespace pretrain
