@@ -77,23 +77,31 @@ struct Session {
   bool validation_corpus_moved = false;               // or is another one
 };
 
+/// The configuration of a new run. It depends on the command alone, so one that was made before the folder was
+/// locked is still right.
+void configure_new(Session& s, const SessionRequest& request) {
+  if (!s.values.empty()) return;
+  s.initial = open_initial_model(request.given);
+  s.values = resolve_new(request.given, s.initial ? &*s.initial : nullptr);
+  if (has_budget(request.given)) s.values[kBudgetPlan] = request.given.at(kBudgetPlan);
+  s.config = to_configuration(s.values);
+  read_budget(s.values, s.config);
+}
+
+/// Starts a new run in the place of one that was not trained yet.
+void replace_untrained(Session& s, const SessionRequest& request) {
+  s.start.checkpoint.reset();
+  s.start.replaced = true;
+  s.values.clear();
+  configure_new(s, request);
+}
+
 /// The configuration of the session: that of the resumed run with the given changes, or a new one. A new run
 /// may replace one that was not trained yet.
 void configure(Session& s, const Path& state, const SessionRequest& request, const std::stop_token& stop) {
   const auto& checkpoint = s.start.checkpoint;
-  if (!checkpoint) {
-    if (!s.initial) s.initial = open_initial_model(request.given);
-    s.values = resolve_new(request.given, s.initial ? &*s.initial : nullptr);
-    if (has_budget(request.given)) s.values[kBudgetPlan] = request.given.at(kBudgetPlan);
-    s.config = to_configuration(s.values);
-    read_budget(s.values, s.config);
-    return;
-  }
-  if (request.given.contains(kBudgetPlan)) {  // of a new run, so this one was not trained
-    s.start.checkpoint.reset();
-    s.start.replaced = true;
-    return configure(s, state, request, stop);
-  }
+  if (!checkpoint) return configure_new(s, request);
+  if (request.given.contains(kBudgetPlan)) return replace_untrained(s, request);  // planned for a new run
   try {
     check_budget_changes(from_json(checkpoint->manifest.configuration), request.given);
     KeyValues given = without_same_tokenizer(request.given, *checkpoint);
@@ -107,9 +115,7 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
     check_corpus(s.config, *checkpoint, stop);
   } catch (const Error& error) {
     if (!s.start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
-    s.start.checkpoint.reset();
-    s.start.replaced = true;
-    configure(s, state, request, stop);
+    replace_untrained(s, request);
   }
 }
 
@@ -527,10 +533,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
   } else {
     check_request(state, request);
     plan_if_new(request, state, stop);
-    if (list_checkpoints(state).empty()) {
-      s.initial = open_initial_model(request.given);
-      to_configuration(resolve_new(request.given, s.initial ? &*s.initial : nullptr));
-    }
+    if (list_checkpoints(state).empty()) configure_new(s, request);
   }
   const StateLock lock = lock_state_folder(s.files, state);
   if (plan) {
