@@ -392,20 +392,8 @@ void show_curve(const Path& state) {
   }
 }
 
-void train(Session& s, StopSignal& stop, StopReporter& stopping) {
-  const RunConfiguration& c = s.config;
-  const ParameterLayout layout(c.model);
-  report_model(c, layout);
-  check_resources(c, layout, inspect_machine());
-  prepare_evaluation(s, stop.token());
-
-  // By default oneTBB starts one thread per core; the loader's threads are in addition to the trainer's.
-  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
-                                    static_cast<size_t>(c.threads + c.workers));
-  Compute compute(c.threads);
+void report_machine(const RunConfiguration& c, const FmaPeak& peak) {
   const Precision precision = c.trainer.precision;
-  FmaPeak peak(compute, precision);
-  peak.measure(std::chrono::milliseconds(200));
   log_info("machine: {}, {}, {}", inspect_machine().processor,
            format_counted(static_cast<uint64_t>(c.threads), "training thread"),
            format_counted(static_cast<uint64_t>(c.workers), "loader worker"));
@@ -417,6 +405,30 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
         "this processor has no bf16 instructions; emulating them with float32 is slower than --precision "
         "f32");
   }
+}
+
+/// The stream of batches: from this state of a checkpoint, or from the beginning if there is none.
+std::unique_ptr<BatchSource> open_loader(Session& s, SkipLog& skips, const StreamState* state) {
+  LoaderOptions options = loader_options(s, skips);
+  const bool deduplicates = s.config.deduplication.mode != Deduplication::kOff;
+  if (state == nullptr && deduplicates) options.evaluated = signatures_of(s.evaluation, *s.tokenizer);
+  return std::make_unique<Loader>(std::move(options), *s.tokenizer, state ? Catalog{} : s.catalog, state);
+}
+
+void train(Session& s, StopSignal& stop, StopReporter& stopping) {
+  const RunConfiguration& c = s.config;
+  const ParameterLayout layout(c.model);
+  report_model(c, layout);
+  check_resources(c, layout, inspect_machine());
+  prepare_evaluation(s, stop.token());
+
+  // By default oneTBB starts one thread per core; the loader's threads are in addition to the trainer's.
+  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism,
+                                    static_cast<size_t>(c.threads + c.workers));
+  Compute compute(c.threads);
+  FmaPeak peak(compute, c.trainer.precision);
+  peak.measure(std::chrono::milliseconds(200));
+  report_machine(c, peak);
 
   CheckpointStore store = open_store(s);
   std::optional<HeadOfRun> head;
@@ -431,12 +443,6 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   EvaluationKeeper evaluation_keeper(s);
   RunWatch watch(c, layout.parameter_count());
   std::optional<SkipLog> skips;
-  const auto open_source = [&](const StreamState* state) {
-    LoaderOptions options = loader_options(s, *skips);
-    const bool avoids = state == nullptr && c.deduplication.mode != Deduplication::kOff;
-    if (avoids) options.evaluated = signatures_of(s.evaluation, *s.tokenizer);
-    return std::make_unique<Loader>(std::move(options), *s.tokenizer, state ? Catalog{} : s.catalog, state);
-  };
   std::vector<TrainObserver*> observers{&stopping, &console, &s.service, &evaluation_keeper};
   for (TrainObserver* observer : watch.observers()) observers.push_back(observer);
   TrainerOptions options = c.trainer;
@@ -454,7 +460,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .fingerprint = machine_fingerprint(),
                    .parent = s.parent,
                    .peak = peak,
-                   .open_source = open_source,
+                   .open_source = [&](const StreamState* state) { return open_loader(s, *skips, state); },
                    .observers = std::move(observers),
                    .stop = stop.token(),
                    .take_save_request = [&stop] { return stop.take_save_request(); },
