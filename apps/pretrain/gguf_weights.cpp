@@ -16,6 +16,7 @@
 #include "libs/base/number.h"
 #include "libs/base/text.h"
 #include "libs/model/architecture.h"
+#include "libs/model/longest_context.h"
 #include "tokenizer/gguf_tokenizer.h"
 
 namespace pretrain {
@@ -121,12 +122,19 @@ const Architecture& architecture_of(const GgufFile& file) {
          fmt::join(names, ", "));
 }
 
+/// Says that positions are not scaled.
+bool is_plain_scaling(std::string_view key, const GgufValue& value) {
+  const auto* kind = std::get_if<std::string>(&value);
+  return key == "rope.scaling.type" && kind != nullptr && *kind == "none";
+}
+
 /// Scaled positions, experts, windows: each has keys of its own.
 void refuse_unknown_keys(const GgufFile& file, const Architecture& architecture) {
   const std::string prefix = fmt::format("{}.", architecture.name);
   for (const GgufEntry& entry : file.outline().metadata) {
     if (!entry.key.starts_with(prefix)) continue;
     const std::string_view key = std::string_view(entry.key).substr(prefix.size());
+    if (is_plain_scaling(key, entry.value)) continue;
     if (std::ranges::find(architecture.gguf.keys, key, &ConfigField::key) == architecture.gguf.keys.end())
       refuse(file, "the key {} is not supported, and may change what the model computes", entry.key);
   }
@@ -149,6 +157,7 @@ ModelConfig gguf_model_config(const GgufFile& file) {
   config.vocabulary = static_cast<int64_t>(embedding->shape.front());
   if (config.architecture->choices) config.tied = find_tensor(file, kHead) == nullptr;
   read_keys(file, config);
+  limit_context(config);
   try {
     validate(config);
   } catch (const Error& error) {

@@ -7,6 +7,7 @@
 #include "libs/base/error.h"
 #include "libs/base/units.h"
 #include "libs/model/architecture_choices.h"
+#include "libs/model/longest_context.h"
 
 namespace pretrain {
 namespace {
@@ -65,7 +66,7 @@ constexpr std::array<SizeBounds, 6> kSizes{{{"layers", &ModelConfig::layers, 1, 
                                             {"heads", &ModelConfig::heads, 1, 65536},
                                             {"d-ff", &ModelConfig::d_ff, 8, 262144},
                                             {"vocabulary", &ModelConfig::vocabulary, 2, 4'000'000},
-                                            {"context", &ModelConfig::context, 2, 65536}}};
+                                            {"context", &ModelConfig::context, 2, kLongestContext}}};
 
 /// What an architecture without choices keeps.
 void validate_fixed(const ModelConfig& c) {
@@ -123,6 +124,10 @@ void validate(const ModelConfig& c) {
   if ((choices == nullptr || choices->heads_divide_width) && c.d_model % c.heads != 0)
     fail(ErrorKind::kUsage, "model size heads = {} can't be used: it must divide d-model, {}", c.heads,
          c.d_model);
+}
+
+void limit_context(ModelConfig& c) {
+  if (choices_of(*c.architecture) != nullptr) c.context = std::min(c.context, kLongestContext);
 }
 
 std::span<const Preset> presets() {

@@ -25,7 +25,6 @@ std::vector<ConfigField> config_fields(const GatedTransformer& kind) {
       {"rms_norm_eps", NumberField{&ModelConfig::norm_epsilon, 1e-6}},
       {"rope_theta", NumberField{&ModelConfig::rope_theta, 10'000}},
       {"rope_parameters", RotaryField{&ModelConfig::rope_theta}},
-      {"rope_scaling", ComputationField{.values = {nullptr}, .is_written = false}},
       {"partial_rotary_factor", ComputationField{.values = {1, nullptr}, .is_written = false}},
       {"tie_word_embeddings", FlagField{&ModelConfig::tied, false}},
       {"hidden_act", ComputationField{{"silu", "swish"}}},

@@ -9,32 +9,63 @@
 #include <fmt/ranges.h>
 
 #include "libs/base/error.h"
+#include "libs/base/text.h"
+#include "libs/model/longest_context.h"
 
 namespace pretrain {
 namespace {
 
 constexpr const char* kModelType = "model_type";
 constexpr const char* kRotaryType = "rope_type";
+constexpr const char* kOldRotary = "rope_scaling";  // what transformers 4 calls the object of a RotaryField
+constexpr const char* kOldRotaryType = "type";
 constexpr const char* kPlainRotary = "default";
 constexpr const char* kRotaryBase = "rope_theta";
 constexpr const char* kRotaryShare = "partial_rotary_factor";
 
-/// A value as it is written, in ASCII, and not more than a line of it.
+constexpr size_t kShown = 100;  // bytes of a value: not more than a line
+
+/// A value as it is written, in ASCII.
 std::string shown(const nlohmann::json& value) {
-  constexpr size_t kMost = 100;
   const std::string text = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
+  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }
 
-/// Whether rotary positions are neither scaled nor of a part of the channels: other members ask for that.
-bool is_plain_rotary(const nlohmann::json& value) {
-  if (!value.is_object()) return false;
-  for (const auto& [name, member] : value.items()) {
-    const bool is_known = name == kRotaryBase || (name == kRotaryType && member == kPlainRotary) ||
-                          (name == kRotaryShare && member == 1);
-    if (!is_known && !member.is_null()) return false;
+/// The kind of rotary positions, in either spelling of its key: "default" unless the file says otherwise.
+std::string rotary_kind(const nlohmann::json& value) {
+  for (const char* key : {kRotaryType, kOldRotaryType}) {
+    const auto found = value.find(key);
+    if (found == value.end() || found->is_null()) continue;
+    return found->is_string() ? printable(found->get_ref<const std::string&>().substr(0, kShown))
+                              : shown(*found);
   }
-  return true;
+  return kPlainRotary;
+}
+
+/// Whether a member leaves the positions plain. Those of kind "default" have no use for the sizes of scaled ones.
+bool is_plain_member(std::string_view name, const nlohmann::json& member, bool has_kind) {
+  if (member.is_null() || name == kRotaryBase || name == kRotaryType || name == kOldRotaryType) return true;
+  if (name == kRotaryShare) return member == 1;
+  return has_kind && (name == "factor" || name == "original_max_position_embeddings");
+}
+
+/// Fails unless the object describes rotary positions that are neither scaled nor of a part of the channels.
+void check_plain_rotary(const std::string& key, const nlohmann::json& value) {
+  if (!value.is_object()) fail(ErrorKind::kData, "config.json: {} = {} is no object", key, shown(value));
+  if (const std::string kind = rotary_kind(value); kind != kPlainRotary) {
+    fail(
+        ErrorKind::kData,
+        "config.json: {} of kind \"{}\" is not supported; this version computes plain rotary positions, kind "
+        "\"{}\"",
+        key, kind, kPlainRotary);
+  }
+  const bool has_kind = value.contains(kRotaryType) || value.contains(kOldRotaryType);
+  for (const auto& [name, member] : value.items()) {
+    if (is_plain_member(name, member, has_kind)) continue;
+    fail(ErrorKind::kData,
+         "config.json: {} with {} = {} is not supported; this version computes plain rotary positions", key,
+         printable(name.substr(0, kShown)), shown(member));
+  }
 }
 
 /// What a field is in the file; nothing when it is only read.
@@ -92,22 +123,7 @@ class FieldReader {
     }
   }
   void operator()(const RotaryField& f) const {
-    const auto found = json_.find(key_);
-    if (found == json_.end() || found->is_null()) return;
-    if (!is_plain_rotary(*found)) {
-      fail(ErrorKind::kData, "config.json: {} = {} is not supported; this version computes with {} \"{}\"",
-           key_, shown(*found), kRotaryType, kPlainRotary);
-    }
-    const auto base = found->find(kRotaryBase);
-    if (base == found->end() || base->is_null()) return;
-    const double inner = number(*base, kRotaryBase);
-    // Programs disagree on which of two comes first.
-    const auto outer = json_.find(kRotaryBase);
-    if (outer != json_.end() && outer->is_number() && outer->get<double>() != inner)
-      fail(ErrorKind::kData,
-           "config.json: {} = {} contradicts {} = {}; leave the one that the model was trained with",
-           kRotaryBase, shown(*outer), key_, shown(*found));
-    config_.*f.member = inner;
+    for (const char* key : {key_, kOldRotary}) read_rotary(key, f);
   }
   void operator()(const CopyField&) const {}
   void operator()(const NoteField&) const {}
@@ -117,6 +133,21 @@ class FieldReader {
   static double number(const nlohmann::json& value, std::string_view key) {
     if (!value.is_number()) fail(ErrorKind::kData, "config.json: {} = {} is no number", key, shown(value));
     return value.get<double>();
+  }
+  void read_rotary(const char* key, const RotaryField& f) const {
+    const auto found = json_.find(key);
+    if (found == json_.end() || found->is_null()) return;
+    check_plain_rotary(key, *found);
+    const auto base = found->find(kRotaryBase);
+    if (base == found->end() || base->is_null()) return;
+    const double inner = number(*base, kRotaryBase);
+    // Programs disagree on which of two comes first.
+    const auto outer = json_.find(kRotaryBase);
+    if (outer != json_.end() && outer->is_number() && outer->get<double>() != inner)
+      fail(ErrorKind::kData,
+           "config.json: {} = {} contradicts {} = {}; leave the one that the model was trained with",
+           kRotaryBase, shown(*outer), key, shown(*found));
+    config_.*f.member = inner;
   }
   int64_t integer(const nlohmann::json::const_iterator& found) const {
     if (found == json_.end() || !found->is_number_integer()) {
@@ -172,6 +203,7 @@ ModelConfig config_from_hugging_face(const nlohmann::json& json, std::span<const
   for (const ConfigField& field : config.architecture->config) {
     std::visit(FieldReader(json, std::string(field.key).c_str(), config), field.value);
   }
+  limit_context(config);
   validate_as_data(config);
   return config;
 }

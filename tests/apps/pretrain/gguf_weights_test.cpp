@@ -14,6 +14,7 @@
 #include "libs/base/rng.h"
 #include "libs/gguf/writer.h"
 #include "libs/model/architecture.h"
+#include "libs/model/longest_context.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain::test {
@@ -153,6 +154,15 @@ TEST_F(GgufWeightsTest, ATensorThatIsMissingOrOfAnotherShapeOrTooManyIsNamed) {
                         o.tensors.push_back({"rope_freqs.weight", {8}});
                       }),
               HasSubstr("rope_freqs.weight"));
+}
+
+TEST_F(GgufWeightsTest, PlainPositionsAndMoreOfThemThanAPassHasAreRead) {
+  const ModelConfig config = config_of(llama(), true);
+  const Path path = write(config, ElementType::kF32, [](GgufOutline& outline) {
+    set_key(outline, "llama.rope.scaling.type", std::string("none"));
+    set_key(outline, "llama.context_length", uint32_t{131'072});
+  });
+  EXPECT_EQ(gguf_model_config(GgufFile::open(path)).context, kLongestContext);
 }
 
 /// Sizes that some files leave out are known otherwise.

@@ -6,6 +6,7 @@
 
 #include "libs/base/error.h"
 #include "libs/model/hugging_face_config.h"
+#include "libs/model/longest_context.h"
 #include "libs/model/parameters.h"
 #include "libs/tensor/layer_norm.h"
 
@@ -168,6 +169,65 @@ TEST(ModelConfig, TheBaseOfRotaryPositionsIsReadInBothSpellings) {
     EXPECT_EQ(config_from_hugging_face(json).norm_epsilon, 1e-5);
     EXPECT_FALSE(config_from_hugging_face(json).tied);
   }
+}
+
+TEST(ModelConfig, PlainRotaryPositionsAreReadInEverySpelling) {
+  const std::vector<nlohmann::json> plain{
+      nullptr,
+      nlohmann::json::object(),
+      {{"rope_type", "default"}},
+      {{"type", "default"}},
+      {{"type", "default"}, {"rope_type", "default"}, {"factor", 1.0}},
+      {{"rope_type", "default"}, {"original_max_position_embeddings", 8192}},
+      {{"rope_type", nullptr}}};
+  for (const Architecture* architecture : {&llama(), &qwen3()}) {
+    const ModelConfig config = config_from_hugging_face(rotary_config(*architecture));
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      for (const nlohmann::json& value : plain) {
+        nlohmann::json json = rotary_config(*architecture);
+        json[key] = value;
+        EXPECT_EQ(config_from_hugging_face(json), config) << key << " = " << value;
+      }
+    }
+  }
+  EXPECT_FALSE(rotary_config(llama()).contains("rope_scaling"));
+}
+
+TEST(ModelConfig, ScaledRotaryPositionsAreRefusedByTheirKind) {
+  const nlohmann::json factors = std::vector<double>(64, 1.25);
+  const std::vector<std::pair<const char*, nlohmann::json>> kinds{
+      {"linear", {{"type", "linear"}, {"factor", 1.0}}},
+      {"llama3", {{"factor", 32.0}, {"high_freq_factor", 4.0}, {"rope_type", "llama3"}}},
+      {"yarn", {{"rope_type", "yarn"}, {"type", "default"}, {"factor", 4.0}}},
+      {"longrope", {{"long_factor", factors}, {"rope_type", "longrope"}, {"short_factor", factors}}},
+      {"\\x1b[2J", {{"rope_type", "\x1b[2J"}}},
+      {"7", {{"rope_type", 7}}}};
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    for (const auto& [kind, value] : kinds) {
+      nlohmann::json json = rotary_config(llama());
+      json[key] = value;
+      EXPECT_THAT(refusal(json), testing::AllOf(testing::HasSubstr(key), testing::HasSubstr(kind),
+                                                testing::HasSubstr("is not supported")));
+    }
+    nlohmann::json json = rotary_config(qwen3());
+    json[key] = {{"rope_type", "default"}, {"mrope_section", {16, 24, 24}}};
+    EXPECT_THAT(refusal(json), testing::HasSubstr("mrope_section"));
+    json[key] = "default";
+    EXPECT_THAT(refusal(json), testing::HasSubstr("is no object"));
+  }
+}
+
+TEST(ModelConfig, MoreRotaryPositionsThanAPassHasAreReadAsFewer) {
+  nlohmann::json rotary = rotary_config(qwen3());
+  for (const int64_t positions : {int64_t{65'537}, int64_t{131'072}, int64_t{1} << 40}) {
+    rotary["max_position_embeddings"] = positions;
+    EXPECT_EQ(config_from_hugging_face(rotary).context, kLongestContext);
+  }
+  rotary["max_position_embeddings"] = 32'768;
+  EXPECT_EQ(config_from_hugging_face(rotary).context, 32'768);
+  nlohmann::json learned = saved_config();
+  learned["n_positions"] = 131'072;
+  EXPECT_THAT(refusal(learned), testing::HasSubstr("context = 131072")) << "each has weights";
 }
 
 TEST(ModelConfig, ScaledAndPartialRotationsWindowsAndBiasesAreRefusedByName) {
