@@ -8,6 +8,7 @@
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/record_text.h"
 #include "apps/pretrain/same_run.h"
+#include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
@@ -200,6 +201,17 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
 
 Path evaluation_file_of(const Checkpoint& checkpoint) {
   return evaluation_file(home_of(checkpoint));
+}
+
+std::string with_command_of_branch(std::string ini, const nlohmann::json& parent) {
+  constexpr std::string_view kOfARun = "pretrain --config THIS_FILE --state NEW";
+  const bool is_branch = !parent.empty() && describe_initial_model(parent).empty();
+  const size_t at = ini.find(kOfARun);
+  if (!is_branch || at == std::string::npos) return ini;
+  const std::string command = fmt::format("pretrain branch --checkpoint {}{} --config THIS_FILE --state NEW",
+                                          shell_word(text_of(parent, "path")),
+                                          text_of(parent, "weights_only") == "true" ? " --weights-only" : "");
+  return ini.replace(at, kOfARun.size(), command);
 }
 
 std::string describe_parent(const nlohmann::json& parent) {

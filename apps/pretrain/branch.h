@@ -39,6 +39,9 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
 /// The evaluation set of the run that a checkpoint belongs to. A copied checkpoint without a run has none.
 Path evaluation_file_of(const Checkpoint& checkpoint);
 
+/// The text of run.ini. That of a run with this Manifest::parent names what starts the branch again: it needs its parent.
+std::string with_command_of_branch(std::string ini, const nlohmann::json& parent);
+
 /// The lines that `pretrain inspect` prints about Manifest::parent.
 std::string describe_parent(const nlohmann::json& parent);
 

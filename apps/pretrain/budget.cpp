@@ -30,8 +30,8 @@ void refuse_contradictions(const KeyValues& given) {
   for (const std::string_view option : planned_options()) {
     if (!is_given(given, option)) continue;
     fail(ErrorKind::kUsage,
-         "--{} contradicts --budget, which decides it; leave one of them out, or change the command of a run "
-         "that pretrain plan shows",
+         "--{} contradicts --budget, which decides it; leave one of them out (--budget 0s: also that of a "
+         "configuration file), or change the command of a run that pretrain plan shows",
          option);
   }
 }
@@ -120,7 +120,9 @@ void check_budget_changes(const KeyValues& saved, const KeyValues& given) {
   const nlohmann::json plan = plan_in(saved);
   if (!plan.is_object() || plan.value("is_fixed", false)) return;
   for (const char* option : {"steps", "schedule-steps", "tokens", "epochs"}) {
-    if (!is_given(given, option)) continue;
+    const auto before = saved.find(option);
+    if (!is_given(given, option) || (before != saved.end() && same_value(before->second, given.at(option))))
+      continue;
     fail(
         ErrorKind::kUsage,
         "--{} contradicts --budget {}, by which this run will fix its steps; leave it out, or make a run of its "

@@ -70,9 +70,13 @@ void check_vocabulary(const KeyValues& given, const ModelOutline& model) {
   }
 }
 
+/// A preset besides all of its sizes decides none, as in run.ini, which has every key; those are checked one by one.
 void check_preset(const KeyValues& given, const ModelOutline& model) {
   const auto preset = find_preset(given_value(given, "model"));
   if (!preset) return;  // not given, or refused by its own check
+  constexpr std::array kOfAPreset{"layers", "d-model", "heads", "d-ff"};
+  if (std::ranges::none_of(kOfAPreset, [&](const char* key) { return given_value(given, key).empty(); }))
+    return;
   const ModelConfig& c = model.config;
   if (preset->layers == c.layers && preset->d_model == c.d_model && preset->heads == c.heads &&
       preset->d_ff == c.d_ff)

@@ -345,11 +345,14 @@ nlohmann::json session_facts(const Session& s) {
           {"configuration", to_json(s.values)}};
 }
 
-/// Writes run.ini for the user; the run itself only reads its checkpoints.
+/// Writes run.ini for the user; the run itself only reads its checkpoints. A budget is left out: the file has all that it
+/// decided, which would contradict it in another run.
 void keep_configuration(const Session& s) {
   const Path file = s.config.state_folder / "run.ini";
+  KeyValues values = s.values;
+  if (has_budget(values)) values["budget"] = "";
   try {
-    write_file_atomically(s.files, file, to_ini(s.values));
+    write_file_atomically(s.files, file, with_command_of_branch(to_ini(values), s.parent));
   } catch (const IoError& error) {
     log_warning("can't write run.ini ({}); the run continues", error.what());
   }

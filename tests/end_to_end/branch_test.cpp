@@ -85,6 +85,21 @@ TEST_F(Branch, WithAnotherLearningRateMakesTheSameFirstLossAndOtherWeights) {
   EXPECT_NE(of_branch[1]["loss"], of_parent[21]["loss"]);
 }
 
+TEST_F(Branch, LeavesAConfigurationThatSaysHowToStartItAgain) {
+  branch({"--steps", "30", "--learning-rate", "1e-3"});
+  const fs::path ini = branch_ / "run.ini";
+  const std::string text = read_file(ini);
+  const std::string command = text.substr(0, text.find('\n'));
+  const std::string parent = (checkpoints_folder(parent_) / checkpoint_name(20)).string();
+  EXPECT_THAT(command, HasSubstr("'pretrain branch --checkpoint " + fs::canonical(parent).string() +
+                                 " --config THIS_FILE --state NEW'"));
+  const fs::path again = folder_ / "again";
+  const auto result = run_program(
+      binary(), {"branch", "--checkpoint", parent, "--config", ini.string(), "--state", again.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(state_hashes(again, 30), state_hashes(branch_, 30));
+}
+
 TEST_F(Branch, TellsItsOriginAndIsResumedLikeAnyRun) {
   branch({"--steps", "25", "--learning-rate", "1e-4"});
   const auto resumed = run_program(binary(), {"resume", "--state", branch_.string(), "--steps", "30"});

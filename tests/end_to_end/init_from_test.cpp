@@ -141,6 +141,30 @@ TEST_F(InitFrom, ResumesBitForBitWithoutTheModel) {
   EXPECT_EQ(state_hashes(state_, 12), state_hashes(whole, 12));
 }
 
+TEST_F(InitFrom, TheConfigurationThatARunLeavesBeginsTheSameRun) {
+  ASSERT_EQ(start(exported("hf", "f32"), state_, {"--steps", "3"}).exit_code, 0);
+  const fs::path again = temp_ / "again";
+  const std::string ini = (state_ / "run.ini").string();
+  const auto result = run_program(binary(), {"train", "--config", ini, "--state", again.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(state_hashes(again, 3), state_hashes(state_, 3));
+  const auto same = run_program(binary(), {"train", "--config", ini});
+  EXPECT_EQ(same.exit_code, 0) << same.output;
+  EXPECT_THAT(same.output, HasSubstr("nothing to do")) << "it names the state folder, too";
+}
+
+TEST_F(InitFrom, TakesAShorterContextThanThatOfTheModel) {
+  const fs::path model = exported("hf", "f32");
+  nlohmann::json config = nlohmann::json::parse(read_file(model / "config.json"));
+  config["max_position_embeddings"] = 131'072;
+  config["rope_scaling"] = {{"rope_type", "default"}};
+  std::ofstream(model / "config.json") << config.dump();
+  const auto result = start(model, state_, {"--steps", "2", "--context", "16"});
+  ASSERT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_TRUE(read_file(checkpoint(state_, 0) / "model.safetensors") ==
+              read_file(parent_checkpoint() / "model.safetensors"));
+}
+
 TEST_F(InitFrom, AllCommandsWorkWithBytePairs) {
   const fs::path folder = exported("hf", "f32");
   const fs::path gguf = exported("gguf", "f32");

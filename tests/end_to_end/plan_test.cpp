@@ -111,6 +111,15 @@ TEST(Budget, ARunEndsByItselfWithItsScheduleAtItsEnd) {
   const auto again = run_program(binary(), {"train", "--corpus", sample_corpus(), "--budget", "15s",
                                             "--state", state.string(), "--threads", "1", "--workers", "1"});
   EXPECT_EQ(again.exit_code, 0) << again.output;
+  // So does its run.ini, which also starts another run with all that the plan decided.
+  const Words ini{"train", "--config", (state / "run.ini").string()};
+  const auto same = run_program(binary(), ini);
+  EXPECT_EQ(same.exit_code, 0) << same.output;
+  EXPECT_THAT(same.output, HasSubstr("nothing to do"));
+  Words check = ini + Words{"--state", (folder.path() / "new").string()};
+  check.push_back("--check");
+  const auto another = run_program(binary(), check);
+  EXPECT_EQ(another.exit_code, 0) << another.output;
   const auto other = run_program(binary(), {"resume", "--budget", "1h", "--state", state.string()});
   EXPECT_EQ(other.exit_code, 2) << other.output;
   EXPECT_THAT(other.output, HasSubstr("--budget"));

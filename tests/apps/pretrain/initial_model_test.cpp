@@ -62,6 +62,14 @@ TEST(InitialModel, AKeyThatContradictsItIsRefusedInOneLine) {
   EXPECT_THAT(refusal({{"untied", "no"}}), HasSubstr("--untied no"));
   EXPECT_THAT(refusal({{"context", "64"}}), AllOf(HasSubstr("--context 64"), HasSubstr("32")));
   EXPECT_THAT(refusal({{"model", "base"}}), HasSubstr("--model base"));
+  const KeyValues sizes{{"layers", "1"}, {"d-model", "32"}, {"heads", "4"}, {"d-ff", "64"}};
+  KeyValues whole = sizes;
+  whole["model"] = "base";
+  EXPECT_EQ(refusal(whole), "") << "all sizes are given, as run.ini has them";
+  whole["d-ff"] = "48";
+  EXPECT_THAT(refusal(whole), HasSubstr("--d-ff 48"));
+  whole.erase("d-ff");
+  EXPECT_THAT(refusal(whole), HasSubstr("--model base"));
   EXPECT_THAT(refusal({{"vocab", "8000"}}),
               AllOf(HasSubstr("--vocab is for a vocabulary"), HasSubstr("leave out")));
   EXPECT_EQ(refusal({{"vocab", "16k"}, {"tokenizer-type", "bpe"}}), "")
