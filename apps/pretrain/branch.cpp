@@ -5,6 +5,7 @@
 #include <array>
 
 #include "apps/pretrain/budget.h"
+#include "apps/pretrain/idle_keys.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/record_text.h"
 #include "apps/pretrain/same_run.h"
@@ -186,6 +187,8 @@ BranchPlan plan_branch(const SessionRequest& request, const Path& state, const s
   plan_schedule(plan, request.given);
   plan.config = to_configuration(plan.values);
   check_limits(plan);
+  refuse_idle_keys(request.given, plan.values, &before);
+  report_idle_keys(request.given, plan.values, &before);
   fix_end(plan);
   plan.keeps_optimizer = !plan.weights_only && !differs(before, plan.values, "optimizer");
   for (const char* key : kOfTheStream) {

@@ -61,6 +61,14 @@ void tell(const PlannedRun& run, double seconds) {
       run.predicted.bits_per_byte, run.predicted.uncertainty);
 }
 
+/// What the plan decides for a run with this evaluation: text that is held out for none would be wasted.
+KeyValues options_for(const PlannedRun& run, const RunConfiguration& config) {
+  KeyValues options = options_of(run);
+  if (config.validation_tokens == 0 || config.validation_corpus) options.erase("validation-fraction");
+  if (config.validation_tokens == 0) options.erase("evaluate-every");
+  return options;
+}
+
 }  // namespace
 
 bool has_budget(const KeyValues& given) {
@@ -80,12 +88,13 @@ KeyValues with_plan(const KeyValues& given, const StopSignal& stop) {
   check_budget(kBudget, time);
   KeyValues plain = given;
   plain.erase(kBudget);
-  PlanFacts facts = survey(to_configuration(resolve(plain)), {}, stop);
+  const RunConfiguration config = to_configuration(resolve(plain));
+  PlanFacts facts = survey(config, {}, stop);
   facts.seconds = std::chrono::duration<double>(time).count();
   const PlannedRun best = plan_runs(facts).front();
   tell(best, best.seconds);
   KeyValues values = given;
-  for (const auto& [key, text] : options_of(best)) values.try_emplace(key, text);
+  for (const auto& [key, text] : options_for(best, config)) values.try_emplace(key, text);
   values["schedule-steps"] = std::to_string(best.steps);
   values[kBudgetPlan] = record_of(best).dump();
   return values;

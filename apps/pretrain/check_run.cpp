@@ -7,6 +7,8 @@
 #include "apps/pretrain/budget.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/head_of_run.h"
+#include "apps/pretrain/idle_keys.h"
+#include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
@@ -30,16 +32,21 @@ RunConfiguration continued(const Checkpoint& checkpoint, const Path& state, cons
                            const std::stop_token& stop) {
   KeyValues given = without_same_tokenizer(asked, checkpoint);
   take_moved_validation_corpus(given, checkpoint);
-  KeyValues values = merge_for_resume(from_json(checkpoint.manifest.configuration), given);
+  const KeyValues saved = from_json(checkpoint.manifest.configuration);
+  KeyValues values = merge_for_resume(saved, given);
+  refuse_idle_keys(given, values, &saved);
   values["state"] = state.string();
   RunConfiguration config = to_configuration(values);
   check_corpus(config, checkpoint, stop);
+  report_idle_keys(given, values, &saved);
   return config;
 }
 
 RunConfiguration new_configuration(const KeyValues& given) {
   const std::optional<ModelOutline> model = open_initial_model(given);
-  RunConfiguration config = to_configuration(resolve_new(given, model ? &*model : nullptr));
+  const KeyValues values = resolve_new(given, model ? &*model : nullptr);
+  RunConfiguration config = to_configuration(values);
+  report_idle_keys(given, values);
   if (model) config.model.vocabulary = model->config.vocabulary;
   return config;
 }
@@ -62,7 +69,9 @@ Beginning beginning_of(const SessionRequest& request, const Path& state, const s
 }
 
 void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
-  report_corpus(scan_corpus(corpus, nullptr, {.stop = stop}));
+  const Catalog catalog = scan_corpus(corpus, nullptr, {.stop = stop});
+  report_corpus(catalog);
+  report_idle_reading(corpus, catalog);
 }
 
 }  // namespace
@@ -79,7 +88,7 @@ void check_run(const SessionRequest& asked, StopSignal& stop) {
   check_machines(config);
   look_at(config.corpus, stop.token());
   if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
-  if (!beginning.step && !config.tokenizer_file.empty())
+  if (!beginning.step && !config.tokenizer_file.empty() && config.initial_model.empty())
     config.model.vocabulary =
         open_tokenizer(config.tokenizer_file, config.tokenizer_changes).vocabulary_size();
   const ParameterLayout layout(config.model);

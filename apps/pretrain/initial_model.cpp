@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/idle_keys.h"
 #include "apps/pretrain/record_text.h"
 #include "libs/base/error.h"
 #include "libs/base/text.h"
@@ -55,19 +56,6 @@ std::string same_spelling(const char* key, const std::string& text) {
 
 std::string path_of(const ModelOutline& model) {
   return model.place.folder.string();
-}
-
-/// Keys of a vocabulary that a run trains, which a model brings along. Their defaults are accepted: run.ini has them.
-void check_vocabulary(const KeyValues& given, const ModelOutline& model) {
-  const std::string preset = given_value(given, "model");
-  const KeyValues usual = resolve(preset.empty() ? KeyValues{} : KeyValues{{"model", preset}});
-  for (const char* key : {"vocab", "tokenizer-type"}) {
-    const std::string text = given_value(given, key);
-    if (text.empty() || same_spelling(key, text) == usual.at(key)) continue;
-    fail(ErrorKind::kUsage,
-         "--{} is for a vocabulary that is trained; --init-from {} brings its own, so leave out --{}", key,
-         path_of(model), key);
-  }
 }
 
 /// A preset besides all of its sizes decides none, as in run.ini, which has every key; those are checked one by one.
@@ -121,6 +109,21 @@ std::vector<Path> weight_files(const ModelPlace& place) {
   return files;
 }
 
+/// The given keys with the sizes of the model.
+KeyValues with_sizes(const KeyValues& given, const ModelOutline& model) {
+  check_preset(given, model);
+  const SizeTexts sizes(model.config);
+  KeyValues all = given;
+  for (const char* key : kSizeKeys) {
+    check_key(key, given, sizes, model);
+    all[key] = sizes[key];
+  }
+  check_context(given, model);
+  if (given_value(given, kContext).empty()) all[kContext] = sizes[kContext];
+  if (given_value(given, kLearningRate).empty()) all[kLearningRate] = kGentleLearningRate;
+  return all;
+}
+
 }  // namespace
 
 std::optional<ModelOutline> open_initial_model(const KeyValues& given) {
@@ -130,19 +133,9 @@ std::optional<ModelOutline> open_initial_model(const KeyValues& given) {
 }
 
 KeyValues resolve_new(const KeyValues& given, const ModelOutline* model) {
-  if (model == nullptr) return resolve(given);
-  check_preset(given, *model);
-  check_vocabulary(given, *model);
-  const SizeTexts sizes(model->config);
-  KeyValues all = given;
-  for (const char* key : kSizeKeys) {
-    check_key(key, given, sizes, *model);
-    all[key] = sizes[key];
-  }
-  check_context(given, *model);
-  if (given_value(given, kContext).empty()) all[kContext] = sizes[kContext];
-  if (given_value(given, kLearningRate).empty()) all[kLearningRate] = kGentleLearningRate;
-  return resolve(all);
+  KeyValues values = resolve(model == nullptr ? given : with_sizes(given, *model));
+  refuse_idle_keys(given, values);
+  return values;
 }
 
 void read_initial_weights(const ModelOutline& model, const ParameterLayout& layout, float* parameters) {

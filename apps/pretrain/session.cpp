@@ -14,6 +14,8 @@
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/console.h"
 #include "apps/pretrain/head_of_run.h"
+#include "apps/pretrain/idle_keys.h"
+#include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
@@ -86,6 +88,7 @@ void configure_new(Session& s, const SessionRequest& request) {
   if (has_budget(request.given)) s.values[kBudgetPlan] = request.given.at(kBudgetPlan);
   s.config = to_configuration(s.values);
   read_budget(s.values, s.config);
+  report_idle_keys(request.given, s.values);
 }
 
 /// Starts a new run in the place of one that was not trained yet.
@@ -106,13 +109,16 @@ void configure(Session& s, const Path& state, const SessionRequest& request, con
     check_budget_changes(from_json(checkpoint->manifest.configuration), request.given);
     KeyValues given = without_same_tokenizer(request.given, *checkpoint);
     const auto validation_corpus = take_moved_validation_corpus(given, *checkpoint);
-    s.values = merge_for_resume(from_json(checkpoint->manifest.configuration), given);
+    const KeyValues saved = from_json(checkpoint->manifest.configuration);
+    s.values = merge_for_resume(saved, given);
+    refuse_idle_keys(given, s.values, &saved);
     s.values["state"] = state.string();
     if (validation_corpus) s.values["validation-corpus"] = *validation_corpus;
     s.validation_corpus_moved = validation_corpus.has_value();
     s.config = to_configuration(s.values);
     read_budget(s.values, s.config);
     check_corpus(s.config, *checkpoint, stop);
+    report_idle_keys(given, s.values, &saved);
   } catch (const Error& error) {
     if (!s.start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
     replace_untrained(s, request);
@@ -161,6 +167,7 @@ ScanHooks scan_hooks(Session& s, const std::stop_token& stop) {
 void prepare_fresh(Session& s, const std::stop_token& stop) {
   s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
   report_corpus(s.catalog);
+  report_idle_reading(s.config.corpus, s.catalog);
   const TextSample sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
                                         derive_seed(s.config.seed, kSampleSeedPurpose), stop);
   report_duplicates(duplicate_shares(sample.documents), s.config);
@@ -209,6 +216,7 @@ void prepare_branch(Session& s, const std::stop_token& stop) {
   if (!plan.keeps_stream()) {
     s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
     report_corpus(s.catalog);
+    report_idle_reading(s.config.corpus, s.catalog);
   }
   const Schedule& schedule = s.config.trainer.schedule;
   if (schedule.has_end() && plan.ends_anew) log_info("{}", describe_end(schedule));

@@ -196,6 +196,14 @@ TEST(CommandLine, ARunLeavesAConfigurationThatBeginsTheSameRun) {
   EXPECT_EQ(state_hashes(folder / "again", 3), state_hashes(state, 3));
 }
 
+TEST(CommandLine, RefusesAKeyThatHasNoEffectAndCreatesNothing) {
+  const TempFolder folder;
+  const auto refused = run_program(binary(), tiny_run(folder / "run") + Words{"--muon-warmup", "5"});
+  EXPECT_EQ(refused.exit_code, 2) << refused.output;
+  EXPECT_NE(refused.output.find("--muon-warmup has no effect without --optimizer muon"), std::string::npos);
+  EXPECT_FALSE(folder_exists(folder / "run"));
+}
+
 TEST(CommandLine, TellsWhichLimitEndedARunAndWhatToTypeNext) {
   const TempFolder folder;
   const auto state = folder / "run";

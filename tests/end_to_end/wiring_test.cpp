@@ -61,11 +61,11 @@ TEST(Wiring, WhatChangesACooldownChangesTheWeights) {
   EXPECT_EQ(plain.at("model.safetensors"),
             trained(folder, "linear", {"--schedule", "linear"}).at("model.safetensors"))
       << "all of it is a line";
-  for (const Words& change : {Words{"--cooldown-share", "0.5"},
-                              {"--cooldown-shape", "1-sqrt"},
-                              {"--schedule", "cooldown", "--cooldown-start", "1"}}) {
-    const auto other = trained(folder, change[1], wsd + change);
-    EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
+  for (const Words& words :
+       {wsd + Words{"--cooldown-share", "0.5"}, wsd + Words{"--cooldown-shape", "1-sqrt"},
+        Words{"--schedule", "cooldown", "--cooldown-start", "1"}}) {
+    const auto other = trained(folder, words.back(), words);
+    EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << words.back();
   }
 }
 

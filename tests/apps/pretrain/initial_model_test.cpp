@@ -71,10 +71,10 @@ TEST(InitialModel, AKeyThatContradictsItIsRefusedInOneLine) {
   whole.erase("d-ff");
   EXPECT_THAT(refusal(whole), HasSubstr("--model base"));
   EXPECT_THAT(refusal({{"vocab", "8000"}}),
-              AllOf(HasSubstr("--vocab is for a vocabulary"), HasSubstr("leave out")));
+              AllOf(HasSubstr("--vocab has no effect with --init-from"), HasSubstr("leave it out")));
   EXPECT_EQ(refusal({{"vocab", "16k"}, {"tokenizer-type", "bpe"}}), "")
       << "the defaults, as run.ini has them";
-  EXPECT_THAT(refusal({{"tokenizer-type", "char"}}), HasSubstr("--tokenizer-type is for"));
+  EXPECT_THAT(refusal({{"tokenizer-type", "char"}}), HasSubstr("--tokenizer-type has no effect"));
   EXPECT_THAT(refusal({{"kv-heads", "2"}}, gpt2_path()), AllOf(HasSubstr("--kv-heads 2"), HasSubstr("none")));
 }
 
