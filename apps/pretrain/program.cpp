@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/io_advice.h"
 #include "apps/pretrain/memory_advice.h"
 #include "apps/pretrain/processor_choice.h"
 #include "libs/base/error.h"
+#include "libs/base/file.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/standard_streams.h"
@@ -57,6 +59,9 @@ int explain_exception(const Arguments& arguments) {
     return 0;
   } catch (const OutputClosed&) {
     return 0;
+  } catch (const IoError& error) {
+    log_error("{}", with_io_advice(error.what(), error.code()));
+    return error.exit_code();
   } catch (const Error& error) {
     log_error("{}", error.what());
     return error.exit_code();

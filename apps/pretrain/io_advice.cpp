@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/pretrain/io_advice.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+namespace pretrain {
+namespace {
+
+struct Advice {
+  int code;
+  std::string_view text;
+};
+
+constexpr Advice kAdvice[] = {
+    {ENOSPC, "free some space or use another disk"},
+    {EDQUOT, "free some space or raise the quota"},
+    {EROFS, "use a folder that can be written"},
+    {EACCES, "check the permissions and the owner of it and its folders"},
+    {EPERM, "check the permissions and the owner of it and its folders"},
+    {ENOENT, "check the path"},
+    {ENOTDIR, "check the path: a part of it is no folder"},
+    {EISDIR, "give a file instead of the folder"},
+    {ENAMETOOLONG, "use a shorter name"},
+    {ELOOP, "check the path: it has links"},
+    {EFBIG, "raise the limit on the size of files (ulimit -f)"},
+    {EMFILE, "raise the limit on open files (ulimit -n)"},
+    {ENFILE, "end other programs: the system has too many open files"},
+    {EIO, "check the disk and its cable"},
+};
+
+}  // namespace
+
+std::string_view io_advice(int code) {
+  const auto* found = std::ranges::find(kAdvice, code, &Advice::code);
+  return found == std::end(kAdvice) ? std::string_view() : found->text;
+}
+
+std::string with_io_advice(std::string message, int code) {
+  const std::string_view advice = io_advice(code);
+  if (advice.empty() || message.find("; ") != std::string::npos) return message;
+  return message.append("; ").append(advice);
+}
+
+}  // namespace pretrain
