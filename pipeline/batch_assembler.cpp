@@ -6,6 +6,7 @@
 
 #include "libs/base/check.h"
 #include "libs/base/error.h"
+#include "libs/base/json_reason.h"
 #include "pipeline/stream_fields.h"
 
 namespace pretrain {
@@ -210,7 +211,7 @@ void BatchAssembler::restore(const StreamState& state) {
       seen_->restore(state);
     }
   } catch (const nlohmann::json::exception& error) {
-    fail_stream(kScalarsFile, error.what());
+    fail_stream(kScalarsFile, std::string(json_reason(error.what())));
   }
   if (draining_ && !is_last_epoch()) reopen();
   if (draining_) {

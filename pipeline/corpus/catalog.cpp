@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/error.h"
+#include "libs/base/json_reason.h"
 #include "libs/base/number.h"
 
 namespace pretrain {
@@ -94,7 +95,7 @@ void from_json(const nlohmann::json& json, Catalog& catalog) {
     }
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::kData, "the catalog of the corpus is damaged ({}); use an older checkpoint",
-         error.what());
+         json_reason(error.what()));
   }
 }
 

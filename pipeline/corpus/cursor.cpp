@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/error.h"
+#include "libs/base/json_reason.h"
 
 namespace pretrain {
 
@@ -38,7 +39,7 @@ void from_json(const nlohmann::json& json, Cursor& cursor) {
     read("delivered_pieces", cursor.delivered_pieces);
   } catch (const nlohmann::json::exception& error) {
     fail(ErrorKind::kData, "the position in the corpus is damaged ({}); use an older checkpoint",
-         error.what());
+         json_reason(error.what()));
   }
 }
 
