@@ -509,8 +509,8 @@ std::string as_text(const Option<Run>& option, const Run& run, const GivenValue&
     }
   }
   const ValueShape& shape = option.value.shape;
-  const bool is_list = shape.is_list || shape.placeholder == "PATH";
-  return is_list ? joined_list(option.value.get(run)) : given.texts.front();
+  if (shape.is_list) return joined_list(option.value.get(run));
+  return shape.placeholder == "PATH" ? option.value.get(run).front() : given.texts.front();
 }
 
 }  // namespace

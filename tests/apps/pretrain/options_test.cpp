@@ -361,6 +361,14 @@ TEST(CommandLine, KeepsAPathWithALineBreakWhole) {
   EXPECT_THAT(to_configuration(back).corpus.inputs, ElementsAre("/a\nb", "/c"));
 }
 
+TEST(CommandLine, KeepsASinglePathWithALineBreakWhole) {
+  for (const char* key : {"state", "tokenizer", "init-from", "secret-file"}) {
+    const Given given = parse_run_keys({std::string("--") + key, "/a\nb"}, RunCommand::kTrain);
+    EXPECT_EQ(given.values.at(key), "/a\nb");
+    EXPECT_EQ(resolve(given.values).at(key), "/a\nb");
+  }
+}
+
 TEST(CommandLine, RefusesANameThatNoCheckpointCanKeep) {
   EXPECT_THAT(refusal_of({"--corpus", "/caf\xe9"}),
               testing::AllOf(HasSubstr("--corpus"), HasSubstr("UTF-8")));
