@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -29,8 +31,19 @@ constexpr char kErrorMark = 'E';
 std::pair<Descriptor, Descriptor> make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0)
-    fail(ErrorKind::kRuntime, "cannot create a pipe: {}", std::strerror(errno));
+    fail(ErrorKind::kRuntime, "cannot create a pipe: {}; raise the limit on open files (ulimit -n)",
+         std::strerror(errno));
   return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// What the user reads: the standard's own messages name neither the problem nor a remedy.
+std::string reason_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return "out of memory; end other programs, or raise the limit on memory (ulimit -v)";
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again)
+    return "the system allows no more threads; raise its limits (ulimit -u, ulimit -v)";
+  return error.what();
 }
 
 /// Returns whether all of it was written.
@@ -58,7 +71,7 @@ int beside_the_standard_streams(int descriptor) {
   try {
     written = write_all(result, kResultMark + work());
   } catch (const std::exception& error) {
-    written = write_all(result, kErrorMark + std::string(error.what()));
+    written = write_all(result, kErrorMark + reason_of(error));
   }
   _exit(written ? EXIT_SUCCESS : EXIT_FAILURE);
 }

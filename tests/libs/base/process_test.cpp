@@ -2,9 +2,12 @@
 #include "libs/base/process.h"
 
 #include <cstdio>
+#include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -80,6 +83,15 @@ TEST(RunInChild, LeavesTheParentsMemoryAlone) {
 
 TEST(RunInChild, PassesOnTheMessageOfAnException) {
   EXPECT_EQ(error_of([]() -> std::string { throw std::runtime_error("too few pieces"); }), "too few pieces");
+}
+
+TEST(RunInChild, SaysWhatToDoAboutALackOfMemoryOrThreads) {
+  EXPECT_THAT(error_of([]() -> std::string { throw std::bad_alloc(); }),
+              testing::HasSubstr("out of memory; "));
+  EXPECT_THAT(error_of([]() -> std::string {
+                throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+              }),
+              testing::HasSubstr("no more threads; "));
 }
 
 TEST(RunInChild, ReportsAChildThatASignalEnded) {
