@@ -79,10 +79,10 @@ void print_sweep(const nlohmann::json& report) {
 
 void print_architectures(const nlohmann::json& report) {
   fmt::print("steps at the sizes of {}, interleaved\n", report["model"].get<std::string>());
-  fmt::print("{:14} {:>12} {:>10} {:>10} {:>10} {:>8} {:>8} {:>10} {:>10}\n", "architecture", "parameters",
-             "ms", "fastest", "tokens/s", "of peak", "of rate", "planned", "resident");
+  fmt::print("{:5} {:>11} {:>8} {:>8} {:>8} {:>7} {:>7} {:>8} {:>8}\n", "arch", "parameters", "ms", "fastest",
+             "tokens/s", "of peak", "of rate", "planned", "resident");
   for (const auto& row : report["architectures"]) {
-    fmt::print("{:14} {:>12} {:>10.1f} {:>10.1f} {:>10} {:>7.1f}% {:>7.1f}% {:>10} {:>10}\n",
+    fmt::print("{:5} {:>11} {:>8.1f} {:>8.1f} {:>8} {:>6.1f}% {:>6.1f}% {:>8} {:>8}\n",
                row["architecture"].get<std::string>(), format_count(row["parameters"].get<uint64_t>()),
                1e3 * row["step_seconds"].get<double>(), 1e3 * row["fastest_step_seconds"].get<double>(),
                format_count(static_cast<uint64_t>(row["tokens_per_second"].get<double>())),
@@ -104,7 +104,7 @@ void print_bench_report(const nlohmann::json& report) {
   if (report.contains("architectures")) return print_architectures(report);
   fmt::print(
       "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n"
-      "\"rate\": share of the mean multiply-add rate measured just before and after each run\n"
+      "\"rate\": share of the multiply-add rate measured just before and after each run\n"
       "\"of mem\": share of the read bandwidth\n\n",
       report["bandwidth"]["read"].get<double>() / 1e9, report["bandwidth"]["copy"].get<double>() / 1e9);
   if (report.contains("sweep")) return print_sweep(report);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -75,6 +76,16 @@ TEST(Bench, ComparesArchitecturesAtTheSameSizes) {
   // llama has a matrix more than gpt2 and qwen3 two norms more than llama, at the same sizes.
   EXPECT_LT(report["architectures"][1]["parameters"], report["architectures"][2]["parameters"]);
   EXPECT_EQ(run_program(binary(), {"bench", "--architectures", "--sweep"}).exit_code, 2);
+}
+
+TEST(Bench, TablesFitEightyColumns) {
+  for (const char* option : {"--scaling", "--architectures"}) {
+    const auto run =
+        run_program(binary(), {"bench", "--model", "tiny", "--steps", "1", "--threads", "1", option});
+    ASSERT_EQ(run.exit_code, 0) << run.output;
+    std::istringstream lines(run.output);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  }
 }
 
 TEST(Bench, SplitsTheStep) {
