@@ -13,6 +13,7 @@
 #include "libs/base/error.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/manifest.h"
 
 namespace pretrain {
 namespace {
@@ -67,6 +68,12 @@ void check(const ExportRequest& request) {
     fail(ErrorKind::kUsage,
          "--shard-size cuts weights of Hugging Face folders; a GGUF file is one, leave it out");
   require_free_output(request.output);
+  const std::string file = export_name(request.output) + ".gguf";
+  if (request.format == ExportFormat::kGguf && !is_plain_file_name(file))
+    fail(ErrorKind::kUsage,
+         "--output {}: its name becomes that of the file in it, which must not begin with a point, hold a "
+         "backslash or have more than 255 bytes; choose another name",
+         request.output.string());
 }
 
 /// A note for each matrix that could not be stored as asked.

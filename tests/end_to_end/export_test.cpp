@@ -128,6 +128,8 @@ TEST_F(Export, RefusesWhatItCannotWriteAndSaysWhatItCan) {
   EXPECT_THAT(refusal(temp_ / "m.gguf", {"--format", "gguf"}), HasSubstr("the output is a folder"));
   EXPECT_THAT(refusal(temp_ / "a\nFROM b", {"--format", "gguf"}), HasSubstr("without control characters"));
   EXPECT_THAT(refusal(temp_ / "a\xFF", {"--format", "hf"}), HasSubstr("in UTF-8"));
+  for (const std::string& name : {std::string(".hidden"), std::string("a\\b"), std::string(252, 'x')})
+    EXPECT_THAT(refusal(temp_ / name, {"--format", "gguf"}), HasSubstr("choose another name"));
   EXPECT_THAT(refusal(output_, {"--type", "q4_0"}), HasSubstr("(got q4_0)"));
   EXPECT_THAT(refusal(output_, {"--format", "gguf", "--shard-size", "1G"}), HasSubstr("--shard-size"));
   EXPECT_EQ(run_program(binary(), {"export", "--checkpoint", state().string()}).exit_code, 2);
