@@ -187,10 +187,10 @@ void check_resources(const RunConfiguration& c, const ParameterLayout& layout, c
     fail(ErrorKind::kUsage,
          "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) but {} are available; "
          "use --recompute layers, --micro-batch-tokens 1024, "
-         "or a smaller --model or --shuffle-buffer",
+         "or a smaller {} or --shuffle-buffer",
          format_bytes(total), format_bytes(plan.parameters + plan.optimizer + plan.packed),
          format_bytes(plan.activations + plan.scratch), format_bytes(loader),
-         format_bytes(machine.available_bytes));
+         format_bytes(machine.available_bytes), c.initial_model.empty() ? "--model" : "--context");
   }
   const uint64_t weights = layout.flat_size() * sizeof(float);
   const uint64_t checkpoint = weights + optimizer_state_bytes(optimizers) + loading.state + 4_MiB;
