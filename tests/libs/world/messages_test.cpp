@@ -73,8 +73,20 @@ TEST(WorldMessages, AreReadAsTheyWereWritten) {
   const DoneMessage done{
       .generation = 1, .step = 2, .state = 3, .parameters = 4, .seconds = 0.1, .leaves = true};
   EXPECT_EQ(DoneMessage::unpack(done.pack()).pack(), done.pack());
+  const TakeStateMessage state{.state = 5, .updates = 6, .patience = std::chrono::seconds(7)};
+  EXPECT_EQ(TakeStateMessage::unpack(state.pack()).updates, 6U);
+  EXPECT_EQ(TakeStateMessage::unpack(state.pack()).patience, std::chrono::seconds(7));
+  const ConnectedMessage connected{.generation = 8, .state = 9};
+  EXPECT_EQ(ConnectedMessage::unpack(connected.pack()).state, 9U);
+  const PortsMessage ports{.generation = 10, .ports = std::string("a\0b", 3)};
+  EXPECT_EQ(PortsMessage::unpack(ports.pack()).ports, ports.ports);
   const FailedMessage failed{.generation = 1, .rank = -1, .why = "reset"};
   EXPECT_EQ(FailedMessage::unpack(failed.pack()).rank, -1);
+}
+
+TEST(WorldMessages, AReasonThatIsTooLongIsCut) {
+  const FailedMessage failed{.generation = 1, .rank = 2, .why = std::string(100'000, 'x')};
+  EXPECT_EQ(FailedMessage::unpack(failed.pack()).why, std::string(1000, 'x'));
 }
 
 template <typename Read>
