@@ -106,6 +106,7 @@ bool is_word_start(std::string_view text) {
 }
 
 bool misses_japanese(std::string_view before, std::string_view after) {
+  if (before.ends_with("約") || before.ends_with("およそ")) return true;  // a number follows
   if (!ends_with_any(before, kJapaneseBefore)) return false;
   if (starts_with_any(after, kJapaneseAfter)) return true;
   return is_word_start(after) ? before.ends_with("は") || before.ends_with("を")

@@ -24,6 +24,21 @@ int small_number(std::string_view text) {
   return all_digits(text) ? parse_number<int>(text).value_or(-1) : -1;
 }
 
+/// 3 of "3", "03", "Mar" and "March"; 0 for anything else.
+int month_number(std::string_view text) {
+  constexpr size_t kShortest = 3;
+  const int number = small_number(text);
+  if (number >= 0) return number <= 12 ? number : 0;
+  const auto* month = std::ranges::find_if(kMonths, [&](std::string_view name) {
+    return text.size() >= kShortest && fold_name(name).starts_with(fold_name(text));
+  });
+  return month == std::end(kMonths) ? 0 : static_cast<int>(month - std::begin(kMonths)) + 1;
+}
+
+std::string_view without_zero(std::string_view day) {
+  return day.size() == 2 && day.front() == '0' ? day.substr(1) : day;
+}
+
 bool is_quantity(std::string_view text) {
   return !text.empty() && (is_digit(text.front()) ||
                            (text.size() > 1 && (text[0] == '-' || text[0] == '.') && is_digit(text[1])));
@@ -44,10 +59,12 @@ struct Joiner {
   std::string_view shown;
 };
 constexpr Joiner kJoiners[] = {
-    {"&", " and "},      {"+", " + "},   {"+/-", " ± "}, {"-", "–"},     {"and", " and "},
-    {"and(-)", " and "}, {"by", " by "}, {"or", " or "}, {"to", " to "}, {"to about", " to about "},
-    {"to(-)", " to "},   {"x", " by "},  {"xx", " × "},  {"±", " ± "},   {"×", " × "},
-    {"–", "–"},          {"−", "–"},
+    {"*", " × "},      {",", ", "},       {", and", ", and "}, {", or", ", or "},
+    {"/", "/"},        {"by(x)", " by "}, {"&", " and "},      {"+", " + "},
+    {"+/-", " ± "},    {"-", "–"},        {"and", " and "},    {"and(-)", " and "},
+    {"by", " by "},    {"or", " or "},    {"to", " to "},      {"to about", " to about "},
+    {"to(-)", " to "}, {"x", " by "},     {"xx", " × "},       {"±", " ± "},
+    {"×", " × "},      {"–", "–"},        {"−", "–"},
 };
 
 const Joiner* find_joiner(std::string_view word) {
@@ -87,9 +104,36 @@ std::string american(std::string text) {
   return text;
 }
 
+/// The power of ten before a unit, as in "e6acre"; 0 when there is none.
+int power_of(std::string_view code) {
+  const size_t end =
+      code.starts_with('e') ? std::min(code.find_first_not_of("0123456789", 1), code.size()) : 0;
+  return end < 2 || end == code.size() ? 0 : small_number(code.substr(1, end - 1));
+}
+
+/// "million" for 6; "" for a power without a name.
+std::string_view power_name(int power) {
+  constexpr std::string_view kNames[] = {"thousand", "million", "billion", "trillion"};
+  const bool named = power > 0 && power % 3 == 0 && power <= 12;
+  return named ? kNames[power / 3 - 1] : "";
+}
+
+std::string unit_text(std::string_view code, std::string_view value, const Style& style);
+
+/// "2 million acres" or "2×10⁶ acre".
+std::string unit_with_power(std::string_view code, int power, const Style& style) {
+  const std::string_view digits = code.substr(1, code.find_first_not_of("0123456789", 1) - 1);
+  const std::string unit = unit_text(code.substr(1 + digits.size()), "2", style);
+  const std::string_view name = style.symbol ? "" : power_name(power);
+  if (name.empty()) return concat({"×10", raised_text(digits), unit});
+  return concat({style.adjective ? "-" : " ", name, unit});
+}
+
 /// The unit with the space or hyphen before it.
 std::string unit_text(std::string_view code, std::string_view value, const Style& style) {
   const Unit* unit = find_unit(fold_name(code));
+  const int power = unit == nullptr ? power_of(code) : 0;
+  if (power > 0) return unit_with_power(code, power, style);
   if (unit == nullptr) return concat({" ", code});
   const bool tight = style.symbol && (unit->symbol.starts_with('/') || unit->symbol == "°");
   if (style.symbol) return concat({tight ? "" : " ", unit->symbol});
@@ -173,7 +217,7 @@ std::string convert_text(const TemplateArguments& arguments, std::string_view la
 }
 
 std::string value_text(const TemplateArguments& arguments, std::string_view language) {
-  std::string text = group_digits(arguments.positional(1), language);
+  std::string text = concat({arguments.named("p"), group_digits(arguments.positional(1), language)});
   if (!arguments.positional(3).empty()) {
     text += concat({"+", arguments.positional(2), "−", arguments.positional(3)});
   } else if (!arguments.positional(2).empty()) {
@@ -197,9 +241,9 @@ std::string fraction_text(const TemplateArguments& arguments) {
 
 std::string date_text(const TemplateArguments& arguments, std::string_view language, bool day_first) {
   const std::string_view year = arguments.positional(1);
-  const int month = small_number(arguments.positional(2));
-  const std::string_view day = arguments.positional(3);
-  if (small_number(year) < 0 || month < 1 || month > 12) return std::string(year);
+  const int month = month_number(arguments.positional(2));
+  const std::string_view day = without_zero(arguments.positional(3));
+  if (small_number(year) < 0 || month < 1) return std::string(year);
   if (language != "en") {
     const std::string number = std::to_string(month);
     const std::string start = concat({year, "-", month < 10 ? "0" : "", number});

@@ -43,6 +43,26 @@ std::string_view template_name(std::string_view text) {
   return text.substr(0, kEnds.find(text, 0));
 }
 
+/// Whether the page says something outside of its lists, as an article on a surname does: two sentences or more.
+bool has_prose(std::string_view page) {
+  constexpr size_t kLeastBytes = 120;
+  constexpr std::string_view kNoProse = "*#:;|!{}=[<";
+  size_t bytes = 0;
+  size_t stops = 0;
+  while (!page.empty()) {
+    const std::string_view line = page.substr(0, page.find('\n'));
+    page.remove_prefix(std::min(line.size() + 1, page.size()));
+    if (line.empty() || kNoProse.find(line.front()) != std::string_view::npos) continue;
+    bytes += line.size();
+    for (size_t at = 0; at < line.size(); ++at) {
+      const bool ends =
+          line[at] == '.' && (at + 1 == line.size() || line[at + 1] == ' ' || line[at + 1] == '<');
+      stops += ends || line.substr(at).starts_with("。") || line.substr(at).starts_with("।") ? 1 : 0;
+    }
+  }
+  return bytes >= kLeastBytes && stops >= 2;
+}
+
 }  // namespace
 
 SiteWords::SiteWords(const WikiSite& site, const std::shared_ptr<const TemplateRules>& rules)
@@ -120,7 +140,7 @@ bool SiteWords::is_disambiguation(std::string_view page) const {
     before = written;
     const std::string name = fold_name(written);
     const TemplateRule* rule = templates_->find(without_template_namespace(name));
-    if (rule != nullptr && rule->disambiguation) return true;
+    if (rule != nullptr && rule->disambiguation) return !has_prose(page);
   }
   return false;
 }

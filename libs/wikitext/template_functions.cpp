@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libs/base/number.h"
 #include "libs/wikitext/biography.h"
 #include "libs/wikitext/language_labels.h"
 #include "libs/wikitext/math_text.h"
@@ -78,8 +79,12 @@ std::string formula_text(const TemplateCall& /*call*/, std::string_view tex) {
   return append_formula(tex, text) ? text : std::string(tex);
 }
 
+/// A number of three or more digits is a year, whose century is shown.
 std::string century_text(const TemplateCall& call, std::string_view number) {
-  return call.language == "en" ? concat({ordinal_text(number), " century"}) : std::string(number);
+  std::string century(number);
+  const auto year = parse_number<int>(number);
+  if (number.size() > 2 && year && *year > 0) century = std::to_string((*year - 1) / 100 + 1);
+  return call.language == "en" ? concat({ordinal_text(century), " century"}) : century;
 }
 
 std::string raised_or_plain(const TemplateCall& /*call*/, std::string_view text) {

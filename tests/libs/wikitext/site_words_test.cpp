@@ -35,6 +35,10 @@ TEST(Disambiguations, HoldATemplateOfTheirWiki) {
   EXPECT_TRUE(words("de").is_disambiguation("* [[B]]\n{{Begriffsklärung}}"));
   EXPECT_TRUE(words("en").is_disambiguation("{{Template:Hndis|Lee, Ang}}"));
   EXPECT_TRUE(words("en").is_disambiguation("x __DISAMBIG__"));
+  EXPECT_FALSE(words("en").is_disambiguation(
+      "'''Roe''' is a surname that came from a word for deer and is found in Essex. The first bearer was a miller.\n"
+      "His sons moved to York.\n* [[Ann Roe]], painter\n{{surname|Roe}}"))
+      << "it is an article";
   EXPECT_FALSE(words("en").is_disambiguation("{{about|x}} {{cite|disambig}} text"));
 }
 
