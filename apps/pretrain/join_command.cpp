@@ -220,9 +220,10 @@ class Joining {
 
   void show(const MemberStatus& s) {
     const std::string line =
-        fmt::format("step {}, loss {:.3f}, {} of {}, {:.2f} s, exchange {:.2f} s", format_count(s.step),
-                    s.loss, format_counted(uint64_t{s.slots.size()}, "slot"),
-                    format_counted(uint64_t{s.machines}, "machine"), s.seconds, s.exchange_seconds);
+        fmt::format("step {}, loss {:.3f}, {} of {}, {:.2f} s, exchange {:.2f} s, {:.2f} s of it hidden",
+                    format_count(s.step), s.loss, format_counted(uint64_t{s.slots.size()}, "slot"),
+                    format_counted(uint64_t{s.machines}, "machine"), s.seconds, s.exchange_seconds,
+                    s.exchange_hidden_seconds);
     service_.status(line);
     if (pace_.is_due(std::chrono::steady_clock::now())) log_info("{}", line);
   }

@@ -99,9 +99,11 @@ std::vector<Part> parts_of(const RunSnapshot& run) {
     const std::string machines = format_counted(uint64_t{run.machines}, "machine");
     const std::string lost =
         run.lost_machines > 0 ? fmt::format(", {} lost", format_short_count(run.lost_machines)) : "";
-    parts.push_back({{fmt::format("{}{}, {:.0f} % exchange", machines, lost, 100 * run.exchange_share),
-                      machines + lost, machines},
-                     6});
+    const std::string hidden =
+        run.hidden_share > 0 ? fmt::format(" ({:.0f} % hidden)", 100 * run.hidden_share) : "";
+    const std::string exchange =
+        fmt::format("{}{}, {:.0f} % exchange", machines, lost, 100 * run.exchange_share);
+    parts.push_back({{exchange + hidden, exchange, machines + lost, machines}, 6});
   }
   if (run.wait_share >= 0.01) parts.push_back({{fmt::format("{:.0f} % waiting", 100 * run.wait_share)}, 11});
   return parts;

@@ -108,6 +108,7 @@ nlohmann::json RunMonitor::status() const {
                         {"joined_machines", run_.joined_machines},
                         {"lost_machines", run_.lost_machines},
                         {"exchange_share", run_.exchange_share},
+                        {"exchange_hidden_share", run_.hidden_share},
                         {"threads", threads_},
                         {"max_threads", session_.threads},
                         {"checkpoint_interval", checkpoint_interval_},

@@ -155,8 +155,9 @@ void add_machines(Lines& lines, const nlohmann::json& status) {
   const uint64_t machines = count_in(status, "machines");
   if (machines == 0) return;
   lines.add(format_counted(machines, "machine"));
-  lines.add(fmt::format("{:.0f} % of the time in exchanges",
-                        100 * number_in(status, "exchange_share").value_or(0)));
+  lines.add(fmt::format("{:.0f} % of the time only exchanging, {:.0f} % of the exchange hidden",
+                        100 * number_in(status, "exchange_share").value_or(0),
+                        100 * number_in(status, "exchange_hidden_share").value_or(0)));
   lines.add(fmt::format("{} joined, {} gone in this session",
                         format_count(count_in(status, "joined_machines")),
                         format_count(count_in(status, "lost_machines"))));

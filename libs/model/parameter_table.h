@@ -62,6 +62,14 @@ struct LinearSpec {
   bool has_bias = true;
 };
 
+/// Elements [first, last) of a flat array.
+struct ElementRange {
+  size_t first = 0, last = 0;
+
+  size_t size() const { return last - first; }
+  bool operator==(const ElementRange&) const = default;
+};
+
 /// Where a norm's tensors are in the flat array.
 struct NormParameters {
   NormKind kind;

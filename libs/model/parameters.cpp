@@ -15,16 +15,28 @@ int64_t residual_additions(const ModelConfig& config) {
   return config.layers * static_cast<int64_t>(config.architecture->layer.size());
 }
 
-std::vector<LayerParameters> add_layers(ParameterTable& table, const ModelConfig& config) {
+/// Puts where each layer starts, and where the last ends, into `starts`.
+std::vector<LayerParameters> add_layers(ParameterTable& table, const ModelConfig& config,
+                                        std::vector<size_t>& starts) {
   const Architecture& architecture = *config.architecture;
   std::vector<LayerParameters> layers(static_cast<size_t>(config.layers));
   for (size_t l = 0; l < layers.size(); ++l) {
+    starts.push_back(table.flat_size());
     const std::string prefix = fmt::format("{}.{}.", architecture.layers, l);
     for (const BlockSpec& spec : architecture.layer) {
       layers[l].push_back(Kinds::add_parameters(table, prefix, config, spec));
     }
   }
+  starts.push_back(table.flat_size());
   return layers;
+}
+
+std::vector<ElementRange> parts_from_the_end(const std::vector<size_t>& layer_starts, size_t size) {
+  std::vector<ElementRange> parts;
+  for (size_t last = size, i = layer_starts.size(); i-- > 0; last = layer_starts[i])
+    parts.push_back({layer_starts[i], last});
+  parts.push_back({0, layer_starts.front()});
+  return parts;
 }
 
 }  // namespace
@@ -34,8 +46,9 @@ ParameterLayout::ParameterLayout(const ModelConfig& config)
     : architecture_(*config.architecture),
       table_(residual_additions(config)),
       embedding_(config.architecture->embedding.add_to(table_, config)),
-      layers_(add_layers(table_, config)),
-      head_(config.architecture->head.add_to(table_, config, embedding_)) {}
+      layers_(add_layers(table_, config, layer_starts_)),
+      head_(config.architecture->head.add_to(table_, config, embedding_)),
+      backward_parts_(parts_from_the_end(layer_starts_, table_.flat_size())) {}
 
 std::vector<LinearParameters> ParameterLayout::linears() const {
   std::vector<LinearParameters> all;

@@ -31,6 +31,10 @@ class ParameterLayout {
   const HeadParameters& head() const { return head_; }
   /// All linear layers of the blocks, in the order of the forward pass.
   std::vector<LinearParameters> linears() const;
+  /// The parts whose gradients a backward pass completes one after the other: the head, the layers from the last to the
+  /// first, the embeddings, to which that of a tied head belongs. Each ends where the one before it starts; together they
+  /// are the flat array.
+  const std::vector<ElementRange>& backward_parts() const { return backward_parts_; }
 
   /// Elements of the flat array, padding between tensors included.
   size_t flat_size() const { return table_.flat_size(); }
@@ -46,8 +50,10 @@ class ParameterLayout {
   const Architecture& architecture_;
   ParameterTable table_;
   EmbeddingParameters embedding_;
+  std::vector<size_t> layer_starts_;
   std::vector<LayerParameters> layers_;
   HeadParameters head_;
+  std::vector<ElementRange> backward_parts_;
 };
 
 /// Elements of the matrices that take part in products, the tied head once.

@@ -62,7 +62,7 @@ double Transformer::evaluate(const uint32_t* inputs, const int32_t* targets) {
 }
 
 double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
-                                     bool accumulate, float* gradients) {
+                                     bool accumulate, float* gradients, const OnGradientPart& on_part) {
   PRETRAIN_CHECK(context_.shape.training, "made for evaluation only");
   {
     const ScopedSeconds timed(context_.seconds.forward);
@@ -71,13 +71,20 @@ double Transformer::forward_backward(const uint32_t* inputs, const int32_t* targ
   const GradientSink sink{gradients, accumulate};
   const double loss = head_.loss_and_gradients(targets, gradient_scale, sink, t_.dnarrow);
   const ScopedSeconds timed(context_.seconds.backward);
-  backward(inputs, sink);
+  backward(inputs, sink, on_part);
   return loss;
 }
 
 // Starts from the head's gradient of the normed output in dnarrow; dx is the gradient of the residual stream.
-void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients) {
+void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients,
+                           const OnGradientPart& on_part) {
+  auto part = layout_.backward_parts().begin();
+  const auto complete_part = [&] {
+    if (on_part) on_part(*part);
+    ++part;
+  };
   head_.backward(t_.residual.back(), t_.dnarrow, gradients, t_.dx);
+  complete_part();
   for (size_t l = layers_.size(); l-- > 0;) {
     restore_layer(l);
     Layer& layer = layers_[l];
@@ -85,9 +92,11 @@ void Transformer::backward(const uint32_t* inputs, const GradientSink& gradients
       std::visit([&](auto& block) { block.backward(layer[i].in, gradients, t_.dx, t_.dnarrow); },
                  layer[i].block);
     }
+    complete_part();
   }
   embedding_.backward(inputs, t_.dx, gradients);
   context_.show("gradients", gradients.values, static_cast<int64_t>(layout_.flat_size()));
+  complete_part();
 }
 
 /// Where layers share their tensors, those of the last one are still there.

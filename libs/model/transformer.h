@@ -20,6 +20,9 @@
 
 namespace pretrain {
 
+/// Is called with each of ParameterLayout::backward_parts() once its gradient is complete.
+using OnGradientPart = std::function<void(const ElementRange&)>;
+
 /// One model with its activations for micro-batches of B rows. All memory is allocated in the constructor.
 /// Single-owner.
 /// Repeatability: results do not depend on the number of threads.
@@ -45,10 +48,10 @@ class Transformer {
   double evaluate(const uint32_t* inputs, const int32_t* targets);
 
   /// Loss as evaluate(), and gradients of (gradient_scale * sum of losses).
-  /// Overwrites the gradients, or adds to them when `accumulate` is set.
+  /// Overwrites the gradients, or adds to them when `accumulate` is set. `on_part` may change what it is shown.
   /// Shapes: gradients [layout().flat_size()].
   double forward_backward(const uint32_t* inputs, const int32_t* targets, float gradient_scale,
-                          bool accumulate, float* gradients);
+                          bool accumulate, float* gradients, const OnGradientPart& on_part = {});
 
   void set_probe(TensorProbe probe) { context_.probe = std::move(probe); }
 
@@ -72,7 +75,7 @@ class Transformer {
 
   Layer make_layer(size_t index);
   void forward(const uint32_t* inputs);
-  void backward(const uint32_t* inputs, const GradientSink& gradients);
+  void backward(const uint32_t* inputs, const GradientSink& gradients, const OnGradientPart& on_part);
   void restore_layer(size_t index);
 
   ParameterLayout layout_;

@@ -28,9 +28,10 @@ struct StepRecord {
   double tokens_per_second = 0;
   double utilization = 0;  ///< share of the highest peak measured so far
   uint64_t batch_hash = 0;
-  /// Machines that made the step, and the time that exchanging gradients took; 0 for a run that shares no steps.
+  /// Machines that made the step, and the time that exchanging gradients took, also while gradients were still computed;
+  /// 0 for a run that shares no steps.
   uint32_t machines = 0;
-  double exchange_seconds = 0;
+  double exchange_seconds = 0, exchange_hidden_seconds = 0;
 };
 
 /// A machine came or went, in a run of several.

@@ -36,7 +36,7 @@ void RunProgress::begin(const RunLimits& limits, const KnownAtStart& known, Time
           .saved_step = known.saved_step};
   applied_steps_ = 0;
   wait_seconds_ = 0;
-  exchange_seconds_ = 0;
+  exchange_seconds_ = hidden_seconds_ = 0;
   start_ = now;
   saved_at_.reset();
   if (known.since_save) saved_at_ = now - std::max(*known.since_save, nanoseconds(0));
@@ -64,6 +64,7 @@ void RunProgress::note_step(const StepRecord& record) {
   run_.step_seconds += record.step_seconds;
   wait_seconds_ += record.data_wait_seconds;
   exchange_seconds_ += record.exchange_seconds;
+  hidden_seconds_ += record.exchange_hidden_seconds;
   run_.machines = record.machines;
   run_.learning_rate = record.learning_rate;
   smooth(run_.tokens_per_second, record.tokens_per_second, run_.steps);
@@ -102,8 +103,9 @@ RunSnapshot RunProgress::snapshot(Time now) const {
   RunSnapshot run = run_;
   if (run.step_seconds > 0) {
     run.wait_share = wait_seconds_ / run.step_seconds;
-    run.exchange_share = exchange_seconds_ / run.step_seconds;
+    run.exchange_share = (exchange_seconds_ - hidden_seconds_) / run.step_seconds;
   }
+  if (exchange_seconds_ > 0) run.hidden_share = hidden_seconds_ / exchange_seconds_;
   if (saved_at_) run.since_save = now - *saved_at_;
   if (const auto seconds = seconds_left(now))
     run.time_left = duration_cast<nanoseconds>(Seconds(std::clamp(*seconds, 0.0, kLongest)));

@@ -68,7 +68,7 @@ class RunProgress {
   Time start_;
   std::optional<Time> saved_at_;
   uint64_t applied_steps_ = 0;
-  double wait_seconds_ = 0, exchange_seconds_ = 0;
+  double wait_seconds_ = 0, exchange_seconds_ = 0, hidden_seconds_ = 0;
   double evaluation_seconds_ = 0, sample_seconds_ = 0;
 };
 

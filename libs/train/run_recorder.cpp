@@ -46,6 +46,7 @@ nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
   if (r.machines == 0) return json;
   json["machines"] = r.machines;
   json["exchange_seconds"] = r.exchange_seconds;
+  json["exchange_hidden_seconds"] = r.exchange_hidden_seconds;
   return json;
 }
 

@@ -71,7 +71,8 @@ struct RunSnapshot {
   uint64_t lost_records = 0;   ///< of metrics.jsonl, because it could not be written
   uint32_t machines = 0;       ///< that train; 0 for a run that shares no steps
   uint64_t lost_machines = 0, joined_machines = 0;
-  double exchange_share = 0;  ///< share of the time in steps that exchanging gradients takes
+  double exchange_share = 0;  ///< share of the time in steps in which gradients are only exchanged
+  double hidden_share = 0;    ///< share of the time of exchanges in which gradients are still computed
 };
 
 }  // namespace pretrain

@@ -74,14 +74,14 @@ class SumStack {
   /// one; it is called as a binary counter carries: after slots 0 to 3 for (2 3), then for ((0 1)(2 3)).
   template <typename Add>
   void push(SumNode node, T sum, const Add& add) {
-    while (!entries_.empty() && node.index % 2 == 1 &&
-           entries_.back().node == SumNode{node.level, node.index - 1}) {
-      add(entries_.back().sum, sum);
-      sum = std::move(entries_.back().sum);
-      node = {node.level + 1, node.index / 2};
-      entries_.pop_back();
-    }
+    const size_t carried = carry(node, sum, add);
+    entries_.erase(entries_.end() - static_cast<std::ptrdiff_t>(carried), entries_.end());
     entries_.push_back({node, std::move(sum)});
+  }
+  /// The additions that push() would make, such as for a part of the elements before the rest.
+  template <typename Add>
+  void add_as_pushed(SumNode node, T sum, const Add& add) const {
+    carry(node, sum, add);
   }
 
   /// Ends the sum of all slots. Those that are left are of shorter and shorter ranges: the shortest are added
@@ -95,6 +95,21 @@ class SumStack {
   }
 
  private:
+  /// Adds up what `node` completes, which it and `sum` are then. Returns how many of the last entries that takes.
+  template <typename Add>
+  size_t carry(SumNode& node, T& sum, const Add& add) const {
+    size_t carried = 0;
+    for (auto left = entries_.rbegin(); left != entries_.rend(); ++left) {
+      if (node.index % 2 == 0 || left->node != SumNode{node.level, node.index - 1}) break;
+      T both = left->sum;
+      add(both, sum);
+      sum = std::move(both);
+      node = {node.level + 1, node.index / 2};
+      ++carried;
+    }
+    return carried;
+  }
+
   std::vector<Entry> entries_;
 };
 

@@ -27,13 +27,19 @@ StepResult GradientPass::run(std::span<const Batch> batches, const std::function
 }
 
 void GradientPass::run_slots(const GlobalBatch& batch, const SlotRange& slots, uint64_t targets,
-                             const std::function<void()>& on_progress) {
+                             const std::function<void()>& on_progress, const OnGradientPart& on_part) {
   // Never 0, because a scale of 0 means "no gradient" to the loss kernel.
   const float scale = 1.0F / static_cast<float>(std::max<uint64_t>(1, targets));
   gradient_.begin(slots);
+  const OnGradientPart nobody;
   for (uint32_t slot = slots.first; slot < slots.last; ++slot) {
-    batch.for_each_part(
-        slots_, slot, [&](const BatchPart& part) { gradient_.add_loss(run_part(part, scale, on_progress)); });
+    const bool completes_sums = slot + 1 == slots.last && !gradient_.is_watched(slot);
+    int64_t rows_left = rows_of_slot(batch.row_count(), slots_, slot).size();
+    batch.for_each_part(slots_, slot, [&](const BatchPart& part) {
+      rows_left -= part.rows.size();
+      const bool shows_parts = completes_sums && rows_left == 0;
+      gradient_.add_loss(run_part(part, scale, on_progress, shows_parts ? on_part : nobody));
+    });
     gradient_.end_slot(compute_);
   }
 }
@@ -49,10 +55,12 @@ StepResult GradientPass::conclude(double total_loss, uint64_t targets) {
 
 /// The model only takes micro-batches of a fixed shape. The last one is padded with masked targets, which add
 /// nothing to the loss or the gradients.
-double GradientPass::run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress) {
+double GradientPass::run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress,
+                              const OnGradientPart& on_part) {
   const Batch& batch = part.batch;
   PRETRAIN_CHECK(batch.context == model_.context(), "context {}, model has {}", batch.context,
                  model_.context());
+  const OnGradientPart nobody;
   double total = 0;
   const size_t positions = inputs_.size();
   const auto end = static_cast<size_t>(part.rows.last * batch.context);
@@ -66,11 +74,22 @@ double GradientPass::run_part(const BatchPart& part, float scale, const std::fun
       inputs = inputs_.data();
       targets = targets_.data();
     }
-    const StepGradient::Place place = gradient_.next();
-    total += model_.forward_backward(inputs, targets, scale, place.accumulate, place.gradients);
+    const bool is_last = left <= positions;
+    total += run_micro_batch(inputs, targets, scale, is_last ? on_part : nobody);
     if (on_progress) on_progress();
   }
   return total;
+}
+
+double GradientPass::run_micro_batch(const uint32_t* inputs, const int32_t* targets, float scale,
+                                     const OnGradientPart& on_part) {
+  const StepGradient::Place place = gradient_.next();
+  if (!on_part) return model_.forward_backward(inputs, targets, scale, place.accumulate, place.gradients);
+  return model_.forward_backward(inputs, targets, scale, place.accumulate, place.gradients,
+                                 [&](const ElementRange& part) {
+                                   gradient_.complete_part(compute_, part);
+                                   on_part(part);
+                                 });
 }
 
 }  // namespace pretrain

@@ -20,8 +20,9 @@ struct StepResult {
   double gradient_norm = 0;  ///< before clipping
   bool finite = true;        ///< whether loss and gradients are finite; otherwise don't apply the gradients
   uint64_t targets = 0;
-  uint32_t machines = 0;        ///< that made it together; 0 if only one can
-  double exchange_seconds = 0;  ///< of the gradients between them
+  uint32_t machines = 0;               ///< that made it together; 0 if only one can
+  double exchange_seconds = 0;         ///< of the gradients between them
+  double exchange_hidden_seconds = 0;  ///< of these, while this machine still computed gradients
 };
 
 /// Single-owner.
@@ -37,8 +38,10 @@ class GradientPass {
 
   /// The parts of run() for machines that share a step: the gradients of some slots, and the result once
   /// gradient() holds the sum of all. `targets` are those of the whole step. Only the rows of the slots are read.
+  /// `on_part` is called with each part of the model's flat array in which the sums of the slots are complete before the
+  /// rest; with none when there are no rows, or when the last slot is watched.
   void run_slots(const GlobalBatch& batch, const SlotRange& slots, uint64_t targets,
-                 const std::function<void()>& on_progress = {});
+                 const std::function<void()>& on_progress = {}, const OnGradientPart& on_part = {});
   StepResult conclude(double total_loss, uint64_t targets);
   StepGradient& gradient() { return gradient_; }
   uint32_t slots() const { return slots_; }
@@ -48,7 +51,10 @@ class GradientPass {
   const float* gradients() const { return gradient_.values(); }
 
  private:
-  double run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress);
+  double run_part(const BatchPart& part, float scale, const std::function<void()>& on_progress,
+                  const OnGradientPart& on_part);
+  double run_micro_batch(const uint32_t* inputs, const int32_t* targets, float scale,
+                         const OnGradientPart& on_part);
 
   Compute& compute_;
   Transformer& model_;

@@ -27,6 +27,7 @@ void StepGradient::begin(const SlotRange& range) {
   next_slot_ = range.first;
   complete_.clear();
   slot_empty_ = true;
+  completed_ = 0;
   slot_loss_ = 0;
   watched_hash_.reset();
   std::ranges::fill(losses_, 0.0);
@@ -44,6 +45,17 @@ StepGradient::Place StepGradient::next() {
   return {.gradients = sums_[complete_.size()].data(), .accumulate = !std::exchange(slot_empty_, false)};
 }
 
+void StepGradient::add_elements(Compute& compute, size_t left, size_t right, const ElementRange& part) {
+  add(compute, sums_[right].data() + part.first, part.size(), sums_[left].data() + part.first);
+}
+
+void StepGradient::complete_part(Compute& compute, const ElementRange& part) {
+  PRETRAIN_CHECK(!slot_empty_ && !is_watched(next_slot_), "slot {} completed in parts", next_slot_);
+  completed_ += part.size();
+  complete_.add_as_pushed({0, next_slot_}, complete_.size(),
+                          [&](size_t left, size_t right) { add_elements(compute, left, right, part); });
+}
+
 /// A slot without a row still counts as a sum of zeros: the tree must not depend on the batch.
 void StepGradient::end_slot(Compute& compute) {
   if (slot_empty_) {
@@ -54,8 +66,10 @@ void StepGradient::end_slot(Compute& compute) {
   if (watched_ == next_slot_)
     watched_hash_ = hash64(std::as_bytes(std::as_const(sums_[complete_.size()]).span()));
   losses_[next_slot_] = std::exchange(slot_loss_, 0.0);
+  PRETRAIN_CHECK(completed_ == 0 || completed_ == size(), "{} of {} elements", completed_, size());
+  const bool in_parts = std::exchange(completed_, 0) > 0;
   complete_.push({0, next_slot_}, complete_.size(), [&](size_t left, size_t right) {
-    add(compute, sums_[right].data(), size(), sums_[left].data());
+    if (!in_parts) add_elements(compute, left, right, {0, size()});
   });
   ++next_slot_;
 }
@@ -63,14 +77,13 @@ void StepGradient::end_slot(Compute& compute) {
 /// Folds what is left from the right, the smallest sums first.
 double StepGradient::finish(Compute& compute) {
   if (complete_.empty()) std::ranges::fill(sums_.front().span(), 0.0F);
-  complete_.fold(
-      [&](size_t left, size_t right) { add(compute, sums_[right].data(), size(), sums_[left].data()); });
+  complete_.fold([&](size_t left, size_t right) { add_elements(compute, left, right, {0, size()}); });
   return total_loss();
 }
 
 std::vector<StepGradient::PartialSum> StepGradient::partial_sums() {
   std::vector<PartialSum> sums;
-  for (const auto& entry : complete_.entries()) sums.push_back({entry.node, sums_[entry.sum].data()});
+  for (const SumNode& node : complete_sums(range_)) sums.push_back({node, sums_[sums.size()].data()});
   return sums;
 }
 

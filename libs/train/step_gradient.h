@@ -24,6 +24,7 @@
 #include <span>
 #include <vector>
 
+#include "libs/model/parameter_table.h"
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
 #include "libs/train/slot_plan.h"
@@ -53,6 +54,10 @@ class StepGradient {
   /// Adds the loss of some micro-batches of the slot. In the order of the calls.
   void add_loss(double loss) { slot_loss_ += loss; }
 
+  /// Ends these elements of the slot, whose last gradient is there: they are those of partial_sums() then, if the slot is
+  /// the last. A slot is completed so as a whole, part by part before end_slot(), or not at all.
+  void complete_part(Compute& compute, const ElementRange& part);
+
   /// Ends a slot. Without a micro-batch its gradient is zero.
   /// Requires: at most as many calls after begin() as it was given slots.
   void end_slot(Compute& compute);
@@ -60,14 +65,17 @@ class StepGradient {
   /// From the next begin() on, keeps a hash of the gradient of this slot alone, so that another machine can check it;
   /// nothing: of none.
   void watch(std::optional<uint32_t> slot) { watched_ = slot; }
+  bool is_watched(uint32_t slot) const { return watched_ == slot; }
   /// Of the watched slot, once it has ended in this step.
+  /// Requires: it was not completed in parts.
   std::optional<uint64_t> watched_hash() const { return watched_hash_; }
 
   /// Ends the step: returns the sum of its losses, added slot by slot. Without a slot the gradient is zero.
   double finish(Compute& compute);
 
-  /// For the exchange with other machines, instead of finish(): the complete sums of the range, and the losses
-  /// of all slots of the step, of which those of the range are filled in.
+  /// For the exchange with other machines, instead of finish(): the complete sums of the range once all its slots have
+  /// ended, or in the parts that are completed, and the losses of all slots of the step, of which those of the range are
+  /// filled in. Callable on another thread, from the first complete part on until the next begin().
   struct PartialSum {
     SumNode node;
     float* values;
@@ -85,6 +93,7 @@ class StepGradient {
 
  private:
   void reserve(uint32_t sums);
+  void add_elements(Compute& compute, size_t left, size_t right, const ElementRange& part);
 
   uint32_t slots_;
   // The first are sums of ended slots, those of `complete_`; the next is that of the slot under way.
@@ -93,6 +102,7 @@ class StepGradient {
   SlotRange range_;
   uint32_t next_slot_ = 0;
   bool slot_empty_ = true;  // nothing was added to the slot under way
+  size_t completed_ = 0;    // elements of it
   double slot_loss_ = 0;
   std::vector<double> losses_;  // by slot
   std::optional<uint32_t> watched_;

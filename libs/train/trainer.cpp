@@ -319,7 +319,8 @@ StepRecord Trainer::train_step() {
                     .pass = model_.take_seconds(),
                     .batch_hash = GlobalBatch(batches_).hash(),
                     .machines = result.machines,
-                    .exchange_seconds = result.exchange_seconds};
+                    .exchange_seconds = result.exchange_seconds,
+                    .exchange_hidden_seconds = result.exchange_hidden_seconds};
   if (result.finite) record.checkpoint_wait_seconds = saver_.wait_until_sources_read();
   apply(result, record);
   record.tokens = state_.tokens;

@@ -28,7 +28,7 @@ void average(double& value, double newest) {
 Head::Head(Parts parts, const HeadOptions& options)
     : parts_(std::move(parts)),
       options_(options),
-      exchange_(parts_.replica.compute),
+      exchange_(buckets_of(parts_.replica.model.layout().backward_parts())),
       ranges_{{0, parts_.replica.pass.slots()}},
       state_(new_state_id()) {
   PRETRAIN_CHECK(options_.most <= parts_.replica.pass.slots(), "{} machines for {} slots", options_.most,
@@ -90,10 +90,13 @@ StepResult Head::together(const StepOrder& order, const std::function<void()>& o
   const std::optional<Audit> audited = audit(order, batch);
   hand_out(order, batch, audited);
   const auto handed_out = Clock::now();
-  pass.run_slots(batch, ranges_.front(), batch.targets(), on_progress);
-  const double computed = seconds_since(handed_out);
-  exchange_.run(*fabric_, ranges_, patience(), pass.gradient());
-  const double exchanged = seconds_since(handed_out);
+  double computed = 0;
+  const ExchangeTimes exchanged = exchange_.run(
+      {.fabric = *fabric_, .ranges = ranges_, .patience = patience(), .gradient = pass.gradient()},
+      [&](const OnGradientPart& on_part) {
+        pass.run_slots(batch, ranges_.front(), batch.targets(), on_progress, on_part);
+        computed = seconds_since(handed_out);
+      });
   StepResult result = pass.conclude(pass.gradient().total_loss(), batch.targets());
   const uint64_t state = next_state_id(state_, result, batch.hash());
   compare(order, batch, state, audited);
@@ -102,7 +105,8 @@ StepResult Head::together(const StepOrder& order, const std::function<void()>& o
   if (ranges_.front().size() > 0) average(pace_, ranges_.front().size() / computed);
   longest_step_ = std::max(longest_step_, seconds_since(start));
   result.machines = machines();
-  result.exchange_seconds = exchanged - computed;
+  result.exchange_seconds = exchanged.seconds;
+  result.exchange_hidden_seconds = exchanged.hidden_seconds;
   return result;
 }
 

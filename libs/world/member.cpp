@@ -16,7 +16,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Member::Member(Parts parts) : parts_(std::move(parts)), exchange_(parts_.replica.compute) {}
+Member::Member(Parts parts)
+    : parts_(std::move(parts)), exchange_(buckets_of(parts_.replica.model.layout().backward_parts())) {}
 
 Member::~Member() {
   leave_fabric();
@@ -128,15 +129,20 @@ void Member::make_step(StepMessage order) {
   GradientPass& pass = parts_.replica.pass;
   const SlotRange slots = order.ranges[place_.rank];
   pass.gradient().watch(order.watched == kNoSlot ? std::nullopt : std::optional(order.watched));
-  pass.run_slots(GlobalBatch(order.batches), slots, order.targets, parts_.on_progress);
-  const double computed = seconds_since(start);
-  const uint64_t watched = pass.gradient().watched_hash().value_or(0);
+  const GlobalBatch batch(order.batches);
+  double computed = 0;
+  ExchangeTimes exchanged;
   try {
-    exchange_.run(*fabric_, order.ranges, order.patience, pass.gradient());
+    exchanged = exchange_.run(
+        {.fabric = *fabric_, .ranges = order.ranges, .patience = order.patience, .gradient = pass.gradient()},
+        [&](const OnGradientPart& on_part) {
+          pass.run_slots(batch, slots, order.targets, parts_.on_progress, on_part);
+          computed = seconds_since(start);
+        });
   } catch (const PeerLost& lost) {
     return report_failure(lost);
   }
-  const double exchanged = seconds_since(start);
+  const uint64_t watched = pass.gradient().watched_hash().value_or(0);
   const StepResult result = pass.conclude(pass.gradient().total_loss(), order.targets);
   const uint64_t state = next_state_id(state_, result, order.batch_hash);
   pending_ = Pending{.state = state,
@@ -147,7 +153,8 @@ void Member::make_step(StepMessage order) {
                                 .machines = place_.size,
                                 .slots = slots,
                                 .seconds = computed,
-                                .exchange_seconds = exchanged - computed}};
+                                .exchange_seconds = exchanged.seconds,
+                                .exchange_hidden_seconds = exchanged.hidden_seconds}};
   leaving_ = parts_.stop.stop_requested();
   parts_.channel.send(kDone, DoneMessage{.generation = order.generation,
                                          .step = order.step,

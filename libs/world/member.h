@@ -25,7 +25,8 @@ struct MemberStatus {
   double loss = 0;
   uint32_t machines = 0;
   SlotRange slots;
-  double seconds = 0, exchange_seconds = 0;  ///< of the step
+  double seconds = 0;                                        ///< that its slots of the step took
+  double exchange_seconds = 0, exchange_hidden_seconds = 0;  ///< as in StepResult
 };
 
 /// Single-owner.

@@ -22,7 +22,7 @@ const std::vector<Layer>& layers() {
       {"pipeline", {"pipeline/corpus", "tokenizer", "libs/checkpoint", "libs/data", "libs/base"}},
       {"pipeline/corpus", {"libs/wikitext", "libs/base"}},
       {"tokenizer", {"libs/gguf", "libs/base"}},
-      {"libs/world", {"libs/train", "libs/fabric", "libs/data", "libs/tensor", "libs/base"}},
+      {"libs/world", {"libs/train", "libs/model", "libs/fabric", "libs/data", "libs/tensor", "libs/base"}},
       {"libs/train",
        {"libs/model", "libs/optim", "libs/checkpoint", "libs/data", "libs/metrics", "libs/tensor",
         "libs/base"}},

@@ -122,7 +122,12 @@ TEST_F(Machines, TwoAndThreeTrainTheRunOfOne) {
       EXPECT_THAT(member->output(), HasSubstr("the run has ended (finished)"));
     }
     EXPECT_EQ(bits_of(state(), 40), bits_of_one_machine(40));
-    for (const auto& record : steps(state())) EXPECT_EQ(record.at("machines"), machines);
+    for (const auto& record : steps(state())) {
+      EXPECT_EQ(record.at("machines"), machines);
+      EXPECT_GT(record.at("exchange_seconds"), 0);
+      EXPECT_GE(record.at("exchange_hidden_seconds"), 0);
+      EXPECT_LE(record.at("exchange_hidden_seconds"), record.at("exchange_seconds"));
+    }
   }
 }
 

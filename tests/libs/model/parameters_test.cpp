@@ -40,6 +40,22 @@ TEST(ParameterLayout, TensorsDoNotOverlapAndCoverAllParameters) {
   EXPECT_EQ(layout.find("nothing"), nullptr);
 }
 
+TEST(ParameterLayout, BackwardPartsCoverTheArrayFromItsEnd) {
+  const ParameterLayout layout(kModel);
+  const std::vector<ElementRange>& parts = layout.backward_parts();
+  ASSERT_EQ(parts.size(), 4U);  // the head, two layers, the embeddings
+  size_t first = layout.flat_size();
+  for (const ElementRange& part : parts) {
+    EXPECT_EQ(part.last, first);
+    EXPECT_LT(part.first, part.last);
+    first = part.first;
+  }
+  EXPECT_EQ(first, 0U);
+  EXPECT_EQ(parts[0].first, layout.find("transformer.ln_f.weight")->offset);
+  EXPECT_EQ(parts[1].first, layout.find("transformer.h.1.ln_1.weight")->offset);
+  EXPECT_EQ(parts[2].first, layout.find("transformer.h.0.ln_1.weight")->offset);
+}
+
 TEST(ParameterLayout, DecaysMatricesOnly) {
   const ParameterLayout layout(kModel);
   for (const ParameterInfo& t : layout.tensors()) {

@@ -10,6 +10,8 @@
 #include <tbb/global_control.h>
 
 #include "libs/base/rng.h"
+#include "libs/model/architecture.h"
+#include "libs/model/architecture_choices.h"
 #include "libs/model/memory_plan.h"
 #include "tests/libs/model/model_problem.h"
 #include "tests/support/matchers.h"
@@ -125,6 +127,33 @@ TEST(Transformer, GradientsDoNotDependOnWhatIsRecomputed) {
 TEST(Transformer, FourMicroBatchesOfFourRowsGiveTheGradientOfSixteen) {
   const Problem p({.layers = 2, .d_model = 32, .heads = 4, .d_ff = 64, .vocabulary = 90, .context = 16}, 16);
   EXPECT_TRUE(test::all_close(gradients_of(p, 2, 4, 0.5F), gradients_of(p, 2, 16, 0.5F), 1e-5));
+}
+
+TEST(Transformer, APartOfTheGradientIsCompleteWhenItIsShown) {
+  for (const bool tied : {true, false}) {
+    ModelConfig config = odd_model();
+    if (!tied) {
+      config = {.layers = 3, .d_model = 16, .heads = 2, .d_ff = 24, .vocabulary = 71, .context = 9};
+      config.architecture = &qwen3();
+      config.tied = false;
+      complete_choices(config);
+    }
+    const Problem p(config, 2);
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kLayers}) {
+      Compute compute(2);
+      Transformer model(compute, {p.config, p.rows, true, recompute});
+      model.use_parameters(p.values.data());
+      std::vector<float> gradients(p.layout.flat_size()), shown(gradients.size());
+      std::vector<ElementRange> parts;
+      model.forward_backward(
+          p.inputs.data(), p.targets.data(), 1.0F, false, gradients.data(), [&](const ElementRange& part) {
+            parts.push_back(part);
+            std::copy_n(gradients.data() + part.first, part.size(), shown.data() + part.first);
+          });
+      EXPECT_EQ(parts, p.layout.backward_parts());
+      EXPECT_EQ(shown, gradients);
+    }
+  }
 }
 
 TEST(Transformer, OverwritesGradientsUnlessToldToAccumulate) {

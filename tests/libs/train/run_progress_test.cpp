@@ -83,6 +83,17 @@ TEST(RunProgress, FollowsTheSteps) {
   EXPECT_FALSE(run.epoch_progress);
 }
 
+TEST(RunProgress, SharesOfTheExchangeLeaveOutWhatIsHidden) {
+  RunProgress progress = begun({});
+  progress.note_step(
+      {.step = 1, .step_seconds = 6, .machines = 2, .exchange_seconds = 3, .exchange_hidden_seconds = 2});
+  progress.note_step(
+      {.step = 2, .step_seconds = 4, .machines = 2, .exchange_seconds = 1, .exchange_hidden_seconds = 1});
+  const RunSnapshot run = progress.snapshot(kStart);
+  EXPECT_DOUBLE_EQ(run.exchange_share, 0.1);
+  EXPECT_DOUBLE_EQ(run.hidden_share, 0.75);
+}
+
 /// The first losses count alike, later ones with a twentieth of the newest.
 TEST(RunProgress, SmoothsTheLoss) {
   RunProgress progress = begun({});

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/error.h"
 #include "libs/base/rng.h"
 #include "libs/fabric/local_fabric.h"
 
@@ -16,6 +17,7 @@ namespace pretrain {
 namespace {
 
 constexpr size_t kSize = 1000;  // no multiple of the cuts
+const std::vector<ElementRange> kParts{{700, 1000}, {300, 700}, {0, 300}};
 constexpr std::chrono::seconds kPatience(60);
 
 /// The gradient of a slot: full mantissas of many sizes, so that each order of additions gives another sum.
@@ -27,10 +29,17 @@ void write_slot(uint32_t slot, float* values) {
   }
 }
 
-void compute_slots(StepGradient& gradient, Compute& compute, const SlotRange& slots) {
+void compute_slots(StepGradient& gradient, Compute& compute, const SlotRange& slots,
+                   const OnGradientPart& on_part = {}) {
   gradient.begin(slots);
   for (uint32_t slot = slots.first; slot < slots.last; ++slot) {
     write_slot(slot, gradient.next().gradients);
+    if (on_part && slot + 1 == slots.last) {
+      for (const ElementRange& part : kParts) {
+        gradient.complete_part(compute, part);
+        on_part(part);
+      }
+    }
     gradient.add_loss(1.0 / (slot + 1));
     gradient.end_slot(compute);
   }
@@ -53,6 +62,16 @@ Sum sum_of_one_machine(uint32_t slots) {
   compute_slots(gradient, compute, {0, slots});
   gradient.finish(compute);
   return sum_in(gradient);
+}
+
+/// A machine's part in a step. With `overlaps`, what is complete is exchanged before the rest.
+void share_step(SlotExchange& exchange, Fabric& fabric, const std::vector<SlotRange>& ranges,
+                StepGradient& gradient, Compute& compute, bool overlaps = true) {
+  exchange.run({.fabric = fabric, .ranges = ranges, .patience = kPatience, .gradient = gradient},
+               [&](const OnGradientPart& on_part) {
+                 const SlotRange& slots = ranges[static_cast<size_t>(fabric.rank())];
+                 compute_slots(gradient, compute, slots, overlaps ? on_part : OnGradientPart());
+               });
 }
 
 /// One machine after another's fault.
@@ -88,7 +107,8 @@ class FlippingFabric : public Fabric {
 
 /// The sums that machines have after sharing steps; each entry of `steps` has the slots of all ranks.
 std::vector<Sum> sums_of_machines(uint32_t slots, const std::vector<std::vector<SlotRange>>& steps,
-                                  uint64_t seed, const Fault& fault = {}) {
+                                  uint64_t seed, const Fault& fault = {},
+                                  const BucketSizes& sizes = {1, 128}) {
   const int size = static_cast<int>(steps.front().size());
   LocalNetwork network({.size = size, .seed = seed, .longest_delay = std::chrono::microseconds(200)});
   std::vector<Sum> sums(static_cast<size_t>(size));
@@ -100,14 +120,20 @@ std::vector<Sum> sums_of_machines(uint32_t slots, const std::vector<std::vector<
         fabric = std::make_unique<FlippingFabric>(std::move(fabric));
       Compute compute(1);
       StepGradient gradient(kSize, slots);
-      SlotExchange exchange(compute);
+      SlotExchange exchange(buckets_of(kParts, sizes));
       for (const auto& ranges : steps) {
-        compute_slots(gradient, compute, ranges[static_cast<size_t>(rank)]);
-        if (faulty && fault.kind == Fault::Kind::kAddsItsPartTwice) {
-          for (const auto& sum : gradient.partial_sums())
-            for (size_t i = 0; i < kSize; ++i) sum.values[i] += sum.values[i];
+        if (!faulty || fault.kind != Fault::Kind::kAddsItsPartTwice) {
+          // Some machines overlap, some do not: the others can't see it.
+          share_step(exchange, *fabric, ranges, gradient, compute,
+                     (seed + static_cast<uint64_t>(rank)) % 3 > 0);
+          continue;
         }
-        exchange.run(*fabric, ranges, kPatience, gradient);
+        exchange.run({.fabric = *fabric, .ranges = ranges, .patience = kPatience, .gradient = gradient},
+                     [&](const OnGradientPart&) {
+                       compute_slots(gradient, compute, ranges[static_cast<size_t>(rank)]);
+                       for (const auto& sum : gradient.partial_sums())
+                         for (size_t i = 0; i < kSize; ++i) sum.values[i] += sum.values[i];
+                     });
       }
       sums[static_cast<size_t>(rank)] = sum_in(gradient);
     });
@@ -161,46 +187,113 @@ TEST(SlotExchange, APartThatIsAddedTwiceIsFound) {
   for (const Sum& sum : sums) EXPECT_NE(sum, sum_of_one_machine(4));
 }
 
-TEST(SlotExchange, PiecesCoverTheArray) {
-  for (const size_t elements : {size_t{1}, size_t{63}, size_t{64}, size_t{1000}, size_t{65536}}) {
-    for (int machines = 1; machines <= 9; ++machines) {
-      size_t next = 0;
-      for (int owner = 0; owner < machines; ++owner) {
-        const ArrayPiece piece = piece_of(elements, machines, owner);
-        EXPECT_EQ(piece.first, next);
-        EXPECT_TRUE(owner + 1 == machines || piece.last % 64 == 0);
-        next = piece.last;
-      }
-      EXPECT_EQ(next, elements);
+TEST(SlotExchange, BucketsDoNotChangeTheSum) {
+  const Sum expected = sum_of_one_machine(6);
+  const std::vector<std::vector<SlotRange>> steps{{{0, 1}, {1, 4}, {4, 6}}};
+  for (const BucketSizes& sizes :
+       {BucketSizes{}, BucketSizes{1, 64}, BucketSizes{1, 1000}, BucketSizes{400, 450}}) {
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      for (const Sum& sum : sums_of_machines(6, steps, seed, {}, sizes)) EXPECT_EQ(sum, expected);
     }
   }
 }
 
+TEST(SlotExchange, WhatIsCompleteIsExchangedWhileTheRestIsComputed) {
+  LocalNetwork network({.size = 2, .seed = 1});
+  std::vector<Sum> sums(2);
+  std::vector<std::jthread> machines;
+  for (size_t rank = 0; rank < 2; ++rank) {
+    machines.emplace_back([&, rank, fabric = network.take_fabric(static_cast<int>(rank))] {
+      Compute compute(1);
+      StepGradient gradient(kSize, 2);
+      SlotExchange exchange(buckets_of(kParts, {1, 1000}));
+      const std::vector<SlotRange> ranges{{0, 1}, {1, 2}};
+      const ExchangeTimes times =
+          exchange.run({.fabric = *fabric, .ranges = ranges, .patience = kPatience, .gradient = gradient},
+                       [&](const OnGradientPart& on_part) {
+                         compute_slots(gradient, compute, ranges[rank], [&](const ElementRange& part) {
+                           on_part(part);
+                           // Until the other machine's sums of the part are here.
+                           while (fabric->traffic().received_bytes < (1000 - part.first) * sizeof(float) / 2)
+                             std::this_thread::yield();
+                         });
+                       });
+      EXPECT_GT(times.hidden_seconds, 0);
+      EXPECT_LE(times.hidden_seconds, times.seconds);
+      sums[rank] = sum_in(gradient);
+    });
+  }
+  machines.clear();
+  for (const Sum& sum : sums) EXPECT_EQ(sum, sum_of_one_machine(2));
+}
+
+TEST(SlotExchange, AFaultOfTheComputingMachineReachesTheOthers) {
+  LocalNetwork network({.size = 2, .seed = 1});
+  const std::vector<SlotRange> ranges{{0, 1}, {1, 2}};
+  std::jthread other([&, fabric = network.take_fabric(1)] {
+    Compute compute(1);
+    StepGradient gradient(kSize, 2);
+    SlotExchange exchange(buckets_of(kParts, {1, 1000}));
+    EXPECT_THROW(share_step(exchange, *fabric, ranges, gradient, compute), PeerLost);
+  });
+  Compute compute(1);
+  StepGradient gradient(kSize, 2);
+  SlotExchange exchange(buckets_of(kParts, {1, 1000}));
+  const auto fabric = network.take_fabric(0);
+  const auto fails = [&](const OnGradientPart& on_part) {
+    compute_slots(gradient, compute, ranges[0], [&](const ElementRange& part) {
+      on_part(part);
+      if (part.first == 300) throw Stopped();
+    });
+  };
+  EXPECT_THROW(exchange.run({*fabric, ranges, kPatience, gradient}, fails), Stopped);
+}
+
+TEST(SlotExchange, PiecesCoverTheBucket) {
+  for (const size_t elements : {size_t{1}, size_t{63}, size_t{64}, size_t{1000}, size_t{65536}}) {
+    for (int machines = 1; machines <= 9; ++machines) {
+      size_t next = 100;
+      for (int owner = 0; owner < machines; ++owner) {
+        const ElementRange piece = piece_of({100, 100 + elements}, machines, owner);
+        EXPECT_EQ(piece.first, next);
+        EXPECT_TRUE(owner + 1 == machines || piece.last % 64 == 100 % 64);
+        next = piece.last;
+      }
+      EXPECT_EQ(next, 100 + elements);
+    }
+  }
+}
+
+TEST(SlotExchange, BucketsHaveTheSizesThatAreAskedFor) {
+  const auto buckets = [](size_t least, size_t most) { return buckets_of(kParts, {least, most}); };
+  using Ranges = std::vector<ElementRange>;
+  EXPECT_EQ(buckets(1, 1000), Ranges(kParts.begin(), kParts.end()));
+  EXPECT_EQ(buckets(500, 1000), (Ranges{{300, 1000}, {0, 300}}));
+  EXPECT_EQ(buckets(2000, 1000), (Ranges{{0, 1000}}));
+  EXPECT_EQ(buckets(400, 400), (Ranges{{300, 620}, {620, 1000}, {0, 300}}));
+}
+
 TEST(SlotExchange, ALostMachineIsTold) {
-  for (uint64_t operation = 0; operation < 12; ++operation) {
+  for (uint64_t operation = 0; operation < 24; ++operation) {
     LocalNetwork network({.size = 2, .seed = 3, .losses = {{.rank = 1, .operation = operation}}});
     bool died = false, told = false;
     std::jthread other([&, fabric = network.take_fabric(1)] {
       Compute compute(1);
       StepGradient gradient(kSize, 2);
-      SlotExchange exchange(compute);
+      SlotExchange exchange(buckets_of(kParts, {1, 500}));
       try {
-        for (;;) {
-          compute_slots(gradient, compute, {1, 2});
-          exchange.run(*fabric, std::vector<SlotRange>{{0, 1}, {1, 2}}, kPatience, gradient);
-        }
+        for (;;) share_step(exchange, *fabric, {{0, 1}, {1, 2}}, gradient, compute);
       } catch (const LocalDeath&) {
         died = true;
       }
     });
     Compute compute(1);
     StepGradient gradient(kSize, 2);
-    SlotExchange exchange(compute);
+    SlotExchange exchange(buckets_of(kParts, {1, 500}));
     const auto fabric = network.take_fabric(0);
     try {
       for (;;) {
-        compute_slots(gradient, compute, {0, 1});
-        exchange.run(*fabric, std::vector<SlotRange>{{0, 1}, {1, 2}}, kPatience, gradient);
+        share_step(exchange, *fabric, {{0, 1}, {1, 2}}, gradient, compute);
         ASSERT_EQ(sum_in(gradient), sum_of_one_machine(2));
       }
     } catch (const PeerLost&) {
