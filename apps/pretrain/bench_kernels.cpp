@@ -22,6 +22,7 @@
 #include "libs/tensor/orthogonalize.h"
 #include "libs/tensor/reduction.h"
 #include "libs/tensor/reference/ops.h"
+#include "libs/tensor/rounded_sum.h"
 
 namespace pretrain {
 namespace {
@@ -222,6 +223,20 @@ BenchKernel norm_of_gradients_kernel(Compute& compute, const ModelConfig& c) {
           }};
 }
 
+/// Of the gradients of two slots, as an exchange in bf16 has them.
+BenchKernel rounded_sum_kernel(Compute& compute, const ModelConfig& c) {
+  const auto count = static_cast<int64_t>(ParameterLayout(c).flat_size());
+  const Floats x = random(count, 1, 1), sums = random(count, 1, 2);
+  const auto run = [=, &compute] { add_rounded_to_bf16(compute, x->data(), x->size(), sums->data()); };
+  return {.bytes = floats(3 * static_cast<double>(count)), .run = run, .check = [=] {
+            Matrix expected = as_double(sums->span());
+            const Matrix added = as_double(x->span());
+            for (size_t i = 0; i < expected.size(); ++i) expected[i] += added[i];
+            run();
+            return deviation(sums->span(), expected, rounding(1) + rounding_of_result(Precision::kBf16));
+          }};
+}
+
 BenchKernel adamw_kernel(Compute& compute, const ModelConfig& c) {
   const auto count = static_cast<int64_t>(ParameterLayout(c).flat_size());
   const Floats gradient = random(count, 1, 1), parameters = random(count, 1, 2);
@@ -342,6 +357,7 @@ std::vector<BenchCase> bench_cases(Compute& compute, const ModelConfig& c, int64
   add("packing of a weight, transposed",
       [&compute, c, precision] { return packing_kernel(compute, c, true, precision); });
   add("norm of all gradients", [&compute, c] { return norm_of_gradients_kernel(compute, c); });
+  add("rounded sum of two gradients", [&compute, c] { return rounded_sum_kernel(compute, c); });
   add("AdamW", [&compute, c] { return adamw_kernel(compute, c); });
   add("orthogonalisation of mlp down", [&compute, c] {
     return orthogonalization_kernel(compute, {c.d_ff, c.d_model});

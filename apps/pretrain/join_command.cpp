@@ -194,7 +194,7 @@ class Joining {
     Buffer<float> parameters(layout.flat_size());
     std::ranges::fill(parameters.span(), 0.0F);
     OptimizerSet optimizer(compute, layout, std::move(optimizers));
-    GradientPass pass(compute, model, c.trainer.slots);
+    GradientPass pass(compute, model, c.trainer.slots, c.trainer.exchange);
     log_info("joined the run of {} ({}): {} parameters, {}, {}", channel.peer().name, channel.peer_host(),
              format_count(layout.parameter_count()), format_counted(uint64_t{c.trainer.slots}, "slot"),
              format_counted(static_cast<uint64_t>(c.threads), "thread"));

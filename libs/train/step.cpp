@@ -10,11 +10,11 @@
 
 namespace pretrain {
 
-GradientPass::GradientPass(Compute& compute, Transformer& model, uint32_t slots)
+GradientPass::GradientPass(Compute& compute, Transformer& model, uint32_t slots, Precision exchange)
     : compute_(compute),
       model_(model),
       slots_(slots),
-      gradient_(model.layout().flat_size(), slots),
+      gradient_(model.layout().flat_size(), slots, exchange),
       norm_(gradient_.size()),
       inputs_(static_cast<size_t>(model.rows() * model.context())),
       targets_(inputs_.size()) {}

@@ -29,8 +29,9 @@ struct StepResult {
 class GradientPass {
  public:
   /// The rows of each of `slots` slots (slot_plan.h) are computed in micro-batches of model.rows() rows of one
-  /// batch; the last is padded if necessary.
-  GradientPass(Compute& compute, Transformer& model, uint32_t slots = 1);
+  /// batch; the last is padded if necessary. `exchange`: as StepGradient.
+  GradientPass(Compute& compute, Transformer& model, uint32_t slots = 1,
+               Precision exchange = Precision::kFloat32);
 
   /// The loss is the sum over the targets that count, divided by their number over all batches; so are
   /// gradients. `on_progress` is called after each micro-batch.

@@ -7,13 +7,15 @@
 #include "libs/base/check.h"
 #include "libs/base/hash.h"
 #include "libs/tensor/reduction.h"
+#include "libs/tensor/rounded_sum.h"
 
 namespace pretrain {
 
 /// Slots are added in a tree whose shape depends on their numbers alone: like the carry of a binary counter, two sums
 /// of equal size become one. So the sum has the same bits for any division into ranges, and only about log2(slots)
 /// sums wait at once.
-StepGradient::StepGradient(size_t size, uint32_t slots) : slots_(slots), losses_(slots) {
+StepGradient::StepGradient(size_t size, uint32_t slots, Precision exchange)
+    : slots_(slots), exchange_(exchange), losses_(slots) {
   sums_.reserve(sums_at_once(slots));
   for (uint32_t i = 0; i < sums_at_once(slots); ++i) std::ranges::fill(sums_.emplace_back(size).span(), 0.0F);
   range_ = {0, slots};
@@ -46,12 +48,25 @@ StepGradient::Place StepGradient::next() {
 }
 
 void StepGradient::add_elements(Compute& compute, size_t left, size_t right, const ElementRange& part) {
-  add(compute, sums_[right].data() + part.first, part.size(), sums_[left].data() + part.first);
+  const float* x = sums_[right].data() + part.first;
+  float* sums = sums_[left].data() + part.first;
+  if (exchange_ == Precision::kBf16) {
+    add_rounded_to_bf16(compute, x, part.size(), sums);
+  } else {
+    add(compute, x, part.size(), sums);
+  }
+}
+
+/// The gradient of the slot under way is complete in these elements.
+void StepGradient::end_elements(Compute& compute, const ElementRange& part) {
+  if (exchange_ == Precision::kBf16)
+    round_to_bf16(compute, part.size(), sums_[complete_.size()].data() + part.first);
 }
 
 void StepGradient::complete_part(Compute& compute, const ElementRange& part) {
   PRETRAIN_CHECK(!slot_empty_ && !is_watched(next_slot_), "slot {} completed in parts", next_slot_);
   completed_ += part.size();
+  end_elements(compute, part);
   complete_.add_as_pushed({0, next_slot_}, complete_.size(),
                           [&](size_t left, size_t right) { add_elements(compute, left, right, part); });
 }
@@ -63,11 +78,12 @@ void StepGradient::end_slot(Compute& compute) {
     std::fill_n(place.gradients, size(), 0.0F);
   }
   slot_empty_ = true;
+  PRETRAIN_CHECK(completed_ == 0 || completed_ == size(), "{} of {} elements", completed_, size());
+  const bool in_parts = std::exchange(completed_, 0) > 0;
+  if (!in_parts) end_elements(compute, {0, size()});
   if (watched_ == next_slot_)
     watched_hash_ = hash64(std::as_bytes(std::as_const(sums_[complete_.size()]).span()));
   losses_[next_slot_] = std::exchange(slot_loss_, 0.0);
-  PRETRAIN_CHECK(completed_ == 0 || completed_ == size(), "{} of {} elements", completed_, size());
-  const bool in_parts = std::exchange(completed_, 0) > 0;
   complete_.push({0, next_slot_}, complete_.size(), [&](size_t left, size_t right) {
     if (!in_parts) add_elements(compute, left, right, {0, size()});
   });

@@ -5,6 +5,8 @@
 // The micro-batches of one slot are added one after the other, in place. The sums of slots are added in the
 // fixed tree of slot_plan.h; so the bits do not depend on who computes which slot. Norm, guard and update come
 // after finish() and see only the whole.
+// Where gradients are exchanged in bf16, each slot's gradient and each sum of the tree is rounded to it, also on one
+// machine: where a number is rounded depends on the tree alone, and so do the bits.
 //
 // Usage, for one step:
 //   gradient.begin();
@@ -27,6 +29,7 @@
 #include "libs/model/parameter_table.h"
 #include "libs/tensor/buffer.h"
 #include "libs/tensor/compute.h"
+#include "libs/tensor/precision.h"
 #include "libs/train/slot_plan.h"
 
 namespace pretrain {
@@ -36,7 +39,7 @@ class StepGradient {
  public:
   /// For flat arrays of `size` elements. All start as zeros, so that the padding between tensors is zero.
   /// Requires: slots >= 1.
-  explicit StepGradient(size_t size, uint32_t slots = 1);
+  explicit StepGradient(size_t size, uint32_t slots = 1, Precision exchange = Precision::kFloat32);
 
   /// Starts the sum of a new step. A machine that has only some of its slots computes `range`; without one, all.
   /// Memory grows when a range needs more sums than any before.
@@ -90,12 +93,16 @@ class StepGradient {
   float* values() { return sums_.front().data(); }
   const float* values() const { return sums_.front().data(); }
   size_t size() const { return sums_.front().size(); }
+  /// What all complete sums are rounded to.
+  Precision exchange() const { return exchange_; }
 
  private:
   void reserve(uint32_t sums);
+  void end_elements(Compute& compute, const ElementRange& part);
   void add_elements(Compute& compute, size_t left, size_t right, const ElementRange& part);
 
   uint32_t slots_;
+  Precision exchange_;
   // The first are sums of ended slots, those of `complete_`; the next is that of the slot under way.
   std::vector<Buffer<float>> sums_;
   SumStack<size_t> complete_;  // by index in sums_, which is that in the stack

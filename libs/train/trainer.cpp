@@ -37,7 +37,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
       model_(parts_.compute, {parts_.model, options.micro_rows, true, options.recompute, options.precision}),
       parameters_(model_.layout().flat_size()),
       optimizer_(parts_.compute, model_.layout(), make_optimizers(model_.layout(), options.optimizer)),
-      pass_(parts_.compute, model_, options.slots),
+      pass_(parts_.compute, model_, options.slots, options.exchange),
       recorder_(parts_.files, parts_.state_folder, parts_.observers),
       saver_({.store = parts_.store,
               .recorder = recorder_,

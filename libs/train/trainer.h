@@ -47,6 +47,7 @@ struct TrainerOptions {
   TimeBudget budget;                      ///< of the whole run; while it is open, max_steps is only the plan
   uint32_t accumulate = 1;                ///< batches of one step
   uint32_t slots = 1;                     ///< of one step (slot_plan.h)
+  Precision exchange = Precision::kFloat32;  ///< of the slots' gradients (step_gradient.h)
   Schedule schedule;
   OptimizerOptions optimizer;
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time

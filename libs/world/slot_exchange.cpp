@@ -5,11 +5,13 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "libs/base/check.h"
 #include "libs/tensor/reduction.h"
+#include "libs/tensor/rounded_sum.h"
 
 namespace pretrain {
 namespace {
@@ -29,12 +31,28 @@ uint32_t tag_of_partial_sum(size_t bucket, size_t number) {
   return tag_of_sum(bucket) + 1 + static_cast<uint32_t>(number);
 }
 
-std::span<const std::byte> bytes_of(const float* values, const ElementRange& range) {
+template <typename T>
+std::span<const std::byte> bytes_of(const T* values, const ElementRange& range) {
   return std::as_bytes(std::span(values + range.first, range.size()));
 }
 
-std::span<std::byte> writable_bytes_of(float* values, const ElementRange& range) {
+template <typename T>
+std::span<std::byte> writable_bytes_of(T* values, const ElementRange& range) {
   return std::as_writable_bytes(std::span(values + range.first, range.size()));
+}
+
+/// Elements of a bucket, counted from its start.
+ElementRange within(const ElementRange& bucket, const ElementRange& range) {
+  return {range.first - bucket.first, range.last - bucket.first};
+}
+
+template <typename T>
+void reserve(Buffer<T>& buffer, size_t elements) {
+  if (buffer.size() < elements) buffer = Buffer<T>(elements);
+}
+
+bool is_bf16(const SlotExchange::Step& step) {
+  return step.gradient.exchange() == Precision::kBf16;
 }
 
 size_t padded(size_t elements) {
@@ -183,13 +201,13 @@ ExchangeTimes SlotExchange::run(const Step& step, const std::function<void(const
 
 /// The sum of a bucket is sent while the partial sums of the next one are on their way, if that is complete already.
 void SlotExchange::exchange(const Step& step, Progress& progress) {
-  const auto wait = [&] { step.fabric.wait(step.patience); };
-  bool is_spreading = false;
+  std::optional<size_t> spreading;
+  const auto wait = [&] {
+    step.fabric.wait(step.patience);
+    if (spreading) take_sums(step, *std::exchange(spreading, std::nullopt));
+  };
   for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    if (is_spreading && !progress.is_complete(buckets_[bucket])) {
-      progress.timed(wait);
-      is_spreading = false;
-    }
+    if (spreading && !progress.is_complete(buckets_[bucket])) progress.timed(wait);
     if (!progress.wait_for(buckets_[bucket])) return;
     progress.timed([&] {
       gather(step, bucket);
@@ -197,7 +215,7 @@ void SlotExchange::exchange(const Step& step, Progress& progress) {
       add_up(step, bucket);
       spread(step, bucket);
     });
-    is_spreading = true;
+    spreading = bucket;
   }
   if (!progress.wait_for_all()) return;
   progress.timed([&] {
@@ -207,35 +225,51 @@ void SlotExchange::exchange(const Step& step, Progress& progress) {
 }
 
 /// Starts to receive the partial sums of the own piece, and to send those of the others' pieces.
-void SlotExchange::gather(const Step& step, size_t bucket) {
+void SlotExchange::gather(const Step& step, size_t number) {
   Fabric& fabric = step.fabric;
-  const ElementRange mine = piece_of(buckets_[bucket], fabric.size(), fabric.rank());
+  const ElementRange& bucket = buckets_[number];
+  const size_t mine = piece_of(bucket, fabric.size(), fabric.rank()).size();
+  const size_t stride = padded(mine);
   size_t foreign = 0;
   for_each_peer(fabric, [&](int rank) { foreign += complete_sums(range_of(step, rank)).size(); });
-  const size_t stride = padded(mine.size());
-  if (received_.size() < foreign * stride) received_ = Buffer<float>(foreign * stride);
-  float* place = received_.data();
+  reserve(received_, foreign * stride);
+  if (is_bf16(step)) reserve(received_halves_, foreign * stride);
+  size_t place = 0;
   for_each_peer(fabric, [&](int rank) {
     const size_t sums = complete_sums(range_of(step, rank)).size();
-    for (size_t i = 0; i < sums; ++i) {
-      fabric.receive(rank, tag_of_partial_sum(bucket, i), writable_bytes_of(place, {0, mine.size()}));
-      place += stride;
+    for (size_t i = 0; i < sums; ++i, place += stride) {
+      const ElementRange there{place, place + mine};
+      fabric.receive(rank, tag_of_partial_sum(number, i),
+                     is_bf16(step) ? writable_bytes_of(received_halves_.data(), there)
+                                   : writable_bytes_of(received_.data(), there));
     }
   });
   const std::vector<StepGradient::PartialSum> own = step.gradient.partial_sums();
-  for_each_peer(fabric, [&](int rank) {
-    const ElementRange theirs = piece_of(buckets_[bucket], fabric.size(), rank);
-    for (size_t i = 0; i < own.size(); ++i)
-      fabric.send(rank, tag_of_partial_sum(bucket, i), bytes_of(own[i].values, theirs));
-  });
+  const size_t whole = padded(bucket.size());
+  if (is_bf16(step)) reserve(sent_halves_, own.size() * whole);
+  for (size_t i = 0; i < own.size(); ++i) {
+    Bf16* halves = sent_halves_.data() + i * whole;  // of the bucket
+    if (is_bf16(step)) to_bf16(compute_, own[i].values + bucket.first, bucket.size(), halves);
+    for_each_peer(fabric, [&](int rank) {
+      const ElementRange theirs = piece_of(bucket, fabric.size(), rank);
+      fabric.send(rank, tag_of_partial_sum(number, i),
+                  is_bf16(step) ? bytes_of(halves, within(bucket, theirs)) : bytes_of(own[i].values, theirs));
+    });
+  }
 }
 
 /// The own piece becomes the sum of all slots.
-void SlotExchange::add_up(const Step& step, size_t bucket) {
-  const ElementRange mine = piece_of(buckets_[bucket], step.fabric.size(), step.fabric.rank());
-  const auto add_right = [&](float* left, float* right) { add(compute_, right, mine.size(), left); };
+void SlotExchange::add_up(const Step& step, size_t number) {
+  const ElementRange mine = piece_of(buckets_[number], step.fabric.size(), step.fabric.rank());
+  const auto add_right = [&](float* left, float* right) {
+    if (is_bf16(step)) {
+      add_rounded_to_bf16(compute_, right, mine.size(), left);
+    } else {
+      add(compute_, right, mine.size(), left);
+    }
+  };
   SumStack<float*> stack;
-  float* place = received_.data();
+  size_t place = 0;
   for (int rank = 0; rank < step.fabric.size(); ++rank) {
     if (rank == step.fabric.rank()) {
       for (const auto& sum : step.gradient.partial_sums())
@@ -243,7 +277,9 @@ void SlotExchange::add_up(const Step& step, size_t bucket) {
       continue;
     }
     for (const SumNode& node : complete_sums(range_of(step, rank))) {
-      stack.push(node, place, add_right);
+      float* values = received_.data() + place;
+      if (is_bf16(step)) from_bf16(compute_, received_halves_.data() + place, mine.size(), values);
+      stack.push(node, values, add_right);
       place += padded(mine.size());
     }
   }
@@ -253,15 +289,36 @@ void SlotExchange::add_up(const Step& step, size_t bucket) {
   if (sum != values) std::copy_n(sum, mine.size(), values);
 }
 
-/// Everyone gets everyone's piece.
-void SlotExchange::spread(const Step& step, size_t bucket) {
+/// Starts to send the own piece to everyone, and to receive theirs.
+void SlotExchange::spread(const Step& step, size_t number) {
   Fabric& fabric = step.fabric;
-  const ElementRange mine = piece_of(buckets_[bucket], fabric.size(), fabric.rank());
+  const ElementRange& bucket = buckets_[number];
+  const ElementRange mine = piece_of(bucket, fabric.size(), fabric.rank());
   float* values = step.gradient.values();
+  Bf16* halves = nullptr;  // of the bucket
+  if (is_bf16(step)) {
+    reserve(sum_halves_, bucket.size());
+    halves = sum_halves_.data();
+    to_bf16(compute_, values + mine.first, mine.size(), halves + within(bucket, mine).first);
+  }
   for_each_peer(fabric, [&](int rank) {
-    const ElementRange theirs = piece_of(buckets_[bucket], fabric.size(), rank);
-    fabric.receive(rank, tag_of_sum(bucket), writable_bytes_of(values, theirs));
-    fabric.send(rank, tag_of_sum(bucket), bytes_of(values, mine));
+    const ElementRange theirs = piece_of(bucket, fabric.size(), rank);
+    fabric.receive(rank, tag_of_sum(number),
+                   halves != nullptr ? writable_bytes_of(halves, within(bucket, theirs))
+                                     : writable_bytes_of(values, theirs));
+    fabric.send(rank, tag_of_sum(number),
+                halves != nullptr ? bytes_of(halves, within(bucket, mine)) : bytes_of(values, mine));
+  });
+}
+
+/// What spread() has received becomes the gradient.
+void SlotExchange::take_sums(const Step& step, size_t number) {
+  if (!is_bf16(step)) return;  // it is there already
+  const ElementRange& bucket = buckets_[number];
+  for_each_peer(step.fabric, [&](int rank) {
+    const ElementRange theirs = piece_of(bucket, step.fabric.size(), rank);
+    from_bf16(compute_, sum_halves_.data() + within(bucket, theirs).first, theirs.size(),
+              step.gradient.values() + theirs.first);
   });
 }
 

@@ -5,7 +5,8 @@
 // backward pass of a machine completes them, on a thread of its own: so the exchange of the last layers runs while the
 // first ones are still computed. Each bucket is cut into one piece for each machine, its owner: it receives the partial
 // sums of its piece, adds them in the order of the tree, and sends the sum to all. The fabric moves bytes; only this adds.
-// Neither buckets nor pieces change the order in which an element's sums are added.
+// Neither buckets nor pieces change the order in which an element's sums are added. Where all sums are rounded to bf16
+// (step_gradient.h), the fabric moves bf16, and nothing is rounded for that.
 
 #include <chrono>
 #include <cstddef>
@@ -71,11 +72,14 @@ class SlotExchange {
   void gather(const Step& step, size_t bucket);
   void add_up(const Step& step, size_t bucket);
   void spread(const Step& step, size_t bucket);
+  void take_sums(const Step& step, size_t bucket);
   void exchange_losses(const Step& step);
 
   std::vector<ElementRange> buckets_;
   Compute compute_;         // of the thread that exchanges
   Buffer<float> received_;  // partial sums of the own piece of a bucket, of the other ranks
+  // In bf16: the same, those of the whole bucket that are sent, and the sums of a bucket.
+  Buffer<Bf16> received_halves_, sent_halves_, sum_halves_;
 };
 
 }  // namespace pretrain

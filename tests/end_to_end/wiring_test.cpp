@@ -106,6 +106,19 @@ TEST(Wiring, SlotsServeMuonForAnyNumberOfThreads) {
             three.at("model.safetensors"));
 }
 
+TEST(Wiring, AnExchangeInBf16IsFixedForTheRun) {
+  const TempFolder folder;
+  const Words bf16{"--slots", "2", "--exchange", "bf16"};
+  const auto rounded = trained(folder, "rounded", bf16);
+  EXPECT_NE(rounded.at("model.safetensors"),
+            trained(folder, "two", {"--slots", "2"}).at("model.safetensors"));
+  EXPECT_EQ(trained(folder, "threads", bf16 + Words{"--threads", "3"}), rounded);
+  const auto resumed =
+      run_program(binary(), {"resume", "--state", (folder / "rounded").string(), "--exchange", "f32"});
+  EXPECT_EQ(resumed.exit_code, 2);
+  EXPECT_THAT(resumed.output, HasSubstr("exchange"));
+}
+
 TEST(Wiring, MoreSlotsThanSequencesAreRefused) {
   const TempFolder folder;
   const auto run = run_program(binary(), tiny_run(folder / "run") + Words{"--slots", "9", "--steps", "1"});

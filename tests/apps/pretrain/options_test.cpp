@@ -98,6 +98,7 @@ std::vector<Case> cases() {
       {"batch", "3", [](const Config& c) { return c.batch == 3; }},
       {"accumulate", "4", [](const Config& c) { return c.trainer.accumulate == 4; }},
       {"slots", "2", [](const Config& c) { return c.trainer.slots == 2; }},
+      {"exchange", "bf16", [](const Config& c) { return c.trainer.exchange == Precision::kBf16; }},
       {"learning-rate", "1e-4", [](const Config& c) { return c.trainer.schedule.peak == 1e-4; }},
       {"warmup", "12", [](const Config& c) { return c.trainer.schedule.warmup_steps == 12; }},
       {"schedule", "cosine",

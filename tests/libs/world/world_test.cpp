@@ -171,7 +171,7 @@ class TestMember {
     std::ranges::fill(values.span(), 0.0F);
     OptimizerSet optimizer(compute, transformer.layout(),
                            make_optimizers(transformer.layout(), options_.optimizer));
-    GradientPass pass(compute, transformer, options_.slots);
+    GradientPass pass(compute, transformer, options_.slots, options_.exchange);
     Member member({.replica = {.compute = compute,
                                .model = transformer,
                                .parameters = values.span(),
@@ -337,6 +337,25 @@ TEST(World, AnyNumberOfMachinesTrainsTheRunOfOne) {
           EXPECT_EQ(member->parameters, world.run.parameters());
         }
       }
+    }
+  }
+}
+
+TEST(World, AnyNumberOfMachinesThatExchangeBf16TrainsTheRunOfOne) {
+  for (const uint32_t slots : {2U, 3U, 6U}) {
+    TrainerOptions options = options_of(6, slots);
+    const Result in_f32 = result_of_one_machine(options);
+    options.exchange = Precision::kBf16;
+    const Result expected = result_of_one_machine(options);
+    EXPECT_NE(expected, in_f32);
+    for (uint32_t machines = 2; machines <= std::min(slots, 4U); ++machines) {
+      SCOPED_TRACE(fmt::format("{} slots, {} machines", slots, machines));
+      World world(options);
+      world.head.audit_every = 2;
+      for (uint32_t i = 1; i < machines; ++i) world.add();
+      world.train(machines);
+      EXPECT_EQ(result_of(world.run), expected);
+      EXPECT_EQ(world.events("machine_wrong"), 0U);
     }
   }
 }
