@@ -48,6 +48,7 @@ int inspect_command(const Arguments& arguments, StopSignal& stop);
 int bench_command(const Arguments& arguments, StopSignal& stop);
 int presets_command(const Arguments& arguments, StopSignal& stop);
 int help_command(const Arguments& arguments, StopSignal& stop);
+int scale_command(const Arguments& arguments, StopSignal& stop);
 int plan_command(const Arguments& arguments, StopSignal& stop);
 
 }  // namespace pretrain

@@ -44,6 +44,7 @@ constexpr std::array kCommands{
     NamedCommand{"bench", "measure this machine and a model's step", bench_command},
     NamedCommand{"presets", "list the presets: sizes, memory, speed", presets_command},
     NamedCommand{"plan", "find the best model for your text and time", plan_command},
+    NamedCommand{"scale", "predict how fast several machines would train", scale_command},
     NamedCommand{"help", "explain a command; man pages, completions", help_command}};
 
 bool is_help(std::string_view word) {
