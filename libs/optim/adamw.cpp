@@ -48,6 +48,7 @@ void AdamW::update(Compute& compute, const UpdateStep& step, const UpdateMemory&
     const Updated& u = updated()[piece.tensor];
     AdamWStep own = shared;
     own.learning_rate = static_cast<float>(step.learning_rate * u.rate_scale);
+    own.cautious_decay = u.cautious_decay;
     const size_t at = u.tensor.offset + piece.begin;
     adamw_update(own, static_cast<float>(u.weight_decay), piece.size, memory.gradients + at,
                  memory.parameters + at, memory.state[piece.tensor] + piece.begin,

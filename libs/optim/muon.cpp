@@ -63,8 +63,7 @@ void for_rows(Compute& compute, Workers workers, const MuonRows& block, const F&
       [&](size_t begin, size_t end) { f(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)); });
 }
 
-ParameterGroup group_of(const std::vector<MuonMatrix>& matrices, double weight_decay) {
-  ParameterGroup group{.tensors = {}, .weight_decay = weight_decay};
+ParameterGroup with_matrices(ParameterGroup group, const std::vector<MuonMatrix>& matrices) {
   for (const MuonMatrix& matrix : matrices) group.tensors.push_back(matrix.tensor);
   return group;
 }
@@ -92,8 +91,9 @@ std::vector<MuonMatrix> muon_matrices(const ParameterLayout& layout, int64_t hea
   return matrices;
 }
 
-Muon::Muon(const std::vector<MuonMatrix>& matrices, double weight_decay, const MuonOptions& options)
-    : Optimizer({group_of(matrices, weight_decay)}), options_(options) {
+Muon::Muon(const std::vector<MuonMatrix>& matrices, const ParameterGroup& settings,
+           const MuonOptions& options)
+    : Optimizer({with_matrices(settings, matrices)}), options_(options) {
   for (size_t i = 0; i < updated().size(); ++i) {
     const auto matrix = std::ranges::find_if(
         matrices, [&](const MuonMatrix& m) { return m.tensor.offset == updated()[i].tensor.offset; });
@@ -172,10 +172,11 @@ void Muon::update_block(const Shared& s, const Block& block, Workers workers, fl
                 direction + whole_lines(block.elements()));
   const double rate = s.step.learning_rate * u.rate_scale;
   const double size = kUpdateSize * std::sqrt(static_cast<double>(std::max(all.rows, all.columns)));
+  const MuonChange change{.rate = static_cast<float>(rate * size),
+                          .decay = static_cast<float>(rate * u.weight_decay),
+                          .cautious_decay = u.cautious_decay};
   for_rows(s.compute, workers, all, [&](int64_t row, int64_t rows) {
-    muon_apply(with_rows(all, rows), static_cast<float>(rate * size),
-               static_cast<float>(rate * u.weight_decay), direction + row * all.columns,
-               parameter + row * all.ld);
+    muon_apply(with_rows(all, rows), change, direction + row * all.columns, parameter + row * all.ld);
   });
 }
 

@@ -36,8 +36,9 @@ std::vector<MuonMatrix> muon_matrices(const ParameterLayout& layout, int64_t hea
 /// which is about what AdamW makes of any gradient, so that the same learning rates and decays serve.
 class Muon : public Optimizer {
  public:
+  /// `settings`: those of all matrices; it names no tensors.
   /// Requires: parts divide their matrices.
-  Muon(const std::vector<MuonMatrix>& matrices, double weight_decay, const MuonOptions& options);
+  Muon(const std::vector<MuonMatrix>& matrices, const ParameterGroup& settings, const MuonOptions& options);
 
   std::vector<StateTensor> state_tensors() const override;
   size_t scratch_floats(int threads) const override;

@@ -15,7 +15,7 @@ size_t StateTensor::size() const {
 Optimizer::Optimizer(const std::vector<ParameterGroup>& groups) {
   for (const ParameterGroup& group : groups) {
     for (const ParameterInfo& tensor : group.tensors)
-      updated_.push_back({tensor, group.weight_decay, group.rate_scale});
+      updated_.push_back({tensor, group.weight_decay, group.rate_scale, group.cautious_decay});
   }
   // In this order an update walks through memory once, whatever the groups are.
   std::ranges::sort(updated_, {}, [](const Updated& u) { return u.tensor.offset; });

@@ -19,6 +19,9 @@ struct ParameterGroup {
   std::vector<ParameterInfo> tensors;
   double weight_decay = 0;  ///< share of a parameter that an update takes away, times the learning rate
   double rate_scale = 1;    ///< factor on the learning rate of the step
+  /// Whether only elements decay that the update does not move away from zero.
+  /// Source: Chen et al., "Cautious Weight Decay", algorithm 1.
+  bool cautious_decay = false;
 };
 
 /// A tensor that an optimizer keeps between updates. It starts as zeros.
@@ -58,6 +61,7 @@ class Optimizer {
   struct Updated {
     ParameterInfo tensor;
     double weight_decay, rate_scale;
+    bool cautious_decay;
   };
   /// All tensors of all groups, in the order of the flat array.
   const std::vector<Updated>& updated() const { return updated_; }

@@ -45,7 +45,9 @@ void check_that_each_tensor_has_one(const Optimizers& optimizers, const Paramete
 Optimizers make_optimizers(const ParameterLayout& layout, const OptimizerOptions& options) {
   std::vector<MuonMatrix> matrices;
   if (options.kind == OptimizerKind::kMuon) matrices = muon_matrices(layout, options.muon.head_size);
-  ParameterGroup decaying{.tensors = {}, .weight_decay = options.weight_decay};
+  const ParameterGroup settings{
+      .tensors = {}, .weight_decay = options.weight_decay, .cautious_decay = options.cautious_decay};
+  ParameterGroup decaying = settings;
   ParameterGroup others;
   for (const ParameterInfo& tensor : layout.tensors()) {
     const bool is_muons = std::ranges::any_of(
@@ -53,8 +55,7 @@ Optimizers make_optimizers(const ParameterLayout& layout, const OptimizerOptions
     if (!is_muons) (tensor.decays ? decaying : others).tensors.push_back(tensor);
   }
   Optimizers optimizers;
-  if (!matrices.empty())
-    optimizers.push_back(std::make_unique<Muon>(matrices, options.weight_decay, options.muon));
+  if (!matrices.empty()) optimizers.push_back(std::make_unique<Muon>(matrices, settings, options.muon));
   optimizers.push_back(
       std::make_unique<AdamW>(std::vector{std::move(decaying), std::move(others)}, options.adamw));
   return optimizers;

@@ -33,6 +33,7 @@ struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kAdamW;
   double weight_decay = 0.1;   ///< of matrices only
   double gradient_clip = 1.0;  ///< largest global norm; 0: no clipping
+  bool cautious_decay = false;
   AdamWOptions adamw;
   MuonOptions muon;
 };

@@ -18,8 +18,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 ///   p -= rate (m / correction1 / (sqrt(v / correction2) + epsilon) + decay p)
 ///
+/// A cautious decay is for elements that the update moves towards zero anyway.
 /// The update is limited by memory, so a second pass would cost as much again.
-/// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2.
+/// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", algorithm 2; Chen et al., "Cautious Weight
+/// Decay", algorithm 1.
 template <class D>
 void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* gradient, float* parameter,
                   float* m, float* v) {
@@ -33,7 +35,9 @@ void UpdateVector(D d, const AdamWStep& s, float weight_decay, const float* grad
   const auto direction =
       hn::Div(hn::Mul(m_new, hn::Set(d, s.inverse_correction1)), hn::Add(root, hn::Set(d, s.epsilon)));
   const auto p = hn::LoadU(d, parameter);
-  const auto change = hn::MulAdd(hn::Set(d, weight_decay), p, direction);
+  auto decaying = p;
+  if (s.cautious_decay) decaying = hn::IfThenElseZero(hn::Ge(hn::Mul(direction, p), hn::Zero(d)), p);
+  const auto change = hn::MulAdd(hn::Set(d, weight_decay), decaying, direction);
   hn::StoreU(hn::NegMulAdd(hn::Set(d, s.learning_rate), change, p), d, parameter);
 }
 

@@ -29,14 +29,16 @@ void MixRows(const MuonRows& block, float momentum, float gradient_scale, const 
   }
 }
 
-void ApplyRows(const MuonRows& block, float rate, float decay, const float* direction, float* parameter) {
+void ApplyRows(const MuonRows& block, const MuonChange& c, const float* direction, float* parameter) {
   for (int64_t r = 0; r < block.rows; ++r) {
     const float* direction_row = direction + r * block.columns;
     float* p_row = parameter + r * block.ld;
     ForEachVector(block.columns, [&](auto d, int64_t i) {
       const auto p = hn::LoadU(d, p_row + i);
-      const auto change =
-          hn::MulAdd(hn::Set(d, decay), p, hn::Mul(hn::Set(d, rate), hn::LoadU(d, direction_row + i)));
+      const auto towards = hn::LoadU(d, direction_row + i);
+      auto decaying = p;
+      if (c.cautious_decay) decaying = hn::IfThenElseZero(hn::Ge(hn::Mul(towards, p), hn::Zero(d)), p);
+      const auto change = hn::MulAdd(hn::Set(d, c.decay), decaying, hn::Mul(hn::Set(d, c.rate), towards));
       hn::StoreU(hn::Sub(p, change), d, p_row + i);
     });
   }
@@ -56,8 +58,8 @@ void muon_mix(const MuonRows& block, float momentum, float gradient_scale, const
   HWY_DYNAMIC_DISPATCH(MixRows)(block, momentum, gradient_scale, gradient, m, mixed);
 }
 
-void muon_apply(const MuonRows& block, float rate, float decay, const float* direction, float* parameter) {
-  HWY_DYNAMIC_DISPATCH(ApplyRows)(block, rate, decay, direction, parameter);
+void muon_apply(const MuonRows& block, const MuonChange& change, const float* direction, float* parameter) {
+  HWY_DYNAMIC_DISPATCH(ApplyRows)(block, change, direction, parameter);
 }
 
 }  // namespace pretrain

@@ -2,7 +2,8 @@
 #pragma once
 // The two passes of Muon over memory: what comes before the orthogonalisation of a matrix, and after it.
 // Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; Liu et al., "Muon is
-// Scalable for LLM Training", algorithm 1 (decay and size of the update).
+// Scalable for LLM Training", algorithm 1 (decay and size of the update); Chen et al., "Cautious Weight Decay",
+// algorithm 1.
 
 #include <cstdint>
 
@@ -20,8 +21,16 @@ struct MuonRows {
 void muon_mix(const MuonRows& block, float momentum, float gradient_scale, const float* gradient, float* m,
               float* mixed);
 
-/// p -= rate * direction + decay * p. Runs on the calling thread.
+/// The numbers of an update of a matrix.
+struct MuonChange {
+  float rate;
+  float decay;
+  bool cautious_decay = false;  ///< only of elements that do not move away from zero
+};
+
+/// p -= rate * direction + decay * p. A cautious decay leaves out decay * p where direction and p have opposite signs.
+/// Runs on the calling thread.
 /// Shapes: direction [rows, columns], dense; parameter [rows, columns], rows ld apart.
-void muon_apply(const MuonRows& block, float rate, float decay, const float* direction, float* parameter);
+void muon_apply(const MuonRows& block, const MuonChange& change, const float* direction, float* parameter);
 
 }  // namespace pretrain

@@ -125,6 +125,7 @@ std::vector<Case> cases() {
       {"peer-timeout", "5s",
        [](const Config& c) { return c.machines.peer_timeout == std::chrono::seconds(5); }},
       {"weight-decay", "0.3", [](const Config& c) { return c.trainer.optimizer.weight_decay == 0.3; }},
+      {"cautious-decay", "yes", [](const Config& c) { return c.trainer.optimizer.cautious_decay; }},
       {"beta1", "0.8", [](const Config& c) { return c.trainer.optimizer.adamw.beta1 == 0.8; }},
       {"beta2", "0.95", [](const Config& c) { return c.trainer.optimizer.adamw.beta2 == 0.95; }},
       {"grad-clip", "0.5", [](const Config& c) { return c.trainer.optimizer.gradient_clip == 0.5; }},

@@ -199,13 +199,13 @@ TEST(Muon, TheComparisonWouldNoticeOtherFormulas) {
 }
 
 TEST(Muon, TheMomentumRisesOverItsWarmup) {
-  const Muon muon({}, 0, {.momentum = 0.95, .momentum_warmup = 100});
+  const Muon muon({}, {}, {.momentum = 0.95, .momentum_warmup = 100});
   EXPECT_DOUBLE_EQ(muon.momentum_at(1), 0.85);
   EXPECT_DOUBLE_EQ(muon.momentum_at(51), 0.9);
   EXPECT_DOUBLE_EQ(muon.momentum_at(101), 0.95);
   EXPECT_DOUBLE_EQ(muon.momentum_at(1'000'000), 0.95);
-  EXPECT_DOUBLE_EQ(Muon({}, 0, {.momentum = 0.95, .momentum_warmup = 0}).momentum_at(1), 0.95);
-  EXPECT_DOUBLE_EQ(Muon({}, 0, {.momentum = 0.5, .momentum_warmup = 100}).momentum_at(1), 0.5)
+  EXPECT_DOUBLE_EQ(Muon({}, {}, {.momentum = 0.95, .momentum_warmup = 0}).momentum_at(1), 0.95);
+  EXPECT_DOUBLE_EQ(Muon({}, {}, {.momentum = 0.5, .momentum_warmup = 100}).momentum_at(1), 0.5)
       << "never falls";
 }
 
@@ -242,6 +242,36 @@ TEST(Muon, WithoutAGradientOnlyDecays) {
     for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i)
       ASSERT_NEAR(parameters[i], before[i] * factor, 1e-6F) << tensor.name;
   }
+}
+
+/// Against the same update without a decay, which says where each element moves.
+TEST(Muon, ACautiousDecayIsOfElementsThatMoveTowardsZero) {
+  Compute compute(2);
+  const ParameterLayout layout(kOdd);
+  OptimizerOptions options = muon_options(kOdd);
+  const std::vector<float> before = random_values(layout, 1);
+  const std::vector<float> gradients = random_values(layout, 2);
+  const auto after = [&](double weight_decay, bool cautious) {
+    options.weight_decay = weight_decay;
+    options.cautious_decay = cautious;
+    Training run(compute, layout, options);
+    std::vector<float> parameters = before;
+    run.step(gradients, parameters, 0.5);
+    return parameters;
+  };
+  const std::vector<float> moved = after(0, false);
+  const std::vector<float> cautious = after(0.1, true);
+  size_t left_out = 0;
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+      const bool towards_zero = (before[i] - moved[i]) * before[i] >= 0;
+      if (!towards_zero) ++left_out;
+      const float decayed = decays(tensor) && towards_zero ? 0.05F * before[i] : 0.0F;
+      ASSERT_NEAR(cautious[i], moved[i] - decayed, 1e-6F) << tensor.name;
+    }
+  }
+  EXPECT_GT(left_out, before.size() / 3);
+  EXPECT_LT(left_out, before.size() * 2 / 3);
 }
 
 TEST(Muon, LeavesWhatIsBetweenTensorsAsItIs) {

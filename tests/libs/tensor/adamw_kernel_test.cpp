@@ -26,8 +26,8 @@ AdamWStep step_number(int t) {
           .gradient_scale = static_cast<float>(kScale)};
 }
 
-void check_against_scalar(size_t count, double weight_decay) {
-  SCOPED_TRACE(testing::Message() << count << " parameters, decay " << weight_decay);
+void check_against_scalar(size_t count, double weight_decay, bool cautious = false) {
+  SCOPED_TRACE(testing::Message() << count << " parameters, decay " << weight_decay << ", " << cautious);
   Guarded parameter(normal_values(count, 1), 1);
   Guarded m(std::vector<float>(count), 2);
   Guarded v(std::vector<float>(count), 3);
@@ -35,10 +35,13 @@ void check_against_scalar(size_t count, double weight_decay) {
   for (const float p : parameter.copy()) expected.push_back({.p = static_cast<double>(p)});
   for (int t = 1; t <= 6; ++t) {
     const Guarded gradient(normal_values(count, static_cast<uint64_t>(10 + t)), 1);
-    adamw_update(step_number(t), static_cast<float>(weight_decay), count, gradient.data(), parameter.data(),
-                 m.data(), v.data());
+    AdamWStep step = step_number(t);
+    step.cautious_decay = cautious;
+    adamw_update(step, static_cast<float>(weight_decay), count, gradient.data(), parameter.data(), m.data(),
+                 v.data());
     for (size_t i = 0; i < count; ++i) {
-      expected[i].update(t, kScale * static_cast<double>(gradient.data()[i]), kLearningRate, weight_decay);
+      expected[i].update(t, kScale * static_cast<double>(gradient.data()[i]), kLearningRate, weight_decay,
+                         {.cautious_decay = cautious});
     }
   }
   for (size_t i = 0; i < count; ++i) {
@@ -55,6 +58,7 @@ TEST(AdamWKernel, AgreesWithAScalarVersionOverSeveralSteps) {
     for (const size_t count : {1U, 3U, 7U, 8U, 9U, 15U, 16U, 17U, 33U, 100U}) {
       check_against_scalar(count, 0.0);
       check_against_scalar(count, 0.1);
+      check_against_scalar(count, 0.1, true);
     }
   });
 }
@@ -82,6 +86,18 @@ TEST(AdamWKernel, TheFirstStepHasTheSizeOfTheLearningRate) {
   EXPECT_NEAR(parameter[0], 0.98F, 1e-6F);
   EXPECT_NEAR(parameter[1], 1.02F, 1e-6F);
   EXPECT_NEAR(parameter[2], 0.98F, 1e-6F);
+}
+
+TEST(AdamWKernel, ACautiousDecayLeavesOutWhatMovesAwayFromZero) {
+  AdamWStep step = step_number(1);
+  step.cautious_decay = true;
+  std::vector<float> parameter{1, 1, -1, -1}, m(4), v(4);
+  const std::vector<float> gradient{3, -3, 3, -3};
+  adamw_update(step, 0.5F, 4, gradient.data(), parameter.data(), m.data(), v.data());
+  EXPECT_NEAR(parameter[0], 0.97F, 1e-6F);
+  EXPECT_NEAR(parameter[1], 1.02F, 1e-6F) << "not decayed";
+  EXPECT_NEAR(parameter[2], -1.02F, 1e-6F) << "not decayed";
+  EXPECT_NEAR(parameter[3], -0.97F, 1e-6F);
 }
 
 TEST(AdamWKernel, AZeroGradientOnlyDecays) {

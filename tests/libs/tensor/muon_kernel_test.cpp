@@ -62,24 +62,35 @@ TEST(MuonKernel, MixesMomentumAndGradientByTheFormula) {
   });
 }
 
-TEST(MuonKernel, AppliesRateAndDecayByTheFormula) {
-  test::for_each_target([] {
+void check_change(bool cautious) {
+  test::for_each_target([&] {
     for (const int64_t columns : kColumnCounts) {
       const MuonRows block{kRows, columns, columns + 2};
       const Guarded direction(normal_values(static_cast<size_t>(kRows * columns), 1), 2);
       Strided p(block, 2);
-      muon_apply(block, 0.25F, 0.125F, direction.data(), p.array.data());
+      muon_apply(block, {.rate = 0.25F, .decay = 0.125F, .cautious_decay = cautious}, direction.data(),
+                 p.array.data());
       std::vector<double> expected, actual;
       for (size_t i = 0; i < p.before.size(); ++i) {
         if (!p.is_in_block(i)) continue;
         const auto d = static_cast<double>(direction.data()[expected.size()]);
-        expected.push_back(static_cast<double>(p.before[i]) * (1 - 0.125) - 0.25 * d);
+        const auto before = static_cast<double>(p.before[i]);
+        const bool is_decayed = !cautious || d * before >= 0;
+        expected.push_back(before * (is_decayed ? 1 - 0.125 : 1) - 0.25 * d);
         actual.push_back(static_cast<double>(p.array.data()[i]));
       }
       EXPECT_TRUE(all_close(actual, expected, 4 * test::kEpsilon)) << columns;
       p.expect_untouched_between();
     }
   });
+}
+
+TEST(MuonKernel, AppliesRateAndDecayByTheFormula) {
+  check_change(false);
+}
+
+TEST(MuonKernel, ACautiousDecayIsOfElementsThatMoveTowardsZero) {
+  check_change(true);
 }
 
 }  // namespace
