@@ -44,8 +44,9 @@ void add_linear(const ParameterLayout& layout, const LinearParameters& linear, i
     if (!is_of(linear, tensor)) continue;
     const int64_t rows = in_out ? inputs : outputs;
     const int64_t columns = in_out ? outputs : inputs;
-    matrices.push_back(
-        {tensor, rows > 0 ? rows : tensor.shape.at(0), columns > 0 ? columns : tensor.shape.at(1)});
+    matrices.push_back({tensor, rows > 0 ? rows : tensor.shape.at(0),
+                        columns > 0 ? columns : tensor.shape.at(1),
+                        in_out ? NeuronAxis::kColumns : NeuronAxis::kRows});
   }
 }
 
@@ -63,6 +64,20 @@ void for_rows(Compute& compute, Workers workers, const MuonRows& block, const F&
       [&](size_t begin, size_t end) { f(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)); });
 }
 
+/// f(first, count) for parts of the neurons of a block.
+template <typename F>
+void for_neurons(Compute& compute, Workers workers, int64_t neurons, const F& f) {
+  // Each has some hundred weights; 64 columns are whole cache lines.
+  constexpr size_t kNeuronsPerPiece = 64;
+  if (workers == Workers::kCallingThread) {
+    f(0, neurons);
+    return;
+  }
+  compute.parallel_ranges(static_cast<size_t>(neurons), kNeuronsPerPiece, [&](size_t begin, size_t end) {
+    f(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin));
+  });
+}
+
 ParameterGroup with_matrices(ParameterGroup group, const std::vector<MuonMatrix>& matrices) {
   for (const MuonMatrix& matrix : matrices) group.tensors.push_back(matrix.tensor);
   return group;
@@ -71,6 +86,26 @@ ParameterGroup with_matrices(ParameterGroup group, const std::vector<MuonMatrix>
 MuonRows with_rows(MuonRows block, int64_t rows) {
   block.rows = rows;
   return block;
+}
+
+/// Turns the sums of squares of neurons into their factors, and updates their decaying means. The factors leave the
+/// size of the whole as that of an orthogonal matrix: the root of its shorter side.
+/// Shapes: sums, means [neurons].
+void to_factors(double decay, int64_t neurons, int64_t weights, float* sums, float* means) {
+  constexpr double kEpsilon = 1e-8;
+  double total = 0;
+  const auto inverse_root = [&](int64_t i) {
+    return 1 / (std::sqrt(static_cast<double>(means[i])) + kEpsilon);
+  };
+  for (int64_t i = 0; i < neurons; ++i) {
+    const double square = static_cast<double>(sums[i]);
+    means[i] = static_cast<float>(decay * static_cast<double>(means[i]) +
+                                  (1 - decay) * square / static_cast<double>(weights));
+    total += square * inverse_root(i) * inverse_root(i);
+  }
+  const double size = std::sqrt(static_cast<double>(std::min(neurons, weights)));
+  for (int64_t i = 0; i < neurons; ++i)
+    sums[i] = total > 0 ? static_cast<float>(inverse_root(i) * size / std::sqrt(total)) : 0.0F;
 }
 
 }  // namespace
@@ -93,7 +128,7 @@ std::vector<MuonMatrix> muon_matrices(const ParameterLayout& layout, int64_t hea
 
 Muon::Muon(const std::vector<MuonMatrix>& matrices, const ParameterGroup& settings,
            const MuonOptions& options)
-    : Optimizer({with_matrices(settings, matrices)}), options_(options) {
+    : Optimizer({with_matrices(settings, matrices)}), options_(options), neurons_(matrices.size()) {
   for (size_t i = 0; i < updated().size(); ++i) {
     const auto matrix = std::ranges::find_if(
         matrices, [&](const MuonMatrix& m) { return m.tensor.offset == updated()[i].tensor.offset; });
@@ -108,11 +143,17 @@ void Muon::add_blocks(size_t tensor, const MuonMatrix& matrix) {
   PRETRAIN_CHECK(rows % matrix.part_rows == 0 && columns % matrix.part_columns == 0,
                  "{} [{}, {}] in parts of [{}, {}]", matrix.tensor.name, rows, columns, matrix.part_rows,
                  matrix.part_columns);
-  const MuonRows part{matrix.part_rows, matrix.part_columns, columns};
+  Block block{.tensor = tensor,
+              .offset = 0,
+              .rows = {matrix.part_rows, matrix.part_columns, columns},
+              .axis = matrix.neurons,
+              .first_neuron = 0};
   for (int64_t row = 0; row < rows; row += matrix.part_rows) {
     for (int64_t column = 0; column < columns; column += matrix.part_columns) {
-      (is_large(part) ? large_ : small_)
-          .push_back({tensor, static_cast<size_t>(row * columns + column), part});
+      block.offset = static_cast<size_t>(row * columns + column);
+      block.first_neuron = static_cast<size_t>(neurons_[tensor]);
+      neurons_[tensor] += block.neurons();
+      (is_large(block.rows) ? large_ : small_).push_back(block);
     }
   }
 }
@@ -121,15 +162,22 @@ std::vector<StateTensor> Muon::state_tensors() const {
   std::vector<StateTensor> tensors;
   for (const Updated& u : updated())
     tensors.push_back({.name = fmt::format("momentum.{}", u.tensor.name), .shape = u.tensor.shape});
+  for (size_t i = 0; scales_neurons() && i < updated().size(); ++i) {
+    // The update takes their roots.
+    tensors.push_back({.name = fmt::format("neurons.{}", updated()[i].tensor.name),
+                       .shape = {neurons_[i]},
+                       .may_be_negative = false});
+  }
   return tensors;
 }
 
-/// The mixed gradient, its orthogonal matrix, and what that takes.
-size_t Muon::scratch_floats(const Block& block) {
+/// The mixed gradient, its orthogonal matrix, and what that takes. The factors of neurons need no place of their own:
+/// then the mixed gradient is needed no longer.
+size_t Muon::scratch_floats(const Block& block) const {
   return 2 * whole_lines(block.elements()) + whole_lines(orthogonalize_scratch(block.size()));
 }
 
-size_t Muon::most_scratch(const std::vector<Block>& blocks) {
+size_t Muon::most_scratch(const std::vector<Block>& blocks) const {
   size_t most = 0;
   for (const Block& block : blocks) most = std::max(most, scratch_floats(block));
   return most;
@@ -156,6 +204,27 @@ void Muon::update(Compute& compute, const UpdateStep& step, const UpdateMemory& 
   });
 }
 
+/// Divides each neuron of an update by the root of its decaying mean square.
+/// Shapes: direction [rows, columns], dense; factors [neurons].
+void Muon::even_out(const Shared& s, const Block& block, Workers workers, float* direction,
+                    float* factors) const {
+  const bool by_rows = block.axis == NeuronAxis::kRows;
+  const int64_t columns = block.rows.columns;
+  const MuonRows dense{block.rows.rows, columns, columns};
+  const auto squares = [&](int64_t first, int64_t count) {
+    const MuonRows part = by_rows ? MuonRows{count, columns, columns} : MuonRows{dense.rows, count, columns};
+    muon_neuron_squares(part, block.axis, direction + first * (by_rows ? columns : 1), factors + first);
+  };
+  for_neurons(s.compute, workers, block.neurons(), squares);
+  float* means = s.memory.state[updated().size() + block.tensor] + block.first_neuron;
+  const int64_t weights = by_rows ? columns : dense.rows;
+  to_factors(options_.neuron_decay, block.neurons(), weights, factors, means);
+  for_rows(s.compute, workers, dense, [&](int64_t row, int64_t rows) {
+    muon_scale_neurons(with_rows(dense, rows), block.axis, factors + (by_rows ? row : 0),
+                       direction + row * columns);
+  });
+}
+
 void Muon::update_block(const Shared& s, const Block& block, Workers workers, float* scratch) const {
   const Updated& u = updated()[block.tensor];
   const MuonRows& all = block.rows;
@@ -170,6 +239,7 @@ void Muon::update_block(const Shared& s, const Block& block, Workers workers, fl
   });
   orthogonalize(s.compute, workers, block.size(), mixed, direction,
                 direction + whole_lines(block.elements()));
+  if (scales_neurons()) even_out(s, block, workers, direction, mixed);
   const double rate = s.step.learning_rate * u.rate_scale;
   const double size = kUpdateSize * std::sqrt(static_cast<double>(std::max(all.rows, all.columns)));
   const MuonChange change{.rate = static_cast<float>(rate * size),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The two passes of Muon over memory: what comes before the orthogonalisation of a matrix, and after it.
+// The passes of Muon over memory: what comes before the orthogonalisation of a matrix, and after it.
 // Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks"; Liu et al., "Muon is
 // Scalable for LLM Training", algorithm 1 (decay and size of the update); Chen et al., "Cautious Weight Decay",
-// algorithm 1.
+// algorithm 1; Li et al., "NorMuon: Making Muon more efficient and scalable", algorithm 1 (neurons).
 
 #include <cstdint>
 
@@ -20,6 +20,17 @@ struct MuonRows {
 /// Shapes: gradient, m [rows, columns], rows ld apart; mixed [rows, columns], dense.
 void muon_mix(const MuonRows& block, float momentum, float gradient_scale, const float* gradient, float* m,
               float* mixed);
+
+/// Whose weights are the rows or the columns of a matrix.
+enum class NeuronAxis { kRows, kColumns };
+
+/// sums[i] = the sum of squares of neuron i. Runs on the calling thread.
+/// Shapes: direction [rows, columns], rows ld apart; sums [rows] or [columns].
+void muon_neuron_squares(const MuonRows& block, NeuronAxis axis, const float* direction, float* sums);
+
+/// Multiplies each neuron i by factors[i]. Runs on the calling thread.
+/// Shapes: direction [rows, columns], rows ld apart; factors [rows] or [columns].
+void muon_scale_neurons(const MuonRows& block, NeuronAxis axis, const float* factors, float* direction);
 
 /// The numbers of an update of a matrix.
 struct MuonChange {

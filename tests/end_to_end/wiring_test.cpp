@@ -47,7 +47,8 @@ TEST(Wiring, WhatChangesMuonChangesTheWeights) {
   const TempFolder folder;
   const Words muon{"--optimizer", "muon"};
   const auto plain = trained(folder, "plain", muon);
-  for (const Words& change : {Words{"--muon-momentum", "0.5"}, {"--muon-warmup", "2"}}) {
+  for (const Words& change :
+       {Words{"--muon-momentum", "0.5"}, {"--muon-warmup", "2"}, {"--muon-neuron-decay", "0.9"}}) {
     const auto other = trained(folder, change[0].substr(2), muon + change);
     EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];
   }

@@ -111,6 +111,8 @@ std::vector<Case> cases() {
       {"optimizer", "muon", [](const Config& c) { return c.trainer.optimizer.kind == OptimizerKind::kMuon; }},
       {"muon-momentum", "0.9", [](const Config& c) { return c.trainer.optimizer.muon.momentum == 0.9; }},
       {"muon-warmup", "70", [](const Config& c) { return c.trainer.optimizer.muon.momentum_warmup == 70; }},
+      {"muon-neuron-decay", "0.95",
+       [](const Config& c) { return c.trainer.optimizer.muon.neuron_decay == 0.95; }},
       {"listen",
        "127.0.0.1:7000",
        [](const Config& c) {

@@ -80,8 +80,9 @@ class ReferenceUpdates {
       const reference::Matrix p(begin, begin + static_cast<std::ptrdiff_t>(tensor.size));
       for (size_t i = 0; i < p.size(); ++i) adamw_[tensor.offset + i].p = p[i];
       if (rows > 0) {
+        const bool is_conv1d = tensor.name.starts_with("transformer.");
         muon_.emplace(tensor.offset, ReferenceMuon{tensor.shape[0], tensor.shape[1], rows, columns, p,
-                                                   reference::Matrix(p.size())});
+                                                   reference::Matrix(p.size()), !is_conv1d});
       }
     }
   }
@@ -127,7 +128,7 @@ void expect_updates_by_the_formula(const ModelConfig& config, const OptimizerOpt
   Training run(compute, layout, given);
   std::vector<float> parameters = random_values(layout, 1);
   ReferenceUpdates expected(layout, parameters, config.head_size());
-  EXPECT_EQ(expected.matrices(),
+  EXPECT_EQ(expected.matrices() * (meant.neuron_decay > 0 ? 2 : 1),
             run.set.state().size() - 2 * (layout.tensors().size() - expected.matrices()));
   for (uint64_t t = 1; t <= 3; ++t) {
     const std::vector<float> gradients = random_values(layout, 10 + t, 0.1);
@@ -154,6 +155,18 @@ TEST(Muon, UpdatesEachElementByTheFormula) {
 
 TEST(Muon, UpdatesLargeMatricesByTheFormula) {
   expect_updates_by_the_formula(kLarge, muon_options(kLarge), 1, 0.1, {});
+}
+
+OptimizerOptions with_neurons(OptimizerOptions options, double decay = 0.9) {
+  options.muon.neuron_decay = decay;
+  return options;
+}
+
+TEST(Muon, DividesNeuronsByTheFormula) {
+  ModelConfig even = kOdd;
+  even.d_model = 24;
+  for (const ModelConfig& config : {kOdd, kLarge, with_architecture(even, "qwen3")})
+    expect_updates_by_the_formula(config, with_neurons(muon_options(config)), 1, 0.1, {.neuron_decay = 0.9});
 }
 
 TEST(Muon, HasTheDocumentedDefaults) {
@@ -196,6 +209,8 @@ TEST(Muon, TheComparisonWouldNoticeOtherFormulas) {
   EXPECT_GT(largest_difference(right, after(21, {})), 4e-5);
   EXPECT_GT(largest_difference(right, after(7, {.first_momentum = 0.8})), 4e-5);
   EXPECT_GT(largest_difference(right, after(7, {.momentum_warmup = 3})), 4e-5);
+  EXPECT_GT(largest_difference(right, after(7, {.neuron_decay = 0.9})), 4e-5);
+  EXPECT_GT(largest_difference(after(7, {.neuron_decay = 0.5}), after(7, {.neuron_decay = 0.9})), 4e-5);
 }
 
 TEST(Muon, TheMomentumRisesOverItsWarmup) {
@@ -209,31 +224,36 @@ TEST(Muon, TheMomentumRisesOverItsWarmup) {
       << "never falls";
 }
 
+void expect_elements_to_move_by_a_fifth(const ModelConfig& config, double neuron_decay) {
+  Compute compute(2);
+  const ParameterLayout layout(config);
+  Training run(compute, layout,
+               {.kind = OptimizerKind::kMuon,
+                .weight_decay = 0,
+                .muon = {.neuron_decay = neuron_decay, .head_size = config.head_size()}});
+  std::vector<float> parameters(layout.flat_size());
+  run.step(random_values(layout, 3), parameters, 0.01);
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    if (part_of(tensor, config.head_size()).first == 0) continue;
+    double squares = 0;
+    for (size_t i = 0; i < tensor.size; ++i)
+      squares += static_cast<double>(parameters[tensor.offset + i]) *
+                 static_cast<double>(parameters[tensor.offset + i]);
+    EXPECT_NEAR(std::sqrt(squares / static_cast<double>(tensor.size)), 0.002, 0.0002) << tensor.name;
+  }
+}
+
 /// What makes one learning rate serve matrices of all shapes, and AdamW.
 TEST(Muon, MovesElementsByAFifthOfTheRate) {
-  Compute compute(2);
   for (const ModelConfig& config : {kOdd, kLarge}) {
-    const ParameterLayout layout(config);
-    Training run(
-        compute, layout,
-        {.kind = OptimizerKind::kMuon, .weight_decay = 0, .muon = {.head_size = config.head_size()}});
-    std::vector<float> parameters(layout.flat_size());
-    run.step(random_values(layout, 3), parameters, 0.01);
-    for (const ParameterInfo& tensor : layout.tensors()) {
-      if (part_of(tensor, config.head_size()).first == 0) continue;
-      double squares = 0;
-      for (size_t i = 0; i < tensor.size; ++i)
-        squares += static_cast<double>(parameters[tensor.offset + i]) *
-                   static_cast<double>(parameters[tensor.offset + i]);
-      EXPECT_NEAR(std::sqrt(squares / static_cast<double>(tensor.size)), 0.002, 0.0002) << tensor.name;
-    }
+    for (const double neuron_decay : {0.0, 0.95}) expect_elements_to_move_by_a_fifth(config, neuron_decay);
   }
 }
 
 TEST(Muon, WithoutAGradientOnlyDecays) {
   Compute compute(1);
   const ParameterLayout layout(kOdd);
-  Training run(compute, layout, {.kind = OptimizerKind::kMuon, .weight_decay = 0.1});
+  Training run(compute, layout, with_neurons({.kind = OptimizerKind::kMuon, .weight_decay = 0.1}));
   const std::vector<float> before = random_values(layout, 1);
   std::vector<float> parameters = before;
   run.step(std::vector<float>(layout.flat_size()), parameters, 0.5);
@@ -305,11 +325,30 @@ TEST(Muon, KeepsOneTensorOfEachMatrixAndAdamWTwoOfTheRest) {
   EXPECT_EQ(names, expected);
 }
 
+TEST(Muon, KeepsTheMeanSquaresOfNeuronsOfEachPart) {
+  Compute compute(1);
+  const ParameterLayout layout(kOdd);
+  const Training run(compute, layout, with_neurons(muon_options(kOdd)));
+  std::map<std::string, int64_t> neurons;
+  for (const OptimizerSet::State& state : run.set.state()) {
+    if (!state.tensor.name.starts_with("neurons.transformer.h.1.")) continue;
+    EXPECT_FALSE(state.tensor.may_be_negative);
+    ASSERT_EQ(state.tensor.shape.size(), 1U);
+    neurons[state.tensor.name.substr(24)] = state.tensor.shape[0];
+  }
+  EXPECT_EQ(neurons,
+            (std::map<std::string, int64_t>{{"attn.c_attn.weight", 63},
+                                            {"attn.c_proj.weight", 3 * 21},  // 21 outputs of each head
+                                            {"mlp.c_fc.weight", 33},
+                                            {"mlp.c_proj.weight", 21}}));
+}
+
 TEST(Muon, ContinuesBitForBitFromItsState) {
   Compute compute(2);
   const ParameterLayout layout(kOdd);
-  OptimizerOptions options = muon_options(kOdd);
+  OptimizerOptions options = with_neurons(muon_options(kOdd));
   options.muon.momentum_warmup = 8;
+  options.cautious_decay = true;
   Training straight(compute, layout, options);
   Training resumed(compute, layout, options);
   std::vector<float> parameters = random_values(layout, 1);
@@ -334,7 +373,7 @@ TEST(Muon, DoesNotDependOnTheNumberOfThreads) {
   const std::vector<float> gradients = random_values(layout, 1);
   const auto run = [&](int threads) {
     Compute compute(threads);
-    Training training(compute, layout, muon_options(kLarge));
+    Training training(compute, layout, with_neurons(muon_options(kLarge)));
     std::vector<float> parameters = random_values(layout, 2);
     for (int t = 0; t < 2; ++t) training.step(gradients, parameters);
     return parameters;

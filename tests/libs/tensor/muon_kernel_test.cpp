@@ -62,6 +62,36 @@ TEST(MuonKernel, MixesMomentumAndGradientByTheFormula) {
   });
 }
 
+TEST(MuonKernel, SumsAndScalesNeuronsByTheFormula) {
+  test::for_each_target([] {
+    for (const int64_t columns : kColumnCounts) {
+      for (const NeuronAxis axis : {NeuronAxis::kRows, NeuronAxis::kColumns}) {
+        const MuonRows block{kRows, columns, columns + 3};
+        const auto neurons = static_cast<size_t>(axis == NeuronAxis::kRows ? kRows : columns);
+        Strided direction(block, 1);
+        Guarded sums(neurons, 2);
+        const Guarded factors(normal_values(neurons, 3), 4);
+        muon_neuron_squares(block, axis, direction.array.data(), sums.data());
+        muon_scale_neurons(block, axis, factors.data(), direction.array.data());
+        std::vector<double> expected_sums(neurons), expected, actual;
+        for (size_t i = 0; i < direction.before.size(); ++i) {
+          if (!direction.is_in_block(i)) continue;
+          const size_t width = static_cast<size_t>(block.ld);
+          const size_t neuron = axis == NeuronAxis::kRows ? i / width : i % width;
+          const auto value = static_cast<double>(direction.before[i]);
+          expected_sums[neuron] += value * value;
+          expected.push_back(value * static_cast<double>(factors.data()[neuron]));
+          actual.push_back(static_cast<double>(direction.array.data()[i]));
+        }
+        EXPECT_TRUE(all_close(sums.copy(), expected_sums, 16 * test::kEpsilon)) << columns;
+        EXPECT_TRUE(all_close(actual, expected, 4 * test::kEpsilon)) << columns;
+        EXPECT_TRUE(sums.intact());
+        direction.expect_untouched_between();
+      }
+    }
+  });
+}
+
 void check_change(bool cautious) {
   test::for_each_target([&] {
     for (const int64_t columns : kColumnCounts) {

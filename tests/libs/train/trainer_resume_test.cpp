@@ -80,7 +80,9 @@ TEST(TrainerResume, ARunWithMuonContinuesBitForBit) {
   for (const Precision precision : {Precision::kFloat32, Precision::kBf16}) {
     TrainerOptions options = steps_only(9);
     options.precision = precision;
-    options.optimizer = {.kind = OptimizerKind::kMuon, .muon = {.momentum_warmup = 6}};
+    options.optimizer = {.kind = OptimizerKind::kMuon,
+                         .cautious_decay = true,
+                         .muon = {.momentum_warmup = 6, .neuron_decay = 0.9}};
     TestRun straight;
     straight.train(options);
     TestRun resumed;
