@@ -91,6 +91,22 @@ PrecisionChoice decided(PrecisionChoice choice) {
   return fastest_precision() == Precision::kBf16 ? PrecisionChoice::kBf16 : PrecisionChoice::kFloat32;
 }
 
+double tokens_of_step(const RunConfiguration& c) {
+  return static_cast<double>(c.batch * c.model.context * c.trainer.accumulate);
+}
+
+/// Sets what the optimizer learns from other keys.
+void derive_optimizer(RunConfiguration& c) {
+  OptimizerOptions& optimizer = c.trainer.optimizer;
+  optimizer.muon.head_size = c.model.head_size();
+  if (c.beta2_half_life_tokens > 0) {
+    optimizer.adamw.beta2 =
+        beta2_of_half_life(tokens_of_step(c), static_cast<double>(c.beta2_half_life_tokens));
+  }
+  if (c.rate_tokens > 0)
+    c.trainer.schedule.scale = rate_scale_of_batch(tokens_of_step(c), static_cast<double>(c.rate_tokens));
+}
+
 /// Sets the values that depend on other keys.
 void derive(RunConfiguration& c) {
   complete_choices(c.model);
@@ -103,7 +119,7 @@ void derive(RunConfiguration& c) {
   c.model.vocabulary = static_cast<int64_t>(c.vocabulary.pieces);
   c.trainer.precision =
       decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
-  c.trainer.optimizer.muon.head_size = c.model.head_size();
+  derive_optimizer(c);
   c.trainer.micro_rows = micro_batch_rows(most_rows_at_once(c.batch, c.trainer.accumulate, c.trainer.slots),
                                           c.model.context, c.micro_batch_tokens);
   if (c.validation_inputs.empty()) return;
@@ -205,11 +221,10 @@ RunConfiguration to_configuration(const KeyValues& values) {
 bool fix_schedule_end(RunConfiguration& c, KeyValues& values, uint64_t epoch_tokens) {
   TrainerOptions& t = c.trainer;
   if (!t.schedule.has_end() || t.schedule.total_steps > 0) return false;
-  const double tokens_per_step = static_cast<double>(c.batch * c.model.context * t.accumulate);
   const double tokens = t.max_tokens > 0 ? static_cast<double>(t.max_tokens)
                                          : static_cast<double>(c.epochs) * static_cast<double>(epoch_tokens);
   t.schedule.total_steps =
-      t.max_steps > 0 ? t.max_steps : static_cast<uint64_t>(std::ceil(tokens / tokens_per_step));
+      t.max_steps > 0 ? t.max_steps : static_cast<uint64_t>(std::ceil(tokens / tokens_of_step(c)));
   check_cooldown(t.schedule);
   values["schedule-steps"] = std::to_string(t.schedule.total_steps);
   return true;

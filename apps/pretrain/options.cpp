@@ -292,6 +292,11 @@ OptionTable<Run> make_table() {
                          &Train::exchange)},
       {{"learning-rate", "peak learning rate", kLearning, kFixed, kPreset, "lr rate"},
        real(0, 10, &Run::trainer, &Train::schedule, &Schedule::peak)},
+      {{"learning-rate-tokens",
+        "tokens of a step that --learning-rate is for: a step of more or fewer has a rate that is larger or smaller by "
+        "the root of their ratio; 0: any",
+        kLearning, kFixed},
+       whole(0, kAny, &Run::rate_tokens)},
       {{"warmup", "steps of linear warmup", kLearning, kFixed, "", "warmup-steps warmup-iters"},
        whole(0, kAny / 2, &Run::trainer, &Train::schedule, &Schedule::warmup_steps)},
       {{"schedule",
@@ -337,6 +342,11 @@ OptionTable<Run> make_table() {
        real(0, 0.99999, &Run::trainer, &Train::optimizer, &OptimizerOptions::adamw, &AdamWOptions::beta1)},
       {{"beta2", "AdamW beta2 (decay of the second moment)", kLearning, kFixed},
        real(0, 0.9999999, &Run::trainer, &Train::optimizer, &OptimizerOptions::adamw, &AdamWOptions::beta2)},
+      {{"beta2-half-life",
+        "choose beta2 by the batch: tokens after which a gradient has half of its weight in the second moment; 0: "
+        "--beta2",
+        kLearning, kFixed},
+       whole(0, kAny, &Run::beta2_half_life_tokens)},
       {{"grad-clip", "clip the global gradient norm to this; 0: no clipping", kLearning, kFixed, "",
         "clip max-grad-norm gradient-clip gradient-clipping"},
        real(0, 1e9, &Run::trainer, &Train::optimizer, &OptimizerOptions::gradient_clip)},

@@ -36,6 +36,8 @@ struct RunConfiguration {
   Packing packing = Packing::kConcat;
   int64_t batch = 16;
   int64_t micro_batch_tokens = 2048;
+  uint64_t beta2_half_life_tokens = 0;  ///< 0: beta2 as it is given
+  uint64_t rate_tokens = 0;             ///< of a step that the learning rate is for; 0: any
   uint64_t shuffle_buffer = 50'000;
   size_t queue = 32;
   uint64_t seed = 1;

@@ -150,7 +150,7 @@ std::string describe_end(const Schedule& schedule) {
   if (schedule.kind == ScheduleKind::kCosine)
     return fmt::format("the cosine schedule ends at step {}", format_count(schedule.total_steps));
   return fmt::format("the {} schedule ends at step {}; the rate falls to zero from {:.3g} at step {} on",
-                     name, format_count(schedule.total_steps), schedule.peak,
+                     name, format_count(schedule.total_steps), schedule.scale * schedule.peak,
                      format_count(schedule.stable_until()));
 }
 

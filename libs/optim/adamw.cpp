@@ -10,6 +10,10 @@
 
 namespace pretrain {
 
+double beta2_of_half_life(double tokens_of_step, double half_life_tokens) {
+  return std::exp2(-tokens_of_step / half_life_tokens);
+}
+
 AdamW::AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options)
     : Optimizer(groups), options_(options) {
   // 1 MB in the four arrays: a few hundred tasks for a model of 27 million parameters.

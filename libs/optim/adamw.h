@@ -15,6 +15,11 @@ struct AdamWOptions {
   double epsilon = 1e-8;
 };
 
+/// The decay of the second moment after which half of a gradient's weight is left once so many tokens have passed.
+/// What a batch means changes with its size, what a token means does not: smaller batches want a longer memory in steps.
+/// Source: Marek et al., "Small Batch Size Training for Language Models", section 3.3.
+double beta2_of_half_life(double tokens_of_step, double half_life_tokens);
+
 /// Keeps two moments of each tensor: "m.NAME" and "v.NAME".
 class AdamW : public Optimizer {
  public:

@@ -15,6 +15,10 @@ uint64_t Schedule::stable_until() const {
 }
 
 double Schedule::at(uint64_t step) const {
+  return scale * of_kind(step);
+}
+
+double Schedule::of_kind(uint64_t step) const {
   if (step <= warmup_steps) return peak * static_cast<double>(step) / static_cast<double>(warmup_steps);
   const uint64_t start = stable_until();
   if (!has_end() || step <= start || total_steps <= start) return peak;
@@ -31,6 +35,10 @@ double Schedule::cooled(uint64_t step) const {
   const double left = static_cast<double>(total_steps + 1 - step) / whole;
   const bool is_root = kind != ScheduleKind::kLinear && cooldown_shape == CooldownShape::kOneMinusRoot;
   return peak * (is_root ? 1 - std::sqrt(1 - left) : left);
+}
+
+double rate_scale_of_batch(double tokens, double reference) {
+  return std::sqrt(tokens / reference);
 }
 
 }  // namespace pretrain

@@ -38,6 +38,7 @@ struct Schedule {
   double cooldown_share = 0.4;                            ///< wsd: share of the total that the cooldown takes
   uint64_t cooldown_start = 0;                            ///< cooldown: the last step at the peak
   CooldownShape cooldown_shape = CooldownShape::kLinear;  ///< wsd and cooldown
+  double scale = 1;                                       ///< of all rates, see rate_scale_of_batch()
 
   /// Whether the rate depends on total_steps.
   bool has_end() const { return kind != ScheduleKind::kConstant; }
@@ -52,7 +53,14 @@ struct Schedule {
   double at(uint64_t step) const;
 
  private:
+  double of_kind(uint64_t step) const;
   double cooled(uint64_t step) const;
 };
+
+/// What a rate that is right for steps of `reference` tokens is multiplied by for steps of `tokens`: the root of their
+/// ratio, which keeps the noise that an update of a size that does not depend on the gradient brings, AdamW's and Muon's
+/// alike.
+/// Source: Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", section 5.
+double rate_scale_of_batch(double tokens, double reference);
 
 }  // namespace pretrain

@@ -2,6 +2,7 @@
 #include "apps/pretrain/options.h"
 
 #include <any>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -100,6 +101,11 @@ std::vector<Case> cases() {
       {"slots", "2", [](const Config& c) { return c.trainer.slots == 2; }},
       {"exchange", "bf16", [](const Config& c) { return c.trainer.exchange == Precision::kBf16; }},
       {"learning-rate", "1e-4", [](const Config& c) { return c.trainer.schedule.peak == 1e-4; }},
+      {"learning-rate-tokens", "1k",
+       [](const Config& c) {
+         const double tokens = static_cast<double>(c.batch * c.model.context);
+         return std::abs(c.trainer.schedule.scale - std::sqrt(tokens / 1000)) < 1e-9;
+       }},
       {"warmup", "12", [](const Config& c) { return c.trainer.schedule.warmup_steps == 12; }},
       {"schedule", "cosine",
        [](const Config& c) { return c.trainer.schedule.kind == ScheduleKind::kCosine; }},
@@ -130,6 +136,11 @@ std::vector<Case> cases() {
       {"cautious-decay", "yes", [](const Config& c) { return c.trainer.optimizer.cautious_decay; }},
       {"beta1", "0.8", [](const Config& c) { return c.trainer.optimizer.adamw.beta1 == 0.8; }},
       {"beta2", "0.95", [](const Config& c) { return c.trainer.optimizer.adamw.beta2 == 0.95; }},
+      {"beta2-half-life", "2M",
+       [](const Config& c) {
+         const double tokens = static_cast<double>(c.batch * c.model.context);
+         return std::abs(std::pow(c.trainer.optimizer.adamw.beta2, 2e6 / tokens) - 0.5) < 1e-9;
+       }},
       {"grad-clip", "0.5", [](const Config& c) { return c.trainer.optimizer.gradient_clip == 0.5; }},
       {"steps", "1k", [](const Config& c) { return c.trainer.max_steps == 1000; }},
       {"tokens", "10M", [](const Config& c) { return c.trainer.max_tokens == 10'000'000; }},

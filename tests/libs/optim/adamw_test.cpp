@@ -131,6 +131,13 @@ TEST(AdamW, HasTheDocumentedDefaults) {
   expect_updates_by_the_formula({}, documented, 1e-5);  // is not
 }
 
+TEST(AdamW, AHalfLifeInTokensIsTheSameForAnyBatch) {
+  EXPECT_DOUBLE_EQ(beta2_of_half_life(1000, 1000), 0.5);
+  const double small = beta2_of_half_life(512, 1e6);
+  EXPECT_NEAR(std::pow(small, 4), beta2_of_half_life(2048, 1e6), 1e-12);
+  EXPECT_NEAR(beta2_of_half_life(524'288, 7e6), 0.95, 0.001) << "usual for half a million tokens";
+}
+
 TEST(AdamW, LeavesWhatIsBetweenTensorsAsItIs) {
   Compute compute(1);
   const ParameterLayout layout(test::kTinyModel);

@@ -24,6 +24,15 @@ TEST(Schedule, ConstantStaysAtThePeak) {
   EXPECT_EQ(Schedule{.peak = 0.5}.at(1), 0.5);
 }
 
+TEST(Schedule, AScaleIsOfAllItsRates) {
+  Schedule schedule{
+      .kind = ScheduleKind::kWsd, .peak = 0.5, .warmup_steps = 10, .total_steps = 100, .cooldown_share = 0.3};
+  const Schedule plain = schedule;
+  schedule.scale = rate_scale_of_batch(4096, 1024);
+  for (const uint64_t step : {1U, 7U, 50U, 90U, 100U, 200U})
+    EXPECT_NEAR(schedule.at(step), 2 * plain.at(step), kTolerance) << step;
+}
+
 TEST(Schedule, CosineFallsFromThePeakToItsFinalShare) {
   const Schedule schedule{
       .kind = ScheduleKind::kCosine, .peak = 2, .final_share = 0.1, .warmup_steps = 100, .total_steps = 300};
