@@ -255,6 +255,12 @@ OptionTable<Run> make_table() {
         kModel, kFixed, "", "from-pretrained pretrained checkpoint-from"},
        path_of<Run>(&Run::initial_model)},
 
+      {{"output-start",
+        "what the output matrices of attention and MLP start as: small (random, as GPT-2) or zero", kModel,
+        kFixed, "", "zero-init init-outputs"},
+       choice<OutputStart>({{"small", OutputStart::kSmall}, {"zero", OutputStart::kZero}}, &Run::trainer,
+                           &Train::output_start)},
+
       {{"vocab", "maximum size of the vocabulary", kSequences, kFixed, kPreset, "vocab-size vocabulary"},
        whole(300, 1'000'000, &Run::vocabulary, &VocabularyOptions::pieces)},
       {{"tokenizer-type", "kind of vocabulary to train: bpe, unigram or char", kSequences, kFixed, kPreset},

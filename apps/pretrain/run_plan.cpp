@@ -265,17 +265,23 @@ KeyValues options_of(const PlannedRun& run) {
 }
 
 std::vector<std::string_view> planned_options() {
-  return {"model",          "arch",           "layers",
-          "d-model",        "heads",          "kv-heads",
-          "head-size",      "d-ff",           "context",
-          "untied",         "rope-theta",     "norm-epsilon",
-          "init-from",      "vocab",          "tokenizer-type",
-          "tokenizer",      "batch",          "accumulate",
-          "optimizer",      "learning-rate",  "learning-rate-tokens",
-          "warmup",         "schedule",       "schedule-steps",
-          "cooldown-share", "cooldown-start", "steps",
-          "tokens",         "epochs",         "time",
-          "shuffle-buffer", "evaluate-every", "packing"};
+  return {"model",          "arch",
+          "layers",         "d-model",
+          "heads",          "kv-heads",
+          "head-size",      "d-ff",
+          "context",        "untied",
+          "output-start",   "rope-theta",
+          "norm-epsilon",   "init-from",
+          "vocab",          "tokenizer-type",
+          "tokenizer",      "batch",
+          "accumulate",     "optimizer",
+          "learning-rate",  "learning-rate-tokens",
+          "warmup",         "schedule",
+          "schedule-steps", "cooldown-share",
+          "cooldown-start", "steps",
+          "tokens",         "epochs",
+          "time",           "shuffle-buffer",
+          "evaluate-every", "packing"};
 }
 
 std::string_view ability(double bits_per_byte) {

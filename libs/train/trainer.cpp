@@ -60,7 +60,7 @@ Trainer::~Trainer() = default;
 
 /// use_parameters() packs the weights for the kernels: it follows each change of the parameters.
 void Trainer::initialize(uint64_t seed) {
-  initialize_parameters(parts_.compute, model_.layout(), seed, parameters_.data());
+  initialize_parameters(parts_.compute, model_.layout(), seed, parameters_.data(), options_.output_start);
   model_.use_parameters(parameters_.data());
   state_.skips = options_.skips;
 }

@@ -19,6 +19,7 @@
 #include "libs/checkpoint/store.h"
 #include "libs/data/batch_source.h"
 #include "libs/data/evaluation_data.h"
+#include "libs/model/initialization.h"
 #include "libs/model/transformer.h"
 #include "libs/optim/optimizer_set.h"
 #include "libs/optim/schedule.h"
@@ -50,6 +51,7 @@ struct TrainerOptions {
   Precision exchange = Precision::kFloat32;  ///< of the slots' gradients (step_gradient.h)
   Schedule schedule;
   OptimizerOptions optimizer;
+  OutputStart output_start = OutputStart::kSmall;                           ///< of a new run
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(10)};  ///< 0: not by time
   uint64_t checkpoint_every = 0;                                            ///< steps; 0: not by steps
   uint64_t evaluate_every = 500;                                            ///< steps; 0: only at both ends

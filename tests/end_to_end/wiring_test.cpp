@@ -33,11 +33,19 @@ TEST(Wiring, WhatChangesTheOptimizerChangesTheWeights) {
   const TempFolder folder;
   const auto plain = trained(folder, "plain", {});
   EXPECT_EQ(trained(folder, "again", {}), plain);
-  const std::vector<Words> changes{
-      {"--beta1", "0.5"},          {"--beta2", "0.5"},          {"--weight-decay", "5"},
-      {"--grad-clip", "1e-3"},     {"--accumulate", "2"},       {"--learning-rate", "1e-4"},
-      {"--warmup", "100"},         {"--schedule", "cosine"},    {"--optimizer", "muon"},
-      {"--cautious-decay", "yes"}, {"--beta2-half-life", "5k"}, {"--learning-rate-tokens", "1k"}};
+  const std::vector<Words> changes{{"--beta1", "0.5"},
+                                   {"--beta2", "0.5"},
+                                   {"--weight-decay", "5"},
+                                   {"--grad-clip", "1e-3"},
+                                   {"--accumulate", "2"},
+                                   {"--learning-rate", "1e-4"},
+                                   {"--warmup", "100"},
+                                   {"--schedule", "cosine"},
+                                   {"--optimizer", "muon"},
+                                   {"--cautious-decay", "yes"},
+                                   {"--output-start", "zero"},
+                                   {"--beta2-half-life", "5k"},
+                                   {"--learning-rate-tokens", "1k"}};
   for (const Words& change : changes) {
     const auto other = trained(folder, change[0].substr(2), change);
     EXPECT_NE(other.at("model.safetensors"), plain.at("model.safetensors")) << change[0];

@@ -34,7 +34,7 @@ Trial::Trial(Compute& compute, const RunConfiguration& config, const Text& text,
       optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), config_.trainer.optimizer)),
       pass_(compute, model_),
       batches_(1) {
-  initialize_parameters(compute, model_.layout(), seed, parameters_.data());
+  initialize_parameters(compute, model_.layout(), seed, parameters_.data(), config_.trainer.output_start);
   model_.use_parameters(parameters_.data());
 }
 

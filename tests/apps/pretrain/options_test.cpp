@@ -76,6 +76,7 @@ std::vector<Case> cases() {
        {{"arch", "llama"}}},
       {"untied", "yes", [](const Config& c) { return !c.model.tied; }, {{"arch", "llama"}}},
       {"d-ff", "77", [](const Config& c) { return c.model.d_ff == 77; }},
+      {"output-start", "zero", [](const Config& c) { return c.trainer.output_start == OutputStart::kZero; }},
       {"context", "33", [](const Config& c) { return c.model.context == 33; }},
       {"vocab", "400",
        [](const Config& c) { return c.vocabulary.pieces == 400 && c.model.vocabulary == 400; }},

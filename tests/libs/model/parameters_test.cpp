@@ -86,6 +86,19 @@ TEST(Initialization, FollowsGpt2) {
   }
 }
 
+TEST(Initialization, OutputsMayStartAtZero) {
+  Compute compute(1);
+  const ParameterLayout layout(kModel);
+  const Buffer<float> small = initialized(3, 1);
+  Buffer<float> zero(layout.flat_size());
+  initialize_parameters(compute, layout, 3, zero.data(), OutputStart::kZero);
+  for (const ParameterInfo& t : layout.tensors()) {
+    const bool is_output = t.name.ends_with("c_proj.weight");
+    for (size_t i = t.offset; i < t.offset + t.size; ++i)
+      ASSERT_EQ(zero[i], is_output ? 0.0F : small[i]) << t.name;
+  }
+}
+
 /// Values of the random tensors in units of their deviation, rounded so that the same draw is the same
 /// number.
 std::vector<int> random_draws(const ParameterLayout& layout, const Buffer<float>& values) {
