@@ -95,9 +95,15 @@ double tokens_of_step(const RunConfiguration& c) {
   return static_cast<double>(c.batch * c.model.context * c.trainer.accumulate);
 }
 
-/// Sets what the optimizer learns from other keys.
+/// Steps that train so many tokens.
+uint64_t steps_of(const RunConfiguration& c, double tokens) {
+  return c.trainer.schedule.ramp.steps_for(tokens / static_cast<double>(c.batch * c.model.context));
+}
+
+/// Sets what the optimizer and the schedule learn from other keys.
 void derive_optimizer(RunConfiguration& c) {
   OptimizerOptions& optimizer = c.trainer.optimizer;
+  c.trainer.schedule.ramp.most = c.trainer.accumulate;
   optimizer.muon.head_size = c.model.head_size();
   if (c.beta2_half_life_tokens > 0) {
     optimizer.adamw.beta2 =
@@ -136,16 +142,24 @@ void check_tokenizer(const RunConfiguration& c) {
        "pretrain trains never changes text");
 }
 
+void check_ramp(const RunConfiguration& c) {
+  if (c.trainer.schedule.ramp.steps == 0 || c.trainer.accumulate > 1) return;
+  fail(
+      ErrorKind::kUsage,
+      "--batch-ramp lets a step grow from one batch to the batches of --accumulate, which are 1; raise --accumulate, "
+      "or leave out --batch-ramp");
+}
+
 /// A slot without a sequence would be a machine without work.
 void check_slots(const RunConfiguration& c) {
-  const int64_t sequences = c.batch * c.trainer.accumulate;
+  const int64_t sequences = c.batch * c.trainer.batches_of(1);
   if (c.trainer.slots <= sequences) return;
   fail(
       ErrorKind::kUsage,
       "--slots {} is more than the {} of a step (--batch {} times --accumulate {}); use at most that many, or "
       "raise --accumulate",
       c.trainer.slots, format_counted(static_cast<uint64_t>(sequences), "sequence"), c.batch,
-      c.trainer.accumulate);
+      c.trainer.batches_of(1));
 }
 
 /// Refuses a cooldown that would end before it starts. Every other schedule falls whenever it ends.
@@ -181,6 +195,7 @@ void check(RunConfiguration& c) {
   }
   validate(c.model);
   check_tokenizer(c);
+  check_ramp(c);
   check_slots(c);
   complete_machines(c.machines, c.trainer.slots);
   check_schedule(c);
@@ -223,8 +238,7 @@ bool fix_schedule_end(RunConfiguration& c, KeyValues& values, uint64_t epoch_tok
   if (!t.schedule.has_end() || t.schedule.total_steps > 0) return false;
   const double tokens = t.max_tokens > 0 ? static_cast<double>(t.max_tokens)
                                          : static_cast<double>(c.epochs) * static_cast<double>(epoch_tokens);
-  t.schedule.total_steps =
-      t.max_steps > 0 ? t.max_steps : static_cast<uint64_t>(std::ceil(tokens / tokens_of_step(c)));
+  t.schedule.total_steps = t.max_steps > 0 ? t.max_steps : steps_of(c, tokens);
   check_cooldown(t.schedule);
   values["schedule-steps"] = std::to_string(t.schedule.total_steps);
   return true;

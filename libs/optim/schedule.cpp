@@ -7,6 +7,17 @@
 
 namespace pretrain {
 
+uint32_t BatchRamp::at(uint64_t step) const {
+  if (step > steps) return most;
+  return 1 + static_cast<uint32_t>((std::max<uint64_t>(step, 1) - 1) * (most - 1) / steps);
+}
+
+uint64_t BatchRamp::steps_for(double batches) const {
+  uint64_t step = 0;
+  while (step < steps && batches > 0) batches -= at(++step);
+  return step + static_cast<uint64_t>(std::ceil(std::max(0.0, batches) / most));
+}
+
 uint64_t Schedule::stable_until() const {
   if (kind == ScheduleKind::kCooldown) return std::max(warmup_steps, cooldown_start);
   if (kind != ScheduleKind::kWsd) return warmup_steps;
@@ -15,7 +26,8 @@ uint64_t Schedule::stable_until() const {
 }
 
 double Schedule::at(uint64_t step) const {
-  return scale * of_kind(step);
+  const double batches = ramp.steps > 0 ? rate_scale_of_batch(ramp.at(step), ramp.most) : 1;
+  return scale * batches * of_kind(step);
 }
 
 double Schedule::of_kind(uint64_t step) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Learning rate as a function of the step. Nothing else decides it, so a resume needs no state.
+// Learning rate and size of a step as functions of its number. Nothing else decides them, so a resume needs no state.
 
 #include <cstdint>
 
@@ -29,6 +29,18 @@ constexpr EnumName<CooldownShape> kCooldownShapes[] = {{CooldownShape::kLinear, 
                                                        {CooldownShape::kOneMinusRoot, "1-sqrt"}};
 static_assert(is_in_order(kCooldownShapes));
 
+/// Batches of a step that grow from one to `most`: the noise of small steps does no harm while much is left to learn.
+/// Source: Smith et al., "Don't Decay the Learning Rate, Increase the Batch Size".
+struct BatchRamp {
+  uint64_t steps = 0;  ///< in which they grow; 0: all steps have `most`
+  uint32_t most = 1;
+
+  /// Of a step, counted from 1.
+  uint32_t at(uint64_t step) const;
+  /// Steps that have so many batches together, the last perhaps more.
+  uint64_t steps_for(double batches) const;
+};
+
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kConstant;
   double peak = 1e-3;
@@ -39,6 +51,7 @@ struct Schedule {
   uint64_t cooldown_start = 0;                            ///< cooldown: the last step at the peak
   CooldownShape cooldown_shape = CooldownShape::kLinear;  ///< wsd and cooldown
   double scale = 1;                                       ///< of all rates, see rate_scale_of_batch()
+  BatchRamp ramp = {};  ///< a smaller step has a smaller rate, see rate_scale_of_batch()
 
   /// Whether the rate depends on total_steps.
   bool has_end() const { return kind != ScheduleKind::kConstant; }

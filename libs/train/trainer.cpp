@@ -275,7 +275,7 @@ ReachedLimits Trainer::reached_limits() const {
 /// A stop request waits until a started step has all its batches. At an error or the end of the stream, the
 /// step uses the batches that have arrived.
 bool Trainer::fetch() {
-  batches_.resize(options_.accumulate);
+  batches_.resize(options_.batches_of(state_.step + 1));
   size_t got = 0;
   try {
     while (got < batches_.size()) {

@@ -46,7 +46,7 @@ struct TrainerOptions {
   uint64_t max_tokens = 0;                ///< of the whole run; 0: no limit
   std::chrono::milliseconds max_time{0};  ///< of this session; 0: no limit
   TimeBudget budget;                      ///< of the whole run; while it is open, max_steps is only the plan
-  uint32_t accumulate = 1;                ///< batches of one step
+  uint32_t accumulate = 1;                ///< batches of one step, unless the schedule has a ramp
   uint32_t slots = 1;                     ///< of one step (slot_plan.h)
   Precision exchange = Precision::kFloat32;  ///< of the slots' gradients (step_gradient.h)
   Schedule schedule;
@@ -63,6 +63,10 @@ struct TrainerOptions {
   SkipRanges skips;  ///< steps to skip, in addition to those of the checkpoint
   /// Where the stream ends, as far as it is known, to foresee the end of the run. 0: nowhere, not known.
   uint64_t max_epochs = 0, epoch_tokens = 0;
+
+  uint32_t batches_of(uint64_t step) const {
+    return schedule.ramp.steps > 0 ? schedule.ramp.at(step) : accumulate;
+  }
 };
 
 /// Opens the stream of batches at its beginning, or at a saved state.

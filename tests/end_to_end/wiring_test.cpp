@@ -43,6 +43,7 @@ TEST(Wiring, WhatChangesTheOptimizerChangesTheWeights) {
                                    {"--schedule", "cosine"},
                                    {"--optimizer", "muon"},
                                    {"--cautious-decay", "yes"},
+                                   {"--batch-ramp", "3", "--accumulate", "2"},
                                    {"--output-start", "zero"},
                                    {"--beta2-half-life", "5k"},
                                    {"--learning-rate-tokens", "1k"}};

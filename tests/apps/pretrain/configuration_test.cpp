@@ -49,6 +49,26 @@ TEST(Resolve, KeepsATextThatLooksLikeAList) {
   }
 }
 
+TEST(Ramp, NeedsBatchesToGrowTo) {
+  const KeyValues alone{{"corpus", "/wiki"}, {"state", "/run"}, {"batch-ramp", "5"}};
+  try {
+    to_configuration(alone);
+    FAIL() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr("raise --accumulate"));
+  }
+}
+
+/// 1 + 1 + 2 + 2 batches of the ramp, then three steps of three.
+TEST(Ramp, CountsInTheEndOfAScheduleByTokens) {
+  KeyValues values{{"corpus", "/wiki"}, {"state", "/run"},   {"context", "10"}, {"batch", "2"},
+                   {"accumulate", "3"}, {"batch-ramp", "4"}, {"tokens", "300"}, {"schedule", "cosine"}};
+  RunConfiguration config = to_configuration(values);
+  fix_schedule_end(config, values, 0);
+  EXPECT_EQ(config.trainer.schedule.total_steps, 7U);
+}
+
 TEST(MergeForResume, TakesWhatMayChangeAndKeepsTheRest) {
   const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}});
   const KeyValues merged = merge_for_resume(saved, {{"steps", "300"}, {"grad-clip", "1"}});

@@ -2,6 +2,8 @@
 #include "libs/optim/schedule.h"
 
 #include <cmath>
+#include <map>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -31,6 +33,32 @@ TEST(Schedule, AScaleIsOfAllItsRates) {
   schedule.scale = rate_scale_of_batch(4096, 1024);
   for (const uint64_t step : {1U, 7U, 50U, 90U, 100U, 200U})
     EXPECT_NEAR(schedule.at(step), 2 * plain.at(step), kTolerance) << step;
+}
+
+TEST(BatchRamp, GrowsFromOneToTheMost) {
+  const BatchRamp ramp{.steps = 6, .most = 4};
+  std::vector<uint32_t> batches;
+  for (uint64_t step = 1; step <= 8; ++step) batches.push_back(ramp.at(step));
+  EXPECT_EQ(batches, (std::vector<uint32_t>{1, 1, 2, 2, 3, 3, 4, 4}));
+  EXPECT_EQ(BatchRamp{.most = 4}.at(1), 4U);
+  const BatchRamp long_ramp{.steps = 1'000'000, .most = 4096};
+  EXPECT_EQ(long_ramp.at(1), 1U);
+  EXPECT_EQ(long_ramp.at(1'000'000), 4095U);
+}
+
+TEST(BatchRamp, KnowsTheStepsOfSoManyBatches) {
+  const BatchRamp ramp{.steps = 6, .most = 4};
+  for (const auto& [batches, steps] :
+       std::map<double, uint64_t>{{0, 0}, {1, 1}, {2, 2}, {3, 3}, {12, 6}, {12.5, 7}, {16, 7}, {17, 8}})
+    EXPECT_EQ(ramp.steps_for(batches), steps) << batches;
+  EXPECT_EQ((BatchRamp{.most = 4}.steps_for(9)), 3U);
+}
+
+TEST(Schedule, ASmallerStepHasASmallerRate) {
+  const Schedule schedule{.peak = 0.5, .ramp = {.steps = 6, .most = 4}};
+  EXPECT_NEAR(schedule.at(1), 0.25, kTolerance);
+  EXPECT_NEAR(schedule.at(5), 0.5 * std::sqrt(0.75), kTolerance);
+  EXPECT_NEAR(schedule.at(7), 0.5, kTolerance);
 }
 
 TEST(Schedule, CosineFallsFromThePeakToItsFinalShare) {

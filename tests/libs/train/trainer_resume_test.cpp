@@ -98,6 +98,25 @@ TEST(TrainerResume, ARunWithMuonContinuesBitForBit) {
   }
 }
 
+TEST(TrainerResume, ARunWhoseStepsGrowContinuesBitForBit) {
+  TrainerOptions options = steps_only(9);
+  options.accumulate = 3;
+  options.schedule.ramp = {.steps = 6, .most = 3};
+  TestRun straight;
+  straight.train(options);
+  TestRun resumed;
+  for (const uint64_t steps : {2U, 5U, 9U}) {
+    options.max_steps = steps;
+    resumed.train(options);
+  }
+  expect_same_run(resumed, straight);
+  const std::vector<StepRecord>& records = straight.observer.steps;
+  ASSERT_EQ(records.size(), 9U);
+  const auto targets_of = [&](size_t i) { return static_cast<double>(records[i].step_tokens); };
+  EXPECT_NEAR(targets_of(3) / targets_of(0), 2, 0.3);
+  EXPECT_NEAR(targets_of(8) / targets_of(0), 3, 0.3);
+}
+
 TEST(TrainerResume, AStopSavesWhereItStands) {
   TestRun straight;
   straight.train(steps_only(12));
