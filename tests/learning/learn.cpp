@@ -55,16 +55,34 @@ constexpr CommandSyntax kSyntax{
 
 /// Seconds of a step when other programs on the host are quiet, by recipe.
 using StepSeconds = std::map<std::string, double>;
+using StepCosts = std::map<std::string, StepCost>;
+
+/// Of each recipe a step of all its batches, then one of a single batch.
+std::vector<RunConfiguration> timed_configurations(const std::vector<Recipe>& recipes,
+                                                   const std::string& corpus) {
+  std::vector<RunConfiguration> timed;
+  for (const Recipe& recipe : recipes) {
+    timed.push_back(configuration_of(recipe, corpus, 0));
+    timed.back().trainer.schedule.ramp.steps = 0;
+  }
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    if (timed[i].trainer.accumulate == 1) continue;
+    timed.push_back(timed[i]);
+    timed.back().trainer.accumulate = 1;
+  }
+  return timed;
+}
 
 /// All recipes take steps interleaved, one each a round. A recipe that has a time already keeps it, so that a
 /// later call gives its further seeds as many steps.
-StepSeconds measure_steps(Compute& compute, const std::vector<Recipe>& recipes, const std::string& corpus,
-                          const Text& text, StepSeconds known) {
+StepCosts measure_steps(Compute& compute, const std::vector<Recipe>& recipes, const std::string& corpus,
+                        const Text& text, StepSeconds known) {
   constexpr size_t kFirstSteps = 2;  // which also touch their memory for the first time
   constexpr size_t kRounds = 25;
   std::vector<std::unique_ptr<Trial>> trials;
-  for (const Recipe& recipe : recipes)
-    trials.push_back(std::make_unique<Trial>(compute, configuration_of(recipe, corpus, 0), text, 1));
+  const std::vector<RunConfiguration> timed = timed_configurations(recipes, corpus);
+  for (const RunConfiguration& config : timed)
+    trials.push_back(std::make_unique<Trial>(compute, config, text, 1));
   std::vector<std::vector<double>> rounds(kRounds);
   for (size_t i = 0; i < kFirstSteps + kRounds; ++i) {
     for (const auto& trial : trials) {
@@ -76,8 +94,14 @@ StepSeconds measure_steps(Compute& compute, const std::vector<Recipe>& recipes, 
   for (const std::vector<double>& round : rounds) of_first.push_back(round[0]);
   const double first = known.try_emplace(recipes[0].name, quiet_seconds(of_first)).first->second;
   const std::vector<double> relative = relative_seconds(rounds);
-  for (size_t i = 0; i < recipes.size(); ++i) known.try_emplace(recipes[i].name, first * relative[i]);
-  return known;
+  StepCosts costs;
+  size_t next_one = recipes.size();
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    const double most = known.try_emplace(recipes[i].name, first * relative[i]).first->second;
+    const bool is_one = timed[i].trainer.accumulate == 1;
+    costs[recipes[i].name] = {most, is_one ? most : most * relative[next_one++] / relative[i]};
+  }
+  return costs;
 }
 
 /// The trials that are done, in a file that grows by a line each.
@@ -123,7 +147,7 @@ Outcome run_trial(Compute& compute, const Recipe& recipe, const std::string& cor
   const RunConfiguration config = configuration_of(recipe, corpus, plan.steps);
   Trial trial(compute, config, text, plan.seed);
   while (trial.steps() < plan.steps) trial.step();
-  plan.tokens = plan.steps * static_cast<uint64_t>(config.batch * config.model.context);
+  plan.tokens = trial.tokens();
   plan.parameters = trial.parameter_count();
   plan.bits_per_byte = trial.evaluate().bits_per_byte;
   return plan;
@@ -164,21 +188,21 @@ void compare(const Request& request) {
   const Text text =
       read_text(configuration_of(recipes.front(), corpus, 0), request.text_bytes, request.output);
   Compute compute(request.threads);
-  const StepSeconds quiet = measure_steps(compute, recipes, corpus, text, record.step_seconds());
+  const StepCosts quiet = measure_steps(compute, recipes, corpus, text, record.step_seconds());
   for (const Recipe& recipe : recipes)
-    log_info("{}: {:.2f} ms a step", recipe.name, 1e3 * quiet.at(recipe.name));
+    log_info("{}: {:.2f} ms a step", recipe.name, 1e3 * quiet.at(recipe.name).most);
   const auto seconds = static_cast<double>(request.seconds);
   for (uint64_t seed = 1; seed <= request.seeds; ++seed) {
     for (const Recipe& recipe : recipes) {
       if (record.has(recipe.name, seed, seconds)) continue;
-      const double step = quiet.at(recipe.name);
-      const auto steps = std::max<uint64_t>(1, static_cast<uint64_t>(seconds / step));
+      const StepCost& cost = quiet.at(recipe.name);
+      const BatchRamp ramp = configuration_of(recipe, corpus, 0).trainer.schedule.ramp;
       record.add(run_trial(compute, recipe, corpus, text,
                            {.recipe = recipe.name,
                             .seed = seed,
                             .budget_seconds = seconds,
-                            .steps = steps,
-                            .quiet_step_seconds = step}));
+                            .steps = steps_within(seconds, cost, ramp),
+                            .quiet_step_seconds = cost.most}));
       fmt::print("{}", to_csv(record.outcomes().back()));
       std::fflush(stdout);
       write_table(request, record, recipes.front().name);

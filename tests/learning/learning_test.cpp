@@ -47,7 +47,7 @@ TEST(Recipes, AreTheCommonOptionsAndTheirOwn) {
 }
 
 TEST(Recipes, OfTheProjectAreComparable) {
-  for (const char* name : {"recipes.json", "quick.json"}) {
+  for (const char* name : {"recipes.json", "quick.json", "optimizers.json"}) {
     const Path file = test::source_folder() / "tests/learning" / name;
     const RecipeBook book = parse_recipes(read_file(file), file.native());
     EXPECT_GE(book.recipes.size(), 8U);
@@ -142,6 +142,15 @@ TEST(RelativeSeconds, StayWhatTheyAreOnAMachineThatIsSlowForAWhile) {
   EXPECT_EQ(relative_seconds(rounds), (std::vector<double>{1.0, 1.5, 1.5}));
 }
 
+TEST(StepsWithin, CountTheSmallStepsOfARampForLess) {
+  EXPECT_EQ(steps_within(10, {2, 2}, {}), 5U);
+  EXPECT_EQ(steps_within(0.1, {2, 2}, {}), 1U);
+  const BatchRamp ramp{.steps = 4, .most = 3};    // 1, 1, 2, 2, then 3 batches
+  EXPECT_EQ(steps_within(10, {3, 1}, ramp), 5U);  // 1 + 1 + 2 + 2 + 3
+  EXPECT_EQ(steps_within(8.9, {3, 1}, ramp), 4U);
+  EXPECT_EQ(steps_within(3.9, {3, 1}, ramp), 2U);
+}
+
 std::vector<Outcome> outcomes(const std::vector<std::pair<std::string, double>>& bits) {
   std::vector<Outcome> all;
   uint64_t seed = 1;
@@ -184,7 +193,8 @@ TEST(Trial, LearnsAndIsRepeatable) {
   const RecipeBook book = parse_recipes(
       R"({"common": {"model": "tiny", "vocab": "400", "tokenizer-type": "bpe", "validation-fraction": "0.1",
                      "validation-tokens": "2000", "warmup": "5"},
-          "recipes": [{"name": "a", "options": {"optimizer": "muon", "schedule": "linear"}}]})",
+          "recipes": [{"name": "a", "options": {"optimizer": "muon", "schedule": "linear", "accumulate": "2",
+                                                "batch-ramp": "20"}}]})",
       "f.json");
   const RunConfiguration config = configuration_of(book.recipes[0], sample_corpus(), 40);
   const Text text = read_text(config, 1'000'000, folder.path());
@@ -194,6 +204,7 @@ TEST(Trial, LearnsAndIsRepeatable) {
     const double before = trial.evaluate().bits_per_byte;
     while (trial.steps() < 40) trial.step();
     EXPECT_EQ(trial.step_seconds().size(), 40U);
+    EXPECT_EQ(trial.tokens(), 60U * static_cast<uint64_t>(config.batch * config.model.context));
     const double after = trial.evaluate().bits_per_byte;
     EXPECT_LT(after, 0.9 * before);
     return after;

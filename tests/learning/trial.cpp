@@ -33,15 +33,16 @@ Trial::Trial(Compute& compute, const RunConfiguration& config, const Text& text,
       parameters_(model_.layout().flat_size()),
       optimizer_(compute, model_.layout(), make_optimizers(model_.layout(), config_.trainer.optimizer)),
       pass_(compute, model_),
-      batches_(1) {
+      batches_(config_.trainer.accumulate) {
   initialize_parameters(compute, model_.layout(), seed, parameters_.data(), config_.trainer.output_start);
   model_.use_parameters(parameters_.data());
 }
 
 double Trial::step() {
   const double start = processor_seconds();
-  batches_[0] = text_.rows->batch(seed_, step_, config_.batch);
   ++step_;
+  batches_.resize(config_.trainer.batches_of(step_));
+  for (Batch& batch : batches_) batch = text_.rows->batch(seed_, taken_++, config_.batch);
   const StepResult result = pass_.run(batches_);
   if (result.finite) {
     const double clip = config_.trainer.optimizer.gradient_clip;
@@ -56,6 +57,17 @@ double Trial::step() {
 
 EvaluationResult Trial::evaluate() {
   return pretrain::evaluate(model_, text_.evaluation, {});
+}
+
+uint64_t steps_within(double seconds, const StepCost& cost, const BatchRamp& ramp) {
+  uint64_t step = 0;
+  while (step < ramp.steps) {
+    const double share = ramp.most > 1 ? (ramp.at(step + 1) - 1.0) / (ramp.most - 1.0) : 1;
+    seconds -= cost.one + share * (cost.most - cost.one);
+    if (seconds < 0) return std::max<uint64_t>(1, step);
+    ++step;
+  }
+  return std::max<uint64_t>(1, step + static_cast<uint64_t>(seconds / cost.most));
 }
 
 double quiet_seconds(std::vector<double> step_seconds) {

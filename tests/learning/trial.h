@@ -26,6 +26,7 @@ class Trial {
   EvaluationResult evaluate();
 
   uint64_t steps() const { return step_; }
+  uint64_t tokens() const { return taken_ * static_cast<uint64_t>(config_.batch * config_.model.context); }
   size_t parameter_count() const { return model_.layout().parameter_count(); }
   /// Of all steps so far: processor time, shared equally by the threads, so that waiting for a core is not
   /// counted.
@@ -42,8 +43,18 @@ class Trial {
   GradientPass pass_;
   std::vector<Batch> batches_;
   uint64_t step_ = 0;
+  uint64_t taken_ = 0;  // batches
   std::vector<double> seconds_;
 };
+
+/// Seconds of a step when other programs on the host are quiet.
+struct StepCost {
+  double most = 0;  ///< of the most batches that the recipe has in a step
+  double one = 0;   ///< of one batch
+};
+
+/// The steps that fit into so many counted seconds, at least one. What a step costs grows evenly with its batches.
+uint64_t steps_within(double seconds, const StepCost& cost, const BatchRamp& ramp);
 
 /// Other programs on the host only ever make a step slower, and never all the time: the time below which a
 /// tenth of the steps are.
