@@ -96,9 +96,9 @@ int make_new_secret(const Path& file) {
   return 0;
 }
 
-/// The configuration of the run, for this machine.
-RunConfiguration configuration_of(const Channel& channel, int threads) {
-  const JsonField run(channel.peer().more, "the head's description of the run",
+/// The configuration of the run, for this machine. `description` is the head's.
+RunConfiguration configuration_of(const nlohmann::json& description, int threads) {
+  const JsonField run(description, "the head's description of the run",
                       "run the same program on all machines");
   KeyValues values = from_json(run.at("configuration").object());
   values["state"] = std::string("/nonexistent");  // nothing is written
@@ -123,6 +123,81 @@ void check_memory(const RunConfiguration& c, const ParameterLayout& layout, uint
       "the run of the head needs {} of memory here, but {} are available; free some, or leave this machine out",
       format_bytes(needed), format_bytes(machine.available_bytes));
 }
+
+/// Of the head's description, what decides how this machine computes. A head that comes back may have other limits.
+nlohmann::json computation_in(nlohmann::json description) {
+  const auto configuration = description.find("configuration");
+  if (configuration == description.end() || !configuration->is_object()) return description;
+  for (const char* key : {"steps",
+                          "tokens",
+                          "epochs",
+                          "time",
+                          "budget",
+                          "epoch-tokens",
+                          "checkpoint-interval",
+                          "checkpoint-every",
+                          "keep",
+                          "keep-every",
+                          "copies",
+                          "evaluate-every",
+                          "sample-every",
+                          "sample-tokens",
+                          "sample-prompt",
+                          "log-every",
+                          "peer-timeout",
+                          "queue",
+                          "continue",
+                          "on-changed"})
+    configuration->erase(key);
+  return description;
+}
+
+/// What a member needs to compute, and the state of the run. Kept while the head is away.
+class TrainingMachine {
+ public:
+  TrainingMachine(const nlohmann::json& description, int threads)
+      : computation_(computation_in(description)),
+        config_(configuration_of(description, threads)),
+        layout_(config_.model),
+        limit_(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(config_.threads) + 1),
+        compute_(config_.threads) {
+    Optimizers optimizers = make_optimizers(layout_, config_.trainer.optimizer);
+    check_memory(config_, layout_, optimizer_memory_bytes(optimizers, config_.threads));
+    model_.emplace(compute_, PassShape{config_.model, config_.trainer.micro_rows, true,
+                                       config_.trainer.recompute, config_.trainer.precision});
+    parameters_ = Buffer<float>(layout_.flat_size());
+    std::ranges::fill(parameters_.span(), 0.0F);
+    optimizer_.emplace(compute_, layout_, std::move(optimizers));
+    pass_.emplace(compute_, *model_, config_.trainer.slots, config_.trainer.exchange);
+  }
+
+  bool computes(const nlohmann::json& description) const {
+    return computation_ == computation_in(description);
+  }
+  const RunConfiguration& config() const { return config_; }
+  uint64_t parameter_count() const { return layout_.parameter_count(); }
+  MemberMemory& memory() { return memory_; }
+  Replica replica() {
+    return {.compute = compute_,
+            .model = *model_,
+            .parameters = parameters_.span(),
+            .optimizer = *optimizer_,
+            .pass = *pass_,
+            .gradient_clip = config_.trainer.optimizer.gradient_clip};
+  }
+
+ private:
+  nlohmann::json computation_;
+  RunConfiguration config_;
+  ParameterLayout layout_;
+  tbb::global_control limit_;
+  Compute compute_;
+  std::optional<Transformer> model_;
+  Buffer<float> parameters_;
+  std::optional<OptimizerSet> optimizer_;
+  std::optional<GradientPass> pass_;
+  MemberMemory memory_;
+};
 
 class Joining {
  public:
@@ -181,33 +256,26 @@ class Joining {
 
   int threads() const { return request_.threads > 0 ? request_.threads : inspect_machine().cores; }
 
+  /// The machine of before, with its state, if the head still trains the same run.
+  TrainingMachine& machine_for(const nlohmann::json& description) {
+    if (machine_ && machine_->computes(description)) return *machine_;
+    machine_.reset();  // before the next one takes memory
+    machine_ = std::make_unique<TrainingMachine>(description, threads());
+    return *machine_;
+  }
+
   Member::Outcome take_part(Channel& channel) {
-    const RunConfiguration c = configuration_of(channel, threads());
-    const ParameterLayout layout(c.model);
-    Optimizers optimizers = make_optimizers(layout, c.trainer.optimizer);
-    check_memory(c, layout, optimizer_memory_bytes(optimizers, c.threads));
-    const tbb::global_control limit(tbb::global_control::max_allowed_parallelism,
-                                    static_cast<size_t>(c.threads) + 1);
-    Compute compute(c.threads);
-    Transformer model(compute,
-                      {c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision});
-    Buffer<float> parameters(layout.flat_size());
-    std::ranges::fill(parameters.span(), 0.0F);
-    OptimizerSet optimizer(compute, layout, std::move(optimizers));
-    GradientPass pass(compute, model, c.trainer.slots, c.trainer.exchange);
+    TrainingMachine& machine = machine_for(channel.peer().more);
+    const RunConfiguration& c = machine.config();
     log_info("joined the run of {} ({}): {} parameters, {}, {}", channel.peer().name, channel.peer_host(),
-             format_count(layout.parameter_count()), format_counted(uint64_t{c.trainer.slots}, "slot"),
+             format_count(machine.parameter_count()), format_counted(uint64_t{c.trainer.slots}, "slot"),
              format_counted(static_cast<uint64_t>(c.threads), "thread"));
     service_.ready();
     stop_.set_words(
         [] { return StopWords{.now = "finishing this step; the run continues on the other machines"}; });
     stop_.set_work_to_save(true);
-    Member member({.replica = {.compute = compute,
-                               .model = model,
-                               .parameters = parameters.span(),
-                               .optimizer = optimizer,
-                               .pass = pass,
-                               .gradient_clip = c.trainer.optimizer.gradient_clip},
+    Member member({.replica = machine.replica(),
+                   .memory = machine.memory(),
                    .channel = channel,
                    .open_meeting = gloo_meetings(channel.own_host(), secret_),
                    .vocabulary = c.model.vocabulary,
@@ -231,6 +299,7 @@ class Joining {
   const JoinRequest& request_;
   StopSignal& stop_;
   std::string secret_;
+  std::unique_ptr<TrainingMachine> machine_;
   ServiceNotifier service_;
   StatusPace pace_{false, log_place()};
 };

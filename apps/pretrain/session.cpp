@@ -459,6 +459,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   TrainerOptions options = c.trainer;
   options.max_epochs = c.epochs;
   options.epoch_tokens = epoch_tokens_of(s.values);
+  options.keeps_newer_state = !s.branch && !s.start.back_to && !s.skips_to_keep;
   options.budget.setup_seconds = seconds_since(s.began);
   Trainer trainer({.compute = compute,
                    .model = c.model,

@@ -2,10 +2,12 @@
 #include "libs/train/checkpoint_state.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
 #include "libs/base/error.h"
+#include "libs/base/hash.h"
 #include "libs/base/json.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/safetensors.h"
@@ -132,7 +134,18 @@ nlohmann::json to_json(const RunState& run, const OptimizerSet& optimizer, const
           {"skip_steps", run.skips.to_json()},
           {"first_evaluation", to_json(run.first_evaluation)},
           {"evaluation", to_json(run.evaluation)},
+          {"machines_state", run.machines_state != 0 ? nlohmann::json(hex64(run.machines_state)) : nullptr},
           {"stream", stream.scalars}};
+}
+
+uint64_t to_state_id(const JsonField& field) {
+  constexpr size_t kDigits = 16;
+  const std::string text = field.text(kDigits);
+  uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
+  if (error != std::errc() || end != text.data() + text.size() || text.size() != kDigits)
+    field.fail_because("is not a number of 16 hexadecimal digits");
+  return id;
 }
 
 NonFiniteGuard to_guard(const JsonField& field) {
@@ -166,6 +179,8 @@ RunState to_run(const JsonField& json, uint64_t step) {
   if (const auto skips = json.find("skip_steps")) run.skips = SkipRanges::from_json(*skips);
   run.first_evaluation = to_evaluation(json.find("first_evaluation"));
   run.evaluation = to_evaluation(json.find("evaluation"));
+  if (const auto id = json.find("machines_state"); id && !id->is_null())
+    run.machines_state = to_state_id(*id);
   return run;
 }
 

@@ -35,6 +35,7 @@ struct RunState {
   SkipRanges skips;                                ///< steps whose batches the user wants skipped
   std::optional<StepEvaluation> first_evaluation;  ///< of the run; earlier versions did not keep it
   std::optional<StepEvaluation> evaluation;        ///< the newest
+  uint64_t machines_state = 0;                     ///< StepMaker::state_id()
 };
 
 /// The content of state.json.

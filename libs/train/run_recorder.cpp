@@ -232,6 +232,13 @@ void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source
   tell([&, run = snapshot()](TrainObserver& observer) { observer.on_step(record, run); });
 }
 
+void RunRecorder::note_made_step(const StepRecord& record, const SourceStatus& source, bool logged) {
+  summary_.last_step = record.step;
+  progress_.note_skipped_step(record.step, record.tokens, record.epoch);
+  if (logged) write("step", to_json(record, source));
+  note_progress();
+}
+
 void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,
                                 const std::vector<std::string>& documents) {
   write("bad_step", {{"step", step}, {"passed_over_batches", numbers_of(batches)}, {"documents", documents}});

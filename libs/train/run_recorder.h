@@ -79,6 +79,8 @@ class RunRecorder {
   void end_work();
   /// `logged`: whether to write a record of the step.
   void note_step(const StepRecord& record, const SourceStatus& source, bool logged);
+  /// A step that another machine has made before the session. Observers are not told of it.
+  void note_made_step(const StepRecord& record, const SourceStatus& source, bool logged);
   /// A step that was not finite, and its batches.
   void note_bad_step(uint64_t step, std::span<const Batch> batches,
                      const std::vector<std::string>& documents);

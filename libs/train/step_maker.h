@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "libs/data/batch.h"
 #include "libs/model/transformer.h"
@@ -40,6 +41,16 @@ struct StepOrder {
   std::span<const Batch> batches;
 };
 
+/// A step that was made, without its gradient: what a run needs to count it.
+struct MadeStep {
+  uint64_t step = 0;
+  uint64_t targets = 0, batch_hash = 0;
+  double loss = 0, gradient_norm = 0;
+  bool finite = true;
+
+  bool operator==(const MadeStep&) const = default;
+};
+
 /// Single-owner.
 class StepMaker {
  public:
@@ -49,8 +60,24 @@ class StepMaker {
   /// the work.
   /// Errors: Stopped, before anything was made.
   virtual StepResult make(const StepOrder& order, const std::function<void()>& on_progress) = 0;
-  /// Parameters or moments were replaced, as by a checkpoint.
-  virtual void note_replaced_state() {}
+  /// Parameters or moments were replaced, as by a checkpoint. `state`: state_id() when it was saved; 0: not known.
+  virtual void note_replaced_state(uint64_t /*state*/) {}
+  /// By which other machines of the run know the current state; 0 in a run that shares no steps.
+  virtual uint64_t state_id() const { return 0; }
+  /// The state of this step is safe on disk.
+  virtual void note_saved(uint64_t /*step*/) {}
+
+  /// The steps that other machines have made from the current state on, which is that after `step`, before this process
+  /// started; empty when none has. They are in order; those that the user wants skipped are missing.
+  /// Errors: Stopped.
+  virtual std::vector<MadeStep> find_newer_steps(uint64_t /*step*/,
+                                                 const std::function<void()>& /*on_progress*/) {
+    return {};
+  }
+  /// Replaces parameters and moments by those after the steps of find_newer_steps(). False when that failed and they
+  /// are a mixture.
+  /// Errors: Stopped.
+  virtual bool take_newer_state() { return false; }
   /// The run has ended as it should. `reason` is for the user of another machine.
   virtual void end(const std::string& /*reason*/) {}
 };

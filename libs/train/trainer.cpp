@@ -44,6 +44,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
               .take_request = [this] { return save_is_requested(); },
               .on_step_saved =
                   [this](uint64_t step) {
+                    step_maker_->note_saved(step);
                     state_.guard.forget_up_to(step);
                     history_.forget_up_to(step);
                   },
@@ -84,7 +85,7 @@ void Trainer::load(const Checkpoint& checkpoint) {
 /// What follows from what was read.
 void Trainer::note_loaded(const Checkpoint& checkpoint) {
   model_.use_parameters(parameters_.data());
-  step_maker_->note_replaced_state();
+  step_maker_->note_replaced_state(options_.keeps_newer_state ? state_.machines_state : 0);
   state_.skips.add(options_.skips);
   on_disk_ = state_.step;
   saved_at_ = created_at(checkpoint.manifest);
@@ -245,6 +246,7 @@ EndReason Trainer::train() {
 EndReason Trainer::loop() {
   if (!saver_.last_good_step()) save();
   obey_requests();
+  take_newer_state();
   if (state_.step == 0 || !reached_limits().any()) catch_up();
   while (!reached_limits().any()) {
     obey_requests();
@@ -411,6 +413,7 @@ CheckpointContent Trainer::capture(StreamState& stream) {
   stream = source_->state(parts_.stop);
   if (!bad_stretch_.open()) state_.log = recorder_.log_position();
   keep_spent_seconds();
+  state_.machines_state = step_maker_->state_id();
   CheckpointContent content{
       .step = state_.step,
       .files = checkpoint_files(state_, model_.layout(), parameters_.data(), optimizer_, stream),

@@ -61,6 +61,9 @@ struct TrainerOptions {
   Recompute recompute = Recompute::kCheap;
   Precision precision = Precision::kFloat32;
   SkipRanges skips;  ///< steps to skip, in addition to those of the checkpoint
+  /// Whether other machines of the run that have made more steps than the checkpoint, from it on, give this one their
+  /// state. Not after the user has gone back to an older checkpoint.
+  bool keeps_newer_state = true;
   /// Where the stream ends, as far as it is known, to foresee the end of the run. 0: nowhere, not known.
   uint64_t max_epochs = 0, epoch_tokens = 0;
 
@@ -182,6 +185,10 @@ class Trainer {
   std::optional<Checkpoint> checkpoint_to_return_to();
   void return_to_checkpoint();
   [[noreturn]] void give_up(const std::string& why);
+
+  void take_newer_state();
+  bool count_made_step(const MadeStep& made);
+  void reload_checkpoint();
 
   void catch_up();
   void do_what_is_due();

@@ -39,8 +39,10 @@ Head::~Head() {
   if (fabric_) fabric_->close();
 }
 
-void Head::note_replaced_state() {
-  state_ = new_state_id();
+void Head::note_replaced_state(uint64_t state) {
+  state_is_known_ = state != kNoState;
+  state_ = state_is_known_ ? state : new_state_id();
+  made_.replace({});
   changed_ = !members_.empty();
 }
 
@@ -56,6 +58,7 @@ void Head::end(const std::string& reason) {
 }
 
 StepResult Head::make(const StepOrder& order, const std::function<void()>& on_progress) {
+  step_ = order.step - 1;
   wait_for_machines(on_progress);
   for (;;) {
     look_around();
@@ -78,7 +81,7 @@ StepResult Head::alone(const StepOrder& order, const std::function<void()>& on_p
   result.machines = 1;
   longest_step_ = std::max(longest_step_, seconds_since(start));
   average(pace_, parts_.replica.pass.slots() / seconds_since(start));
-  state_ = next_state_id(state_, result, GlobalBatch(order.batches).hash());
+  note_made(order.step, result, GlobalBatch(order.batches).hash());
   return result;
 }
 
@@ -101,13 +104,18 @@ StepResult Head::together(const StepOrder& order, const std::function<void()>& o
   const uint64_t state = next_state_id(state_, result, batch.hash());
   compare(order, batch, state, audited);
   commit();
-  state_ = state;
+  note_made(order.step, result, batch.hash());
   if (ranges_.front().size() > 0) average(pace_, ranges_.front().size() / computed);
   longest_step_ = std::max(longest_step_, seconds_since(start));
   result.machines = machines();
   result.exchange_seconds = exchanged.seconds;
   result.exchange_hidden_seconds = exchanged.hidden_seconds;
   return result;
+}
+
+void Head::note_made(uint64_t step, const StepResult& result, uint64_t batch_hash) {
+  made_.push(made_step(step, result, batch_hash));
+  state_ = next_state_id(state_, result, batch_hash);
 }
 
 /// The machines take turns, and so do their slots.

@@ -21,6 +21,7 @@
 #include "libs/fabric/channel_listener.h"
 #include "libs/fabric/fabric.h"
 #include "libs/train/step_maker.h"
+#include "libs/world/made_steps.h"
 #include "libs/world/meeting.h"
 #include "libs/world/messages.h"
 #include "libs/world/slot_exchange.h"
@@ -55,7 +56,11 @@ class Head : public StepMaker {
   /// Waits for the least number of machines before the first step.
   /// Errors: Stopped; kRuntime when all others agree on another result than this machine's.
   StepResult make(const StepOrder& order, const std::function<void()>& on_progress) override;
-  void note_replaced_state() override;
+  void note_replaced_state(uint64_t state) override;
+  uint64_t state_id() const override { return state_; }
+  void note_saved(uint64_t step) override { made_.forget_up_to(step); }
+  std::vector<MadeStep> find_newer_steps(uint64_t step, const std::function<void()>& on_progress) override;
+  bool take_newer_state() override;
   void end(const std::string& reason) override;
 
   /// That train now, this one included.
@@ -69,7 +74,9 @@ class Head : public StepMaker {
     std::string name;
     bool ready = false;  // has sent kReady
     bool told_to_wait = false;
-    uint64_t state = 0;  // as it said when it connected
+    uint64_t state = 0;      // as it said when it connected
+    uint64_t step = 0;       // of its state when it joined; 0: none
+    bool is_source = false;  // its state is newer than the head's
     double threads = 1;
     double pace = 0;        // slots a second; 0: not timed yet
     bool suspect = false;   // an operation waited for it in vain
@@ -85,6 +92,11 @@ class Head : public StepMaker {
   void listen_to(Machine& machine);
   void part_with_the_gone();
 
+  void wait_for_returning(const std::function<void()>& on_progress);
+  std::optional<StepsMessage> newer_state_of(Machine& machine, uint64_t step);
+  void put_source_first();
+  void take_state_of_source();
+
   void form();
   bool try_to_form();
   void admit();
@@ -94,6 +106,7 @@ class Head : public StepMaker {
   void blame(const std::vector<int>& accused);
 
   StepResult alone(const StepOrder& order, const std::function<void()>& on_progress);
+  void note_made(uint64_t step, const StepResult& result, uint64_t batch_hash);
   StepResult together(const StepOrder& order, const std::function<void()>& on_progress);
   /// What the head computes of another machine's work, to compare it.
   struct Audit {
@@ -127,9 +140,13 @@ class Head : public StepMaker {
   std::unique_ptr<Fabric> fabric_;
   std::vector<SlotRange> ranges_;  // by rank
   uint64_t generation_ = 0;
-  uint64_t state_;           // id of the head's state
-  double pace_ = 0;          // as Machine::pace
-  double longest_step_ = 0;  // seconds
+  uint64_t step_ = 0;            // before which the state is
+  uint64_t state_;               // id of the head's state
+  bool state_is_known_ = false;  // it was when its checkpoint was saved, so that others may follow from it
+  std::optional<StepsMessage> newer_;  // of the machine whose state is to be taken
+  MadeSteps made_;                     // since the newest checkpoint
+  double pace_ = 0;                    // as Machine::pace
+  double longest_step_ = 0;            // seconds
   uint64_t steps_since_plan_ = 0;
   int failures_ = 0;  // to form, since the last success
   bool started_ = false;

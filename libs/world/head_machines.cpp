@@ -97,13 +97,16 @@ void Head::welcome_newcomers() {
 void Head::listen_to(Machine& machine) {
   try {
     while (const auto frame = machine.channel->try_receive()) {
-      if (frame->kind == kReady) machine.ready = true;
+      if (frame->kind == kReady) {
+        machine.step = ReadyMessage::unpack(frame->payload).step;
+        machine.ready = true;
+      }
       if (frame->kind == kLeave) {
         machine.gone = "it was stopped";
         machine.left = true;
       }
     }
-  } catch (const ChannelError& error) {
+  } catch (const Error& error) {  // lost, or damaged
     if (machine.gone.empty()) machine.gone = error.what();
   }
 }
@@ -144,6 +147,7 @@ bool Head::try_to_form() {
   if (fabric_) fabric_->close();
   fabric_.reset();
   look_around();
+  put_source_first();
   admit();
   plan_slots();
   if (members_.empty()) return true;
@@ -235,12 +239,20 @@ void Head::blame(const std::vector<int>& accused) {
 
 bool Head::give_state_to_others() {
   const std::stop_callback<std::function<void()>> closing(parts_.stop, [this] { fabric_->close(); });
+  try {
+    take_state_of_source();
+  } catch (const PeerLost&) {
+    if (parts_.stop.stop_requested()) throw Stopped();
+    throw;
+  }
   for (size_t i = 0; i < members_.size(); ++i) {
     Machine& machine = *members_[i];
     if (machine.state == state_) continue;
     machine.channel->send(kTakeState, TakeStateMessage{.state = state_,
                                                        .updates = parts_.replica.optimizer.updates(),
-                                                       .patience = patience()}
+                                                       .patience = patience(),
+                                                       .step = step_,
+                                                       .steps = made_.all()}
                                           .pack());
     try {
       give_state(parts_.replica, *fabric_, static_cast<int>(i) + 1, patience());

@@ -25,7 +25,8 @@ Member::~Member() {
 
 Member::Outcome Member::serve() {
   constexpr std::chrono::milliseconds kLook(200);  // for a stop request
-  parts_.channel.send(kReady, "");
+  const MemberMemory& memory = parts_.memory;
+  parts_.channel.send(kReady, ReadyMessage{.state = memory.state, .step = memory.step}.pack());
   for (;;) {
     const std::optional<Frame> frame = parts_.channel.receive(kLook, {});
     // One that is to stop takes no part in a new generation.
@@ -51,6 +52,12 @@ std::optional<Member::Outcome> Member::obey(const Frame& frame) {
       break;
     case kTakeState:
       take(TakeStateMessage::unpack(frame.payload));
+      break;
+    case kTellSteps:
+      tell_steps(TellStepsMessage::unpack(frame.payload));
+      break;
+    case kGiveState:
+      give(GiveStateMessage::unpack(frame.payload));
       break;
     case kMakeStep:
       make_step(StepMessage::unpack(frame.payload, {.slots = parts_.replica.pass.slots(),
@@ -101,7 +108,8 @@ void Member::meet(const MeetMessage& order) {
   if (meeting_ == nullptr || order.generation != place_.generation) return;
   try {
     fabric_ = meeting_->connect(order.ports);
-    parts_.channel.send(kConnected, ConnectedMessage{.generation = order.generation, .state = state_}.pack());
+    parts_.channel.send(
+        kConnected, ConnectedMessage{.generation = order.generation, .state = parts_.memory.state}.pack());
     log_info("machine {} of {}", place_.rank + 1, place_.size);
   } catch (const PeerLost& lost) {
     report_failure(lost);
@@ -112,7 +120,7 @@ void Member::meet(const MeetMessage& order) {
 /// Without a state until all of it is there.
 void Member::take(const TakeStateMessage& order) {
   if (fabric_ == nullptr) return;
-  state_ = kNoState;
+  parts_.memory = {};
   try {
     take_state(parts_.replica, *fabric_, 0, order.patience);
   } catch (const PeerLost& lost) {
@@ -120,7 +128,26 @@ void Member::take(const TakeStateMessage& order) {
   }
   parts_.replica.optimizer.set_updates(order.updates);
   parts_.replica.model.use_parameters(parts_.replica.parameters.data());
-  state_ = order.state;
+  parts_.memory.state = order.state;
+  parts_.memory.step = order.step;
+  parts_.memory.made.replace(order.steps);
+}
+
+void Member::tell_steps(const TellStepsMessage& order) {
+  parts_.channel.send(kSteps, StepsMessage{.generation = order.generation,
+                                           .state = parts_.memory.state,
+                                           .updates = parts_.replica.optimizer.updates(),
+                                           .steps = parts_.memory.made.after(order.after)}
+                                  .pack());
+}
+
+void Member::give(const GiveStateMessage& order) {
+  if (fabric_ == nullptr || order.generation != place_.generation) return;
+  try {
+    give_state(parts_.replica, *fabric_, 0, order.patience);
+  } catch (const PeerLost& lost) {
+    report_failure(lost);
+  }
 }
 
 void Member::make_step(StepMessage order) {
@@ -144,8 +171,9 @@ void Member::make_step(StepMessage order) {
   }
   const uint64_t watched = pass.gradient().watched_hash().value_or(0);
   const StepResult result = pass.conclude(pass.gradient().total_loss(), order.targets);
-  const uint64_t state = next_state_id(state_, result, order.batch_hash);
+  const uint64_t state = next_state_id(parts_.memory.state, result, order.batch_hash);
   pending_ = Pending{.state = state,
+                     .made = made_step(order.step, result, order.batch_hash),
                      .learning_rate = order.learning_rate,
                      .result = result,
                      .status = {.step = order.step,
@@ -173,7 +201,9 @@ void Member::commit() {
     update(parts_.replica, step.result, step.learning_rate);
     parts_.replica.model.use_parameters(parts_.replica.parameters.data());
   }
-  state_ = step.state;
+  parts_.memory.state = step.state;
+  parts_.memory.step = step.made.step;
+  parts_.memory.made.push(step.made);
   if (parts_.on_step) parts_.on_step(step.status);
 }
 

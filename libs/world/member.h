@@ -13,6 +13,7 @@
 #include "libs/fabric/channel.h"
 #include "libs/fabric/fabric.h"
 #include "libs/train/step_maker.h"
+#include "libs/world/made_steps.h"
 #include "libs/world/meeting.h"
 #include "libs/world/messages.h"
 #include "libs/world/slot_exchange.h"
@@ -29,11 +30,20 @@ struct MemberStatus {
   double exchange_seconds = 0, exchange_hidden_seconds = 0;  ///< as in StepResult
 };
 
+/// What a machine knows of the state in its replica. Both outlive a connection: a head that was lost and comes back can
+/// take them.
+struct MemberMemory {
+  uint64_t state = 0;  ///< id; 0: none
+  uint64_t step = 0;
+  MadeSteps made;  ///< those before it that the head's checkpoint lacked
+};
+
 /// Single-owner.
 class Member {
  public:
   struct Parts {
     Replica replica;
+    MemberMemory& memory;
     Channel& channel;
     MeetingOpener open_meeting;
     int64_t vocabulary = 0;  ///< tokens that the model has
@@ -63,6 +73,8 @@ class Member {
   void form(const FormMessage& order);
   void meet(const MeetMessage& order);
   void take(const TakeStateMessage& order);
+  void tell_steps(const TellStepsMessage& order);
+  void give(const GiveStateMessage& order);
   void make_step(StepMessage order);
   void commit();
   void report_failure(const PeerLost& lost);
@@ -73,10 +85,10 @@ class Member {
   FormMessage place_;  // in the newest generation
   std::unique_ptr<Meeting> meeting_;
   std::unique_ptr<Fabric> fabric_;
-  uint64_t state_ = 0;  // id
   /// The step that waits for the head's word.
   struct Pending {
     uint64_t state = 0;
+    MadeStep made;
     double learning_rate = 0;
     StepResult result;
     MemberStatus status;

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "libs/base/error.h"
+#include "libs/world/made_steps.h"
 #include "libs/world/wire.h"
 
 namespace pretrain {
@@ -15,6 +16,8 @@ namespace {
 constexpr uint64_t kSmall = 4096;
 constexpr uint64_t kMostMachines = 1024, kMostBatches = 4096;
 constexpr uint64_t kMostPorts = 65536;
+/// 44 bytes each.
+constexpr uint64_t kMostSteps = 44 * MadeSteps::kMost;
 /// Rows of one step: eight bytes a position. Two billion bytes are far more than a machine computes in a step.
 constexpr uint64_t kMostRows = uint64_t{2} << 30;
 
@@ -71,6 +74,30 @@ concept Is = std::same_as<std::remove_const_t<M>, Message>;
 
 // The fields of each message, in their order on the wire. `wire` writes or reads them.
 
+/// Steps that were made.
+void made_steps(auto& wire, auto& steps) {
+  wire.list(steps, MadeSteps::kMost, [&](auto& made) {
+    wire(made.step, made.targets, made.batch_hash, made.loss, made.gradient_norm, made.finite);
+  });
+}
+
+void fields(auto& wire, Is<ReadyMessage> auto& m) {
+  wire(m.state, m.step);
+}
+
+void fields(auto& wire, Is<TellStepsMessage> auto& m) {
+  wire(m.generation, m.after);
+}
+
+void fields(auto& wire, Is<StepsMessage> auto& m) {
+  wire(m.generation, m.state, m.updates);
+  made_steps(wire, m.steps);
+}
+
+void fields(auto& wire, Is<GiveStateMessage> auto& m) {
+  wire(m.generation, m.patience);
+}
+
 void fields(auto& wire, Is<FormMessage> auto& m) {
   wire(m.generation, m.rank, m.size, m.key_name, m.patience);
 }
@@ -93,7 +120,8 @@ void fields(auto& wire, Is<FailedMessage> auto& m) {
 }
 
 void fields(auto& wire, Is<TakeStateMessage> auto& m) {
-  wire(m.state, m.updates, m.patience);
+  wire(m.state, m.updates, m.patience, m.step);
+  made_steps(wire, m.steps);
 }
 
 void fields(auto& wire, Is<StepMessage> auto& m) {
@@ -137,16 +165,53 @@ Message unpacked(std::string_view bytes) {
 }  // namespace
 
 FrameLimits messages_of_head() {
-  return {{kForm, kSmall},      {kMeet, kMostMachines * kMostPorts},
-          {kTakeState, kSmall}, {kMakeStep, kMostRows},
-          {kCommit, kSmall},    {kWait, kSmall},
-          {kEnd, kSmall},       {kDismiss, kSmall}};
+  return {{kForm, kSmall},        {kMeet, kMostMachines * kMostPorts},
+          {kMakeStep, kMostRows}, {kTakeState, kMostSteps + kSmall},
+          {kCommit, kSmall},      {kWait, kSmall},
+          {kEnd, kSmall},         {kDismiss, kSmall},
+          {kTellSteps, kSmall},   {kGiveState, kSmall}};
 }
 
 FrameLimits messages_of_member() {
-  return {{kReady, kSmall},     {kPorts, kMostPorts + kSmall},
-          {kConnected, kSmall}, {kFailed, kSmall},
-          {kDone, kSmall},      {kLeave, kSmall}};
+  return {{kReady, kSmall},
+          {kPorts, kMostPorts + kSmall},
+          {kConnected, kSmall},
+          {kFailed, kSmall},
+          {kDone, kSmall},
+          {kLeave, kSmall},
+          {kSteps, kMostSteps + kSmall}};
+}
+
+std::string ReadyMessage::pack() const {
+  return packed(*this);
+}
+
+ReadyMessage ReadyMessage::unpack(std::string_view bytes) {
+  return unpacked<ReadyMessage>(bytes);
+}
+
+std::string TellStepsMessage::pack() const {
+  return packed(*this);
+}
+
+TellStepsMessage TellStepsMessage::unpack(std::string_view bytes) {
+  return unpacked<TellStepsMessage>(bytes);
+}
+
+std::string StepsMessage::pack() const {
+  return packed(*this);
+}
+
+StepsMessage StepsMessage::unpack(std::string_view bytes) {
+  return unpacked<StepsMessage>(bytes);
+}
+
+std::string GiveStateMessage::pack() const {
+  return packed(*this);
+}
+
+GiveStateMessage GiveStateMessage::unpack(std::string_view bytes) {
+  return unpacked<GiveStateMessage>(bytes);
 }
 
 std::string FormMessage::pack() const {

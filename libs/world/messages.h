@@ -14,6 +14,7 @@
 #include "libs/fabric/frame.h"
 #include "libs/train/global_batch.h"
 #include "libs/train/slot_plan.h"
+#include "libs/train/step_maker.h"
 
 namespace pretrain {
 
@@ -27,6 +28,8 @@ enum WorldMessage : uint32_t {
   kWait,       ///< stand-by: the run has as many machines as it takes
   kEnd,        ///< the run has ended
   kDismiss,    ///< this machine is wrong
+  kTellSteps,  ///< which steps it has made after one
+  kGiveState,  ///< its state is newer than the head's: send it over the fabric
   // From a member.
   kReady = 64,  ///< has its memory, takes part from the next step on
   kPorts,       ///< the ports it has opened
@@ -34,11 +37,44 @@ enum WorldMessage : uint32_t {
   kFailed,      ///< to connect, or to exchange
   kDone,        ///< has the sum of the step; with its digest
   kLeave,       ///< wants to end
+  kSteps,       ///< the steps it was asked for
 };
 
 /// For the control connections: the most bytes of each kind.
 FrameLimits messages_of_head();
 FrameLimits messages_of_member();
+
+struct ReadyMessage {
+  uint64_t state = 0, step = 0;  ///< from a run with the head that was lost; 0: none
+
+  std::string pack() const;
+  static ReadyMessage unpack(std::string_view bytes);
+};
+
+struct TellStepsMessage {
+  uint64_t generation = 0, after = 0;
+
+  std::string pack() const;
+  static TellStepsMessage unpack(std::string_view bytes);
+};
+
+/// At most MadeSteps::kMost, the newest ones.
+struct StepsMessage {
+  uint64_t generation = 0;
+  uint64_t state = 0, updates = 0;  ///< after all of them
+  std::vector<MadeStep> steps;
+
+  std::string pack() const;
+  static StepsMessage unpack(std::string_view bytes);
+};
+
+struct GiveStateMessage {
+  uint64_t generation = 0;
+  std::chrono::milliseconds patience{0};
+
+  std::string pack() const;
+  static GiveStateMessage unpack(std::string_view bytes);
+};
 
 struct FormMessage {
   uint64_t generation = 0;
@@ -86,6 +122,8 @@ struct FailedMessage {
 struct TakeStateMessage {
   uint64_t state = 0, updates = 0;
   std::chrono::milliseconds patience{0};
+  uint64_t step = 0;            ///< of the state
+  std::vector<MadeStep> steps;  ///< before it, those that the head's checkpoint lacks
 
   std::string pack() const;
   static TakeStateMessage unpack(std::string_view bytes);

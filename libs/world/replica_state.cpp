@@ -48,6 +48,20 @@ uint64_t next_state_id(uint64_t id, const StepResult& result, uint64_t batch_has
   return next == kNoState ? 1 : next;
 }
 
+uint64_t next_state_id(uint64_t id, const MadeStep& made) {
+  return next_state_id(id, {.loss = made.loss, .gradient_norm = made.gradient_norm, .finite = made.finite},
+                       made.batch_hash);
+}
+
+MadeStep made_step(uint64_t step, const StepResult& result, uint64_t batch_hash) {
+  return {.step = step,
+          .targets = result.targets,
+          .batch_hash = batch_hash,
+          .loss = result.loss,
+          .gradient_norm = result.gradient_norm,
+          .finite = result.finite};
+}
+
 uint64_t hash_of_parameters(const Replica& replica) {
   return hash64(std::as_bytes(replica.parameters));
 }

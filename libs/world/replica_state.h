@@ -20,6 +20,9 @@ uint64_t new_state_id();
 
 /// The id of the state after a step.
 uint64_t next_state_id(uint64_t id, const StepResult& result, uint64_t batch_hash);
+uint64_t next_state_id(uint64_t id, const MadeStep& made);
+
+MadeStep made_step(uint64_t step, const StepResult& result, uint64_t batch_hash);
 
 /// Of the parameters, to compare them with those of another machine.
 uint64_t hash_of_parameters(const Replica& replica);

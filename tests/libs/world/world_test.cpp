@@ -104,8 +104,9 @@ class LocalMeeting : public Meeting {
 };
 
 struct MemberPlan {
-  bool returns = false;  ///< after it died
-  int flips_after = -1;  ///< waits; then it gets wrong sums
+  bool returns = false;         ///< after it died
+  bool waits_for_head = false;  ///< when it is lost, with its state
+  int flips_after = -1;         ///< waits; then it gets wrong sums
   bool miscalculates = false;
   int threads = 1;
 };
@@ -152,13 +153,8 @@ class TestMember {
     } while (true);
   }
 
+  /// Until the end, with one state over all connections if the plan says so.
   void serve() {
-    const auto channel = join_channel(
-        {.head = head_,
-         .channel = {.secret = kSecret,
-                     .introduction = {.name = "member", .version = "1", .more = {{"threads", 1}}},
-                     .limits = messages_of_head()}},
-        {});
     Compute compute(plan_.threads);
     Transformer transformer(compute,
                             {model_, options_.micro_rows, true, options_.recompute, options_.precision});
@@ -172,12 +168,32 @@ class TestMember {
     OptimizerSet optimizer(compute, transformer.layout(),
                            make_optimizers(transformer.layout(), options_.optimizer));
     GradientPass pass(compute, transformer, options_.slots, options_.exchange);
-    Member member({.replica = {.compute = compute,
-                               .model = transformer,
-                               .parameters = values.span(),
-                               .optimizer = optimizer,
-                               .pass = pass,
-                               .gradient_clip = options_.optimizer.gradient_clip},
+    const Replica replica{.compute = compute,
+                          .model = transformer,
+                          .parameters = values.span(),
+                          .optimizer = optimizer,
+                          .pass = pass,
+                          .gradient_clip = options_.optimizer.gradient_clip};
+    MemberMemory memory;
+    while (!outcome) {
+      try {
+        outcome = serve_once(replica, memory);
+      } catch (const ChannelError&) {
+        if (!plan_.waits_for_head) throw;
+      }
+    }
+    parameters.assign(values.data(), values.data() + values.size());
+  }
+
+  Member::Outcome serve_once(const Replica& replica, MemberMemory& memory) {
+    const auto channel = join_channel(
+        {.head = head_,
+         .channel = {.secret = kSecret,
+                     .introduction = {.name = "member", .version = "1", .more = {{"threads", 1}}},
+                     .limits = messages_of_head()}},
+        {});
+    Member member({.replica = replica,
+                   .memory = memory,
                    .channel = *channel,
                    .open_meeting =
                        [this](const MeetingPlan& plan) {
@@ -187,8 +203,7 @@ class TestMember {
                    .positions = 1000,
                    .stop = stop_.get_token(),
                    .on_step = [this](const MemberStatus& status) { steps = status.step; }});
-    outcome = member.serve();
-    parameters.assign(values.data(), values.data() + values.size());
+    return member.serve();
   }
 
   class PlannedMeeting : public LocalMeeting {
@@ -261,6 +276,16 @@ class World {
     RunSummary summary = run.train(options_);
     for (auto& member : members) member->join();
     return summary;
+  }
+
+  /// Trains up to this step, after which the head is lost: nothing is saved, and nobody is told of an end.
+  void lose_head_after(uint64_t step, uint32_t machines) {
+    run.observer.after_step = [&](uint64_t made) {
+      if (made == step) throw Diverged("the head is lost", {});
+    };
+    EXPECT_THROW(train(machines), Diverged);
+    run.observer.after_step = {};
+    run.observer.steps.clear();
   }
 
   /// The next train() continues up to here.
@@ -482,6 +507,47 @@ TEST(World, ARunContinuesOnAnotherNumberOfMachines) {
   EXPECT_EQ(result_of(world.run), expected);
 }
 
+TEST(World, AHeadThatComesBackTakesTheNewerStateOfItsMembers) {
+  TrainerOptions options = options_of(30, 4);
+  options.checkpoint_every = 4;
+  const Result expected = result_of_one_machine(options);
+  World world(options);
+  world.add({.waits_for_head = true});
+  world.add({.waits_for_head = true});
+  world.lose_head_after(7, 3);
+  world.lose_head_after(9, 3);   // after the state of 7
+  world.lose_head_after(10, 3);  // which was saved at once, so nothing is newer than step 9
+  EXPECT_EQ(world.run.checkpoint_steps().front(), 9U);
+  world.train(3);
+  EXPECT_EQ(world.run.observer.steps.front().step, 11U);
+  EXPECT_EQ(result_of(world.run), expected);
+  for (const auto& member : world.members) {
+    ASSERT_TRUE(member->outcome) << member->error;
+    EXPECT_EQ(member->parameters, world.run.parameters());
+  }
+}
+
+TEST(World, ANewerStateIsLeftWhereTheUserHasGoneBack) {
+  TrainerOptions options = options_of(12, 4);
+  World world(options);
+  world.add({.waits_for_head = true});
+  world.lose_head_after(7, 2);
+  options.keeps_newer_state = false;
+  world.continue_until(options);
+  world.train(2);
+  EXPECT_EQ(world.run.observer.steps.front().step, 1U);
+}
+
+TEST(World, ANewerStateOfAnotherTextIsNotTaken) {
+  const TrainerOptions options = options_of(12, 4);
+  World world(options);
+  world.add({.waits_for_head = true});
+  world.lose_head_after(7, 2);
+  world.run.source.same_batch = true;  // the corpus has changed
+  world.train(2);
+  EXPECT_EQ(world.run.observer.steps.front().step, 1U);
+}
+
 TEST(World, OneMachineTooManyWaitsUntilAnotherLeaves) {
   const TrainerOptions options = options_of(60, 4);
   const Result expected = result_of_one_machine(options);
@@ -515,7 +581,7 @@ TEST(World, AStopWhileAMachineHasNoAnswerEndsAtOnce) {
   world.head.patience = std::chrono::milliseconds(500);  // ten times that at the start
   const std::jthread silent([&] {
     const auto channel = world.connect();
-    channel->send(kReady, "");
+    channel->send(kReady, ReadyMessage{}.pack());
     while (channel->receive({}).kind != kForm) {
     }
     world.run.stop.request_stop();
