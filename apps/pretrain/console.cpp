@@ -61,6 +61,10 @@ void Console::on_finishing(uint64_t) {
 }
 
 void Console::on_machine(const MachineEvent& event) {
+  if (event.kind == MachineEvent::Kind::kSlots) {
+    log_info("slots: {}", shares_text(event.shares));
+    return;
+  }
   const std::string now = format_counted(uint64_t{event.machines}, "machine");
   using Kind = MachineEvent::Kind;
   if (event.kind == Kind::kJoined) {

@@ -96,6 +96,17 @@ std::string pause_words(const Json& event) {
                                         : words;
 }
 
+std::string shares_words(const Json& event) {
+  const auto shares = event.find("shares");
+  if (shares == event.end() || !shares->is_array()) return "moved";
+  std::vector<std::string> parts;
+  for (const Json& share : *shares) {
+    if (share.is_object())
+      parts.push_back(fmt::format("{} {}", text_of(share, "machine"), count_in(share, "slots")));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 std::string machine_words(const Json& event) {
   const std::string why = text_of(event, "why");
   return fmt::format("{}{}; {} now", text_of(event, "machine"), why.empty() ? "" : fmt::format(": {}", why),
@@ -128,6 +139,7 @@ std::string event_words(const Json& event) {
   if (kind == "returned")
     return fmt::format("back from step {}", format_count(count_in(event, "returned_from")));
   if (kind == "hardware_fault") return text_of(event, "hardware_fault");
+  if (kind == "machine_slots") return shares_words(event);
   if (kind.starts_with("machine_")) return machine_words(event);
   if (kind == "paused") return pause_words(event);
   if (kind == "continued") return fmt::format("after {}", duration_in(event, "seconds"));

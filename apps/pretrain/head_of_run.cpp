@@ -71,6 +71,7 @@ HeadOfRun::HeadOfRun(const RunConfiguration& c, const KeyValues& values)
     : secret_(read_secret(c.machines.secret_file)),
       options_{.least = c.machines.least, .most = c.machines.most, .patience = c.machines.peer_timeout},
       listener_(listener_options(c, values, secret_)) {
+  options_.name = machine_name();
   options_.how_to_join = how_to_join(listener_.address());
   log_info("listening at {} for the other machines; on each of them: {}", to_text(listener_.address()),
            options_.how_to_join);

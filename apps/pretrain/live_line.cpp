@@ -209,6 +209,13 @@ std::string service_status(const RunSnapshot& run) {
   return text;
 }
 
+std::string shares_text(const std::vector<MachineShare>& shares) {
+  std::string text;
+  for (const MachineShare& share : shares)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", share.machine, share.slots);
+  return text;
+}
+
 std::string evaluation_text(const EvaluationResult& result) {
   if (!std::isfinite(result.loss)) return "the loss is not finite: the weights have overflown";
   std::string text = fmt::format("loss {}", loss_text(result.loss, 4));

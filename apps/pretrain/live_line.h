@@ -21,6 +21,9 @@ std::string status_line(const RunSnapshot& run);
 /// One sentence for `systemctl status`, with the reason if the last checkpoint failed.
 std::string service_status(const RunSnapshot& run);
 
+/// "tower 3, desk (192.168.1.11) 1": the slots of each machine.
+std::string shares_text(const std::vector<MachineShare>& shares);
+
 /// "loss 1.9032, perplexity 6.7, 2.743 bits per byte", or in words if it is not a number.
 std::string evaluation_text(const EvaluationResult& result);
 

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -158,6 +160,44 @@ void add_progress(Json& json, const RunView& run, const std::vector<CurvePoint>&
   uint64_t bad = 0;
   for (const CurvePoint& point : points) bad += point.bad_steps;
   json["bad_steps"] = bad;
+}
+
+uint64_t count_events(const RunRecord& record, std::initializer_list<std::string_view> kinds) {
+  const auto is_one = [&](const RecordedEvent& event) {
+    return std::ranges::find(kinds, std::string_view(event.kind)) != kinds.end();
+  };
+  return static_cast<uint64_t>(std::ranges::count_if(record.events, is_one));
+}
+
+/// The slots of each machine, from the newest record of them.
+Json machine_shares(const RunRecord& record) {
+  Json shares = Json::array();
+  const auto newest = std::find_if(record.events.rbegin(), record.events.rend(),
+                                   [](const RecordedEvent& event) { return event.kind == "machine_slots"; });
+  if (newest == record.events.rend()) return shares;
+  const Json event = event_json(*newest);
+  const Json all = member(event, "shares");
+  if (!all.is_array()) return shares;
+  for (const Json& share : all) {
+    if (!share.is_object()) continue;
+    shares.push_back({{"machine", text_of(share, "machine")},
+                      {"slots", optional_number(number_in(share, "slots"))},
+                      {"slots_per_second", optional_number(number_in(share, "slots_per_second"), 4)}});
+  }
+  return shares;
+}
+
+/// Of a run that shares its steps with other machines.
+void add_machines(Json& json, const RunRecord& record) {
+  json["machines"] = json["exchange_seconds"] = json["joined_machines"] = json["lost_machines"] = nullptr;
+  json["machine_shares"] = Json::array();
+  const auto machines = number_in(record.newest_step, "machines");
+  if (!machines) return;
+  json["machines"] = *machines;
+  json["exchange_seconds"] = optional_number(number_in(record.newest_step, "exchange_seconds"), 4);
+  json["joined_machines"] = count_events(record, {"machine_joined"});
+  json["lost_machines"] = count_events(record, {"machine_lost", "machine_wrong"});
+  json["machine_shares"] = machine_shares(record);
 }
 
 void add_evaluations(Json& json, const RunRecord& record) {
@@ -356,6 +396,7 @@ Json run_summary(const RunView& run) {
   json["checkpoint_time"] = saved ? known_time(run.checkpoints().front().time) : Json();
   add_progress(json, run, points);
   add_evaluations(json, record);
+  add_machines(json, record);
   return json;
 }
 

@@ -62,6 +62,14 @@ constexpr SummaryMetric kSummaryMetrics[] = {
       "Estimate until the limit; absent without one."}},
     {"ends_at",
      {"pretrain_end_timestamp_seconds", MetricType::kGauge, "Estimated end; absent without a limit."}},
+    {"machines", {"pretrain_machines", MetricType::kGauge, "Machines that make the steps together."}},
+    {"exchange_seconds",
+     {"pretrain_exchange_seconds", MetricType::kGauge,
+      "Of the newest step: exchange of gradients between machines."}},
+    {"joined_machines",
+     {"pretrain_machines_joined_total", MetricType::kCounter, "Times that a machine has joined."}},
+    {"lost_machines",
+     {"pretrain_machines_lost_total", MetricType::kCounter, "Machines that were lost or dismissed."}},
     {"threads", {"pretrain_threads", MetricType::kGauge, "Threads that train."}},
     {"updated",
      {"pretrain_last_record_timestamp_seconds", MetricType::kGauge, "When the run recorded something last."}},
@@ -92,6 +100,12 @@ void add_run_metrics(Exposition& exposition, const RunView& run) {
     exposition.add({"pretrain_activity_seconds_total", MetricType::kCounter,
                     "Time by activity; loss is a part of forward and backward."},
                    {{"run", run.id()}, {"activity", name}}, seconds.get<double>());
+  }
+  for (const Json& share : json["machine_shares"]) {
+    if (!share["slots"].is_number()) continue;
+    exposition.add(
+        {"pretrain_machine_slots", MetricType::kGauge, "Slots of each step that the machine computes."},
+        {{"run", run.id()}, {"machine", share["machine"].get<std::string>()}}, share["slots"].get<double>());
   }
   for (const auto& [reason, count] : run.skips()) {
     exposition.add({"pretrain_skipped_places_by_reason_total", MetricType::kCounter, "The same by reason."},

@@ -10,6 +10,7 @@
 #include "libs/base/own_process.h"
 #include "libs/base/quantity.h"
 #include "libs/metrics/record.h"
+#include "libs/train/run_recorder.h"
 
 namespace pretrain {
 namespace {
@@ -107,6 +108,7 @@ nlohmann::json RunMonitor::status() const {
                         {"machines", run_.machines},
                         {"joined_machines", run_.joined_machines},
                         {"lost_machines", run_.lost_machines},
+                        {"machine_shares", to_json(run_.shares)},
                         {"exchange_share", run_.exchange_share},
                         {"exchange_hidden_share", run_.hidden_share},
                         {"threads", threads_},

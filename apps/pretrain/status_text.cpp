@@ -158,6 +158,12 @@ void add_machines(Lines& lines, const nlohmann::json& status) {
   lines.add(fmt::format("{:.0f} % of the time only exchanging, {:.0f} % of the exchange hidden",
                         100 * number_in(status, "exchange_share").value_or(0),
                         100 * number_in(status, "exchange_hidden_share").value_or(0)));
+  const auto shares = status.find("machine_shares");
+  if (shares != status.end() && shares->is_array()) {
+    for (const nlohmann::json& share : *shares)
+      lines.add(
+          fmt::format("{} {}", text_in(share, "machine"), format_counted(count_in(share, "slots"), "slot")));
+  }
   lines.add(fmt::format("{} joined, {} gone in this session",
                         format_count(count_in(status, "joined_machines")),
                         format_count(count_in(status, "lost_machines"))));

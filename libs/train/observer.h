@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libs/checkpoint/writer.h"
 #include "libs/model/transformer.h"
@@ -34,18 +35,20 @@ struct StepRecord {
   double exchange_seconds = 0, exchange_hidden_seconds = 0;
 };
 
-/// A machine came or went, in a run of several.
+/// A machine came or went, in a run of several, or slots moved.
 struct MachineEvent {
   enum class Kind {
     kJoined,
     kLeft,   ///< by its own wish
     kLost,   ///< does not answer
     kWrong,  ///< computed another result than the others
+    kSlots,  ///< the slots of all machines; `machine` is empty
   };
   Kind kind = Kind::kJoined;
   std::string machine;    ///< its name and address
   std::string why;        ///< of one that is gone
   uint32_t machines = 0;  ///< that train now
+  std::vector<MachineShare> shares = {};
 };
 
 /// A text that the model wrote.

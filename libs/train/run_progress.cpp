@@ -50,7 +50,9 @@ void RunProgress::note_place(uint64_t step, uint64_t tokens, uint32_t epoch) {
 
 void RunProgress::note_machine(const MachineEvent& event) {
   run_.machines = event.machines;
-  if (event.kind == MachineEvent::Kind::kJoined) {
+  if (event.kind == MachineEvent::Kind::kSlots) {
+    run_.shares = event.shares;
+  } else if (event.kind == MachineEvent::Kind::kJoined) {
     ++run_.joined_machines;
   } else {
     ++run_.lost_machines;

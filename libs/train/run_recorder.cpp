@@ -52,6 +52,7 @@ nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
 
 /// The kinds of the records.
 std::string_view kind_of(MachineEvent::Kind kind) {
+  if (kind == MachineEvent::Kind::kSlots) return "machine_slots";
   if (kind == MachineEvent::Kind::kJoined) return "machine_joined";
   if (kind == MachineEvent::Kind::kLeft) return "machine_left";
   return kind == MachineEvent::Kind::kLost ? "machine_lost" : "machine_wrong";
@@ -109,6 +110,14 @@ void add(TimeSplit& split, const StepRecord& record) {
 }
 
 }  // namespace
+
+nlohmann::json to_json(const std::vector<MachineShare>& shares) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const MachineShare& share : shares)
+    json.push_back(
+        {{"machine", share.machine}, {"slots", share.slots}, {"slots_per_second", share.slots_per_second}});
+  return json;
+}
 
 RunRecorder::RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers)
     : files_(files), state_folder_(std::move(state_folder)), observers_(std::move(observers)) {}
@@ -264,7 +273,12 @@ void RunRecorder::note_hardware_fault(uint64_t step) {
 }
 
 void RunRecorder::note_machine(uint64_t step, const MachineEvent& event) {
-  nlohmann::json record{{"step", step}, {"machine", event.machine}, {"machines", event.machines}};
+  nlohmann::json record{{"step", step}, {"machines", event.machines}};
+  if (event.kind == MachineEvent::Kind::kSlots) {
+    record["shares"] = to_json(event.shares);
+  } else {
+    record["machine"] = event.machine;
+  }
   if (!event.why.empty()) record["why"] = event.why;
   write(kind_of(event.kind), std::move(record));
   progress_.note_machine(event);

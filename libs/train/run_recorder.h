@@ -50,6 +50,9 @@ struct SessionEnd {
   SourceStatus source;
 };
 
+/// As records have it.
+nlohmann::json to_json(const std::vector<MachineShare>& shares);
+
 /// Single-owner.
 class RunRecorder {
  public:

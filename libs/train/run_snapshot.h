@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libs/metrics/event_log.h"
 #include "libs/train/evaluation.h"
@@ -42,6 +43,13 @@ enum class RunPhase {
   kFinishing,  ///< the last evaluation is made, or the last save
 };
 
+/// What one of several machines does of each step.
+struct MachineShare {
+  std::string machine;  ///< its name and address
+  uint32_t slots = 0;
+  double slots_per_second = 0;  ///< as measured; 0: not yet
+};
+
 struct RunSnapshot {
   RunPhase phase = RunPhase::kStarting;
   RunLimits limits = {};
@@ -71,6 +79,7 @@ struct RunSnapshot {
   uint64_t lost_records = 0;   ///< of metrics.jsonl, because it could not be written
   uint32_t machines = 0;       ///< that train; 0 for a run that shares no steps
   uint64_t lost_machines = 0, joined_machines = 0;
+  std::vector<MachineShare> shares = {};  ///< of the machines that train, the head first
   double exchange_share = 0;  ///< share of the time in steps in which gradients are only exchanged
   double hidden_share = 0;    ///< share of the time of exchanges in which gradients are still computed
 };

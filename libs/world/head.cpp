@@ -88,7 +88,7 @@ StepResult Head::alone(const StepOrder& order, const std::function<void()>& on_p
 StepResult Head::together(const StepOrder& order, const std::function<void()>& on_progress) {
   const auto start = Clock::now();
   const GlobalBatch batch(order.batches);
-  plan_slots();
+  if (plan_slots()) note_slots();
   GradientPass& pass = parts_.replica.pass;
   const std::optional<Audit> audited = audit(order, batch);
   hand_out(order, batch, audited);
@@ -251,12 +251,12 @@ std::vector<double> Head::speeds() const {
   return speeds;
 }
 
-/// Slots move only if that is worth it: moving costs memory, and a changed plan is noise in the log.
-void Head::plan_slots() {
+/// True when they move, which they do only if it is worth it: moving costs memory, and a changed plan is noise in the log.
+bool Head::plan_slots() {
   constexpr uint64_t kStepsBetweenPlans = 20;
   constexpr double kWorthIt = 0.9;
   const uint32_t slots = parts_.replica.pass.slots();
-  if (!changed_ && ++steps_since_plan_ < kStepsBetweenPlans) return;
+  if (!changed_ && ++steps_since_plan_ < kStepsBetweenPlans) return false;
   steps_since_plan_ = 0;
   const std::vector<double> speed = speeds();
   std::vector<SlotRange> planned = ranges_of(slots, speed);
@@ -265,8 +265,20 @@ void Head::plan_slots() {
     for (size_t i = 0; i < ranges.size(); ++i) longest = std::max(longest, ranges[i].size() / speed[i]);
     return longest;
   };
-  if (ranges_.size() == planned.size() && time(planned) > kWorthIt * time(ranges_)) return;
+  if (ranges_.size() == planned.size() && time(planned) > kWorthIt * time(ranges_)) return false;
   ranges_ = std::move(planned);
+  return true;
+}
+
+void Head::note_slots() {
+  MachineEvent event{.kind = MachineEvent::Kind::kSlots, .machine = "", .why = "", .machines = machines()};
+  event.shares.push_back(
+      {.machine = options_.name, .slots = ranges_.front().size(), .slots_per_second = pace_});
+  for (size_t i = 0; i < members_.size(); ++i)
+    event.shares.push_back({.machine = members_[i]->name,
+                            .slots = ranges_[i + 1].size(),
+                            .slots_per_second = members_[i]->pace});
+  if (parts_.on_machine) parts_.on_machine(event);
 }
 
 /// The first step is of unknown length.

@@ -33,7 +33,8 @@ struct HeadOptions {
   uint32_t most = 1;   ///< machines; others wait until one leaves
   /// A machine is lost that does not answer for so long, or for three times the longest step, if that is more.
   std::chrono::milliseconds patience{30'000};
-  std::string how_to_join;  ///< for the line that asks for more machines
+  std::string name = "head";  ///< of this machine, for records of slots
+  std::string how_to_join;    ///< for the line that asks for more machines
   /// Steps between audits: the parameters of all machines are compared, and one slot of one of them is computed here as
   /// well. 0: never.
   uint64_t audit_every = 100;
@@ -124,7 +125,8 @@ class Head : public StepMaker {
                const std::optional<Audit>& audit);
   void commit();
   std::vector<double> speeds() const;
-  void plan_slots();
+  bool plan_slots();
+  void note_slots();
 
   std::optional<Frame> answer_of(Machine& machine, std::initializer_list<WorldMessage> kinds,
                                  const std::stop_token& stop = {});

@@ -139,6 +139,7 @@ void Head::form() {
   }
   changed_ = false;
   failures_ = 0;
+  note_slots();
   for (const auto& machine : members_) machine->suspect = false;
 }
 

@@ -166,6 +166,7 @@ std::vector<nlohmann::json> records_of_trouble(const TempFolder& folder) {
   recorder.note_hardware_fault(7);
   recorder.note_machine(7,
                         {.kind = MachineEvent::Kind::kLost, .machine = "b", .why = "reset", .machines = 1});
+  recorder.note_machine(7, {.kind = MachineEvent::Kind::kSlots, .machines = 1, .shares = {{"a", 4, 2.5}}});
   return json_lines(folder / "metrics.jsonl");
 }
 

@@ -128,6 +128,8 @@ TEST_F(Machines, TwoAndThreeTrainTheRunOfOne) {
       EXPECT_GE(record.at("exchange_hidden_seconds"), 0);
       EXPECT_LE(record.at("exchange_hidden_seconds"), record.at("exchange_seconds"));
     }
+    EXPECT_GE(count("machine_slots"), 1U);
+    EXPECT_THAT(head_->output(), HasSubstr("slots: "));
   }
 }
 

@@ -65,6 +65,13 @@ function facts(pairs) {
   return shown.length === 0 ? null : element("dl", { class: "facts" }, shown.map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, value))));
 }
 
+/** How many machines train, with the slots of each. */
+function machineWords(run) {
+  if (!known(run.machines)) return "";
+  const shares = (run.machine_shares ?? []).map((share) => `${share.machine} ${count(share.slots)}`);
+  return shares.length > 0 ? `${count(run.machines)}, slots: ${shares.join(", ")}` : count(run.machines);
+}
+
 /** The state of one run. */
 function stateOf(run, now) {
   const epoch = known(run.epoch) ? `epoch ${count(run.epoch + 1)}${known(run.epoch_share) ? `, ${percent(run.epoch_share)} of it` : ""}` : "";
@@ -88,6 +95,10 @@ function stateOf(run, now) {
       ["waiting for text", percent(run.data_wait_share)],
       ["memory", bytes(run.resident_bytes)],
       ["threads", count(run.threads)],
+      ["machines", machineWords(run)],
+      ["exchange", known(run.exchange_seconds) ? `${duration(run.exchange_seconds)} of the newest step` : ""],
+      ["machines joined", run.joined_machines > 0 ? count(run.joined_machines) : ""],
+      ["machines lost", run.lost_machines > 0 ? count(run.lost_machines) : ""],
       ["skipped documents", known(run.skipped_documents) ? count(run.skipped_documents) : ""],
       ["bad steps", run.bad_steps > 0 ? count(run.bad_steps) : ""],
     ]),
@@ -205,7 +216,7 @@ const kKindWords = {
   session: "session", end: "end", evaluation: "evaluation", checkpoint: "checkpoint", checkpoint_error: "failed checkpoint",
   bad_step: "bad step", skipped_step: "skipped step", returned: "return", hardware_fault: "machine fault",
   paused: "pause", continued: "continued", settings: "settings", machine_joined: "machine joined", machine_left: "machine left",
-  machine_lost: "lost machine", machine_wrong: "wrong machine",
+  machine_lost: "lost machine", machine_wrong: "wrong machine", machine_slots: "slots",
 };
 
 /** Events, newest first, by kind. */

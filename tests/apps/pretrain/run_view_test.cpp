@@ -108,14 +108,18 @@ TEST(RunView, AnswersWhateverTheRecordsHold) {
       "\n"
       R"({"kind":"paused","step":3,"why":7,"seconds":"x"})"
       "\n"
+      R"({"kind":"machine_slots","step":3,"shares":[5,{"machine":7,"slots":"x"}]})"
+      "\n"
       R"({"kind":"end","step":3,"reason":5,"error":{},"skips":[1],"split":"x","seconds":"y","saved_step":"z"})"
       "\n";
-  const RunView view = view_of(write_run(folder, "a", lines, steps_lines(1, 3)));
+  const std::string last = R"({"kind":"step","step":3,"machines":1e300,"exchange_seconds":[]})"
+                           "\n";
+  const RunView view = view_of(write_run(folder, "a", lines, steps_lines(1, 2) + last));
   EXPECT_EQ(view.problem(), "");
   EXPECT_EQ(run_summary(view).at("step"), 3);
   EXPECT_EQ(run_details(view).at("sessions").size(), 2U);
   EXPECT_EQ(run_samples(view, UINT64_MAX, 10).size(), 2U);
-  EXPECT_EQ(run_events(view, {.limit = 100}).size(), 8U);
+  EXPECT_EQ(run_events(view, {.limit = 100}).size(), 9U);
   Exposition exposition;
   add_run_metrics(exposition, view);
   EXPECT_THAT(exposition.text(), HasSubstr("pretrain_steps_total"));
@@ -209,6 +213,41 @@ TEST(RunJson, SumsARunUp) {
   EXPECT_EQ(json["machine"]["processor"], "Test");
   ASSERT_EQ(json["sessions"].size(), 1U);
   EXPECT_EQ(json["sessions"][0]["reason"], "limit");
+}
+
+TEST(RunJson, ShowsMachinesWithTheirSlots) {
+  const TempFolder folder;
+  const Json tower{{"machine", "tower"}, {"slots", 3}, {"slots_per_second", 4}};
+  const Json desk{{"machine", "desk (192.168.1.11)"}, {"slots", 1}, {"slots_per_second", 1.5}};
+  std::string events;
+  for (const Json& event :
+       {Json{{"kind", "machine_joined"}, {"step", 1}, {"machine", "desk (192.168.1.11)"}, {"machines", 2}},
+        Json{{"kind", "machine_slots"}, {"step", 1}, {"machines", 1}, {"shares", Json::array({tower})}},
+        Json{{"kind", "machine_lost"}, {"step", 2}, {"machine", "attic"}, {"machines", 2}, {"why", "reset"}},
+        Json{
+            {"kind", "machine_slots"}, {"step", 2}, {"machines", 2}, {"shares", Json::array({tower, desk})}}})
+    events += event.dump() + "\n";
+  const std::string step =
+      R"({"kind":"step","step":3,"tokens":9,"loss":2,"machines":2,"exchange_seconds":0.25})"
+      "\n";
+  const RunView view = view_of(write_run(folder, "a", session_line(0, 1) + events, steps_lines(1, 2) + step));
+  const Json json = run_summary(view);
+  EXPECT_EQ(json["machines"], 2);
+  EXPECT_EQ(json["exchange_seconds"], 0.25);
+  EXPECT_EQ(json["joined_machines"], 1);
+  EXPECT_EQ(json["lost_machines"], 1);
+  ASSERT_EQ(json["machine_shares"].size(), 2U);
+  EXPECT_EQ(json["machine_shares"][0]["slots"], 3);
+  Exposition exposition;
+  add_run_metrics(exposition, view);
+  for (const char* line :
+       {"pretrain_machines{run=\"run\"} 2\n", "pretrain_exchange_seconds{run=\"run\"} 0.25\n",
+        "pretrain_machines_joined_total{run=\"run\"} 1\n", "pretrain_machines_lost_total{run=\"run\"} 1\n",
+        "pretrain_machine_slots{run=\"run\",machine=\"desk (192.168.1.11)\"} 1\n"})
+    EXPECT_THAT(exposition.text(), HasSubstr(line));
+  const Json slots = run_events(view, {.kinds = {"machine_slots"}});
+  ASSERT_EQ(slots.size(), 2U);
+  EXPECT_EQ(slots.at(0).at("text"), "tower 3, desk (192.168.1.11) 1");
 }
 
 TEST(RunJson, TellsHowLongARunStillTakes) {

@@ -50,6 +50,18 @@ TEST(StatusText, SaysWhatTheUserWantsToKnowAndFits) {
   }
 }
 
+TEST(StatusText, NamesTheMachinesWithTheirSlots) {
+  nlohmann::json status = training_status();
+  EXPECT_THAT(status_text("/runs/wiki", status, 80), Not(HasSubstr("machine")));
+  status["machines"] = 2;
+  status["machine_shares"] = {{{"machine", "tower"}, {"slots", 3}},
+                              {{"machine", "desk (192.168.1.11)"}, {"slots", 1}}};
+  status["joined_machines"] = 1;
+  const std::string text = status_text("/runs/wiki", status, 80);
+  EXPECT_THAT(text, HasSubstr("2 machines"));
+  EXPECT_THAT(text, HasSubstr("tower 3 slots, desk (192.168.1.11) 1 slot"));
+}
+
 TEST(StatusText, TellsPausesAndTroubles) {
   nlohmann::json status = training_status();
   status["phase"] = "paused";
