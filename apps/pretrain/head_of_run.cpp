@@ -32,22 +32,6 @@ std::optional<std::string> refusal(const Introduction& own, const Introduction& 
       difference);
 }
 
-ChannelListenerOptions listener_options(const RunConfiguration& c, const KeyValues& values,
-                                        const std::string& secret) {
-  const Introduction own{.name = machine_name(),
-                         .version = std::string(program_version()),
-                         .fingerprint = machine_fingerprint(),
-                         .more = run_for_members(values, c.model.vocabulary)};
-  ChannelListenerOptions options{.address = c.machines.address,
-                                 .channel = {.secret = secret,
-                                             .introduction = own,
-                                             .limits = messages_of_member(),
-                                             .patience = c.machines.peer_timeout}};
-  options.refusal = [own](const Introduction& other) { return refusal(own, other); };
-  options.on_refused = [](const std::string& line) { log_warning("{}", line); };
-  return options;
-}
-
 /// What to type on the other machines.
 std::string how_to_join(const TcpAddress& address) {
   const std::string place = address.port == kChannelPort ? address.host : to_text(address);
@@ -56,12 +40,28 @@ std::string how_to_join(const TcpAddress& address) {
 
 }  // namespace
 
+ChannelListenerOptions listener_options(const MachinesOptions& machines, const std::string& secret,
+                                        const nlohmann::json& more) {
+  const Introduction own{.name = machine_name(),
+                         .version = std::string(program_version()),
+                         .fingerprint = machine_fingerprint(),
+                         .more = more};
+  ChannelListenerOptions options{.address = machines.address,
+                                 .channel = {.secret = secret,
+                                             .introduction = own,
+                                             .limits = messages_of_member(),
+                                             .patience = machines.peer_timeout}};
+  options.refusal = [own](const Introduction& other) { return refusal(own, other); };
+  options.on_refused = [](const std::string& line) { log_warning("{}", line); };
+  return options;
+}
+
 /// Paths and commands are this machine's own.
 nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
   KeyValues sent = values;
   for (const char* key :
-       {"listen", "machines", "secret-file", "threads", "workers", "state", "init-from", "tokenizer",
-        "template-rules", "validation-corpus", "on-event", "active-hours", "on-battery"})
+       {"listen", "machines", "secret-file", "copies", "threads", "workers", "state", "init-from",
+        "tokenizer", "template-rules", "validation-corpus", "on-event", "active-hours", "on-battery"})
     sent.erase(key);
   sent.insert_or_assign("corpus", "corpus-of-the-head");
   return {{"configuration", sent}, {"vocabulary", vocabulary}};
@@ -70,7 +70,9 @@ nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
 HeadOfRun::HeadOfRun(const RunConfiguration& c, const KeyValues& values)
     : secret_(read_secret(c.machines.secret_file)),
       options_{.least = c.machines.least, .most = c.machines.most, .patience = c.machines.peer_timeout},
-      listener_(listener_options(c, values, secret_)) {
+      listener_(listener_options(c.machines, secret_, run_for_members(values, c.model.vocabulary))) {
+  options_.copies = c.machines.copies;
+  options_.state_folder = c.state_folder;
   options_.name = machine_name();
   options_.how_to_join = how_to_join(listener_.address());
   log_info("listening at {} for the other machines; on each of them: {}", to_text(listener_.address()),

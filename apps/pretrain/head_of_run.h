@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/pretrain/machines.h"
 #include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
 #include "libs/fabric/channel_listener.h"
@@ -16,6 +17,10 @@
 #include "libs/world/head.h"
 
 namespace pretrain {
+
+/// For the port of a head that says `more` about itself: refuses machines that would compute other bits.
+ChannelListenerOptions listener_options(const MachinesOptions& machines, const std::string& secret,
+                                        const nlohmann::json& more);
 
 /// What a member needs to know about the run, as HeadOfRun sends it.
 nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary);

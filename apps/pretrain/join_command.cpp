@@ -31,6 +31,7 @@
 #include "libs/base/quantity.h"
 #include "libs/base/service.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/store.h"
 #include "libs/fabric/channel.h"
 #include "libs/fabric/secret.h"
 #include "libs/model/memory_plan.h"
@@ -38,6 +39,8 @@
 #include "libs/optim/optimizer_set.h"
 #include "libs/train/fingerprint.h"
 #include "libs/train/slot_plan.h"
+#include "libs/world/checkpoint_copy.h"
+#include "libs/world/copy_fetch.h"
 #include "libs/world/meeting.h"
 #include "libs/world/member.h"
 #include "libs/world/messages.h"
@@ -52,12 +55,13 @@ struct JoinRequest {
   int threads = 0;
   std::chrono::milliseconds wait{std::chrono::minutes(10)};
   Path new_secret;
+  Path copies;
 };
 
 constexpr CommandSyntax kSyntax{
     .name = "join",
     .usage =
-        "pretrain join ADDRESS --secret-file FILE [--threads N]\n\n"
+        "pretrain join ADDRESS --secret-file FILE [--copies-in FOLDER]\n\n"
         "Trains a run of another machine, the head, together with it: takes part from\n"
         "the next step on, until the run ends or you press Ctrl-C. Model, options and\n"
         "weights come from the head; the result is bit for bit that of one machine. The\n"
@@ -87,6 +91,8 @@ OptionTable<JoinRequest> options() {
       threads_option<Request>(&Request::threads),
       {{"wait", "how long to try to reach the head, at the start and when it is lost"},
        duration_of<Request>(&Request::wait)},
+      {{"copies-in", "keep copies of the run's checkpoints in this folder, for a head with --copies 2"},
+       path_of<Request>(&Request::copies)},
       {{"new-secret", "write a new secret into this file, and end"}, path_of<Request>(&Request::new_secret)}};
 }
 
@@ -128,26 +134,10 @@ void check_memory(const RunConfiguration& c, const ParameterLayout& layout, uint
 nlohmann::json computation_in(nlohmann::json description) {
   const auto configuration = description.find("configuration");
   if (configuration == description.end() || !configuration->is_object()) return description;
-  for (const char* key : {"steps",
-                          "tokens",
-                          "epochs",
-                          "time",
-                          "budget",
-                          "epoch-tokens",
-                          "checkpoint-interval",
-                          "checkpoint-every",
-                          "keep",
-                          "keep-every",
-                          "copies",
-                          "evaluate-every",
-                          "sample-every",
-                          "sample-tokens",
-                          "sample-prompt",
-                          "log-every",
-                          "peer-timeout",
-                          "queue",
-                          "continue",
-                          "on-changed"})
+  for (const char* key :
+       {"steps", "tokens", "epochs", "time", "budget", "epoch-tokens", "checkpoint-interval",
+        "checkpoint-every", "keep", "keep-every", "evaluate-every", "sample-every", "sample-tokens",
+        "sample-prompt", "log-every", "peer-timeout", "queue", "continue", "on-changed"})
     configuration->erase(key);
   return description;
 }
@@ -202,7 +192,9 @@ class TrainingMachine {
 class Joining {
  public:
   Joining(const JoinRequest& request, StopSignal& stop)
-      : request_(request), stop_(stop), secret_(read_secret(request.secret_file)) {}
+      : request_(request), stop_(stop), secret_(read_secret(request.secret_file)) {
+    if (!request.copies.empty()) copies_lock_.emplace(lock_state_folder(real_file_system(), request.copies));
+  }
 
   /// Until the run ends, or this machine leaves.
   int run() {
@@ -228,13 +220,15 @@ class Joining {
     const auto until = std::chrono::steady_clock::now() + request_.wait;
     stop_.set_work_to_save(false);
     stop_.set_words({});
-    const JoinOptions options{.head = request_.head,
-                              .channel = {.secret = secret_,
-                                          .introduction = {.name = machine_name(),
-                                                           .version = std::string(program_version()),
-                                                           .fingerprint = machine_fingerprint(),
-                                                           .more = {{"threads", threads()}}},
-                                          .limits = messages_of_head()}};
+    const JoinOptions options{
+        .head = request_.head,
+        .channel = {
+            .secret = secret_,
+            .introduction = {.name = machine_name(),
+                             .version = std::string(program_version()),
+                             .fingerprint = machine_fingerprint(),
+                             .more = {{"threads", threads()}, {"keeps_copies", !request_.copies.empty()}}},
+            .limits = messages_of_head()}};
     bool told = false;
     for (;;) {
       try {
@@ -265,6 +259,7 @@ class Joining {
   }
 
   Member::Outcome take_part(Channel& channel) {
+    if (channel.peer().more.contains("fetches_copy")) offer_copy(channel, request_.copies, stop_.token());
     TrainingMachine& machine = machine_for(channel.peer().more);
     const RunConfiguration& c = machine.config();
     log_info("joined the run of {} ({}): {} parameters, {}, {}", channel.peer().name, channel.peer_host(),
@@ -274,6 +269,10 @@ class Joining {
     stop_.set_words(
         [] { return StopWords{.now = "finishing this step; the run continues on the other machines"}; });
     stop_.set_work_to_save(true);
+    std::optional<CopyKeeper> copies;
+    if (!request_.copies.empty())
+      copies.emplace(real_file_system(), request_.copies,
+                     [&channel](const CopyAnswer& answer) { channel.send(kCopied, answer.pack()); });
     Member member({.replica = machine.replica(),
                    .memory = machine.memory(),
                    .channel = channel,
@@ -282,7 +281,8 @@ class Joining {
                    .positions = c.batch * c.trainer.accumulate * c.model.context,
                    .stop = stop_.token(),
                    .on_progress = [this] { service_.alive(); },
-                   .on_step = [this](const MemberStatus& status) { show(status); }});
+                   .on_step = [this](const MemberStatus& status) { show(status); },
+                   .copies = copies ? &*copies : nullptr});
     return member.serve();
   }
 
@@ -299,6 +299,7 @@ class Joining {
   const JoinRequest& request_;
   StopSignal& stop_;
   std::string secret_;
+  std::optional<StateLock> copies_lock_;
   std::unique_ptr<TrainingMachine> machine_;
   ServiceNotifier service_;
   StatusPace pace_{false, log_place()};

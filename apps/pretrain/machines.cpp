@@ -49,6 +49,10 @@ void require_gloo(std::string_view what) {
 
 void complete_machines(MachinesOptions& machines, uint32_t slots) {
   if (machines.address.host.empty()) {
+    if (machines.copies > 1)
+      fail(ErrorKind::kUsage,
+           "--copies {} needs --listen ADDRESS and another machine that joins with --copies-in FOLDER",
+           machines.copies);
     if (machines.most <= 1) return;
     fail(ErrorKind::kUsage,
          "--machines {} needs --listen ADDRESS, the address of this machine by which the others reach it",

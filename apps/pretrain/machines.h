@@ -17,6 +17,7 @@ struct MachinesOptions {
   uint32_t least = 0, most = 0;  ///< this one included; 0: not given
   Path secret_file;
   std::chrono::milliseconds peer_timeout{30'000};
+  uint32_t copies = 1;  ///< of each checkpoint, on as many machines
 
   bool shared() const { return !address.host.empty() && most != 1; }
 };

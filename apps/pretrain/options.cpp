@@ -217,6 +217,9 @@ OptionTable<Run> make_table() {
       {{"peer-timeout", "a machine that does not answer for this time is lost, and the others continue",
         kMachines, kChangeable},
        duration_of<Run>(at(&Run::machines, &MachinesOptions::peer_timeout))},
+      {{"copies", "copies of each checkpoint; 2 keeps one on a machine that joins with --copies-in",
+        kMachines, kChangeable},
+       whole(1, 2, &Run::machines, &MachinesOptions::copies)},
 
       {{"model", model_help, kModel, kFixed, "", "preset"}, preset_name()},
       {{"arch", arch_help, kModel, kFixed, kPreset, "architecture"},

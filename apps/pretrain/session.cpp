@@ -17,6 +17,7 @@
 #include "apps/pretrain/idle_keys.h"
 #include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/initial_model.h"
+#include "apps/pretrain/lost_checkpoints.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
@@ -549,6 +550,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
   if (request.branch) {
     plan = plan_branch(request, state, stop.token());
   } else {
+    take_copy_if_lost(request, state, stop.token());
     check_request(state, request);
     plan_if_new(request, state, stop);
     if (list_checkpoints(state).empty()) configure_new(s, request);

@@ -47,6 +47,7 @@ void Head::note_replaced_state(uint64_t state) {
 }
 
 void Head::end(const std::string& reason) {
+  if (!parts_.stop.stop_requested()) finish_copy();
   welcome_newcomers();
   for (Machines* machines : {&members_, &waiting_}) {
     for (const auto& machine : *machines) {

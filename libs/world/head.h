@@ -21,6 +21,7 @@
 #include "libs/fabric/channel_listener.h"
 #include "libs/fabric/fabric.h"
 #include "libs/train/step_maker.h"
+#include "libs/world/checkpoint_copy.h"
 #include "libs/world/made_steps.h"
 #include "libs/world/meeting.h"
 #include "libs/world/messages.h"
@@ -38,6 +39,9 @@ struct HeadOptions {
   /// Steps between audits: the parameters of all machines are compared, and one slot of one of them is computed here as
   /// well. 0: never.
   uint64_t audit_every = 100;
+  /// Of each checkpoint, this machine's included: 2: a member that keeps copies gets one.
+  uint32_t copies = 1;
+  Path state_folder = {};  ///< of the checkpoints
 };
 
 /// Single-owner.
@@ -59,7 +63,7 @@ class Head : public StepMaker {
   StepResult make(const StepOrder& order, const std::function<void()>& on_progress) override;
   void note_replaced_state(uint64_t state) override;
   uint64_t state_id() const override { return state_; }
-  void note_saved(uint64_t step) override { made_.forget_up_to(step); }
+  void note_saved(uint64_t step) override;
   std::vector<MadeStep> find_newer_steps(uint64_t step, const std::function<void()>& on_progress) override;
   bool take_newer_state() override;
   void end(const std::string& reason) override;
@@ -78,6 +82,8 @@ class Head : public StepMaker {
     uint64_t state = 0;      // as it said when it connected
     uint64_t step = 0;       // of its state when it joined; 0: none
     bool is_source = false;  // its state is newer than the head's
+    bool keeps_copies = false;
+    bool gets_copy = false;  // the one that copying_ reads
     double threads = 1;
     double pace = 0;        // slots a second; 0: not timed yet
     bool suspect = false;   // an operation waited for it in vain
@@ -97,6 +103,11 @@ class Head : public StepMaker {
   std::optional<StepsMessage> newer_state_of(Machine& machine, uint64_t step);
   void put_source_first();
   void take_state_of_source();
+
+  void continue_copy();
+  void start_copy();
+  void note_copied(Machine& machine, const Frame& frame);
+  void finish_copy();
 
   void form();
   bool try_to_form();
@@ -146,9 +157,11 @@ class Head : public StepMaker {
   uint64_t state_;               // id of the head's state
   bool state_is_known_ = false;  // it was when its checkpoint was saved, so that others may follow from it
   std::optional<StepsMessage> newer_;  // of the machine whose state is to be taken
-  MadeSteps made_;                     // since the newest checkpoint
-  double pace_ = 0;                    // as Machine::pace
-  double longest_step_ = 0;            // seconds
+  std::optional<uint64_t> to_copy_;    // the step of the newest checkpoint without a copy
+  std::optional<CopySource> copying_;
+  MadeSteps made_;           // since the newest checkpoint
+  double pace_ = 0;          // as Machine::pace
+  double longest_step_ = 0;  // seconds
   uint64_t steps_since_plan_ = 0;
   int failures_ = 0;  // to form, since the last success
   bool started_ = false;

@@ -34,6 +34,11 @@ double threads_of(const Channel& channel) {
   return found != more.end() && found->is_number_unsigned() ? std::max(1.0, found->get<double>()) : 1.0;
 }
 
+bool keeps_copies(const Channel& channel) {
+  const auto found = channel.peer().more.find("keeps_copies");
+  return found != channel.peer().more.end() && found->is_boolean() && found->get<bool>();
+}
+
 }  // namespace
 
 /// Only at the start: a run that has lost machines continues with what it has.
@@ -67,6 +72,7 @@ void Head::look_around() {
   welcome_newcomers();
   for (const auto& machine : members_) listen_to(*machine);
   part_with_the_gone();
+  continue_copy();
   const bool has_place = machines() < options_.most;
   for (const auto& machine : waiting_) {
     if (!machine->ready) continue;
@@ -82,6 +88,7 @@ void Head::welcome_newcomers() {
     auto machine = std::make_unique<Machine>();
     machine->name = name_of(*channel);
     machine->threads = threads_of(*channel);
+    machine->keeps_copies = keeps_copies(*channel);
     machine->channel = std::move(channel);
     waiting_.push_back(std::move(machine));
   }
@@ -101,6 +108,7 @@ void Head::listen_to(Machine& machine) {
         machine.step = ReadyMessage::unpack(frame->payload).step;
         machine.ready = true;
       }
+      if (frame->kind == kCopied) note_copied(machine, *frame);
       if (frame->kind == kLeave) {
         machine.gone = "it was stopped";
         machine.left = true;
@@ -292,6 +300,7 @@ std::optional<Frame> Head::answer_of(Machine& machine, std::initializer_list<Wor
         machine.gone = "it was stopped";
         return std::nullopt;
       }
+      if (frame->kind == kCopied) note_copied(machine, *frame);
       if (std::ranges::find(kinds, frame->kind) == kinds.end()) continue;
       if (generation_of(frame->payload) == generation_) return frame;
     }

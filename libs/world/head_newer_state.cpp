@@ -11,7 +11,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
-#include "libs/base/quantity.h"
+#include "libs/base/units.h"
 #include "libs/world/head.h"
 #include "libs/world/replica_state.h"
 

@@ -59,6 +59,9 @@ std::optional<Member::Outcome> Member::obey(const Frame& frame) {
     case kGiveState:
       give(GiveStateMessage::unpack(frame.payload));
       break;
+    case kCopyPart:
+      if (parts_.copies != nullptr) parts_.copies->take(CopyPart::unpack(frame.payload));
+      break;
     case kMakeStep:
       make_step(StepMessage::unpack(frame.payload, {.slots = parts_.replica.pass.slots(),
                                                     .rank = place_.rank,

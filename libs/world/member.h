@@ -13,6 +13,7 @@
 #include "libs/fabric/channel.h"
 #include "libs/fabric/fabric.h"
 #include "libs/train/step_maker.h"
+#include "libs/world/checkpoint_copy.h"
 #include "libs/world/made_steps.h"
 #include "libs/world/meeting.h"
 #include "libs/world/messages.h"
@@ -51,6 +52,7 @@ class Member {
     std::stop_token stop;
     std::function<void()> on_progress = {};
     std::function<void(const MemberStatus&)> on_step = {};  ///< after each update
+    CopyKeeper* copies = nullptr;                           ///< null: keeps none
   };
   explicit Member(Parts parts);
   ~Member();

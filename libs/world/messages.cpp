@@ -16,6 +16,7 @@ namespace {
 constexpr uint64_t kSmall = 4096;
 constexpr uint64_t kMostMachines = 1024, kMostBatches = 4096;
 constexpr uint64_t kMostPorts = 65536;
+constexpr uint64_t kMostCopyPart = uint64_t{1} << 20;
 /// 44 bytes each.
 constexpr uint64_t kMostSteps = 44 * MadeSteps::kMost;
 /// Rows of one step: eight bytes a position. Two billion bytes are far more than a machine computes in a step.
@@ -98,6 +99,18 @@ void fields(auto& wire, Is<GiveStateMessage> auto& m) {
   wire(m.generation, m.patience);
 }
 
+void fields(auto& wire, Is<CopyOffer> auto& m) {
+  wire(m.has, m.step);
+}
+
+void fields(auto& wire, Is<CopyPart> auto& m) {
+  wire(m.step, m.file, m.file_bytes, m.offset, m.is_last, m.bytes);
+}
+
+void fields(auto& wire, Is<CopyAnswer> auto& m) {
+  wire(m.step, m.is_complete, m.problem);
+}
+
 void fields(auto& wire, Is<FormMessage> auto& m) {
   wire(m.generation, m.rank, m.size, m.key_name, m.patience);
 }
@@ -169,7 +182,9 @@ FrameLimits messages_of_head() {
           {kMakeStep, kMostRows}, {kTakeState, kMostSteps + kSmall},
           {kCommit, kSmall},      {kWait, kSmall},
           {kEnd, kSmall},         {kDismiss, kSmall},
-          {kTellSteps, kSmall},   {kGiveState, kSmall}};
+          {kTellSteps, kSmall},   {kGiveState, kSmall},
+          {kSendCopy, kSmall},    {kCopyPart, kMostCopyPart + kSmall},
+          {kCopied, kSmall}};
 }
 
 FrameLimits messages_of_member() {
@@ -179,7 +194,10 @@ FrameLimits messages_of_member() {
           {kFailed, kSmall},
           {kDone, kSmall},
           {kLeave, kSmall},
-          {kSteps, kMostSteps + kSmall}};
+          {kSteps, kMostSteps + kSmall},
+          {kOfferCopy, kSmall},
+          {kCopyPart, kMostCopyPart + kSmall},
+          {kCopied, kSmall}};
 }
 
 std::string ReadyMessage::pack() const {
@@ -212,6 +230,36 @@ std::string GiveStateMessage::pack() const {
 
 GiveStateMessage GiveStateMessage::unpack(std::string_view bytes) {
   return unpacked<GiveStateMessage>(bytes);
+}
+
+std::string CopyOffer::pack() const {
+  return packed(*this);
+}
+
+CopyOffer CopyOffer::unpack(std::string_view bytes) {
+  return unpacked<CopyOffer>(bytes);
+}
+
+std::string CopyPart::pack() const {
+  return packed(*this);
+}
+
+CopyPart CopyPart::unpack(std::string_view bytes) {
+  auto m = unpacked<CopyPart>(bytes);
+  if (m.offset > m.file_bytes || m.bytes.size() > m.file_bytes - m.offset)
+    fail(ErrorKind::kData, "a part of a checkpoint lies beyond its file");
+  return m;
+}
+
+std::string CopyAnswer::pack() const {
+  constexpr size_t kMostText = 1000;
+  CopyAnswer bounded = *this;
+  if (bounded.problem.size() > kMostText) bounded.problem.resize(kMostText);
+  return packed(bounded);
+}
+
+CopyAnswer CopyAnswer::unpack(std::string_view bytes) {
+  return unpacked<CopyAnswer>(bytes);
 }
 
 std::string FormMessage::pack() const {

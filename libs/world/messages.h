@@ -30,6 +30,7 @@ enum WorldMessage : uint32_t {
   kDismiss,    ///< this machine is wrong
   kTellSteps,  ///< which steps it has made after one
   kGiveState,  ///< its state is newer than the head's: send it over the fabric
+  kSendCopy,   ///< of a checkpoint, which the head has lost
   // From a member.
   kReady = 64,  ///< has its memory, takes part from the next step on
   kPorts,       ///< the ports it has opened
@@ -38,6 +39,10 @@ enum WorldMessage : uint32_t {
   kDone,        ///< has the sum of the step; with its digest
   kLeave,       ///< wants to end
   kSteps,       ///< the steps it was asked for
+  kOfferCopy,   ///< of a checkpoint, to a head that has lost its own
+  // From both.
+  kCopyPart = 96,  ///< of a checkpoint
+  kCopied,         ///< the part is written, or the copy has failed
 };
 
 /// For the control connections: the most bytes of each kind.
@@ -74,6 +79,37 @@ struct GiveStateMessage {
 
   std::string pack() const;
   static GiveStateMessage unpack(std::string_view bytes);
+};
+
+/// A copy of the checkpoint of this step; of none, if `has` is false.
+struct CopyOffer {
+  bool has = false;
+  uint64_t step = 0;
+
+  std::string pack() const;
+  static CopyOffer unpack(std::string_view bytes);
+};
+
+/// A part of a file of a checkpoint, at most a mebibyte. All files follow each other, each from its beginning.
+struct CopyPart {
+  uint64_t step = 0;
+  std::string file;
+  uint64_t file_bytes = 0, offset = 0;
+  bool is_last = false;  ///< of the checkpoint
+  std::string bytes;
+
+  std::string pack() const;
+  /// Errors: kData, also for a part beyond its file.
+  static CopyPart unpack(std::string_view bytes);
+};
+
+struct CopyAnswer {
+  uint64_t step = 0;
+  bool is_complete = false;
+  std::string problem;  ///< not empty: the copy has failed
+
+  std::string pack() const;
+  static CopyAnswer unpack(std::string_view bytes);
 };
 
 struct FormMessage {

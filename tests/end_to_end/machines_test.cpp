@@ -83,11 +83,14 @@ class Machines : public testing::Test {
     return found[1];
   }
 
-  std::unique_ptr<Program> start_member(const Surroundings& surroundings = {}) const {
-    return std::make_unique<Program>(
-        binary(),
-        Words{"join", address(), "--secret-file", secret().string(), "--threads", "1", "--wait", "20s"},
-        surroundings);
+  std::unique_ptr<Program> start_member(const Surroundings& surroundings = {}, const Words& more = {},
+                                        const std::string& place = "") const {
+    Words words{"join",          place.empty() ? address() : place,
+                "--secret-file", secret().string(),
+                "--threads",     "1",
+                "--wait",        "20s"};
+    words.insert(words.end(), more.begin(), more.end());
+    return std::make_unique<Program>(binary(), words, surroundings);
   }
 
   bool reaches(uint64_t step) {
@@ -203,6 +206,27 @@ TEST_F(Machines, AHeadThatComesBackLosesNoStep) {
   ASSERT_TRUE(std::regex_search(output, found, std::regex("took the state of step ([0-9]+) from"))) << output;
   EXPECT_GE(std::stoull(found[1]) + 1, made) << "the commit of the last step may have been on its way";
   EXPECT_THAT(member->output(), HasSubstr("lost the head"));
+}
+
+TEST_F(Machines, ALostFolderIsTakenFromAnotherMachine) {
+  Words words = head_words(20, "2") + Words{"--copies", "2"};
+  start_head(words);
+  const std::string place = address();
+  {
+    const auto member = start_member({}, {"--copies-in", (folder_ / "copies").string()});
+    expect_end(*head_);
+    expect_end(*member);
+    EXPECT_THAT(head_->output(), HasSubstr("has a copy of the checkpoint of step 20"));
+  }
+  std::filesystem::remove_all(state());
+  head_ = std::make_unique<Program>(
+      binary(), Words{"resume", "--state", state().string(), "--copies", "2", "--listen", place,
+                      "--secret-file", secret().string(), "--machines", "2", "--steps", "40"});
+  const auto member = start_member({}, {"--copies-in", (folder_ / "copies").string()}, place);
+  expect_end(*head_);
+  expect_end(*member);
+  EXPECT_THAT(head_->output(), HasSubstr("took the checkpoint of step 20"));
+  EXPECT_EQ(state_hashes(state(), 40), bits_of_one_machine(40).hashes);
 }
 
 /// Exit code 2 and one line.

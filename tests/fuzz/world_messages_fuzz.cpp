@@ -51,14 +51,21 @@ void read_step(std::string_view bytes) {
 }
 
 using Reader = void (*)(std::string_view);
-constexpr std::array<Reader, 8> kReaders{read_plain<FormMessage>,
-                                         read_plain<PortsMessage>,
-                                         read_plain<MeetMessage>,
-                                         read_plain<ConnectedMessage>,
-                                         read_plain<FailedMessage>,
-                                         read_plain<TakeStateMessage>,
-                                         read_step,
-                                         read_plain<DoneMessage>};
+constexpr std::array<Reader, 15> kReaders{read_plain<FormMessage>,
+                                          read_plain<PortsMessage>,
+                                          read_plain<MeetMessage>,
+                                          read_plain<ConnectedMessage>,
+                                          read_plain<FailedMessage>,
+                                          read_plain<TakeStateMessage>,
+                                          read_step,
+                                          read_plain<DoneMessage>,
+                                          read_plain<ReadyMessage>,
+                                          read_plain<TellStepsMessage>,
+                                          read_plain<StepsMessage>,
+                                          read_plain<GiveStateMessage>,
+                                          read_plain<CopyOffer>,
+                                          read_plain<CopyPart>,
+                                          read_plain<CopyAnswer>};
 
 }  // namespace
 

@@ -13,11 +13,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/checkpoint/start_point.h"
 #include "libs/fabric/channel.h"
 #include "libs/fabric/channel_listener.h"
 #include "libs/fabric/local_fabric.h"
 #include "libs/model/transformer.h"
 #include "libs/optim/optimizer_set.h"
+#include "libs/world/checkpoint_copy.h"
+#include "libs/world/copy_fetch.h"
 #include "libs/world/head.h"
 #include "libs/world/member.h"
 #include "libs/world/replica_state.h"
@@ -109,6 +112,7 @@ struct MemberPlan {
   int flips_after = -1;         ///< waits; then it gets wrong sums
   bool miscalculates = false;
   int threads = 1;
+  Path copies = {};  ///< keeps copies of checkpoints here
 };
 
 /// A machine that joins.
@@ -189,9 +193,13 @@ class TestMember {
     const auto channel = join_channel(
         {.head = head_,
          .channel = {.secret = kSecret,
-                     .introduction = {.name = "member", .version = "1", .more = {{"threads", 1}}},
+                     .introduction = {.name = "member",
+                                      .version = "1",
+                                      .more = {{"threads", 1}, {"keeps_copies", !plan_.copies.empty()}}},
                      .limits = messages_of_head()}},
         {});
+    CopyKeeper copies(real_file_system(), plan_.copies,
+                      [&](const CopyAnswer& answer) { channel->send(kCopied, answer.pack()); });
     Member member({.replica = replica,
                    .memory = memory,
                    .channel = *channel,
@@ -202,7 +210,8 @@ class TestMember {
                    .vocabulary = model_.vocabulary,
                    .positions = 1000,
                    .stop = stop_.get_token(),
-                   .on_step = [this](const MemberStatus& status) { steps = status.step; }});
+                   .on_step = [this](const MemberStatus& status) { steps = status.step; },
+                   .copies = plan_.copies.empty() ? nullptr : &copies});
     return member.serve();
   }
 
@@ -297,7 +306,6 @@ class World {
     return count;
   }
 
- private:
   static ChannelListenerOptions listener_options() {
     return {.address = {.host = "127.0.0.1", .port = 0},
             .channel = {.secret = kSecret,
@@ -305,6 +313,7 @@ class World {
                         .limits = messages_of_member()}};
   }
 
+ private:
   TrainerOptions options_;
   ChannelListener listener_;
 };
@@ -546,6 +555,54 @@ TEST(World, ANewerStateOfAnotherTextIsNotTaken) {
   world.run.source.same_batch = true;  // the corpus has changed
   world.train(2);
   EXPECT_EQ(world.run.observer.steps.front().step, 1U);
+}
+
+TEST(World, AMemberKeepsACopyOfTheLastCheckpoint) {
+  TrainerOptions options = options_of(12, 4);
+  options.checkpoint_every = 5;
+  const test::TempFolder folder;
+  World world(options);
+  world.head.copies = 2;
+  world.head.state_folder = world.run.state_folder();
+  world.add();
+  world.add({.copies = folder / "copies"});
+  world.train(3);
+  EXPECT_EQ(result_of(world.run), result_of_one_machine(options));
+  const auto copy = find_newest_verified(folder / "copies"),
+             own = find_newest_verified(world.run.state_folder());
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(copy->step, 12U);
+  for (const ManifestFile& file : own->manifest.files)
+    EXPECT_EQ(read_file(copy->folder / file.name), read_file(own->folder / file.name)) << file.name;
+}
+
+TEST(World, AHeadWithoutCheckpointsTakesTheNewestCopy) {
+  TestRun run;
+  run.train(options_of(3, 1));
+  const auto own = find_newest_verified(run.state_folder());
+  const test::TempFolder lost;
+  ChannelListener listener(World::listener_options());
+  const auto offer = [&](const Path& copies) {
+    return std::jthread([&listener, copies] {
+      const auto channel = join_channel({.head = listener.address(),
+                                         .channel = {.secret = kSecret,
+                                                     .introduction = {.name = "member", .version = "1"},
+                                                     .limits = messages_of_head()}},
+                                        {});
+      EXPECT_THROW(offer_copy(*channel, copies, {}), ChannelError);
+    });
+  };
+  const std::jthread with = offer(run.state_folder()), without = offer({});
+  const auto step = fetch_copy({.listener = listener,
+                                .files = real_file_system(),
+                                .state_folder = lost / "state",
+                                .wait = std::chrono::minutes(1)},
+                               {});
+  EXPECT_EQ(step, 3U);
+  const auto taken = find_newest_verified(lost / "state");
+  ASSERT_TRUE(taken);
+  for (const ManifestFile& file : own->manifest.files)
+    EXPECT_EQ(read_file(taken->folder / file.name), read_file(own->folder / file.name)) << file.name;
 }
 
 TEST(World, OneMachineTooManyWaitsUntilAnotherLeaves) {
