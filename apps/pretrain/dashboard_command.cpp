@@ -7,6 +7,7 @@
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/dashboard.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/web_place.h"
 #include "libs/base/service.h"
 
@@ -44,11 +45,22 @@ OptionTable<DashboardRequest> options() {
          web_options<Request>(&Request::place);
 }
 
+bool makes_a_token(const DashboardRequest& request) {
+  return !request.new_token.empty();
+}
+
+constexpr std::string_view kOnlyToken = "with --new-token, which writes a token and ends";
+constexpr IdleOption<DashboardRequest> kIdle[] = {{"state", makes_a_token, kOnlyToken},
+                                                  {"listen", makes_a_token, kOnlyToken},
+                                                  {"token-file", makes_a_token, kOnlyToken},
+                                                  {"allow-host", makes_a_token, kOnlyToken}};
+
 }  // namespace
 
 int dashboard_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   if (!request->new_token.empty()) {
     write_new_token(request->new_token);
     return 0;

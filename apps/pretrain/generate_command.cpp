@@ -6,12 +6,14 @@
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/default_model.h"
 #include "apps/pretrain/generate_request.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/interactive.h"
 #include "apps/pretrain/output.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
+#include "libs/model/longest_context.h"
 #include "pipeline/corpus/utf8.h"
 
 namespace pretrain {
@@ -33,7 +35,6 @@ constexpr CommandSyntax kSyntax{
     .positional = "checkpoint"};
 
 constexpr std::string_view kTextGroup = "Text";
-constexpr int64_t kLongestContext = 65536;
 constexpr uint64_t kMostSamples = 256;
 constexpr size_t kLongestPromptBytes = size_t{64} << 20;
 
@@ -79,6 +80,17 @@ OptionTable<Request> options() {
       threads_option<Request>(&Request::threads)};
   return std::move(table) + text_options();
 }
+
+/// An interactive session may change its temperature.
+bool takes_the_likeliest(const Request& request) {
+  return request.text.sampling.temperature == 0 && !request.interactive;
+}
+
+constexpr std::string_view kLikeliest = "with --temperature 0, which takes the most likely token";
+constexpr IdleOption<Request> kIdle[] = {{"top-k", takes_the_likeliest, kLikeliest},
+                                         {"top-p", takes_the_likeliest, kLikeliest},
+                                         {"min-p", takes_the_likeliest, kLikeliest},
+                                         {"seed", takes_the_likeliest, kLikeliest}};
 
 /// The text without the newline at its end, which editors and echo add.
 std::string without_last_newline(std::string text) {
@@ -205,6 +217,7 @@ OptionTable<GenerateRequest> text_options() {
 int generate_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   check(*request);
   const Path checkpoint = checkpoint_or_newest(request->checkpoint);
   const int threads = request->threads > 0 ? request->threads : inspect_machine().cores;

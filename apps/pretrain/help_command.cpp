@@ -11,6 +11,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/completions.h"
 #include "apps/pretrain/configuration_template.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/man_page.h"
 #include "apps/pretrain/text_list.h"
 #include "libs/base/error.h"
@@ -66,6 +67,10 @@ OptionTable<HelpRequest> options() {
            path_of<Request>(&Request::output)}};
 }
 
+constexpr IdleOption<HelpRequest> kIdle[] = {
+    {"format", [](const HelpRequest& request) { return !request.output.empty(); },
+     "with --output, which writes all of them"}};
+
 const NamedCommand& command_named(const std::string& word) {
   const NamedCommand* command = find_command(word);
   if (command == nullptr) refuse_command(word);
@@ -120,6 +125,7 @@ void write_all(const Path& folder, StopSignal& stop) {
 int help_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   const std::vector<std::string>& words = request->words;
   const bool takes_words = request->format == HelpFormat::kText || request->format == HelpFormat::kMan;
   if (!words.empty() && (!takes_words || !request->output.empty()))

@@ -8,6 +8,7 @@
 #include "apps/pretrain/branch.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/inspect_corpus.h"
 #include "apps/pretrain/inspect_gguf.h"
 #include "apps/pretrain/model_folder.h"
@@ -30,6 +31,7 @@ struct InspectRequest {
   double tokens_per_second = 0;
   uint64_t shown = 0;
   bool lost_templates = false;
+  bool is_corpus = true;  ///< what the paths are
 };
 
 constexpr CommandSyntax kSyntax{
@@ -56,6 +58,18 @@ OptionTable<InspectRequest> options() {
               switch_of<Request>(&Request::lost_templates)}} +
          corpus_options<Request>(&Request::corpus);
 }
+
+bool is_no_corpus(const InspectRequest& request) {
+  return !request.is_corpus;
+}
+
+constexpr std::string_view kOfACorpus = "on a model or a run, only on a corpus";
+constexpr IdleOption<InspectRequest> kIdle[] = {
+    {"tokenizer", is_no_corpus, kOfACorpus},     {"tokens-per-second", is_no_corpus, kOfACorpus},
+    {"show", is_no_corpus, kOfACorpus},          {"lost-templates", is_no_corpus, kOfACorpus},
+    {"documents", is_no_corpus, kOfACorpus},     {"text-key", is_no_corpus, kOfACorpus},
+    {"namespaces", is_no_corpus, kOfACorpus},    {"disambiguation", is_no_corpus, kOfACorpus},
+    {"template-rules", is_no_corpus, kOfACorpus}};
 
 void describe_checkpoint(const Checkpoint& checkpoint) {
   const Manifest& manifest = checkpoint.manifest;
@@ -109,6 +123,9 @@ void describe_state_folder(const Path& state) {
     fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used (see above)", failed,
          checkpoints_folder(state).string());
   }
+  // The verdict once more, where a terminal still shows it.
+  print_line("{}: {}, every file verified", state.string(),
+             format_counted(list_checkpoints(state).size(), "checkpoint"));
 }
 
 /// Describes a model without a run, after checking that its files open and fit together. It may have no
@@ -143,40 +160,50 @@ Object object_at(const Path& path) {
   }
 }
 
+void describe_object(Object object, const Path& path) {
+  switch (object) {
+    case Object::kCheckpoint:
+      return describe_checkpoint(verify_checkpoint(path));
+    case Object::kModel:
+      return describe_model(path);
+    case Object::kGguf:
+      return describe_gguf(path);
+    case Object::kState:
+      return describe_state_folder(state_folder_at(path));
+    case Object::kCorpus:
+      fail(ErrorKind::kUsage,
+           "{} is no model, checkpoint or run, but other paths are; inspect them one by one", path.string());
+  }
+}
+
+void inspect_text(const InspectRequest& request, const StopSignal& stop) {
+  CorpusQuestion question;
+  question.corpus = request.corpus;
+  question.corpus.inputs = request.paths;
+  question.tokenizer = request.tokenizer.string();
+  question.shown = request.shown;
+  question.lost_templates = request.lost_templates;
+  if (request.tokens_per_second > 0) question.tokens_per_second = request.tokens_per_second;
+  inspect_corpus(question, stop);
+}
+
 }  // namespace
 
 int inspect_command(const Arguments& arguments, StopSignal& stop) {
-  const auto request = parse_command(arguments, options(), kSyntax);
+  auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
   const std::vector<Path>& paths = request->paths;
   if (paths.empty()) {
     fail(ErrorKind::kUsage, "the path is missing; usage: {}",
          kSyntax.usage.substr(0, kSyntax.usage.find('\n')));
   }
-  CorpusQuestion question;
-  question.corpus = request->corpus;
-  question.corpus.inputs = paths;
-  question.tokenizer = request->tokenizer.string();
-  question.shown = request->shown;
-  question.lost_templates = request->lost_templates;
-  if (request->tokens_per_second > 0) question.tokens_per_second = request->tokens_per_second;
-  switch (object_at(paths.front())) {
-    case Object::kCheckpoint:
-      describe_checkpoint(verify_checkpoint(paths.front()));
-      break;
-    case Object::kModel:
-      describe_model(paths.front());
-      break;
-    case Object::kGguf:
-      describe_gguf(paths.front());
-      break;
-    case Object::kState:
-      describe_state_folder(state_folder_at(paths.front()));
-      break;
-    case Object::kCorpus:
-      inspect_corpus(question, stop);
-      break;
+  request->is_corpus = object_at(paths.front()) == Object::kCorpus;
+  if (request->is_corpus) {
+    inspect_text(*request, stop);
+    return 0;
   }
+  report_idle_options(*request, options(), kIdle);
+  for (const Path& path : paths) describe_object(object_at(path), path);
   return 0;
 }
 

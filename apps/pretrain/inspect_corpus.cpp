@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
 #include "libs/base/error.h"
@@ -232,6 +233,7 @@ void inspect_corpus(const CorpusQuestion& question, const StopSignal& stop) {
   if (!question.tokenizer.empty()) tokenizer = open_tokenizer(question.tokenizer);
   const Catalog catalog = scan_corpus(question.corpus, nullptr, {.stop = stop.token()});
   report_files(catalog);
+  report_idle_reading(question.corpus, catalog);
   std::fflush(stdout);
   if (question.shown > 0) show_documents(question, catalog, stop);
   if (question.lost_templates) report_lost_templates(question, catalog, stop);

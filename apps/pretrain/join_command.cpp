@@ -17,6 +17,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/machines.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/shell_text.h"
@@ -95,6 +96,16 @@ OptionTable<JoinRequest> options() {
        path_of<Request>(&Request::copies)},
       {{"new-secret", "write a new secret into this file, and end"}, path_of<Request>(&Request::new_secret)}};
 }
+
+bool makes_a_secret(const JoinRequest& request) {
+  return !request.new_secret.empty();
+}
+
+constexpr std::string_view kOnlySecret = "with --new-secret, which writes a secret and ends";
+constexpr IdleOption<JoinRequest> kIdle[] = {{"head", makes_a_secret, kOnlySecret},
+                                             {"secret-file", makes_a_secret, kOnlySecret},
+                                             {"threads", makes_a_secret, kOnlySecret},
+                                             {"wait", makes_a_secret, kOnlySecret}};
 
 int make_new_secret(const Path& file) {
   write_private_file(file, fmt::format("{}\n", make_secret()));
@@ -310,6 +321,7 @@ class Joining {
 int join_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   if (!request->new_secret.empty()) return make_new_secret(request->new_secret);
   if (request->head.host.empty()) fail_missing("head", kSyntax);
   if (request->secret_file.empty()) fail_missing("secret-file", kSyntax);

@@ -13,6 +13,7 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/output.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
@@ -74,6 +75,12 @@ OptionTable<PresetsRequest> options() {
           threads_option<Request>(&Request::threads),
           {{"json", "print JSON"}, switch_of<Request>(&Request::json)}};
 }
+
+bool only_estimates(const PresetsRequest& request) {
+  return !request.measures;
+}
+
+constexpr IdleOption<PresetsRequest> kIdle[] = {{"steps", only_estimates, "without --measure", "--measure"}};
 
 BenchModel bench_model(const Preset& preset, Precision precision) {
   return {model_config(preset, kEnglishCharacters), preset.batch, precision};
@@ -207,6 +214,7 @@ nlohmann::json make_report(Compute& compute, const PresetsRequest& request, cons
 int presets_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   const int threads = request->threads > 0 ? request->threads : inspect_machine().cores;
   const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
   Compute compute(threads);

@@ -10,7 +10,9 @@
 #include "apps/pretrain/default_model.h"
 #include "apps/pretrain/page.h"
 #include "apps/pretrain/web_place.h"
+#include "libs/base/log.h"
 #include "libs/base/service.h"
+#include "libs/checkpoint/verify.h"
 
 namespace pretrain {
 namespace {
@@ -72,9 +74,13 @@ int serve_command(const Arguments& arguments, StopSignal& stop) {
   WebServerOptions web = server_options(request->place);
   web.methods = {"GET", "HEAD", "POST"};
   web.limits.body_bytes = kMostBody;
-  CompletionService service({.model = checkpoint_or_newest(request->checkpoint),
-                             .threads = request->threads,
-                             .follow = request->follow});
+  const Path model = checkpoint_or_newest(request->checkpoint);
+  if (request->follow && list_checkpoints(model).empty()) {
+    log_warning(
+        "--follow has no effect with {}, which is no state folder of a run; leave it out, or name one",
+        model.string());
+  }
+  CompletionService service({.model = model, .threads = request->threads, .follow = request->follow});
   WebServer server(std::move(web),
                    [&service](const WebRequest& web_request) { return answer(service, web_request); });
   check_openness(server.access());

@@ -8,6 +8,7 @@
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/report.h"
@@ -85,6 +86,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
   report_corpus(catalog);
+  report_idle_reading(corpus_options, catalog);
   const auto sample =
       sample_text(corpus_options, catalog, request->sample_bytes, seed, stop.token()).documents;
   const auto progress = [log = ProgressLog()](const std::string& line) mutable { log.tell(line); };

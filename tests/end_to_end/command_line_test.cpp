@@ -196,8 +196,21 @@ TEST(CommandLine, ARunLeavesAConfigurationThatBeginsTheSameRun) {
   EXPECT_EQ(state_hashes(folder / "again", 3), state_hashes(state, 3));
 }
 
-TEST(CommandLine, RefusesAKeyThatHasNoEffectAndCreatesNothing) {
+TEST(CommandLine, TellsOfOptionsThatHaveNoEffect) {
   const TempFolder folder;
+  const std::string golden = (source_folder() / "tests/golden/data/llama").string();
+  const auto expect = [](const Words& words, const std::string& text) {
+    const auto run = run_program(binary(), words);
+    EXPECT_EQ(run.exit_code, 0) << run.output;
+    EXPECT_NE(run.output.find(text), std::string::npos) << text << " in " << run.output;
+  };
+  expect({"join", "127.0.0.1", "--new-secret", (folder / "secret").string()}, "--head has no effect");
+  expect({"dashboard", folder.path().string(), "--new-token", (folder / "token").string()},
+         "--state has no effect");
+  expect({"help", "--format", "man", "--output", (folder / "share").string()}, "--format has no effect");
+  expect({"inspect", golden, golden, "--show", "3"}, "--show has no effect on a model");
+  expect({"generate", golden, "--tokens", "1", "--temperature", "0", "--top-k", "5"},
+         "--top-k has no effect with --temperature 0");
   const auto refused = run_program(binary(), tiny_run(folder / "run") + Words{"--muon-warmup", "5"});
   EXPECT_EQ(refused.exit_code, 2) << refused.output;
   EXPECT_NE(refused.output.find("--muon-warmup has no effect without --optimizer muon"), std::string::npos);

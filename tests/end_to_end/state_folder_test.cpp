@@ -264,7 +264,10 @@ TEST_F(StateFolder, IsContinuedThoughAnotherProgramSavedTheTokenizerAnew) {
 
 TEST_F(StateFolder, IsInspectedWithAllItsCheckpoints) {
   train();
-  EXPECT_EQ(run_program(binary(), {"inspect", state_.string()}).exit_code, 0);
+  const auto whole = run_program(binary(), {"inspect", state_.string()});
+  EXPECT_EQ(whole.exit_code, 0);
+  EXPECT_TRUE(whole.output.ends_with(" checkpoints, every file verified\n"))
+      << "the verdict is the last line";
   damage(20);
   for (const fs::path& path : {state_, state_ / "checkpoints", state_ / "checkpoints" / ""}) {
     const auto result = run_program(binary(), {"inspect", path.string()});
