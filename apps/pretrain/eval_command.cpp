@@ -12,6 +12,8 @@
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/default_model.h"
 #include "apps/pretrain/eval_report.h"
+#include "apps/pretrain/idle_option.h"
+#include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/token_ids.h"
@@ -23,6 +25,7 @@
 #include "libs/checkpoint/verify.h"
 #include "libs/gguf/reader.h"
 #include "libs/model/generation.h"
+#include "libs/model/longest_context.h"
 #include "libs/model/memory_plan.h"
 #include "libs/train/evaluation.h"
 #include "pipeline/corpus/scan.h"
@@ -40,6 +43,7 @@ struct EvalRequest {
   bool per_file = false;
   bool json = false;
   Path ids_file;
+  int64_t context = 0;  ///< 0: the model's
   int threads = 0;
 };
 
@@ -82,6 +86,9 @@ OptionTable<EvalRequest> options() {
               count_of<Request>(&Request::tokens)},
              {{"per-file", "evaluate each file of the corpus by itself, and add up"},
               switch_of<Request>(&Request::per_file)},
+             {{"context", "tokens in a window of text, where positions are rotary", "", KeyKind::kChangeable,
+               "the model's"},
+              optional_count_of<Request>(&Request::context, kLongestContext)},
              {{"json", "print one JSON object"}, switch_of<Request>(&Request::json)},
              {{"logits",
                "instead, print the logits (values before the softmax) that follow the token ids in this file, "
@@ -91,6 +98,25 @@ OptionTable<EvalRequest> options() {
              threads_option<Request>(&Request::threads)} +
          corpus_options<Request>(&Request::corpus);
 }
+
+bool has_no_text(const EvalRequest& request) {
+  return request.corpus.inputs.empty();
+}
+bool prints_logits(const EvalRequest& request) {
+  return !request.ids_file.empty();
+}
+
+constexpr std::string_view kNoText = "without --corpus";
+constexpr IdleOption<EvalRequest> kIdle[] = {
+    {"tokens", has_no_text, kNoText, "--corpus"},
+    {"on-changed", has_no_text, kNoText, "--corpus"},
+    {"documents", has_no_text, kNoText, "--corpus"},
+    {"text-key", has_no_text, kNoText, "--corpus"},
+    {"namespaces", has_no_text, kNoText, "--corpus"},
+    {"disambiguation", has_no_text, kNoText, "--corpus"},
+    {"template-rules", has_no_text, kNoText, "--corpus"},
+    {"json", prints_logits, "with --logits, which prints JSON"},
+    {"context", prints_logits, "with --logits, which has a context of the ids"}};
 
 std::vector<uint32_t> ids_in(const Path& file, const ModelConfig& config) {
   constexpr uint64_t kMostBytes = 1_MiB;  // of as many ids as the longest context
@@ -250,6 +276,23 @@ void evaluate_text(TextEvaluation& evaluation, const Catalog& catalog, bool per_
   scores.text = total;
 }
 
+/// Rotary positions have no tensors, so that windows of any length can be evaluated.
+void set_context(ModelConfig& config, int64_t asked) {
+  if (asked == 0 || asked == config.context) return;
+  if (config.rope_theta == 0) {
+    fail(
+        ErrorKind::kUsage,
+        "--context {} needs rotary positions (llama, qwen3); this model has learned {} positions, so leave it out",
+        asked, config.context);
+  }
+  if (asked > config.context) {
+    log_warning(
+        "--context {} is beyond the {} positions that the model was trained with; expect a worse loss", asked,
+        config.context);
+  }
+  config.context = std::max<int64_t>(2, asked);
+}
+
 /// A file of questions.
 struct Task {
   std::string name;
@@ -259,7 +302,8 @@ struct Task {
 ModelScores evaluate(const Path& checkpoint, const EvalRequest& request,
                      const std::optional<Catalog>& catalog, const std::vector<Task>& tasks, Compute& compute,
                      const std::stop_token& stop) {
-  const ModelFolder model = open_model(checkpoint);
+  ModelFolder model = open_model(checkpoint);
+  set_context(model.config, request.context);
   ModelScores scores{.name = model.place.name(), .folder = model.place.folder.string()};
   if (model.place.checkpoint) scores.step = model.place.checkpoint->step;
   if (catalog) {
@@ -314,6 +358,7 @@ std::vector<Task> read_tasks(const EvalRequest& request) {
 int eval_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   check(*request);
   Compute compute(request->threads > 0 ? request->threads : inspect_machine().cores);
   if (!request->ids_file.empty()) {
@@ -326,6 +371,7 @@ int eval_command(const Arguments& arguments, StopSignal& stop) {
   if (!request->corpus.inputs.empty()) {
     catalog = scan_corpus(request->corpus, nullptr, {.stop = stop.token()});
     report_corpus(*catalog);
+    report_idle_reading(request->corpus, *catalog);
   }
   std::vector<ModelScores> scores;
   for (const Path& model : chosen)

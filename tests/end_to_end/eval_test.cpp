@@ -74,6 +74,20 @@ TEST_F(Eval, FilesAddUpToTheCorpus) {
               AllOf(HasSubstr("bits/byte"), HasSubstr("  wiki_00\n"), HasSubstr("  wiki_03\n")));
 }
 
+TEST_F(Eval, WindowsOfRotaryModelsCanBeShorter) {
+  const std::string rotary = (source_folder() / "tests/golden/data/llama").string();
+  const auto loss = [&](const Words& more) {
+    Words words{"--checkpoint", rotary, "--corpus", text()};
+    words.insert(words.end(), more.begin(), more.end());
+    return scores(words).at("models").at(0)["text"]["loss"].get<double>();
+  };
+  EXPECT_EQ(loss({"--context", "32"}), loss({})) << "that of the model";
+  EXPECT_NE(loss({"--context", "4"}), loss({}));
+  const auto learned = eval({"--checkpoint", state().string(), "--corpus", text(), "--context", "16"});
+  EXPECT_EQ(learned.exit_code, 2) << learned.output;
+  EXPECT_THAT(learned.output, HasSubstr("--context 16 needs rotary positions"));
+}
+
 TEST_F(Eval, SeveralCheckpointsAreOneTable) {
   const json all = scores({"--checkpoint", state().string(), "--all-checkpoints", "--corpus", text()});
   ASSERT_EQ(all["models"].size(), 3U);
