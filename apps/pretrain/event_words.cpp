@@ -50,7 +50,11 @@ std::string end_words(const Json& event) {
   if (reason == "stopped") words = "stopped on request";
   if (reason == "text_ended") words = "the text has ended";
   if (reason == "failed") words = fmt::format("failed: {}", text_of(event, "error"));
-  return fmt::format("{} after {}", words, duration_in(event, "seconds"));
+  constexpr double kJoulesPerWattHour = 3600;
+  const auto joules = number_of(event, "joules");
+  return fmt::format(
+      "{} after {}{}", words, duration_in(event, "seconds"),
+      joules ? fmt::format("; the processor took {:.1f} Wh", *joules / kJoulesPerWattHour) : "");
 }
 
 std::string evaluation_words(const Json& event) {
@@ -141,6 +145,9 @@ std::string event_words(const Json& event) {
   if (kind == "hardware_fault") return text_of(event, "hardware_fault");
   if (kind == "machine_slots") return shares_words(event);
   if (kind.starts_with("machine_")) return machine_words(event);
+  if (kind == "throttled")
+    return fmt::format("the processor slowed down {} because of heat",
+                       format_counted(count_in(event, "times"), "time"));
   if (kind == "paused") return pause_words(event);
   if (kind == "continued") return fmt::format("after {}", duration_in(event, "seconds"));
   if (kind == "settings") return settings_words(event);

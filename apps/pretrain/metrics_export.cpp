@@ -33,7 +33,8 @@ constexpr std::string_view kStepColumns[] = {"loss",
                                              "checkpoint_wait_seconds",
                                              "sequence_buffer",
                                              "batch_queue",
-                                             "resident_bytes"};
+                                             "resident_bytes",
+                                             "watts"};
 
 /// Text that is written in pieces, to a name that appears when it is complete.
 class TableFile {
@@ -241,7 +242,8 @@ void EventExport::write_points() {
       {"tokens_per_second", "speed/tokens_per_second"},
       {"flops_utilization", "speed/flops_utilization"},
       {"data_wait_seconds", "speed/data_wait_seconds"},
-      {"resident_bytes", "machine/resident_bytes"}};
+      {"resident_bytes", "machine/resident_bytes"},
+      {"watts", "machine/watts"}};
   for (const CurvePoint& point : view_.record().curve.all_points()) {
     if (point.step <= last_step_) continue;
     for (const auto& [key, tag] : kTags) {

@@ -143,7 +143,8 @@ void add_progress(Json& json, const RunView& run, const std::vector<CurvePoint>&
                                   {"learning_rate", "learning_rate"},
                                   {"grad_norm", "grad_norm"},
                                   {"tokens_per_second", "tokens_per_second"},
-                                  {"utilization", "flops_utilization"}}) {
+                                  {"utilization", "flops_utilization"},
+                                  {"watts", "watts"}}) {
     json[name] = optional_number(mean_of(recent, key));
   }
   const auto wait = mean_of(recent, "data_wait_seconds");

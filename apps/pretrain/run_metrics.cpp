@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/pretrain/event_words.h"
 #include "apps/pretrain/run_json.h"
 #include "apps/pretrain/version.h"
+#include "libs/metrics/record.h"
 
 namespace pretrain {
 namespace {
@@ -49,6 +51,9 @@ constexpr SummaryMetric kSummaryMetrics[] = {
      {"pretrain_batch_queue_batches", MetricType::kGauge,
       "Batches that are ready; 0: training waits for text."}},
     {"resident_bytes", {"pretrain_resident_memory_bytes", MetricType::kGauge, "Memory of the trainer."}},
+    {"watts",
+     {"pretrain_processor_power_watts", MetricType::kGauge,
+      "Of the processor's packages, whatever runs on them; absent where only root may read it."}},
     {"trained_seconds", {"pretrain_trained_seconds_total", MetricType::kCounter, "Time spent in steps."}},
     {"checkpoint_step",
      {"pretrain_checkpoint_last_success_step", MetricType::kGauge, "Step of the newest checkpoint."}},
@@ -74,6 +79,13 @@ constexpr SummaryMetric kSummaryMetrics[] = {
     {"updated",
      {"pretrain_last_record_timestamp_seconds", MetricType::kGauge, "When the run recorded something last."}},
 };
+
+double throttles_of(const RunView& run) {
+  double times = 0;
+  for (const RecordedEvent& event : run.record().events)
+    if (event.kind == "throttled") times += number_of(event_json(event), "times").value_or(0);
+  return times;
+}
 
 }  // namespace
 
@@ -110,6 +122,11 @@ void add_run_metrics(Exposition& exposition, const RunView& run) {
   for (const auto& [reason, count] : run.skips()) {
     exposition.add({"pretrain_skipped_places_by_reason_total", MetricType::kCounter, "The same by reason."},
                    {{"run", run.id()}, {"reason", reason}}, static_cast<double>(count));
+  }
+  if (const double times = throttles_of(run); times > 0) {
+    exposition.add({"pretrain_processor_throttle_events_total", MetricType::kCounter,
+                    "Times that the processor slowed down because of heat."},
+                   label, times);
   }
   if (!run.checkpoints().empty()) {
     exposition.add({"pretrain_checkpoint_size_bytes", MetricType::kGauge, "Size of the newest checkpoint."},

@@ -140,11 +140,22 @@ nlohmann::json RunMonitor::status() const {
 }
 
 void RunMonitor::add_machine(nlohmann::json& status) const {
-  status["watts"] = or_null(energy_.watts());
-  status["joules"] = or_null(energy_.joules());
-  status["throttled"] = throttles_ && throttles_at_start_
-                            ? nlohmann::json(*throttles_ - std::min(*throttles_, *throttles_at_start_))
-                            : nlohmann::json();
+  const MachineUse use = machine_use_now();
+  status["watts"] = or_null(use.watts);
+  status["joules"] = or_null(use.joules);
+  status["throttled"] = or_null(use.throttled);
+}
+
+MachineUse RunMonitor::machine_use_now() const {
+  MachineUse use{.watts = energy_.watts(), .joules = energy_.joules()};
+  if (throttles_ && throttles_at_start_)
+    use.throttled = *throttles_ - std::min(*throttles_, *throttles_at_start_);
+  return use;
+}
+
+MachineUse RunMonitor::machine_use() const {
+  const std::lock_guard lock(mutex_);
+  return machine_use_now();
 }
 
 SaveActivity RunMonitor::saves() const {

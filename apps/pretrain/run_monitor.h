@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/power.h"
+#include "libs/train/machine_use.h"
 #include "libs/train/observer.h"
 
 namespace pretrain {
@@ -43,6 +44,8 @@ class RunMonitor : public TrainObserver {
 
   /// Looks at energy and heat; to be called each few seconds. Warns when the processor slowed down.
   void look_at_machine();
+  /// What it saw the last time.
+  MachineUse machine_use() const;
 
   void on_phase(RunPhase phase) override;
   void on_step(const StepRecord& record, const RunSnapshot& run) override;
@@ -57,6 +60,7 @@ class RunMonitor : public TrainObserver {
   using Clock = std::chrono::steady_clock;
 
   void add_machine(nlohmann::json& status) const;
+  MachineUse machine_use_now() const;
   void warn_of_heat(Clock::time_point now);
 
   const MonitoredSession session_;

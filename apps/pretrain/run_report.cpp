@@ -74,7 +74,8 @@ Json shown_events(const RunView& run) {
 const std::vector<std::string>& drawn_keys() {
   static const std::vector<std::string> kKeys{
       "loss",      "tokens_per_second", "flops_utilization", "learning_rate",
-      "grad_norm", "data_wait_seconds", "sequence_buffer",   "resident_bytes"};
+      "grad_norm", "data_wait_seconds", "sequence_buffer",   "resident_bytes",
+      "watts"};
   return kKeys;
 }
 

@@ -26,6 +26,8 @@ class RunWatch {
   RunWatch(const RunConfiguration& config, uint64_t parameters);
 
   RunControl& control() { return control_; }
+  /// Energy and heat, read every few seconds.
+  MachineUse machine_use() const { return monitor_.machine_use(); }
   /// Valid while this lives.
   std::vector<TrainObserver*> observers() { return {&monitor_, &hook_}; }
 

@@ -483,7 +483,8 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .session_facts = session_facts(s),
                    .changed_options = s.changed,
                    .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener(),
-                   .fix_steps = [&s](uint64_t steps) { return record_steps(s, steps); }},
+                   .fix_steps = [&s](uint64_t steps) { return record_steps(s, steps); },
+                   .machine_use = [&watch] { return watch.machine_use(); }},
                   options);
   begin(s, trainer);
   settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now

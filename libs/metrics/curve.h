@@ -20,7 +20,7 @@
 namespace pretrain {
 
 /// The keys of a step's record that a curve averages.
-constexpr std::array<std::string_view, 15> kCurveKeys{"loss",
+constexpr std::array<std::string_view, 16> kCurveKeys{"loss",
                                                       "grad_norm",
                                                       "learning_rate",
                                                       "tokens_per_second",
@@ -34,7 +34,8 @@ constexpr std::array<std::string_view, 15> kCurveKeys{"loss",
                                                       "checkpoint_wait_seconds",
                                                       "resident_bytes",
                                                       "sequence_buffer",
-                                                      "batch_queue"};
+                                                      "batch_queue",
+                                                      "watts"};
 
 /// The finite values of a key in the steps of a point.
 struct CurveValue {

@@ -33,11 +33,11 @@ std::string_view kind_of(const nlohmann::json& record) {
 }
 
 bool outlives_return(std::string_view kind) {
-  constexpr std::array<std::string_view, 13> kLasting{
+  constexpr std::array<std::string_view, 14> kLasting{
       "session",        "end",          "paused",         "continued",
       "settings",       "returned",     "hardware_fault", "checkpoint_error",
       "machine_joined", "machine_left", "machine_lost",   "machine_wrong",
-      "machine_slots"};
+      "machine_slots",  "throttled"};
   return std::ranges::find(kLasting, kind) != kLasting.end();
 }
 

@@ -22,7 +22,7 @@ nlohmann::json to_json(std::span<const GuardedStep> steps) {
 
 // The keys of the records; libs/metrics/FORMAT.md lists them with their units.
 
-nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
+nlohmann::json to_json(const StepRecord& r, const SourceStatus& source, const MachineUse& use) {
   nlohmann::json json{{"step", r.step},
                       {"tokens", r.tokens},
                       {"epoch", r.epoch},
@@ -43,6 +43,7 @@ nlohmann::json to_json(const StepRecord& r, const SourceStatus& source) {
                       {"batch_queue", source.queued_batches},
                       {"resident_bytes", resident_bytes()},
                       {"batch_hash", hex64(r.batch_hash)}};
+  if (use.watts) json["watts"] = *use.watts;
   if (r.machines == 0) return json;
   json["machines"] = r.machines;
   json["exchange_seconds"] = r.exchange_seconds;
@@ -119,8 +120,12 @@ nlohmann::json to_json(const std::vector<MachineShare>& shares) {
   return json;
 }
 
-RunRecorder::RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers)
-    : files_(files), state_folder_(std::move(state_folder)), observers_(std::move(observers)) {}
+RunRecorder::RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers,
+                         MachineUseReader machine_use)
+    : files_(files),
+      state_folder_(std::move(state_folder)),
+      observers_(std::move(observers)),
+      machine_use_(std::move(machine_use)) {}
 
 void RunRecorder::begin_session(const RunLimits& limits, const KnownAtStart& known) {
   progress_.begin(limits, known, Clock::now());
@@ -198,6 +203,9 @@ void RunRecorder::note_end(const SessionEnd& end) {
                         {"skips", nlohmann::json(end.source.skips)}};
   if (end.saved_step) record["saved_step"] = *end.saved_step;
   if (!end.error.empty()) record["error"] = end.error;
+  const MachineUse use = machine_use_ ? machine_use_() : MachineUse{};
+  if (use.joules) record["joules"] = *use.joules;
+  if (use.throttled) record["throttled"] = *use.throttled;
   write("end", std::move(record));
 }
 
@@ -237,15 +245,28 @@ void RunRecorder::note_step(const StepRecord& record, const SourceStatus& source
   summary_.tokens += record.step_tokens;
   add(summary_.split, record);
   progress_.note_step(record);
-  if (logged) write("step", to_json(record, source));
+  const MachineUse use = machine_use_ ? machine_use_() : MachineUse{};
+  if (logged) write("step", to_json(record, source, use));
+  note_heat(record.step, use);
   tell([&, run = snapshot()](TrainObserver& observer) { observer.on_step(record, run); });
 }
 
 void RunRecorder::note_made_step(const StepRecord& record, const SourceStatus& source, bool logged) {
   summary_.last_step = record.step;
   progress_.note_skipped_step(record.step, record.tokens, record.epoch);
-  if (logged) write("step", to_json(record, source));
+  if (logged) write("step", to_json(record, source, {}));
   note_progress();
+}
+
+/// A hot processor slows down thousands of times an hour, so a record tells of many.
+void RunRecorder::note_heat(uint64_t step, const MachineUse& use) {
+  constexpr std::chrono::minutes kAtMostEvery(10);
+  if (!use.throttled || *use.throttled <= throttles_recorded_) return;
+  const auto now = Clock::now();
+  if (heat_recorded_ && now - *heat_recorded_ < kAtMostEvery) return;
+  write("throttled", {{"step", step}, {"times", *use.throttled - throttles_recorded_}});
+  throttles_recorded_ = *use.throttled;
+  heat_recorded_ = now;
 }
 
 void RunRecorder::note_bad_step(uint64_t step, std::span<const Batch> batches,

@@ -17,6 +17,7 @@
 #include "libs/metrics/run_log.h"
 #include "libs/train/checkpoint_state.h"
 #include "libs/train/guard.h"
+#include "libs/train/machine_use.h"
 #include "libs/train/observer.h"
 #include "libs/train/run_control.h"
 #include "libs/train/run_progress.h"
@@ -56,7 +57,9 @@ nlohmann::json to_json(const std::vector<MachineShare>& shares);
 /// Single-owner.
 class RunRecorder {
  public:
-  RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers);
+  /// `machine_use`: empty on a machine that shows nothing.
+  RunRecorder(FileSystem& files, Path state_folder, std::vector<TrainObserver*> observers,
+              MachineUseReader machine_use = {});
 
   /// Starts a session. Call it before all other functions.
   void begin_session(const RunLimits& limits, const KnownAtStart& known);
@@ -115,12 +118,16 @@ class RunRecorder {
   }
 
   void write(std::string_view kind, nlohmann::json record);
+  void note_heat(uint64_t step, const MachineUse& use);
   void tell_lost(bool failed);
   void set_phase(RunPhase phase);
 
   FileSystem& files_;
   Path state_folder_;
   std::vector<TrainObserver*> observers_;
+  MachineUseReader machine_use_;
+  uint64_t throttles_recorded_ = 0;
+  std::optional<Clock::time_point> heat_recorded_;
   std::unique_ptr<RunLog> log_;
   RunProgress progress_;
   RunSummary summary_;

@@ -38,7 +38,7 @@ Trainer::Trainer(TrainerParts parts, const TrainerOptions& options)
       parameters_(model_.layout().flat_size()),
       optimizer_(parts_.compute, model_.layout(), make_optimizers(model_.layout(), options.optimizer)),
       pass_(parts_.compute, model_, options.slots, options.exchange),
-      recorder_(parts_.files, parts_.state_folder, parts_.observers),
+      recorder_(parts_.files, parts_.state_folder, parts_.observers, parts_.machine_use),
       saver_({.store = parts_.store,
               .recorder = recorder_,
               .take_request = [this] { return save_is_requested(); },

@@ -30,6 +30,7 @@
 #include "libs/train/diverged.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/guard.h"
+#include "libs/train/machine_use.h"
 #include "libs/train/observer.h"
 #include "libs/train/run_control.h"
 #include "libs/train/run_recorder.h"
@@ -104,6 +105,7 @@ struct TrainerParts {
   /// Called when the steps of a run with a budget are fixed; returns the configuration with them. Must be given
   /// if the budget is open.
   std::function<nlohmann::json(uint64_t steps)> fix_steps = {};
+  MachineUseReader machine_use = {};   ///< for the record; empty: the machine shows nothing
   std::function<double()> clock = {};  ///< seconds, for the budget; empty: the time
 };
 

@@ -103,7 +103,7 @@ class Page(unittest.TestCase):
 class Report(Page):
     def test_shows_a_run_and_requests_nothing(self):
         file = self.report(write_run(self.folder / "base", 2000))
-        self.assertEqual(self.browser.run("document.querySelectorAll('canvas').length"), 9)
+        self.assertEqual(self.browser.run("document.querySelectorAll('figure:not([hidden]) canvas').length"), 9)
         self.assertIn("step 2,000 of 4,000 (50 %)", self.browser.run("document.body.innerText"))
         self.check_is_quiet((file.as_uri(), "data:"))
         self.take_pictures("report-one")
@@ -189,7 +189,7 @@ class Dashboard(Page):
         state = write_run(self.folder / "base", 1000)
         process, port = self.dashboard(state)
         self.browser.open(f"http://127.0.0.1:{port}/")
-        self.browser.wait("document.title.includes('base') && document.querySelectorAll('canvas').length === 9")
+        self.browser.wait("document.title.includes('base') && document.querySelectorAll('figure:not([hidden]) canvas').length === 9")
         self.browser.wait("document.body.innerText.includes('step 1,000 of 4,000')")
         self.browser.wait("view.runs()[0].series?.step.length > 100")
         write_lines(state / "metrics.jsonl", [step(number, 0) for number in range(1001, 1101)])

@@ -148,7 +148,8 @@ std::vector<std::string> kinds_of(const nlohmann::json& record, const std::strin
 
 /// One record of each kind that a run without trouble does not write, by the code that does.
 std::vector<nlohmann::json> records_of_trouble(const TempFolder& folder) {
-  RunRecorder recorder(real_file_system(), folder.path(), {});
+  RunRecorder recorder(real_file_system(), folder.path(), {},
+                       [] { return MachineUse{.watts = 35, .joules = 70, .throttled = 3}; });
   recorder.begin_session({}, {});
   recorder.open_log({}, 0);
   recorder.note_settings(1, {{"threads", {"2", nullptr}}});
@@ -167,6 +168,7 @@ std::vector<nlohmann::json> records_of_trouble(const TempFolder& folder) {
   recorder.note_machine(7,
                         {.kind = MachineEvent::Kind::kLost, .machine = "b", .why = "reset", .machines = 1});
   recorder.note_machine(7, {.kind = MachineEvent::Kind::kSlots, .machines = 1, .shares = {{"a", 4, 2.5}}});
+  recorder.note_end({.reason = "limit", .step = 7});
   return json_lines(folder / "metrics.jsonl");
 }
 

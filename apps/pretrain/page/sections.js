@@ -94,6 +94,7 @@ function stateOf(run, now) {
       ["gradient norm", significant(run.grad_norm, 3)],
       ["waiting for text", percent(run.data_wait_share)],
       ["memory", bytes(run.resident_bytes)],
+      ["power of the processor", known(run.watts) ? `${significant(run.watts, 3)} W` : ""],
       ["threads", count(run.threads)],
       ["machines", machineWords(run)],
       ["exchange", known(run.exchange_seconds) ? `${duration(run.exchange_seconds)} of the newest step` : ""],
@@ -210,13 +211,13 @@ function fillTime(runs) {
 
 const kKindClass = {
   checkpoint_error: "bad", bad_step: "bad", hardware_fault: "bad", returned: "warn", skipped_step: "warn", paused: "warn",
-  session: "good", continued: "good", machine_wrong: "bad", machine_lost: "warn", machine_left: "warn", machine_joined: "good",
+  throttled: "warn", session: "good", continued: "good", machine_wrong: "bad", machine_lost: "warn", machine_left: "warn", machine_joined: "good",
 };
 const kKindWords = {
   session: "session", end: "end", evaluation: "evaluation", checkpoint: "checkpoint", checkpoint_error: "failed checkpoint",
   bad_step: "bad step", skipped_step: "skipped step", returned: "return", hardware_fault: "machine fault",
   paused: "pause", continued: "continued", settings: "settings", machine_joined: "machine joined", machine_left: "machine left",
-  machine_lost: "lost machine", machine_wrong: "wrong machine", machine_slots: "slots",
+  machine_lost: "lost machine", machine_wrong: "wrong machine", machine_slots: "slots", throttled: "heat",
 };
 
 /** Events, newest first, by kind. */

@@ -11,6 +11,7 @@ const kCharts = [
   { key: "data_wait_seconds", title: "Waiting for text, per step", format: duration, zero: true },
   { key: "sequence_buffer", title: "Sequences in the shuffle buffer", format: short, zero: true },
   { key: "resident_bytes", title: "Memory", format: bytes, zero: true },
+  { key: "watts", title: "Watts of the processor", format: (value) => significant(value, 3), zero: true },
 ];
 /** More runs than this are listed, but not drawn until they are chosen. */
 const kDrawnAtFirst = 8;

@@ -2,7 +2,9 @@
 #include "libs/train/run_recorder.h"
 
 #include <filesystem>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -65,6 +67,44 @@ TEST_F(RunRecorderTest, KeepsOneEvaluationOfTheStepThatItContinuesFrom) {
   EXPECT_EQ(kept->result.loss, 1.5);
   EXPECT_EQ(read_file(folder_ / "metrics.jsonl"), step + evaluation(5, 1.5));
   EXPECT_EQ(recorder_.log_position().offset_bytes, (step + evaluation(5, 1.5)).size());
+}
+
+std::vector<nlohmann::json> records_in(const Path& file) {
+  std::vector<nlohmann::json> records;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) records.push_back(nlohmann::json::parse(line));
+  return records;
+}
+
+TEST_F(RunRecorderTest, RecordsPowerAndHeatOfTheProcessor) {
+  MachineUse use{.watts = 35, .joules = 0, .throttled = 0};
+  RunRecorder recorder(real_file_system(), folder_.path(), {}, [&] { return use; });
+  recorder.open_log({}, 0);
+  recorder.note_step({.step = 1}, {}, true);
+  use = {.watts = 36, .joules = 72, .throttled = 5};
+  recorder.note_step({.step = 2}, {}, false);
+  use.throttled = 9;  // at once again: the next record waits
+  recorder.note_step({.step = 3}, {}, true);
+  recorder.note_end({.reason = "limit", .step = 3});
+  const auto records = records_in(folder_ / "metrics.jsonl");
+  ASSERT_EQ(records.size(), 4U);
+  EXPECT_EQ(records[0].at("watts"), 35);
+  EXPECT_EQ(records[1].at("kind"), "throttled");
+  EXPECT_EQ(records[1].at("step"), 2);
+  EXPECT_EQ(records[1].at("times"), 5);
+  EXPECT_EQ(records[2].at("watts"), 36);
+  EXPECT_EQ(records[3].at("joules"), 72);
+  EXPECT_EQ(records[3].at("throttled"), 9);
+}
+
+TEST_F(RunRecorderTest, RecordsNothingThatTheMachineDoesNotShow) {
+  RunRecorder recorder(real_file_system(), folder_.path(), {}, [] { return MachineUse{}; });
+  recorder.open_log({}, 0);
+  recorder.note_step({.step = 1}, {}, true);
+  recorder.note_end({.reason = "limit", .step = 1});
+  for (const nlohmann::json& record : records_in(folder_ / "metrics.jsonl")) {
+    for (const char* key : {"watts", "joules", "throttled"}) EXPECT_FALSE(record.contains(key)) << record;
+  }
 }
 
 }  // namespace
