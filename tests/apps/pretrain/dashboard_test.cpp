@@ -113,6 +113,23 @@ TEST(Dashboard, ShowsMetricsOfEachRun) {
   EXPECT_THAT(*answer.body, Not(HasSubstr("pretrain_time_remaining_seconds"))) << "nothing remains";
 }
 
+TEST(Dashboard, ShowsThePowerAndHeatOfAProcessorThatShowsThem) {
+  const TempFolder folder;
+  const std::string heat = R"({"kind":"throttled","time":1795872005,"step":10,"times":7})"
+                           "\n";
+  const std::string power = R"({"kind":"step","step":11,"tokens":2816,"epoch":0,"loss":9,"watts":35.5})"
+                            "\n";
+  write_run(folder, "a",
+            test::session_line(0, 1) + heat + heat + test::end_line(11, "limit", R"("joules":7200,)"), power);
+  const RunWatcher runs({folder / "a"});
+  const std::string metrics = *ask(runs, "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("pretrain_processor_power_watts{run=\"a\"} 35.5\n"));
+  EXPECT_THAT(metrics, HasSubstr("pretrain_processor_throttle_events_total{run=\"a\"} 14\n"));
+  const std::string events = *ask(runs, "/api/v1/runs/a/events").body;
+  EXPECT_THAT(events, HasSubstr("the processor slowed down 7 times because of heat"));
+  EXPECT_THAT(events, HasSubstr("the processor took 2.0 Wh"));
+}
+
 TEST(Dashboard, StreamsTheStatesAndThenPings) {
   const TempFolder folder;
   const RunWatcher runs({write_ended_run(folder, "a")});
