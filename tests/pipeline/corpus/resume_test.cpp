@@ -123,7 +123,7 @@ TEST(ResumeChain, OfOneTicketEachGivesTheUninterruptedSequence) {
   Ticket last = expected[0];
   for (size_t i = 1; i < expected.size(); ++i) {
     CorpusReader resumed = resume(options, last, Role::kTraining);
-    ASSERT_TRUE(resumed.next(last));
+    last = resumed.next().value();
     ASSERT_EQ(fingerprint(last), fingerprint(expected[i]));
   }
 }
@@ -160,10 +160,9 @@ TEST(ResumeInAnUncompressedFile, ReadsOnlyWhatIsNeeded) {
     if (at % identity_samples >= 4096) bytes[at] = '#';
   }
   folder.write("c/text", bytes);
-  Ticket next;
   CorpusReader resumed(options, catalog, tickets[57].after, Role::kTraining);
   ASSERT_GT(tickets[57].after.position.inside, 1'500'000U);
-  ASSERT_TRUE(resumed.next(next));
+  const Ticket next = resumed.next().value();
   EXPECT_EQ(fingerprint(next), fingerprint(tickets[58]));
 }
 
@@ -178,9 +177,7 @@ TEST(ResumeInACompressedFile, ReportsItsProgress) {
   size_t calls = 0;
   CorpusReader resumed(options, reader.catalog(), tickets[328].after, Role::kTraining,
                        {{}, [&](uint64_t, uint64_t) { ++calls; }});
-  Ticket next;
-  ASSERT_TRUE(resumed.next(next));
-  EXPECT_EQ(fingerprint(next), fingerprint(tickets[329]));
+  EXPECT_EQ(fingerprint(resumed.next().value()), fingerprint(tickets[329]));
   EXPECT_GE(calls, 1U);
 }
 
