@@ -10,11 +10,11 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 # Excludes tests of numerics: they only share state between threads through TBB, and take very long.
-threaded_folders=(libs/base libs/checkpoint libs/train pipeline/corpus pipeline)
+threaded_folders=(libs/base libs/checkpoint libs/fabric libs/train libs/world pipeline/corpus pipeline)
 # Few sources to compile for what they show, and no kernels, which take minutes: both builds have to fit in addition to
-# the whole one. About 90 and 65 objects; libs/train alone needs 107, pipeline 132.
-quick_asan_folders=(libs/base libs/checkpoint libs/metrics recovery tokenizer)
-quick_tsan_folders=(libs/base libs/checkpoint)
+# the whole one. About 110 and 80 objects; libs/train alone needs 107, pipeline 132.
+quick_asan_folders=(libs/base libs/checkpoint libs/fabric libs/metrics recovery tokenizer)
+quick_tsan_folders=(libs/base libs/checkpoint libs/fabric)
 
 # The test programs that a folder's CMakeLists.txt defines.
 test_programs() { sed -n 's/^ *pretrain_test(\([a-z_]*\).*/\1/p' "tests/$1/CMakeLists.txt"; }
