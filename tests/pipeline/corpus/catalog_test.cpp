@@ -437,7 +437,9 @@ TEST(Catalog, RefusesDamagedJson) {
   EXPECT_THROW((void)nlohmann::json::parse("{\"shards\":[{}],\"rejected\":[]}").get<Catalog>(), Error);
   EXPECT_THROW((void)nlohmann::json::parse("7").get<Catalog>(), Error);
   try {
-    (void)nlohmann::json::parse(R"({"shards":[{"name":1e9}],"rejected":[]})").get<Catalog>();
+    (void)nlohmann::json::parse(
+        R"({"shards":[{"name":1e9,"size_bytes":1,"hash":"h","compression":"xz","format":"doc"}],"rejected":[]})")
+        .get<Catalog>();
     ADD_FAILURE() << "was accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("damaged (type must be string"));
