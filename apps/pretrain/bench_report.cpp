@@ -56,7 +56,7 @@ void print_scaling(const nlohmann::json& report) {
              format_counted(s["threads"].get<uint64_t>(), "thread"), s["speedup"].get<double>());
   fmt::print("{:.2f} % of a step on one thread is outside parallel loops\n",
              100 * s["serial_share"].get<double>());
-  fmt::print("upper bound on the speed-up, from that and from the number of pieces of each loop:");
+  fmt::print("upper bound on the speed-up, from that and the number of pieces of each loop:");
   for (const auto& bound : s["bounds"]) {
     fmt::print("\n  {:.1f} times with {}", bound["speedup"].get<double>(),
                format_counted(bound["threads"].get<uint64_t>(), "thread"));
