@@ -142,8 +142,8 @@ nlohmann::json changed_of(const nlohmann::json& parent) {
 }
 
 std::string_view what_was_taken(const nlohmann::json& parent) {
-  if (text_of(parent, "weights_only") == "true") return "the weights only";
-  if (text_of(parent, "optimizer") == "anew") return "weights and step count";
+  if (shown_value(parent, "weights_only") == "true") return "the weights only";
+  if (shown_value(parent, "optimizer") == "anew") return "weights and step count";
   return "weights, optimizer state and step count";
 }
 
@@ -211,23 +211,24 @@ std::string with_command_of_branch(std::string ini, const nlohmann::json& parent
   const bool is_branch = !parent.empty() && describe_initial_model(parent).empty();
   const size_t at = ini.find(kOfARun);
   if (!is_branch || at == std::string::npos) return ini;
-  const std::string command = fmt::format("pretrain branch --checkpoint {}{} --config THIS_FILE --state NEW",
-                                          shell_word(text_of(parent, "path")),
-                                          text_of(parent, "weights_only") == "true" ? " --weights-only" : "");
+  const std::string command =
+      fmt::format("pretrain branch --checkpoint {}{} --config THIS_FILE --state NEW",
+                  shell_word(shown_value(parent, "path")),
+                  shown_value(parent, "weights_only") == "true" ? " --weights-only" : "");
   return ini.replace(at, kOfARun.size(), command);
 }
 
 std::string describe_parent(const nlohmann::json& parent) {
   if (parent.empty()) return "";
   if (std::string text = describe_initial_model(parent); !text.empty()) return text;
-  std::string text =
-      fmt::format("branch of {}, step {} (manifest {})\n  took {}; text {}\n", text_of(parent, "path"),
-                  text_of(parent, "step"), text_of(parent, "manifest_hash"), what_was_taken(parent),
-                  text_of(parent, "stream") == "anew" ? "from the beginning" : text_of(parent, "stream"));
+  std::string text = fmt::format(
+      "branch of {}, step {} (manifest {})\n  took {}; text {}\n", shown_value(parent, "path"),
+      shown_value(parent, "step"), shown_value(parent, "manifest_hash"), what_was_taken(parent),
+      shown_value(parent, "stream") == "anew" ? "from the beginning" : shown_value(parent, "stream"));
   const nlohmann::json changed = changed_of(parent);
   for (const auto& [key, change] : changed.items()) {
-    text += fmt::format("  {}: {} instead of {}\n", printable(key), text_of(change, "to"),
-                        text_of(change, "from"));
+    text += fmt::format("  {}: {} instead of {}\n", printable(key), shown_value(change, "to"),
+                        shown_value(change, "from"));
   }
   return text;
 }

@@ -170,12 +170,12 @@ std::string describe_initial_model(const nlohmann::json& parent) {
   const auto files = parent.is_object() ? parent.find(kFiles) : parent.end();
   if (!parent.is_object() || files == parent.end()) return "";
   std::string text =
-      fmt::format("started with the weights of {}{}\n", text_of(parent, "path"),
-                  parent.contains("step") ? fmt::format(", step {}", text_of(parent, "step")) : "");
+      fmt::format("started with the weights of {}{}\n", shown_value(parent, "path"),
+                  parent.contains("step") ? fmt::format(", step {}", shown_value(parent, "step")) : "");
   if (!files->is_array()) return text;
   for (const nlohmann::json& file : *files)
-    text += fmt::format("  {}: {} bytes, {}\n", text_of(file, "name"), text_of(file, "size_bytes"),
-                        text_of(file, "hash"));
+    text += fmt::format("  {}: {} bytes, {}\n", shown_value(file, "name"), shown_value(file, "size_bytes"),
+                        shown_value(file, "hash"));
   return text;
 }
 

@@ -12,7 +12,7 @@
 namespace pretrain {
 
 /// A member as printable text, whatever its type: "?" if it is missing, "none" for an empty text.
-inline std::string text_of(const nlohmann::json& object, const char* key) {
+inline std::string shown_value(const nlohmann::json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || found == object.end()) return "?";
   if (!found->is_string())
