@@ -63,6 +63,7 @@ class Counter {
   /// The first call gives the context, so that the list is the same for each reading of the dump.
   void add(const wikitext::LostTemplate& lost) {
     ++counts_.calls;
+    counts_.with_sentence += lost.with_sentence ? 1 : 0;
     const std::string name = wikitext::fold_name(lost.name);
     if (by_name_.size() >= kMostNames && !by_name_.contains(name)) return;
     LostTemplateCount& count = by_name_[name];

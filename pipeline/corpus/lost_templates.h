@@ -20,7 +20,8 @@ struct LostTemplateCount {
 struct LostTemplateCounts {
   std::vector<LostTemplateCount> templates;  ///< most frequent first
   uint64_t calls = 0;                        ///< of all templates
-  uint64_t sentences = 0;                    ///< in the cleaned text, about
+  uint64_t with_sentence = 0;                ///< of these, the calls whose sentence is none without them
+  uint64_t sentences = 0;                    ///< in the cleaned text, about; without those that were dropped
 };
 
 /// Reads all dumps of the corpus.
