@@ -90,7 +90,9 @@ void limit_instruction_set(std::string_view name) {
   const auto found = std::ranges::find(levels(), name, &Level::name);
   PRETRAIN_CHECK(found != levels().end() && is_supported(*found), "instruction set {}", name);
   Bf16Instruction::allowed_ = found->bf16;
-  hwy::DisableTargets(found->target - 1);  // all that are better
+  const int64_t better = found->target - 1;
+  // Not by DisableTargets(): with it, each later SupportedTargets() would make the kernels use all targets again.
+  hwy::SetSupportedTargetsForTest((detected_targets() | HWY_SCALAR) & ~better);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 

@@ -10,6 +10,7 @@
 #include "libs/base/error.h"
 #include "libs/tensor/peak.h"
 #include "libs/tensor/precision.h"
+#include "libs/tensor/product_kernel.h"
 
 namespace pretrain {
 namespace {
@@ -54,9 +55,12 @@ TEST(ProcessorChoice, WhatTheProcessorLacksIsRefusedWithWhatItHas) {
 }
 
 TEST(ProcessorChoice, ASupportedNameLimitsTheKernels) {
+  const KernelShape best = kernel_shape(Precision::kFloat32);
   EXPECT_EQ(refusal("portable"), "accepted");
   EXPECT_FALSE(multiplies_bf16());
   EXPECT_THAT(vector_target(), testing::Not(HasSubstr("AVX")));
+  EXPECT_LT(kernel_shape(Precision::kFloat32).panel_columns, best.panel_columns)
+      << "the kernels are others, too";
   for (const InstructionSet& set : instruction_sets()) {
     if (!set.is_supported) continue;
     EXPECT_EQ(refusal(std::string(set.name)), "accepted") << set.name;
