@@ -306,7 +306,9 @@ KeyValues from_json(const nlohmann::json& json) {
 }
 
 RunConfiguration configuration_in(const nlohmann::json& json) {
-  return typed(texts_in(json));
+  RunConfiguration c = typed(texts_in(json));
+  derive_optimizer(c);  // whose state has shapes that depend on it
+  return c;
 }
 
 AssemblerOptions assembler_options(const RunConfiguration& c, const Tokenizer& tokenizer) {

@@ -81,6 +81,22 @@ TEST(Resume, AMuonRunThatIsKilledIsTheSameForAnyNumberOfThreads) {
   expect_same_steps(steps(state), steps(folder / "straight"));
 }
 
+TEST(Resume, ARunWhoseStepsGrowAndAreTreatedInEveryWayComesToTheSameBits) {
+  const TempFolder folder;
+  const Words keys{"--steps",           "40",    "--checkpoint-every",     "10",
+                   "--optimizer",       "muon",  "--muon-neuron-decay",    "0.9",
+                   "--cautious-decay",  "yes",   "--accumulate",           "3",
+                   "--batch-ramp",      "30",    "--learning-rate-tokens", "1000",
+                   "--beta2-half-life", "20000", "--output-start",         "zero"};
+  ASSERT_EQ(run_program(binary(), tiny_run(folder / "straight") + keys).exit_code, 0);
+  const auto state = folder / "stopped";
+  EXPECT_EQ(run_program(binary(), tiny_run(state) + keys + Words{"--steps", "20"}).exit_code, 0);
+  const auto resumed = run_program(binary(), {"resume", "--state", state.string(), "--steps", "40"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+  EXPECT_EQ(state_hashes(state, 40), state_hashes(folder / "straight", 40));
+  expect_same_steps(steps(state), steps(folder / "straight"));
+}
+
 TEST(Resume, FromAnEarlierStepSetsTheLaterOnesAside) {
   const TempFolder folder;
   const auto state = folder / "run";

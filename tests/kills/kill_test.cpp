@@ -187,7 +187,8 @@ TEST(Kills, EveryWayToEndAndARollbackAndABranchComeToTheSameBits) {
 /// Its momentum rises with the updates, and its rate falls with the steps: both must survive.
 TEST(Kills, ARunWithMuonComesToTheSameBits) {
   expect_the_same_bits_after(std::max<uint64_t>(std::size(kEndings), kills_wanted() / 2),
-                             {"--optimizer", "muon", "--muon-warmup", "60", "--slots", "3"});
+                             {"--optimizer", "muon", "--muon-warmup", "60", "--muon-neuron-decay", "0.9",
+                              "--cautious-decay", "yes", "--slots", "3"});
 }
 
 }  // namespace
