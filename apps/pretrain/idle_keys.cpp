@@ -37,6 +37,9 @@ bool is_without_cooldown(const Run& c) {
 bool is_not_muon(const Run& c) {
   return c.trainer.optimizer.kind != OptimizerKind::kMuon;
 }
+bool chooses_beta2(const Run& c) {
+  return c.beta2_half_life_tokens > 0;
+}
 bool evaluates_no_tokens(const Run& c) {
   return c.validation_tokens == 0;
 }
@@ -70,6 +73,9 @@ constexpr IdleOption<Run> kIdleKeys[] = {
     {"cooldown-shape", is_without_cooldown, "without --schedule wsd or cooldown", "one of them"},
     {"muon-momentum", is_not_muon, kNoMuon, kMuon},
     {"muon-warmup", is_not_muon, kNoMuon, kMuon},
+    {"muon-neuron-decay", is_not_muon, kNoMuon, kMuon},
+    {"beta2", chooses_beta2, "with --beta2-half-life, which chooses it"},
+    {"output-start", has_initial_model, "with --init-from, which brings all weights"},
     {"validation-corpus", evaluates_no_tokens, "with --validation-tokens 0"},
     {"evaluate-every", evaluates_no_tokens, "with --validation-tokens 0"},
     {"evaluate-every", holds_out_nothing, "with --validation-fraction 0, which holds out no text",
