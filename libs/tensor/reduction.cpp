@@ -15,9 +15,14 @@ namespace pretrain::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 /// Two chains of sums, because one would wait for the latency of each addition. A range is short enough for
-/// float sums; the sums of ranges are added in double.
+/// float sums, of as many chains as a vector has lanes; the sums of ranges are added in double.
 float SquaresRange(const float* x, size_t count) {
   const hn::ScalableTag<float> d;
+  if constexpr (hn::MaxLanes(d) == 1) {
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return static_cast<float>(sum);
+  }
   const size_t lanes = hn::Lanes(d);
   auto a = hn::Zero(d);
   auto b = hn::Zero(d);
