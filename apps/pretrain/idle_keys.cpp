@@ -19,7 +19,7 @@ bool has_tokenizer(const Run& c) {
 bool has_initial_model(const Run& c) {
   return !c.initial_model.empty();
 }
-bool keeps_copies(const Run& c) {
+bool keeps_duplicates(const Run& c) {
   return c.deduplication.mode == Deduplication::kOff;
 }
 bool is_constant(const Run& c) {
@@ -66,7 +66,7 @@ constexpr IdleOption<Run> kIdleKeys[] = {
     {"tokenizer-type", has_tokenizer, kOwnVocabulary},
     {"tokenizer-type", has_initial_model, kModelsVocabulary},
     {"allow-normalization", has_initial_model, "with --init-from, whose pieces fit its tokenizer alone"},
-    {"deduplicate-documents", keeps_copies, "without --deduplicate", "--deduplicate"},
+    {"deduplicate-documents", keeps_duplicates, "without --deduplicate", "--deduplicate"},
     {"schedule-steps", is_constant, "with --schedule constant, which has no end", "another --schedule"},
     {"cooldown-share", is_not_wsd, "without --schedule wsd", "--schedule wsd"},
     {"cooldown-start", is_no_cooldown, "without --schedule cooldown", "--schedule cooldown"},
