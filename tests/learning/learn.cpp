@@ -31,6 +31,7 @@ struct Request {
   uint64_t text_bytes = 40'000'000;
   int threads = 1;
   std::string baseline;
+  bool write_tokens = false;
 };
 
 OptionTable<Request> options() {
@@ -43,7 +44,9 @@ OptionTable<Request> options() {
           {{"text-bytes", "text to train on"}, count_of<Request>(&Request::text_bytes, 1'000'000)},
           {{"threads", "threads that train"}, count_of<Request>(&Request::threads, 1, 1024)},
           {{"baseline", "recipe that the table compares with; default: the first"},
-           text_of<Request>(&Request::baseline)}};
+           text_of<Request>(&Request::baseline)},
+          {{"write-tokens", "write the text's tokens, for other trainers"},
+           switch_of<Request>(&Request::write_tokens)}};
 }
 
 constexpr CommandSyntax kSyntax{
@@ -177,6 +180,14 @@ std::string write_table(const Request& request, const Record& record, const std:
   return table;
 }
 
+/// The tokens of the text to train on, as 32-bit numbers in the machine's byte order, and the tokenizer of them.
+void write_tokens(const Text& text, const Path& folder) {
+  const std::vector<uint32_t>& tokens = text.rows->tokens();
+  const std::string_view bytes(reinterpret_cast<const char*>(tokens.data()),
+                               tokens.size() * sizeof(uint32_t));
+  write_file_atomically(real_file_system(), folder / "tokens.u32", bytes);
+}
+
 void compare(const Request& request) {
   check(request);
   std::vector<std::string> inputs;
@@ -187,6 +198,7 @@ void compare(const Request& request) {
   Record record(request.output / "trials.csv");
   const Text text =
       read_text(configuration_of(recipes.front(), corpus, 0), request.text_bytes, request.output);
+  if (request.write_tokens) write_tokens(text, request.output);
   Compute compute(request.threads);
   const StepCosts quiet = measure_steps(compute, recipes, corpus, text, record.step_seconds());
   for (const Recipe& recipe : recipes)

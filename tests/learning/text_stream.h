@@ -21,6 +21,7 @@ class TokenRows {
   TokenRows(std::vector<uint32_t> tokens, int64_t context);
 
   uint64_t rows() const { return rows_; }
+  const std::vector<uint32_t>& tokens() const { return tokens_; }
   /// The batch of a step, counted from 0, with so many rows. Each row comes once before any comes again.
   Batch batch(uint64_t seed, uint64_t step, int64_t rows) const;
 
