@@ -17,16 +17,22 @@ constexpr int kSecondSignalExitCode = 130;
 /// Wakes the watcher when the program ends by itself.
 constexpr int kWakeUp = SIGUSR2;
 
-bool is_ignored(int signal) {
+/// Would end the process without a save: it is neither ignored nor handled, by a profiler for example.
+bool ends_process(int signal) {
   struct sigaction action {};
-  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
 }
 
-sigset_t watched_signals(bool with_hangup) {
+sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGXCPU, SIGUSR1, kWakeUp}) sigaddset(&set, signal);
-  if (with_hangup) sigaddset(&set, SIGHUP);
+  for (const int signal : {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT}) {
+    if (ends_process(signal)) sigaddset(&set, signal);
+  }
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+    if (ends_process(signal)) sigaddset(&set, signal);
+  }
   return set;
 }
 
@@ -48,9 +54,8 @@ void log_answer(int signal, const std::string& text) {
 
 }  // namespace
 
-StopSignal::StopSignal() : watches_hangup_(!is_ignored(SIGHUP)) {
-  const sigset_t set = watched_signals(watches_hangup_);
-  pthread_sigmask(SIG_BLOCK, &set, &previous_mask_);
+StopSignal::StopSignal() : watched_(watched_signals()) {
+  pthread_sigmask(SIG_BLOCK, &watched_, &previous_mask_);
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -58,9 +63,9 @@ StopSignal::~StopSignal() {
   quit_ = true;
   pthread_kill(watcher_.native_handle(), kWakeUp);
   watcher_.join();
-  const sigset_t set = watched_signals(watches_hangup_);
   constexpr timespec kNow{};
-  while (sigtimedwait(&set, nullptr, &kNow) > 0) {  // discard pending signals: it is too late to act on them
+  while (sigtimedwait(&watched_, nullptr, &kNow) >
+         0) {  // discard pending signals: it is too late to act on them
   }
   pthread_sigmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
@@ -103,13 +108,12 @@ void StopSignal::watch() {
 
 /// Waits for a signal. Once a stop was requested, also returns after a while without one.
 int StopSignal::wait_for_signal() const {
-  const sigset_t set = watched_signals(watches_hangup_);
   if (!requested_at_) {
     int signal = 0;
-    return sigwait(&set, &signal) == 0 ? signal : 0;
+    return sigwait(&watched_, &signal) == 0 ? signal : 0;
   }
   constexpr timespec kLookEvery{.tv_sec = 0, .tv_nsec = 50'000'000};
-  return sigtimedwait(&set, nullptr, &kLookEvery);
+  return sigtimedwait(&watched_, nullptr, &kLookEvery);
 }
 
 void StopSignal::take_stop(int signal) {

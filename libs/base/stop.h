@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Stop and save requests by signals. SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal; ignored if it was
-// ignored at the start, as nohup does) and SIGXCPU (a limit on processor time) request a stop, and everything
-// that waits watches the token. The log answers the first request at once. A second SIGTERM or SIGINT, more
-// than kSameRequest later, exits without finishing the work; SIGHUP and SIGXCPU never do, because they can
-// follow another signal without the user's intent. SIGUSR1 requests a checkpoint.
+// ignored at the start, as nohup does), SIGXCPU (a limit on processor time) and each other signal that would end
+// the process by default (a timer of the parent, SIGPWR, real-time signals) request a stop, and everything that
+// waits watches the token. Signals that tell of a crash or ask for one (SIGQUIT, SIGABRT) keep their effect. The
+// log answers the first request at once. A second SIGTERM or SIGINT, more than kSameRequest later, exits without
+// finishing the work; the others never do, because they can follow another signal without the user's intent.
+// SIGUSR1 requests a checkpoint.
 //
 //   StopSignal stop;                     // first in main
 //   while (!stop.requested()) work(stop.token());
@@ -67,7 +69,7 @@ class StopSignal {
   std::stop_source source_;
   std::atomic<bool> save_requested_{false};
   std::atomic<bool> quit_{false};
-  bool watches_hangup_;
+  sigset_t watched_;
   sigset_t previous_mask_;
   std::mutex mutex_;  // guards the following two
   std::function<StopWords()> words_;

@@ -170,7 +170,10 @@ TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
   const std::map<int, std::string> answers{{SIGTERM, " (a second signal exits without saving)"},
                                            {SIGINT, " (Ctrl-C again exits without saving)"},
                                            {SIGHUP, ""},
-                                           {SIGXCPU, ""}};
+                                           {SIGXCPU, ""},
+                                           {SIGALRM, ""},
+                                           {SIGPWR, ""},
+                                           {SIGRTMIN, ""}};
   for (const auto& [signal, cost] : answers) {
     const TempFolder folder;
     Program program(binary(), tiny_run(folder / "run") + Words{"--evaluate-every", "0"});

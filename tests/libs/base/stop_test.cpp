@@ -2,10 +2,11 @@
 #include "libs/base/stop.h"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ namespace pretrain {
 namespace {
 
 constexpr std::chrono::seconds kLongest{30};
-constexpr std::array kStopSignals{SIGTERM, SIGINT, SIGHUP, SIGXCPU};
+const std::vector<int> kStopSignals{SIGTERM, SIGINT, SIGHUP, SIGXCPU,   SIGALRM,      SIGVTALRM,
+                                    SIGPROF, SIGPWR, SIGIO,  SIGSTKFLT, SIGRTMIN + 2, SIGRTMAX};
 
 /// Waits until the token says stop; false when it takes too long.
 bool stop_arrives(const std::stop_token& token) {
@@ -93,6 +95,19 @@ TEST(StopSignalDeathTest, LeavesAHangupIgnoredThatWasSoAtTheStart) {
     _exit(save_request_arrives(signal) && !signal.requested() ? 0 : 1);
   };
   EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "");
+}
+
+/// Profilers take SIGPROF.
+TEST(StopSignalDeathTest, LeavesSignalsToWhoeverHandlesThem) {
+  const auto profile = [] {
+    static std::atomic<int> samples = 0;
+    std::signal(SIGPROF, [](int) { ++samples; });
+    StopSignal signal;
+    kill(getpid(), SIGPROF);
+    kill(getpid(), SIGUSR1);
+    _exit(save_request_arrives(signal) && !signal.requested() && samples == 1 ? 0 : 1);
+  };
+  EXPECT_EXIT(profile(), testing::ExitedWithCode(0), "");
 }
 
 /// A terminal that closes sends more than one, and after a Ctrl-C too; none of them is a wish to lose work.
