@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "apps/pretrain/commands.h"
-#include "apps/pretrain/io_advice.h"
 #include "apps/pretrain/memory_advice.h"
 #include "apps/pretrain/processor_choice.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
 #include "libs/base/standard_streams.h"

@@ -95,6 +95,8 @@ CheckpointVerdict CheckpointStore::judge(const Path& folder) const {
 SaveReport CheckpointStore::save(const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read) {
   OnceGuard sources_read(on_sources_read);
+  const bool folder_was_gone = !folder_exists(folder_);
+  if (folder_was_gone) make_folders(files_, folder_);
   remove_leftovers();
   std::optional<FailedCheckpoint> damaged;
   if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {
@@ -113,6 +115,7 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
                .reason = std::move(verdict.reason)};
   }
   SaveReport report = save_new(content, damaged, [&] { sources_read.run(); });
+  report.folder_was_gone = folder_was_gone;
   try {
     note_verified({.step = content.step, .folder = folder_ / checkpoint_name(content.step)});
     if (!content.keeps_all_older) apply_retention(content.step);

@@ -73,6 +73,7 @@ struct SaveReport {
   uint64_t bytes = 0;  ///< on disk; 0 if the checkpoint already existed
   std::string cleanup_error =
       {};  ///< the checkpoint is saved, but removing an older one failed with this error
+  bool folder_was_gone = false;  ///< somebody removed or moved the folder of checkpoints; it was made anew
 };
 
 /// A checkpoint that was abandoned.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/process.h"
 
 namespace pretrain {
@@ -89,6 +90,9 @@ SaveResult CheckpointWriter::save(const CheckpointContent& content) {
     result.ok = true;
     result.bytes = report.bytes;
     result.cleanup_error = std::move(report.cleanup_error);
+    result.folder_was_gone = report.folder_was_gone;
+  } catch (const IoError& error) {
+    result.error = with_io_advice(error.what(), error.code());
   } catch (const std::exception& error) {
     result.error = error.what();
   }

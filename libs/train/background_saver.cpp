@@ -81,6 +81,12 @@ void BackgroundSaver::collect() {
 }
 
 void BackgroundSaver::take_note_of(const SaveResult& result) {
+  if (result.folder_was_gone) {
+    log_warning(
+        "{} was gone (removed, moved, or its disk was unmounted) and was made anew; "
+        "checkpoints that were in it are wherever it is now",
+        parts_.place.native());
+  }
   if (result.ok) {
     last_good_step_ = result.step;
     parts_.on_step_saved(result.step);

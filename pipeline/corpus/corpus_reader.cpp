@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "libs/base/io_advice.h"
 #include "libs/base/rng.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/describe.h"
@@ -198,7 +199,8 @@ std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket&
     if (file.size() == shard.size_bytes) change = "its content is different";
   } catch (const IoError& error) {
     if (!is_change(error))
-      fail(ErrorKind::kData, "cannot read shard {}: {}; check the disk", shard.name, error.what());
+      fail(ErrorKind::kData, "cannot read shard {}: {}", shard.name,
+           with_io_advice(error.what(), error.code()));
     change = is_gone(error) ? "it is gone" : error.what();
   }
   handle_change(shard, change, ticket);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -48,8 +49,8 @@ size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::by
   try {
     return file.read_at(offset, out);
   } catch (const IoError& error) {
-    fail(ErrorKind::kData, "cannot read {} at byte {}: {}; check the disk, then resume", file.path().string(),
-         offset, error.what());
+    fail(ErrorKind::kData, "cannot read {} at byte {}: {}, then resume", file.path().string(), offset,
+         with_io_advice(error.what(), error.code()));
   }
 }
 

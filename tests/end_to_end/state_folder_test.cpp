@@ -262,6 +262,23 @@ TEST_F(StateFolder, IsContinuedThoughAnotherProgramSavedTheTokenizerAnew) {
                                    HasSubstr("continuing from step 40"), Not(HasSubstr("damaged"))));
 }
 
+/// A user tidies up, or a disk is unmounted, while the program trains.
+TEST_F(StateFolder, ThatIsRemovedUnderARunIsMadeAnewAtTheSave) {
+  Program program(binary(), tiny_run(state_));
+  ASSERT_TRUE(program.wait_until([&] { return last_step(state_) >= 10; }, kPatience));
+  fs::remove_all(state_);
+  program.signal(SIGTERM);
+  ASSERT_TRUE(program.ends_within(kPatience)) << program.output();
+  const auto result = program.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("was gone"));
+  const uint64_t step = newest_checkpoint(state_);
+  EXPECT_GE(step, 10U) << result.output;
+  const auto more = run_program(binary(), resume_words() + Words{"--steps", std::to_string(step + 5)});
+  EXPECT_EQ(more.exit_code, 0) << more.output;
+  EXPECT_EQ(newest_checkpoint(state_), step + 5) << more.output;
+}
+
 TEST_F(StateFolder, IsInspectedWithAllItsCheckpoints) {
   train();
   const auto whole = run_program(binary(), {"inspect", state_.string()});

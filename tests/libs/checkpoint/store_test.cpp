@@ -68,6 +68,20 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasSaved) {
   EXPECT_LT(content_size_bytes(Sample(1200).content()), bytes);
 }
 
+/// Somebody removes or moves the folder of a running program, or its disk is unmounted.
+TEST_F(CheckpointStoreTest, SavesAlsoWhenItsFolderIsGone) {
+  CheckpointStore store = open();
+  EXPECT_FALSE(store.save(Sample(1).content()).folder_was_gone);
+  std::filesystem::remove_all(state_.path());
+  EXPECT_TRUE(store.save(Sample(2).content()).folder_was_gone);
+  EXPECT_FALSE(store.save(Sample(3).content()).folder_was_gone);
+  const auto found = newest();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 3U);
+  EXPECT_TRUE(holds_sample(*found));
+  EXPECT_EQ(store.list().size(), 2U);
+}
+
 TEST_F(CheckpointStoreTest, HasNothingInAnEmptyStateFolder) {
   EXPECT_FALSE(newest());
   EXPECT_FALSE(open().newest_verified());

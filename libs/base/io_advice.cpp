@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/pretrain/io_advice.h"
+#include "libs/base/io_advice.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +21,7 @@ constexpr Advice kAdvice[] = {
     {EPERM, "check the permissions and the owner of it and its folders"},
     {ENOENT, "check the path"},
     {ENOTDIR, "check the path: a part of it is no folder"},
+    {EEXIST, "use another name: a file or a link to nowhere has this one"},
     {EISDIR, "give a file instead of the folder"},
     {ENAMETOOLONG, "use a shorter name"},
     {ELOOP, "check the path: it has links"},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/pretrain/io_advice.h"
+#include "libs/base/io_advice.h"
 
 #include <cerrno>
 
