@@ -84,7 +84,7 @@ void BackgroundSaver::take_note_of(const SaveResult& result) {
   if (result.folder_was_gone) {
     log_warning(
         "{} was gone (removed, moved, or its disk was unmounted) and was made anew; "
-        "checkpoints that were in it are wherever it is now",
+        "checkpoints and records that were in it are wherever it is now",
         parts_.place.native());
   }
   if (result.ok) {
