@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a run fits into memory and disk is told before it starts.
 
+#include <regex>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -9,6 +10,8 @@
 #include "apps/pretrain/report.h"
 #include "libs/base/error.h"
 #include "libs/checkpoint/verify.h"
+#include "libs/optim/optimizer_set.h"
+#include "libs/world/slot_exchange.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain {
@@ -38,6 +41,24 @@ class Resources : public testing::Test {
     return "";
   }
 
+  /// The least memory that the check takes as enough.
+  uint64_t needs(const KeyValues& more) const {
+    uint64_t too_little = 0, enough = uint64_t{1} << 40;
+    testing::internal::CaptureStdout();  // the log, again and again
+    while (enough - too_little > 1) {
+      const uint64_t middle = too_little + (enough - too_little) / 2;
+      (refusal(more, middle).empty() ? enough : too_little) = middle;
+    }
+    testing::internal::GetCapturedStdout();
+    return enough;
+  }
+
+  static RunConfiguration configuration(const KeyValues& more) {
+    KeyValues given{{"corpus", "/wiki"}, {"model", "tiny"}, {"state", "/run"}};
+    for (const auto& [key, value] : more) given[key] = value;
+    return to_configuration(resolve(given));
+  }
+
   static constexpr uint64_t kMuch = uint64_t{1} << 60;
   const test::TempFolder folder_;
 };
@@ -56,6 +77,60 @@ TEST_F(Resources, CountTheBuffersAndTheQueueOfTheLoader) {
   // Three million sequences of 33 tokens in 16 bits, with lengths and origins, in place and in a checkpoint.
   EXPECT_THAT(refusal({{"shuffle-buffer", "3000000"}}, 500'000'000), HasSubstr("of memory"));
   EXPECT_THAT(refusal({{"queue", "100000"}}, 500'000'000), HasSubstr("of memory"));
+}
+
+TEST_F(Resources, CountTheSumsOfSlots) {
+  const KeyValues rows{{"micro-batch-tokens", "32"}};  // one row at a time, whatever the slots
+  KeyValues slots = rows;
+  slots["slots"] = "4";
+  const uint64_t sum = ParameterLayout(configuration(rows).model).flat_size() * sizeof(float);
+  EXPECT_EQ(needs(slots) - needs(rows), 2 * sum) << "three sums at once instead of one";
+}
+
+TEST_F(Resources, CountTheExchangeBetweenMachines) {
+  const KeyValues slots{{"slots", "4"}};
+  KeyValues shared = slots;
+  shared.insert({{"listen", "127.0.0.1"}, {"secret-file", "/secret"}});
+  EXPECT_EQ(needs(shared) - needs(slots),
+            exchange_bytes(ParameterLayout(configuration(slots).model).flat_size()));
+}
+
+TEST_F(Resources, CountTheOptimizerThatTheRunHas) {
+  const auto of_optimizer = [](const KeyValues& more) {
+    const RunConfiguration config = configuration(more);
+    const Optimizers optimizers = make_optimizers(ParameterLayout(config.model), config.trainer.optimizer);
+    return static_cast<int64_t>(optimizer_memory_bytes(optimizers, config.threads));
+  };
+  const KeyValues muon{{"optimizer", "muon"}};
+  ASSERT_NE(of_optimizer(muon), of_optimizer({}));
+  EXPECT_EQ(static_cast<int64_t>(needs(muon) - needs({})), of_optimizer(muon) - of_optimizer({}));
+}
+
+TEST_F(Resources, CountWhatIsKeptForTheBackwardPass) {
+  const KeyValues deep{{"layers", "8"}};
+  const auto with = [&](const char* recompute) {
+    KeyValues values = deep;
+    values["recompute"] = recompute;
+    return needs(values);
+  };
+  EXPECT_GT(with("none"), with("cheap"));
+  EXPECT_GT(with("cheap"), with("layers"));
+}
+
+TEST_F(Resources, CountTheDocumentsToRemember) {
+  const KeyValues many{{"deduplicate", "exact"}, {"deduplicate-documents", "10M"}};
+  EXPECT_GE(needs(many) - needs({}), 2 * 40'000'000U) << "four bytes each, in place and in a checkpoint";
+}
+
+TEST_F(Resources, OfTheDiskCountTheShuffleBuffer) {
+  const auto megabytes_of_a_checkpoint = [&](const char* sequences) {
+    const std::string text = refusal({{"keep", "1000000"}, {"shuffle-buffer", sequences}}, kMuch);
+    std::smatch found;
+    EXPECT_TRUE(std::regex_search(text, found, std::regex("checkpoints of ([0-9.]+) MB need"))) << text;
+    return found.empty() ? 0 : std::stod(found[1]);
+  };
+  // A million sequences of 33 tokens in 16 bits, with lengths and origins: 66, 4 and 12 bytes.
+  EXPECT_NEAR(megabytes_of_a_checkpoint("1M") - megabytes_of_a_checkpoint("1"), 82, 0.2);
 }
 
 TEST_F(Resources, OfTooLittleDiskAreRefusedForANewRunOnly) {
