@@ -69,6 +69,55 @@ TEST(Ramp, CountsInTheEndOfAScheduleByTokens) {
   EXPECT_EQ(config.trainer.schedule.total_steps, 7U);
 }
 
+/// Two rows of ten tokens, three times a step: 60 tokens.
+TEST(Configuration, WhatGoesByTheTokensOfAStepCountsAllItsBatches) {
+  const KeyValues values{{"corpus", "/wiki"},
+                         {"state", "/run"},
+                         {"context", "10"},
+                         {"batch", "2"},
+                         {"accumulate", "3"},
+                         {"beta2-half-life", "60"},
+                         {"learning-rate-tokens", "15"}};
+  const TrainerOptions trainer = to_configuration(values).trainer;
+  EXPECT_DOUBLE_EQ(trainer.optimizer.adamw.beta2, 0.5);
+  EXPECT_DOUBLE_EQ(trainer.schedule.scale, 2);
+}
+
+TEST(Configuration, TheEndOfAScheduleCountsEachEpochAndAllBatchesOfAStep) {
+  KeyValues values{{"corpus", "/wiki"}, {"state", "/run"}, {"context", "10"},     {"batch", "2"},
+                   {"accumulate", "3"}, {"epochs", "4"},   {"schedule", "linear"}};
+  RunConfiguration config = to_configuration(values);
+  EXPECT_TRUE(fix_schedule_end(config, values, 600));
+  EXPECT_EQ(config.trainer.schedule.total_steps, 40U);
+  EXPECT_EQ(values.at("schedule-steps"), "40");
+}
+
+TEST(Configuration, MuonGetsTheHeadsOfTheModel) {
+  const auto head_size = [](const KeyValues& more) {
+    KeyValues values{{"corpus", "/wiki"}, {"state", "/run"}, {"model", "tiny"}, {"optimizer", "muon"}};
+    values.insert(more.begin(), more.end());
+    return to_configuration(values).trainer.optimizer.muon.head_size;
+  };
+  EXPECT_EQ(head_size({}), 16);
+  EXPECT_EQ(head_size({{"arch", "qwen3"}, {"head-size", "24"}}), 24);
+}
+
+/// Otherwise most of each micro-batch would be padding.
+TEST(Configuration, AMicroBatchHasNoMoreRowsThanASlot) {
+  const auto rows = [](const char* slots) {
+    return to_configuration({{"corpus", "/wiki"},
+                             {"state", "/run"},
+                             {"context", "10"},
+                             {"batch", "8"},
+                             {"micro-batch-tokens", "2048"},
+                             {"slots", slots}})
+        .trainer.micro_rows;
+  };
+  EXPECT_EQ(rows("1"), 8);
+  EXPECT_EQ(rows("3"), 3);
+  EXPECT_EQ(rows("4"), 2);
+}
+
 TEST(MergeForResume, TakesWhatMayChangeAndKeepsTheRest) {
   const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"steps", "100"}});
   const KeyValues merged = merge_for_resume(saved, {{"steps", "300"}, {"grad-clip", "1"}});
