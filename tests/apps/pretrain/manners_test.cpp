@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/manners.h"
 
+#include <cstdlib>
+#include <ctime>
+
 #include <gtest/gtest.h>
 
 #include "libs/base/error.h"
@@ -17,6 +20,21 @@ std::tm at_time(int hour, int minute) {
   time.tm_min = minute;
   return time;
 }
+
+/// Another time zone for as long as it lives.
+class TimeZone {
+ public:
+  explicit TimeZone(const char* zone) {
+    setenv("TZ", zone, 1);
+    tzset();
+  }
+  ~TimeZone() {
+    unsetenv("TZ");
+    tzset();
+  }
+  TimeZone(const TimeZone&) = delete;
+  TimeZone& operator=(const TimeZone&) = delete;
+};
 
 /// A day of the machine's time zone, at this hour.
 std::chrono::system_clock::time_point today_at(int hour) {
@@ -74,6 +92,17 @@ TEST(Manners, APauseThatTheUserEndedComesBackAtTheNextChangeOnly) {
   manners.look(today_at(21));
   manners.look(today_at(9));
   EXPECT_TRUE(control.pause_due());
+}
+
+/// Noon there is seven in the morning of UTC.
+TEST(Manners, HoursAreThoseOfTheTimeZoneOfTheMachine) {
+  const TimeZone zone("EAST-5");
+  RunControl control;
+  Manners manners(control, {.hours = read_active_hours("20:00-08:00")});
+  manners.look(today_at(12));
+  EXPECT_TRUE(control.pause_due());
+  manners.look(today_at(7));
+  EXPECT_FALSE(control.pause_due());
 }
 
 TEST(Manners, PauseOnBatteryOnlyIfAsked) {
