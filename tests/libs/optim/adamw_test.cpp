@@ -124,6 +124,26 @@ TEST(AdamW, UpdatesEachElementByTheFormula) {
   expect_updates_by_the_formula(free, free, 1);
 }
 
+/// After one update, when the gradient says without rounding which way each element moves.
+TEST(AdamW, ACautiousDecayFollowsTheFormulaInEveryPieceOfATensor) {
+  Compute compute(2);
+  const ParameterLayout layout(kManyPieces);
+  Training run(compute, layout, {.weight_decay = 0.3, .gradient_clip = 0, .cautious_decay = true});
+  const std::vector<float> before = random_values(layout, 1);
+  const std::vector<float> gradients = random_values(layout, 2);
+  std::vector<float> parameters = before;
+  run.step(gradients, parameters, 0.5);
+  for (const ParameterInfo& tensor : layout.tensors()) {
+    for (size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) {
+      test::ScalarAdamW expected{.p = static_cast<double>(before[i])};
+      expected.update(1, static_cast<double>(gradients[i]), 0.5, decays(tensor) ? 0.3 : 0,
+                      {.cautious_decay = true});
+      ASSERT_NEAR(static_cast<double>(parameters[i]), expected.p, 3e-6)
+          << tensor.name << ", element " << i - tensor.offset << " of " << tensor.size;
+    }
+  }
+}
+
 TEST(AdamW, HasTheDocumentedDefaults) {
   const OptimizerOptions documented{
       .weight_decay = 0.1, .gradient_clip = 1, .adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8}};

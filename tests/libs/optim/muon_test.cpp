@@ -343,6 +343,22 @@ TEST(Muon, KeepsTheMeanSquaresOfNeuronsOfEachPart) {
                                             {"mlp.c_proj.weight", 21}}));
 }
 
+/// The squares of an orthogonal matrix add up to its rank, 21 here; each neuron has 21 of its 33 x 21 elements.
+TEST(Muon, TheMeanSquareOfANeuronIsThatOfOneOfItsWeights) {
+  Compute compute(1);
+  const ParameterLayout layout(kOdd);
+  Training run(compute, layout, with_neurons(muon_options(kOdd), 0.9));
+  std::vector<float> parameters = random_values(layout, 1);
+  run.step(random_values(layout, 2), parameters);
+  double sum = 0;
+  for (const OptimizerSet::State& state : run.set.state()) {
+    if (state.tensor.name != "neurons.transformer.h.0.mlp.c_fc.weight") continue;
+    ASSERT_EQ(state.values.size(), 33U);
+    for (const float mean : state.values) sum += static_cast<double>(mean);
+  }
+  EXPECT_NEAR(sum, (1 - 0.9) * 21 / 21, 0.02);
+}
+
 TEST(Muon, ContinuesBitForBitFromItsState) {
   Compute compute(2);
   const ParameterLayout layout(kOdd);

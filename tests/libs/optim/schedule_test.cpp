@@ -35,6 +35,16 @@ TEST(Schedule, AScaleIsOfAllItsRates) {
     EXPECT_NEAR(schedule.at(step), 2 * plain.at(step), kTolerance) << step;
 }
 
+TEST(Schedule, AShapeIsOfCooldownsAlone) {
+  const Schedule line{.kind = ScheduleKind::kLinear, .peak = 0.5, .warmup_steps = 10, .total_steps = 100};
+  Schedule shaped = line;
+  shaped.cooldown_shape = CooldownShape::kOneMinusRoot;
+  for (const uint64_t step : {5U, 11U, 50U, 99U, 100U}) EXPECT_EQ(shaped.at(step), line.at(step)) << step;
+  shaped.kind = ScheduleKind::kWsd;
+  shaped.cooldown_share = 0.9;
+  EXPECT_LT(shaped.at(50), line.at(50));
+}
+
 TEST(BatchRamp, GrowsFromOneToTheMost) {
   const BatchRamp ramp{.steps = 6, .most = 4};
   std::vector<uint32_t> batches;
@@ -164,6 +174,16 @@ TEST(Schedule, ACooldownIsTheSameFallFromAGivenStep) {
 }
 
 /// What makes it possible to decide the length of a run while it trains.
+TEST(Schedule, ACooldownHasTheNearestNumberOfSteps) {
+  const auto stable_until = [](uint64_t steps) {
+    return Schedule{.kind = ScheduleKind::kWsd, .total_steps = steps, .cooldown_share = 0.25}.stable_until();
+  };
+  EXPECT_EQ(stable_until(100), 75U);
+  EXPECT_EQ(stable_until(101), 76U);
+  EXPECT_EQ(stable_until(102), 76U);  // of 25.5 steps, 26
+  EXPECT_EQ(stable_until(103), 77U);
+}
+
 TEST(Schedule, WsdsOfAnyLengthAgreeUntilTheFirstCoolsDown) {
   const Schedule shorter{
       .kind = ScheduleKind::kWsd, .peak = 1, .warmup_steps = 5, .total_steps = 100, .cooldown_share = 0.2};
