@@ -87,6 +87,13 @@ TEST_F(WeightFilesTest, WidensEveryBitOfLongTensors) {
   for (size_t i = 0; i < bits.size(); ++i) ASSERT_EQ(values[i], static_cast<float>(i % 2047) - 1000) << i;
 }
 
+TEST_F(WeightFilesTest, ReadsLongTensorsWhole) {
+  std::vector<float> expected(2 * 1_MiB + 3);  // more than is read at once, twice
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] = static_cast<float>(i);
+  folder_.write("model.safetensors", file_of_one("x", DType::kF32, expected));
+  EXPECT_TRUE(read(WeightFiles::open(folder_.path()), "x", expected.size()) == expected);
+}
+
 TEST_F(WeightFilesTest, ATensorOfAnotherShapeOrTypeIsNamed) {
   folder_.write("model.safetensors", file_of_one<uint32_t>("ids", DType::kU32, {1, 2}));
   const WeightFiles files = WeightFiles::open(folder_.path());
