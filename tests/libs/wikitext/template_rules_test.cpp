@@ -76,6 +76,7 @@ constexpr Rule kRules[] = {
     {"foo -> \\n$1\\n", "a {{foo|b\n\nc}}", "a\nb\nc"},
     {"wikis: fr it\nfoo -> local\nwikis: all\nfoo -> general", "{{foo}}", "local", "it"},
     {"wikis: fr it\nfoo -> local\nwikis: all\nfoo -> general", "{{foo}}", "general", "de"},
+    {"wikis: en\nfoo -> local\nwikis: all\nfoo -> general", "{{foo}}", "local", "simple"},
     {"nowrap -> ($1)", "a {{nowrap|b}}", "a (b)"},
     {"nothing: nowrap", "a {{nowrap|b}} c", "a c"},
     {"foo: -> <$1>", "{{foo:a|b}}", "<a>"},
@@ -107,6 +108,8 @@ TEST_P(RuleMistake, IsReportedWithItsLine) {
 constexpr Mistake kMistakes[] = {
     {"foo -> a\nbar -> b\nfoo -> c", "my.rules:3: foo is listed twice; line 1 has it, too"},
     {"wikis: fr\nfoo | foo -> a", "my.rules:2: foo is listed twice for fr"},
+    {"wikis: fr it\nfoo -> a\nwikis: de it\nfoo -> b",
+     "my.rules:4: foo is listed twice for it; line 2 has it"},
     {"Foo -> a\nfoo -> b", "my.rules:2: foo is listed twice"},
     {"foo[x] -> a", "\"foo[x]\" can't be a template"},
     {"foo -> $(1|1)", "1 is listed twice, and the second can't match"},
@@ -169,6 +172,7 @@ TEST(Families, MatchWholeNames) {
   EXPECT_TRUE(wikitext::is_in_family("lang-*", "lang-de"));
   EXPECT_FALSE(wikitext::is_in_family("lang-*", "lang-"));
   EXPECT_TRUE(wikitext::is_in_family("<roman>e", "xive"));
+  EXPECT_TRUE(wikitext::is_in_family("<roman>e", "mdcclxe"));
   EXPECT_FALSE(wikitext::is_in_family("<roman>e", "xivee"));
   EXPECT_FALSE(wikitext::is_in_family("<roman>e", "axe"));
   EXPECT_TRUE(wikitext::is_in_family("<n>er *", "1er mars"));
