@@ -78,18 +78,30 @@ std::vector<float> step_by_step(Compute& compute, const Problem& p, const Genera
   return logits;
 }
 
+/// Of all positions of a prompt.
+void expect_logits_of_the_training_pass(const Problem& p, Precision precision, double room) {
+  Compute compute(2);
+  Transformer model(compute, {.config = p.config, .rows = 1, .training = false, .precision = precision});
+  model.use_parameters(p.values.data());
+  model.evaluate(p.inputs.data(), p.targets.data());
+  std::vector<float> expected(p.inputs.size() * static_cast<size_t>(p.config.vocabulary));
+  model.logits(expected.data());
+  BatchGenerator generator = make(compute, p, {.precision = precision});
+  EXPECT_TRUE(test::all_close(generator.read(0, p.inputs, kContext), std::span<const float>(expected), room));
+}
+
 TEST(BatchGenerator, APromptHasTheLogitsOfTheTrainingPass) {
-  for_each_model([](const Problem& p, Precision precision, double room) {
-    Compute compute(2);
-    Transformer model(compute, {.config = p.config, .rows = 1, .training = false, .precision = precision});
-    model.use_parameters(p.values.data());
-    model.evaluate(p.inputs.data(), p.targets.data());
-    std::vector<float> expected(p.inputs.size() * static_cast<size_t>(p.config.vocabulary));
-    model.logits(expected.data());
-    BatchGenerator generator = make(compute, p, {.precision = precision});
-    EXPECT_TRUE(
-        test::all_close(generator.read(0, p.inputs, kContext), std::span<const float>(expected), room));
-  });
+  for_each_model(expect_logits_of_the_training_pass);
+}
+
+/// One so large that each place without it shows, also where heads are normed.
+TEST(BatchGenerator, NormsHaveTheEpsilonOfTheModel) {
+  for (const Architecture* architecture : {&llama(), &qwen3()}) {
+    ModelConfig config = rotary(*architecture, 2, 14, true);
+    if (choices_of(*architecture)->heads_divide_width) config.head_channels = 4;
+    config.norm_epsilon = 0.5;
+    expect_logits_of_the_training_pass(Problem(config, 1), Precision::kFloat32, 1e-4);
+  }
 }
 
 TEST(BatchGenerator, APromptHasTheLogitsOfItsTokensOneByOne) {

@@ -64,6 +64,15 @@ TEST(Sampling, TopPKeepsTheFewestThatReachTheShare) {
   EXPECT_EQ(kept(1.0), (std::set<uint32_t>{0, 1, 2}));
 }
 
+/// Far more than are sorted at first.
+TEST(Sampling, TopPKeepsManyWhereNoneIsLikely) {
+  const std::vector<float> logits(1000, 0.5F);
+  const std::set<uint32_t> kept = drawn(logits, {.top_p = 0.6});
+  EXPECT_LT(*kept.rbegin(), 601U);
+  EXPECT_GT(*kept.rbegin(), 500U);
+  EXPECT_GT(kept.size(), 250U);
+}
+
 TEST(Sampling, TopKKeepsAsManyAsAskedFor) {
   const std::vector<float> logits{0.3F, 0.2F, 0.1F, 0.0F};
   for (const size_t top_k : {1U, 2U, 3U, 4U, 9U}) {
