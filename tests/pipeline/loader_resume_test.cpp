@@ -91,6 +91,15 @@ TEST_P(LoaderResume, GoesOnFromAStateTakenRightAfterAResume) {
   EXPECT_EQ(hashes_of(Session(options(), 4, &state).take(80)), reference.between(250, 330));
 }
 
+/// Equal steps have equal checkpoints, however soon they are taken.
+TEST_P(LoaderResume, AStateHasAFullQueueEvenBeforeTheFirstBatch) {
+  LoaderOptions full = options();
+  Session session(full, 1);
+  EXPECT_EQ(session.state().scalars.at("queued").size(), full.queue_batches);
+  session.take(1);
+  EXPECT_EQ(session.state().scalars.at("queued").size(), full.queue_batches);
+}
+
 TEST_P(LoaderResume, TakingStatesDoesNotChangeTheStream) {
   const Reference reference = run({100});
   Session session(options(), 2);

@@ -78,6 +78,11 @@ TEST(CountWords, CountsCharactersOfScriptsWithoutSpaces) {
   EXPECT_EQ(count_words("从1 mm到30 cm"), 6u);
 }
 
+TEST(CountWords, CountsHanOutsideOfTheFirstPlane) {
+  EXPECT_EQ(count_words("\U00020000\U0002A6DF\U00030000"), 3u);
+  EXPECT_EQ(count_words("\U00010330\U00010331 \U0001F600"), 1u);  // Gothic letters and a picture
+}
+
 TEST(CountWords, StopsAtTheMostThatIsAskedFor) {
   EXPECT_EQ(count_words("a b c d", 0), 0u);
   EXPECT_EQ(count_words("a b c d", 3), 3u);
@@ -142,6 +147,18 @@ TEST(DocumentSignature, FindsPairsByTheirSimilarity) {
   EXPECT_LT(share_found(40, mean), 0.06);
   EXPECT_NEAR(mean, 0.44, 0.03);
   EXPECT_EQ(share_found(2000, mean), 0);
+}
+
+/// Fewer runs of words than minima, down to one.
+TEST(DocumentSignature, ShortTextsThatDifferShareNoBand) {
+  Rng rng(13);
+  for (size_t words = 1; words < 12; ++words) {
+    for (int trial = 0; trial < 50; ++trial) {
+      const std::string one = text_of(random_words(rng, words)), other = text_of(random_words(rng, words));
+      ASSERT_TRUE(shares_a_band(one, one));
+      ASSERT_FALSE(shares_a_band(one, other)) << one << " / " << other;
+    }
+  }
 }
 
 TEST(DocumentSignature, IgnoresCaseAndPunctuationInBandsAlone) {
