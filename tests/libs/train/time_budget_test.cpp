@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/metrics/record_reader.h"
+#include "libs/train/run_control.h"
 #include "tests/libs/train/train_testing.h"
 
 namespace pretrain {
@@ -107,6 +108,29 @@ TEST(TimeBudget, ARunOnAFasterMachineUsesItsBudget) {
   EXPECT_EQ(fast.train().last_step, 77U);
   PacedRun much_faster(0.01);
   EXPECT_EQ(much_faster.train().last_step, 2 * PacedRun::planned);
+}
+
+TEST(TimeBudget, APauseIsNotSpent) {
+  PacedRun plain(5);
+  plain.train();
+  PacedRun paused(5);
+  RunControl control;
+  paused.run.control = &control;
+  uint64_t pauses = 0;
+  paused.run.observer.after_step = [&, after_step = paused.run.observer.after_step](uint64_t step) {
+    after_step(step);
+    if (step == 4) control.pause(PauseReason::kRequest);
+  };
+  paused.run.observer.at_progress = [&] {
+    if (!control.pause_due()) return;
+    paused.now += 60;
+    ++pauses;
+    control.proceed();
+  };
+  paused.train();
+  EXPECT_EQ(pauses, 1U);
+  EXPECT_EQ(paused.fixed_to, plain.fixed_to);
+  EXPECT_EQ(paused.run.parameters(), plain.run.parameters());
 }
 
 TEST(TimeBudget, TheStepsAreInTheCheckpointAtWhichTheyWereFixed) {

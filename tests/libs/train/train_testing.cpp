@@ -47,6 +47,7 @@ std::optional<Batch> FakeSource::next(const std::stop_token& stop) {
   if (options_.before_batch) options_.before_batch(next_);
   Batch batch = random_batch(model_, options_.rows, options_.same_batch ? 0 : next_);
   batch.number = next_;
+  batch.epoch = static_cast<uint32_t>(next_ / options_.batches_in_epoch);
   if (options_.poisoned.contains(next_)) batch.inputs[3] = kPoisonToken;
   ++next_;
   return batch;

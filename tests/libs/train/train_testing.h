@@ -32,7 +32,8 @@ Batch joined(const Batch& a, const Batch& b);
 
 struct FakeSourceOptions {
   int64_t rows = 3;
-  uint64_t batches = UINT64_MAX;                    ///< where the stream ends
+  uint64_t batches = UINT64_MAX;  ///< where the stream ends
+  uint64_t batches_in_epoch = UINT64_MAX;
   bool same_batch = false;                          ///< the first one again and again
   std::set<uint64_t> poisoned = {};                 ///< numbers of batches with kPoisonToken
   std::optional<uint64_t> fails_at = std::nullopt;  ///< from this batch on, next() throws kData

@@ -151,6 +151,67 @@ TEST(TrainerControl, ANewIntervalSavesByTime) {
             (nlohmann::json{{"checkpoint-interval", {"0s", "1ms"}}}));
 }
 
+/// A run of five steps with a pause that takes longer than `limit` after the second one. Seconds besides the pause.
+double seconds_without_pause(TestRun& run, RunControl& control, const TrainerOptions& options,
+                             std::chrono::milliseconds limit) {
+  using Clock = std::chrono::steady_clock;
+  run.control = &control;
+  run.observer.after_step = [&](uint64_t step) {
+    if (step == 2) control.pause(PauseReason::kRequest);
+  };
+  Clock::duration paused{};
+  run.observer.at_progress = [&] {
+    if (!control.pause_due()) return;
+    const auto start = Clock::now();
+    while (Clock::now() - start < limit) {
+    }
+    paused = Clock::now() - start;
+    control.proceed();
+  };
+  const auto start = Clock::now();
+  run.train(options);
+  EXPECT_GE(paused, limit);
+  return std::chrono::duration<double>(Clock::now() - start - paused).count();
+}
+
+/// Calls check(limit) with longer and longer limits until it had less than that besides its pause.
+template <typename F>
+void with_a_limit_that_suffices(const F& check) {
+  for (std::chrono::milliseconds limit(100);; limit *= 2) {
+    if (check(limit) < std::chrono::duration<double>(limit).count()) return;
+    ASSERT_LT(limit, std::chrono::minutes(1)) << "no limit was long enough for five steps";
+  }
+}
+
+TEST(TrainerControl, APauseDoesNotCountForALimitedTime) {
+  with_a_limit_that_suffices([](std::chrono::milliseconds limit) {
+    TestRun run;
+    RunControl control;
+    TrainerOptions options = steps_only(5);
+    options.max_time = limit;
+    const double seconds = seconds_without_pause(run, control, options, limit);
+    if (seconds < std::chrono::duration<double>(limit).count()) {
+      EXPECT_EQ(run.observer.steps.size(), 5U) << "ended by its time";
+    }
+    return seconds;
+  });
+}
+
+TEST(TrainerControl, APauseDoesNotCountForTheIntervalOfCheckpoints) {
+  with_a_limit_that_suffices([](std::chrono::milliseconds limit) {
+    TestRun run;
+    RunControl control;
+    TrainerOptions options = steps_only(5);
+    options.checkpoint_interval = limit;
+    const double seconds = seconds_without_pause(run, control, options, limit);
+    if (seconds < std::chrono::duration<double>(limit).count()) {
+      EXPECT_EQ(run.checkpoint_steps(), (std::vector<uint64_t>{5, 2, 0}))
+          << "of the start, the pause, the end";
+    }
+    return seconds;
+  });
+}
+
 TEST(RunControl, AnEndedTimeEndsThePause) {
   RunControl control;
   control.pause(PauseReason::kRequest, std::chrono::seconds(0));

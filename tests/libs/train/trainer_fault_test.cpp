@@ -3,6 +3,8 @@
 // error.
 
 #include <cerrno>
+#include <filesystem>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -194,6 +196,63 @@ TEST(TrainerFaults, AFaultThatTheReplayDoesNotRepeatIsReportedAndLeavesNoTrace) 
   EXPECT_EQ(faults, 5U);
   EXPECT_EQ(faulty.parameters(), sound.parameters());
   EXPECT_EQ(faulty.newest_hashes(), sound.newest_hashes());
+}
+
+std::vector<uint64_t> steps_with_hardware_faults(const TestRun& run) {
+  std::vector<uint64_t> steps;
+  for (const auto& record : run.log()) {
+    if (record.contains("hardware_fault")) steps.push_back(record.at("step"));
+  }
+  return steps;
+}
+
+/// A wrong gradient changes the loss of later steps alone.
+TEST(TrainerFaults, AGradientThatTheReplayDoesNotRepeatIsReportedAtItsStep) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {4, 5, 6, 7, 8};
+  uint64_t step_under_way = 1;
+  bool was_wrong = false;
+  run.observer.after_step = [&](uint64_t step) { step_under_way = step + 1; };
+  run.probe = [&](std::string_view name, std::span<float> values) {
+    if (name != "gradients" || step_under_way != 3 || was_wrong) return;
+    was_wrong = true;
+    for (float& value : values) value *= 1.5F;
+  };
+  EXPECT_EQ(run.train(steps_only(10)).run.returns, 1U);
+  EXPECT_THAT(steps_with_hardware_faults(run), testing::ElementsAre(3, 4));
+}
+
+/// Steps without a number to compare are compared by their batches.
+TEST(TrainerFaults, ABadStepThatIsRepeatedWithAnotherBatchIsReported) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {4, 5, 6, 7, 8};
+  TrainerOptions options = steps_only(10);
+  options.checkpoint_every = 4;
+  run.observer.after_step = [&](uint64_t step) {
+    if (step == 9) run.source.rows = 4;  // when the run has returned
+  };
+  EXPECT_EQ(run.train(options).run.returns, 1U);
+  EXPECT_THAT(steps_with_hardware_faults(run), testing::ElementsAre(5, 6, 7, 8, 9));
+}
+
+/// Damage on the disk that is found on the way back: the run continues from the checkpoint before.
+TEST(TrainerFaults, AStepThatWasSavedBeforeAReturnIsSavedAgain) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {4, 5, 6, 7, 8};
+  uint64_t last_step = 0;
+  bool was_damaged = false;
+  run.observer.after_step = [&](uint64_t step) { last_step = step; };
+  run.take_save_request = [&] { return last_step == 4 || (last_step == 2 && !was_damaged); };
+  run.observer.after_save = [&](const SaveResult& result) {
+    if (result.step != 4 || std::exchange(was_damaged, true)) return;
+    std::filesystem::resize_file(
+        checkpoints_folder(run.state_folder()) / checkpoint_name(4) / "model.safetensors", 100);
+  };
+  EXPECT_EQ(run.train(steps_only(12)).run.returns, 1U);
+  EXPECT_THAT(run.checkpoint_steps(), testing::ElementsAre(12, 4, 2, 0));
 }
 
 TEST(TrainerFaults, TheGuardCountsAcrossSessions) {

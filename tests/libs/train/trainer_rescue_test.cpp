@@ -53,6 +53,22 @@ TEST(TrainerRescue, AfterAnEndBetweenBadStepsTheRunIsTheSame) {
   expect_same_run(stopped, straight);
 }
 
+TEST(TrainerRescue, AfterAnEndBetweenBadStepsTheLogHasEachStepOnce) {
+  TestRun run;
+  run.poison();
+  run.source.poisoned = {4, 5, 6};
+  run.train(steps_only(6));            // between bad steps; the last save was before the first step
+  testing::internal::CaptureStdout();  // where the log goes
+  run.train(steps_only(9));
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::Not(testing::HasSubstr("changed since")))
+      << "the log is as the checkpoint says";
+  std::vector<uint64_t> steps;
+  for (const auto& record : run.log()) {
+    if (record.at("kind") == "step") steps.push_back(record.at("step"));
+  }
+  EXPECT_THAT(steps, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
+}
+
 TEST(TrainerRescue, AStopBetweenBadStepsSavesTheStepBeforeThem) {
   TestRun straight;
   train_poisoned(straight, {4, 5}, 9);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run that was interrupted is the run that was not: bit for bit.
 
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -203,6 +205,26 @@ TEST(TrainerResume, AStopBeforeTheFirstStepLeavesAResumableRun) {
   TestRun straight;
   straight.train(steps_only(4));
   expect_same_run(run, straight);
+}
+
+/// Otherwise records get lost, or the user is told that somebody has edited it.
+TEST(TrainerResume, FindsTheLogAsTheCheckpointSays) {
+  for (const uint64_t every : {1U, 2U, 100U}) {
+    TestRun run;
+    TrainerOptions options = steps_only(5);
+    options.checkpoint_every = every;
+    run.train(options);
+    options.max_steps = 9;
+    testing::internal::CaptureStdout();  // where messages go
+    run.train(options);
+    const std::string messages = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(messages.find("changed since"), std::string::npos) << messages;
+    std::vector<uint64_t> steps;
+    for (const auto& record : run.log()) {
+      if (record.at("kind") == "step") steps.push_back(record.at("step"));
+    }
+    EXPECT_EQ(steps, (std::vector<uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9})) << every;
+  }
 }
 
 TEST(TrainerResume, AFinishedRunStaysAsItIs) {

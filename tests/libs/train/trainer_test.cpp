@@ -148,6 +148,17 @@ TEST(Trainer, EvaluatesAndSamplesOnceWhereTheEndIsDueAnyway) {
   EXPECT_EQ(run.observer.samples, (std::vector<uint64_t>{0, 4, 8}));
 }
 
+TEST(Trainer, AStepIsOfTheEpochOfItsLastBatch) {
+  TestRun run;
+  run.source.batches_in_epoch = 3;
+  TrainerOptions options = steps_only(4);
+  options.accumulate = 2;
+  run.train(options);
+  std::vector<uint64_t> epochs;
+  for (const StepRecord& record : run.observer.steps) epochs.push_back(record.epoch);
+  EXPECT_EQ(epochs, (std::vector<uint64_t>{0, 1, 1, 2}));
+}
+
 TEST(Trainer, SumsWhatItsTimeWentInto) {
   TestRun run;
   const RunSummary summary = run.train(steps_only(4));
