@@ -113,34 +113,53 @@ bool misses_japanese(std::string_view before, std::string_view after) {
                               : before.ends_with("を") || before.ends_with("の");
 }
 
+/// Between quotation marks with nothing else in them: what is quoted is missing, whatever the language.
+bool misses_quoted(std::string_view before, std::string_view after) {
+  constexpr std::string_view kQuotes[][2] = {{"\"", "\""}, {"“", "”"},   {"„", "“"},   {"«", "»"}, {"»", "«"},
+                                             {"「", "」"}, {"『", "』"}, {"《", "》"}, {"‹", "›"}};
+  return std::ranges::any_of(kQuotes, [&](const auto& quotes) {
+    return before.ends_with(quotes[0]) && after.starts_with(quotes[1]);
+  });
+}
+
 bool is_stop(char byte) {
   return byte == '.' || byte == '!' || byte == '?';
 }
 
-/// Whether the stop at `at` ends a sentence: a space follows, then no small letter, and it is not that of an initial
-/// or a short abbreviation.
-bool ends_sentence(std::string_view line, size_t at) {
+/// Whether a number with a stop is an ordinal in this language: "am 3. Mai", "3. května".
+bool has_ordinal_stops(std::string_view language) {
+  constexpr std::string_view kLanguages =
+      " als bar bs cs da de dsb et eu fi fo frr gsw hr hsb hu is ksh lb lv nb nds nn no pfl sh sk sl sr stq tr vo ";
+  return kLanguages.find(concat({" ", language, " "})) != std::string_view::npos;
+}
+
+/// Whether the stop at `at` ends a sentence: a space follows, then no small letter, and it is not that of an initial,
+/// of a short abbreviation or of a day or other small ordinal.
+bool ends_sentence(std::string_view line, size_t at, bool ordinal_stops) {
   if (at + 1 == line.size()) return true;
   if (line[at + 1] != ' ') return false;
   const size_t next = std::min(line.find_first_not_of(' ', at + 1), line.size() - 1);
   if (line[next] >= 'a' && line[next] <= 'z') return false;
   if (line[at] != '.') return true;
   constexpr size_t kLongestAbbreviation = 3;
-  const std::string_view word = line.substr(0, at).substr(line.rfind(' ', at) + 1);
+  std::string_view word = line.substr(0, at).substr(line.rfind(' ', at) + 1);
+  if (word.starts_with(kLossMark)) word.remove_prefix(1);
+  if (word.empty()) return true;
   const bool capital = !word.empty() && word.front() >= 'A' && word.front() <= 'Z';
+  if (ordinal_stops && !word.empty() && word.size() <= 2 && std::ranges::all_of(word, is_digit)) return false;
   const bool letters = std::ranges::all_of(word, is_letter);
   return !letters || word.size() > kLongestAbbreviation || (word.size() > 1 && !capital);
 }
 
 /// The end of the sentence that begins at `start`, with the spaces after it.
-size_t sentence_end(std::string_view line, size_t start) {
+size_t sentence_end(std::string_view line, size_t start, bool ordinal_stops) {
   for (size_t at = start; at < line.size(); ++at) {
     if (at > start && (line[at] == '\n' || line[at] == kItemMark)) return at;
     const auto* wide = std::ranges::find_if(kWideStops, [&](std::string_view mark) {
       return line[at] == mark[0] && line.substr(at).starts_with(mark);
     });
     const bool is_wide = wide != std::end(kWideStops);
-    if (!is_wide && !(is_stop(line[at]) && ends_sentence(line, at))) continue;
+    if (!is_wide && !(is_stop(line[at]) && ends_sentence(line, at, ordinal_stops))) continue;
     at += is_wide ? wide->size() : 1;
     return std::min(line.find_first_not_of(' ', at), line.size());
   }
@@ -181,16 +200,18 @@ std::string whole_part(std::string_view sentence) {
 bool misses_words(std::string_view before, std::string_view after, std::string_view language) {
   constexpr size_t kLongestWord = 64;  // bounds the cost of a call, whatever the line holds
   before.remove_prefix(before.size() - std::min(before.size(), kLongestWord));
+  if (misses_quoted(before, after)) return true;
   if (language == "ja") return misses_japanese(before, after);
   if (language == "zh" || language == "yue" || language == "wuu")
     return ends_with_any(before, kChineseBefore);
   return misses_spaced(before, after, language);
 }
 
-std::string without_broken_sentences(std::string_view line) {
+std::string without_broken_sentences(std::string_view line, std::string_view language) {
+  const bool ordinal_stops = has_ordinal_stops(language);
   std::string kept;
   for (size_t at = 0; at < line.size();) {
-    const size_t end = sentence_end(line, at);
+    const size_t end = sentence_end(line, at, ordinal_stops);
     kept += whole_part(line.substr(at, end - at));
     at = end;
   }

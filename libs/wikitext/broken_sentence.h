@@ -20,6 +20,6 @@ constexpr char kLossMark = '\x1F';
 
 /// The line without its sentences that hold a mark. Where the mark is in round brackets, only these go. Where it is
 /// unclear whether a stop belongs to an abbreviation, the sentence is longer rather than shorter.
-std::string without_broken_sentences(std::string_view line);
+std::string without_broken_sentences(std::string_view line, std::string_view language);
 
 }  // namespace pretrain::wikitext

@@ -280,7 +280,7 @@ void LineWriter::end_line(LineKind kind, size_t level) {
   settle_apostrophes(0);
   floor_ = solid_ = 0;
   gap_ = apart_ = false;
-  if (std::exchange(lost_, false)) line_ = without_broken_sentences(line_);
+  if (std::exchange(lost_, false)) line_ = without_broken_sentences(line_, language_);
   if (line_.empty()) {
     holed_ = false;
     return;

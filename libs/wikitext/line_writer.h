@@ -25,8 +25,9 @@ enum class LineKind : uint8_t {
 
 class LineWriter {
  public:
-  /// Everything is appended to `out`.
-  explicit LineWriter(std::string& out) : out_(out), start_(out.size()) {}
+  /// Everything is appended to `out`; `language` is that of a wiki and must outlive the writer.
+  explicit LineWriter(std::string& out, std::string_view language = "")
+      : out_(out), language_(language), start_(out.size()) {}
 
   void text(std::string_view piece) {
     if (gap_) piece = close_gap(piece);
@@ -122,6 +123,7 @@ class LineWriter {
   void put_headings();
 
   std::string& out_;
+  std::string_view language_;
   size_t start_;
   std::string line_;
   size_t floor_ = 0;

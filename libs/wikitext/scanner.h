@@ -23,7 +23,7 @@ class MarkupScanner {
  public:
   /// `title` is the page's, for `{{PAGENAME}}`.
   MarkupScanner(const SiteWords& words, std::string_view title, std::string_view page, std::string& out)
-      : words_(words), title_(title), page_(page), skipper_(page), writer_(out) {}
+      : words_(words), title_(title), page_(page), skipper_(page), writer_(out, words.language()) {}
 
   /// Calls `sink` with the templates that are lost from running text. It must outlive the scanner.
   void report_lost(const LostTemplateSink& sink) { lost_ = &sink; }
@@ -41,13 +41,19 @@ class MarkupScanner {
     kLink,       ///< [[...| in its label
     kExternal,   ///< [http://... in its label
   };
+  /// What a dropped template took from the text around it.
+  enum class Loss : uint8_t {
+    kNone,
+    kPerhaps,  ///< nothing is known of it
+    kCertain,  ///< it shows what the page does not hold
+  };
   struct Frame {
     FrameKind kind;
     const TemplateRule* rule = nullptr;
     std::string_view name = {};  ///< of the template, as written
     size_t body = 0;             ///< position of its content in the page
     bool function = false;       ///< a parser function, whose arguments have no names
-    bool lost = false;           ///< a template in it was dropped of which nothing is known
+    Loss loss = Loss::kNone;     ///< of the templates in it that were dropped
     size_t first_argument = 0;   ///< into arguments_
     size_t runs = 0;             ///< of apostrophes before it
     LineWriter::Mark mark = {};
@@ -88,7 +94,7 @@ class MarkupScanner {
   void open_template();
   void skip_braces();
   void skip_template(const Call& call);
-  bool note_loss();
+  bool note_loss(Loss loss);
   void open_variant();
   void close_braces();
   void bar();

@@ -71,6 +71,12 @@ bool is_no_name(std::string_view name) {
   return name.starts_with("==") || name.find("\n\n") != npos || name.find("\n==") != npos;
 }
 
+/// Whether the call is a formula, which says something else without one of its parts.
+bool is_formula(std::string_view name) {
+  const std::string folded = fold_name(name);
+  return folded == "math" || folded == "bigmath" || folded == "intmath";
+}
+
 /// Whether words follow on the line, not other markup.
 bool is_before_text(std::string_view page, size_t position) {
   const std::string_view rest = trim(page.substr(position, page.find('\n', position) - position));
@@ -111,13 +117,15 @@ void MarkupScanner::skip_braces() {
 
 /// Notes that words were lost here. Whether their sentence is none without them, so that it is dropped. In a
 /// template it is the template that may lose its text.
-bool MarkupScanner::note_loss() {
+bool MarkupScanner::note_loss(Loss loss) {
+  if (loss == Loss::kNone) return false;
   if (!frames_.empty()) {
-    frames_.back().lost = true;
+    frames_.back().loss = std::max(frames_.back().loss, loss);
     return false;
   }
-  const bool broken =
-      kind_ != LineKind::kHeading && misses_words(writer_.line(), page_.substr(at_), words_.language());
+  const bool missing =
+      loss == Loss::kCertain || misses_words(writer_.line(), page_.substr(at_), words_.language());
+  const bool broken = kind_ != LineKind::kHeading && missing;
   if (broken) writer_.lost_words();
   return broken;
 }
@@ -129,8 +137,9 @@ void MarkupScanner::skip_template(const Call& call) {
   const bool unknown = call.rule == nullptr && !call.name.empty() && !call.name.starts_with("#tag");
   const bool reported = lost_ != nullptr && unknown && call.name[0] != '#';
   const bool after_text = reported && has_words(writer_.line());
+  const bool elsewhere = call.rule != nullptr && call.rule->elsewhere;
   skip_braces();
-  const bool broken = unknown && note_loss();
+  const bool broken = note_loss(elsewhere ? Loss::kCertain : unknown ? Loss::kPerhaps : Loss::kNone);
   if (!reported || !(after_text || is_before_text(page_, at_)) || is_note(page_, start, at_)) return;
   const size_t line = start == 0 ? 0 : page_.rfind('\n', start - 1) + 1;
   const std::string_view after = page_.substr(at_, page_.find('\n', at_) - at_);
@@ -284,9 +293,12 @@ void MarkupScanner::finish_template() {
                           .title = title_,
                           .before = writer_.line().substr(0, frame.mark.position)};
   const std::string text = with_edge_spaces(frame.rule->pattern.text(call), frame, arguments);
+  const bool list = content.find(kItemMark) != npos;
   const bool empty = trim(text).empty();
+  const Loss loss = frame.loss == Loss::kPerhaps && is_formula(frame.name) ? Loss::kCertain : frame.loss;
   replace(frame, text);
-  if (frame.lost && empty) note_loss();
+  if (empty || loss == Loss::kCertain) note_loss(loss);
+  if (list && !empty) writer_.inner_line_end();  // what follows the last item is not a part of it
 }
 
 /// Shows the text after the first bar.

@@ -192,9 +192,13 @@ class PatternReader {
       ++at_;
       return {.kind = mark == 'L' ? Kind::kLast : Kind::kName};
     }
-    if (mark == '*' || mark == '_' || mark == ',') {
+    if (mark == '*' || mark == '_' || mark == ',' || mark == '/') {
       ++at_;
-      return {.kind = Kind::kJoined, .text = mark == '*' ? "" : mark == '_' ? " " : ", "};
+      return {.kind = Kind::kJoined,
+              .text = mark == '*'   ? ""
+                      : mark == '_' ? " "
+                      : mark == ',' ? ", "
+                                    : "\n"};
     }
     if (mark >= 'a' && mark <= 'z') return function();
     fail(fmt::format("${} has no meaning", mark), "write \\$ for a dollar in the text");

@@ -90,15 +90,21 @@ class RuleReader {
   void statement(std::string_view text) {
     if (text.starts_with("wikis:")) return set_wikis(text.substr(6));
     if (text.starts_with("list ")) return add_list(text.substr(5));
-    if (text.starts_with("nothing:")) return add_rule(text.substr(8), "", false);
-    if (text.starts_with("disambiguation:")) return add_rule(text.substr(15), "", true);
+    if (text.starts_with("nothing:")) return add_rule(text.substr(8), {});
+    if (text.starts_with("elsewhere:")) return add_rule(text.substr(10), {.elsewhere = true});
+    if (text.starts_with("disambiguation:")) return add_rule(text.substr(15), {.disambiguation = true});
     const size_t arrow = text.find(kArrow);
     if (arrow == npos) {
       return fault("this is no rule", "write: name | other name -> text with $1, or begin a comment with #");
     }
     const std::string_view pattern = trim(text.substr(arrow + kArrow.size()));
     if (pattern.empty()) return fault("the rule has no text", "write nothing: NAMES if they show nothing");
-    add_rule(text.substr(0, arrow), pattern, false);
+    TemplateRule rule;
+    if (const auto problem = TemplatePattern::compile(pattern, lists_, rule.pattern)) {
+      faults_.push_back({line_, *problem});
+      return;
+    }
+    add_rule(text.substr(0, arrow), std::move(rule));
   }
 
   void set_wikis(std::string_view list) {
@@ -128,16 +134,10 @@ class RuleReader {
     if (problem) faults_.push_back({line_, *problem});
   }
 
-  void add_rule(std::string_view names, std::string_view pattern, bool disambiguation) {
-    TemplateRule rule{.names = names_of(names),
-                      .wikis = wikis_,
-                      .pattern = {},
-                      .disambiguation = disambiguation,
-                      .line = line_};
-    if (const auto problem = TemplatePattern::compile(pattern, lists_, rule.pattern)) {
-      faults_.push_back({line_, *problem});
-      return;
-    }
+  void add_rule(std::string_view names, TemplateRule rule) {
+    rule.names = names_of(names);
+    rule.wikis = wikis_;
+    rule.line = line_;
     if (rule.names.empty()) return fault("the rule has no name", "write the names of its templates first");
     rules_.push_back(std::move(rule));
   }

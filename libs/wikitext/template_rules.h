@@ -17,8 +17,9 @@ struct TemplateRule {
   std::vector<std::string> names;  ///< folded (fold_name); with `*`, `<n>` or `<roman>` a family of names
   std::vector<std::string> wikis;  ///< codes such as "fr"; empty for all
   TemplatePattern pattern;         ///< empty: the template shows nothing
-  bool disambiguation = false;     ///< the template marks a page that lists articles of one name
-  size_t line = 0;                 ///< in its file, from 1
+  bool elsewhere = false;       ///< it shows what the page does not hold, so that its sentence goes with it
+  bool disambiguation = false;  ///< the template marks a page that lists articles of one name
+  size_t line = 0;              ///< in its file, from 1
 };
 
 /// A mistake and its place.

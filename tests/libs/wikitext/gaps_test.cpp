@@ -26,8 +26,8 @@ TEST(Gaps, LeaveNoDashOrLabelAloneInBrackets) {
 }
 
 TEST(Gaps, LeaveNoEmptyQuotes) {
-  EXPECT_EQ(cleaned("the form \"{{unknown form|x}}\" is"), "the form is");
-  EXPECT_EQ(cleaned("「{{未知|x}}」と言う", "ja"), "と言う");
+  EXPECT_EQ(cleaned("the form \"{{sfn|x}}\" is"), "the form is");
+  EXPECT_EQ(cleaned("「{{要出典|x}}」と言う", "ja"), "と言う");
 }
 
 TEST(Gaps, AtTheStartOfAnItemBeforeAStopTakeTheItem) {
@@ -82,6 +82,39 @@ TEST(UnknownTemplates, BeforeAParticleTakeTheirSentence) {
   EXPECT_EQ(cleaned("그는 {{nosuch|X}}의 제자이다. 그는 떠났다.", "ko"), "그는 떠났다.");
   EXPECT_EQ(cleaned("彼は{{nosuch|X}}の弟子である。彼は去った。", "ja"), "彼は去った。");
   EXPECT_EQ(cleaned("他位于{{nosuch|X}}。他离开了。", "zh"), "他离开了。");
+}
+
+TEST(UnknownTemplates, BetweenQuotationMarksTakeTheirSentence) {
+  EXPECT_EQ(cleaned("The form \"{{nosuch|x}}\" is old. He left."), "He left.");
+  EXPECT_EQ(cleaned("Das Wort „{{nosuch|x}}“ ist alt. Sie blieb.", "de"), "Sie blieb.");
+  EXPECT_EQ(cleaned("彼は「{{nosuch|x}}」と言った。彼は去った。", "ja"), "彼は去った。");
+}
+
+TEST(UnknownTemplates, AfterADayTakeTheWholeSentence) {
+  EXPECT_EQ(cleaned("Er kam am 3. Mai nach {{nosuch}}. Sie blieb.", "de"), "Sie blieb.");
+  EXPECT_EQ(cleaned("Narodil se 3. května v {{nosuch}}. Zemřel.", "cs"), "Zemřel.");
+  EXPECT_EQ(cleaned("It had 3. Then he came to {{nosuch}}. He left."), "It had 3. He left.");
+}
+
+TEST(UnknownTemplates, DirectlyBeforeATitleTakeTheWholeSentence) {
+  EXPECT_EQ(cleaned("He is credited as {{nosuch}}Mr. Lawrence and as Doug. He left."), "He left.");
+}
+
+TEST(UnknownTemplates, InAFormulaTakeItsSentence) {
+  EXPECT_EQ(cleaned("The area {{math|{{nosuch}}''r''²}} grew. He left."), "He left.");
+  EXPECT_EQ(cleaned("The area {{nowrap|5 km² {{nosuch}}}} grew."), "The area 5 km² grew.");
+}
+
+TEST(ValuesKeptElsewhere, TakeTheirSentence) {
+  EXPECT_EQ(cleaned("Žije zde {{Počet obyvatel}} obyvatel. Teče tu Labe.", "cs"), "Teče tu Labe.");
+  EXPECT_EQ(cleaned("It has {{formatnum:{{#property:P1082}}}} people. He left."), "He left.");
+  EXPECT_EQ(cleaned("It has {{nowrap|{{wikidata|property|P1082}} people}} now. He left."), "He left.");
+  EXPECT_EQ(cleaned("A town (of {{wikidata|x}} people) fell. He left."), "A town fell. He left.");
+}
+
+TEST(ListsInTemplates, EndBeforeWhatFollowsThem) {
+  EXPECT_EQ(cleaned("Members: {{plainlist|\n* Ann\n* Bob\n}} and others."),
+            "Members:\nAnn\nBob\nand others.");
 }
 
 TEST(UnknownTemplates, ThatMayBeNotesLeaveTheirSentence) {

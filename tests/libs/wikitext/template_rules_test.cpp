@@ -61,6 +61,8 @@ constexpr Rule kRules[] = {
     {"foo -> $(1|=none) here", "{{foo}} {{foo|a}}", "none here a here"},
     {"foo -> $1{ ($2{, $3})}", "{{foo|a}} {{foo|a|b}} {{foo|a|b|c}}", "a a (b) a (b, c)"},
     {"foo -> $* / $_ / $,", "{{foo|a|b}}", "ab / a b / a, b"},
+    {"foo -> \\n$/\\n", "x {{foo|a|b}} y", "x\na\nb\ny"},
+    {"elsewhere: foo", "He has {{foo}} cats. He left.", "He left."},
     {"foo* -> $N of $1", "{{Foo bar|x}}", "Foo bar of x"},
     {"<roman>e siècle -> $N", "le {{XXe siècle}} et", "le XXe siècle et"},
     {"<n>e -> $N", "le {{21e}} et {{xe}}", "le 21e et"},
