@@ -145,7 +145,7 @@ class FormulaWriter {
     if (end == std::string_view::npos) return;
     const std::string_view degree = trim(tex_.substr(at_ + 1, end - at_ - 1));
     const std::string raised = raised_text(degree);
-    text_ += raised.empty() ? degree : raised;
+    text_ += degree == "n" ? "ⁿ" : raised.empty() ? degree : raised;
     at_ = end + 1;
   }
 

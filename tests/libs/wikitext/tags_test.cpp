@@ -101,7 +101,7 @@ TEST(Formulas, BecomeALineOfText) {
 }
 
 TEST(Formulas, ShowTheDegreeOfARoot) {
-  EXPECT_EQ(cleaned("<math>\\sqrt[3]{8} = 2</math> and <math>\\sqrt[n]{a+b}</math>"), "³√8 = 2 and n√(a+b)");
+  EXPECT_EQ(cleaned("<math>\\sqrt[3]{8} = 2</math> and <math>\\sqrt[n]{a+b}</math>"), "³√8 = 2 and ⁿ√(a+b)");
 }
 
 TEST(Formulas, KeepCharactersWhole) {
