@@ -114,6 +114,11 @@ void reset_peak() {
   std::ofstream("/proc/self/clear_refs") << "5";
 }
 
+std::string padded(std::string text, size_t size) {
+  text.resize(size, '\0');
+  return text;
+}
+
 }  // namespace
 
 const std::string kDumpHead =
@@ -210,6 +215,31 @@ std::string random_text(uint64_t seed, size_t bytes) {
   }
   text += "end";
   return text;
+}
+
+/// Both parts are in blocks of 512 bytes.
+std::string in_tar(const std::string& name, const std::string& content) {
+  std::string head = padded(name, 100);
+  head += padded("0000644", 8);
+  head += padded("0000000", 8);
+  head += padded("0000000", 8);
+  head += padded(fmt::format("{:011o}", content.size()), 12);
+  head += padded("00000000000", 12);
+  head += "        0";  // the checksum counts as blanks in itself
+  head = padded(head, 257);
+  head += padded("ustar", 6);
+  head += "00";
+  head = padded(head, 512);
+  unsigned sum = 0;
+  for (const char c : head) sum += static_cast<unsigned char>(c);
+  head.replace(148, 8, padded(fmt::format("{:06o}", sum), 7) + " ");
+  return head + padded(content, (content.size() + 511) / 512 * 512);
+}
+
+std::string tar(const std::vector<std::string>& files) {
+  std::string archive;
+  for (const std::string& file : files) archive += file;
+  return archive + std::string(1024, '\0');
 }
 
 std::string random_shard(TextFormat format, uint64_t seed, size_t count, size_t mean_bytes) {

@@ -20,6 +20,11 @@ constexpr Compression kAllCompressions[] = {Compression::kNone, Compression::kGz
 /// One member, stream or frame.
 std::string compress(std::string_view bytes, Compression compression);
 
+/// A file in a tar archive: its head and its content. A name has at most 100 bytes.
+std::string in_tar(const std::string& name, const std::string& content);
+/// The archive of such files.
+std::string tar(const std::vector<std::string>& files);
+
 /// Everything `source` delivers.
 std::string read_all(ByteSource& source);
 /// Opens `bytes` as a file.

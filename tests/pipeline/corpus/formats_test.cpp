@@ -14,7 +14,9 @@ namespace {
 
 using test::compress;
 using test::documents_of;
+using test::in_tar;
 using test::read_epoch;
+using test::tar;
 using test::TempFolder;
 using testing::AllOf;
 using testing::ElementsAre;
@@ -22,36 +24,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
-
-std::string padded(std::string text, size_t size) {
-  text.resize(size, '\0');
-  return text;
-}
-
-/// A file in a tar archive: its head and its content, both in blocks of 512 bytes.
-std::string in_tar(const std::string& name, const std::string& content) {
-  std::string head = padded(name, 100);
-  head += padded("0000644", 8);
-  head += padded("0000000", 8);
-  head += padded("0000000", 8);
-  head += padded(fmt::format("{:011o}", content.size()), 12);
-  head += padded("00000000000", 12);
-  head += "        0";  // the checksum counts as blanks in itself
-  head = padded(head, 257);
-  head += padded("ustar", 6);
-  head += "00";
-  head = padded(head, 512);
-  unsigned sum = 0;
-  for (const char c : head) sum += static_cast<unsigned char>(c);
-  head.replace(148, 8, padded(fmt::format("{:06o}", sum), 7) + " ");
-  return head + padded(content, (content.size() + 511) / 512 * 512);
-}
-
-std::string tar(const std::vector<std::string>& files) {
-  std::string archive;
-  for (const std::string& file : files) archive += file;
-  return archive + std::string(1024, '\0');
-}
 
 std::string dump_of(const std::string& pages) {
   return test::kDumpHead + pages + test::kDumpFoot;
