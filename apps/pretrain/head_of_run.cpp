@@ -83,7 +83,7 @@ StepMakerOpener HeadOfRun::opener(std::stop_token stop) {
   return [this, stop = std::move(stop)](const Replica& replica, OnMachine on_machine) {
     return std::make_unique<Head>(
         Head::Parts{.replica = replica,
-                    .listener = listener_,
+                    .source = listener_,
                     .open_meeting = gloo_meetings(listener_.address().host, secret_),
                     .on_machine = std::move(on_machine),
                     .stop = stop},

@@ -42,26 +42,25 @@ milliseconds until(Clock::time_point end) {
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(end - Clock::now()));
 }
 
-}  // namespace
-
 /// The connection, its queues and its thread.
-class Channel::Keeper {
+class TcpChannel final : public Channel {
  public:
-  Keeper(TcpConnection connection, Handshake handshake, const ChannelOptions& options, std::string unsent);
-  ~Keeper() { close(); }
+  TcpChannel(TcpConnection connection, Handshake handshake, const ChannelOptions& options,
+             std::string unsent);
+  ~TcpChannel() override { TcpChannel::close(); }
 
-  const Introduction& peer() const { return handshake_.peer(); }
-  const std::string& session() const { return handshake_.session(); }
-  const std::string& peer_host() const { return peer_host_; }
-  const std::string& own_host() const { return own_host_; }
-  int descriptor() const { return readable_.descriptor(); }
+  const Introduction& peer() const override { return handshake_.peer(); }
+  const std::string& session() const override { return handshake_.session(); }
+  const std::string& peer_host() const override { return peer_host_; }
+  const std::string& own_host() const override { return own_host_; }
+  int descriptor() const override { return readable_.descriptor(); }
 
-  void send(uint32_t kind, std::span<const std::byte> payload);
-  bool flush(milliseconds patience);
-  std::optional<Frame> try_receive();
-  std::optional<Frame> receive(Clock::time_point end, const std::stop_token& stop);
-  std::optional<std::string> lost();
-  void close();
+  void send(uint32_t kind, std::span<const std::byte> payload) override;
+  bool flush(milliseconds patience) override;
+  std::optional<Frame> try_receive() override;
+  std::optional<Frame> receive(milliseconds patience, const std::stop_token& stop) override;
+  std::optional<std::string> lost() const override;
+  void close() override;
 
  private:
   void run();
@@ -81,7 +80,7 @@ class Channel::Keeper {
   const std::string peer_host_, own_host_;
   Clock::time_point heard_ = Clock::now();  // the thread's
   WakeUp wake_, readable_;
-  std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;  // guards all below
   std::condition_variable_any changed_;
   std::deque<Frame> inbox_;
   size_t inbox_bytes_ = 0;
@@ -95,8 +94,8 @@ class Channel::Keeper {
   std::thread thread_;
 };
 
-Channel::Keeper::Keeper(TcpConnection connection, Handshake handshake, const ChannelOptions& options,
-                        std::string unsent)
+TcpChannel::TcpChannel(TcpConnection connection, Handshake handshake, const ChannelOptions& options,
+                       std::string unsent)
     : patience_(patience_of(handshake, options)),
       handshake_(std::move(handshake)),
       connection_(std::move(connection)),
@@ -109,7 +108,7 @@ Channel::Keeper::Keeper(TcpConnection connection, Handshake handshake, const Cha
   thread_ = std::thread([this] { run(); });
 }
 
-void Channel::Keeper::run() {
+void TcpChannel::run() {
   std::vector<std::byte> block(kReadBytes);
   try {
     take_frames({});  // that came with the last bytes of the start
@@ -129,7 +128,7 @@ void Channel::Keeper::run() {
 }
 
 /// Lets the last messages arrive: closing while something is unread would drop them.
-void Channel::Keeper::hang_up(std::vector<std::byte>& block) {
+void TcpChannel::hang_up(std::vector<std::byte>& block) {
   try {
     connection_.end_writing();
     while (Clock::now() < close_by_) {
@@ -143,7 +142,7 @@ void Channel::Keeper::hang_up(std::vector<std::byte>& block) {
 }
 
 /// Waits for the network or an order, and serves it. False when the connection is over.
-bool Channel::Keeper::serve_once(std::vector<std::byte>& block) {
+bool TcpChannel::serve_once(std::vector<std::byte>& block) {
   Awaited network{.descriptor = connection_.descriptor()};
   milliseconds most{0};
   {
@@ -167,7 +166,7 @@ bool Channel::Keeper::serve_once(std::vector<std::byte>& block) {
   return true;
 }
 
-void Channel::Keeper::read(std::vector<std::byte>& block) {
+void TcpChannel::read(std::vector<std::byte>& block) {
   const auto count = connection_.read_some(block);
   if (count == size_t{0}) return lose("it has closed the connection");
   if (count) {
@@ -178,7 +177,7 @@ void Channel::Keeper::read(std::vector<std::byte>& block) {
   }
 }
 
-void Channel::Keeper::take_frames(std::span<const std::byte> bytes) {
+void TcpChannel::take_frames(std::span<const std::byte> bytes) {
   handshake_.reader().take(bytes);
   while (auto frame = handshake_.reader().next()) {
     if (frame->kind == kAliveKind) continue;
@@ -190,7 +189,7 @@ void Channel::Keeper::take_frames(std::span<const std::byte> bytes) {
   }
 }
 
-void Channel::Keeper::write() {
+void TcpChannel::write() {
   const std::lock_guard lock(mutex_);
   if (outbox_.empty()) return;
   const auto left = std::as_bytes(std::span(outbox_)).subspan(written_);
@@ -202,19 +201,19 @@ void Channel::Keeper::write() {
   changed_.notify_all();
 }
 
-void Channel::Keeper::keep_alive() {
+void TcpChannel::keep_alive() {
   const std::lock_guard lock(mutex_);
   if (!outbox_.empty() || Clock::now() - spoke_ < patience_ / kSignsWithinPatience) return;
   handshake_.writer().write(kAliveKind, {}, outbox_);
   spoke_ = Clock::now();
 }
 
-void Channel::Keeper::lose(const std::string& reason) {
+void TcpChannel::lose(const std::string& reason) {
   const std::lock_guard lock(mutex_);
   if (!lost_) lost_ = reason;
 }
 
-void Channel::Keeper::send(uint32_t kind, std::span<const std::byte> payload) {
+void TcpChannel::send(uint32_t kind, std::span<const std::byte> payload) {
   PRETRAIN_CHECK(kind < kChannelKinds, "kind {}", kind);
   const std::lock_guard lock(mutex_);
   if (lost_ || closing_) return;
@@ -222,13 +221,13 @@ void Channel::Keeper::send(uint32_t kind, std::span<const std::byte> payload) {
   wake_.wake();
 }
 
-bool Channel::Keeper::flush(milliseconds patience) {
+bool TcpChannel::flush(milliseconds patience) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, patience, [&] { return lost_ || outbox_.empty(); });
   return !lost_ && outbox_.empty();
 }
 
-std::optional<Frame> Channel::Keeper::pop() {
+std::optional<Frame> TcpChannel::pop() {
   if (inbox_.empty() && lost_) {
     throw ChannelError(ChannelError::Fault::kLost, fmt::format("lost the connection to {} ({}): {}",
                                                                printable(peer().name), peer_host_, *lost_));
@@ -242,25 +241,25 @@ std::optional<Frame> Channel::Keeper::pop() {
   return frame;
 }
 
-std::optional<Frame> Channel::Keeper::try_receive() {
+std::optional<Frame> TcpChannel::try_receive() {
   const std::lock_guard lock(mutex_);
   return pop();
 }
 
-std::optional<Frame> Channel::Keeper::receive(Clock::time_point end, const std::stop_token& stop) {
+std::optional<Frame> TcpChannel::receive(milliseconds patience, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, stop, end, [&] { return lost_ || !inbox_.empty(); });
+  changed_.wait_for(lock, stop, patience, [&] { return lost_ || !inbox_.empty(); });
   auto frame = pop();
   if (!frame && stop.stop_requested()) throw Stopped();
   return frame;
 }
 
-std::optional<std::string> Channel::Keeper::lost() {
+std::optional<std::string> TcpChannel::lost() const {
   const std::lock_guard lock(mutex_);
   return lost_;
 }
 
-void Channel::Keeper::close() {
+void TcpChannel::close() {
   {
     const std::lock_guard lock(mutex_);
     if (!closing_) close_by_ = Clock::now() + kLastWords;
@@ -270,50 +269,12 @@ void Channel::Keeper::close() {
   std::call_once(joined_, [&] { thread_.join(); });
 }
 
+}  // namespace
+
 std::unique_ptr<Channel> Channel::over(TcpConnection connection, Handshake handshake,
                                        const ChannelOptions& options, std::string unsent) {
-  return std::unique_ptr<Channel>(new Channel(
-      std::make_unique<Keeper>(std::move(connection), std::move(handshake), options, std::move(unsent))));
-}
-
-Channel::Channel(std::unique_ptr<Keeper> keeper) : keeper_(std::move(keeper)) {}
-
-Channel::~Channel() = default;
-
-const Introduction& Channel::peer() const {
-  return keeper_->peer();
-}
-
-const std::string& Channel::peer_host() const {
-  return keeper_->peer_host();
-}
-
-const std::string& Channel::own_host() const {
-  return keeper_->own_host();
-}
-
-const std::string& Channel::session() const {
-  return keeper_->session();
-}
-
-void Channel::send(uint32_t kind, std::span<const std::byte> payload) {
-  keeper_->send(kind, payload);
-}
-
-void Channel::send(uint32_t kind, std::string_view payload) {
-  keeper_->send(kind, std::as_bytes(std::span(payload)));
-}
-
-bool Channel::flush(milliseconds patience) {
-  return keeper_->flush(patience);
-}
-
-std::optional<Frame> Channel::try_receive() {
-  return keeper_->try_receive();
-}
-
-std::optional<Frame> Channel::receive(milliseconds patience, const std::stop_token& stop) {
-  return keeper_->receive(Clock::now() + patience, stop);
+  return std::make_unique<TcpChannel>(std::move(connection), std::move(handshake), options,
+                                      std::move(unsent));
 }
 
 Frame Channel::receive(const std::stop_token& stop) {
@@ -321,18 +282,6 @@ Frame Channel::receive(const std::stop_token& stop) {
   while (true) {
     if (auto frame = receive(kLong, stop)) return std::move(*frame);
   }
-}
-
-int Channel::descriptor() const {
-  return keeper_->descriptor();
-}
-
-std::optional<std::string> Channel::lost() const {
-  return keeper_->lost();
-}
-
-void Channel::close() {
-  keeper_->close();
 }
 
 namespace {

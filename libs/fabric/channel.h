@@ -38,55 +38,67 @@ struct ChannelOptions {
   std::chrono::milliseconds patience{30'000};
 };
 
-/// One end of a control connection. It has a thread that reads, writes and keeps the connection alive, so that no end
-/// is taken for lost while it computes. Thread-safe.
+/// One end of a control connection, over what carries its messages: TCP here, MPI in mpi_channel.h. Thread-safe.
 class Channel {
  public:
   /// A channel over a connection whose start is done, but for the bytes in `unsent`; for ChannelListener and
-  /// join_channel().
+  /// join_channel(). It has a thread that reads, writes and keeps the connection alive, so that no end is taken for lost
+  /// while it computes.
   static std::unique_ptr<Channel> over(TcpConnection connection, Handshake handshake,
                                        const ChannelOptions& options, std::string unsent = {});
-  ~Channel();
+  virtual ~Channel() = default;
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
   /// What the other end has said about itself.
-  const Introduction& peer() const;
-  /// IP addresses of both ends.
-  const std::string& peer_host() const;
-  const std::string& own_host() const;
+  virtual const Introduction& peer() const = 0;
+  /// IP addresses of both ends, or what names them where there are none, such as "rank 2".
+  virtual const std::string& peer_host() const = 0;
+  virtual const std::string& own_host() const = 0;
   /// The same on both ends, known to nobody else, and different for each connection.
-  const std::string& session() const;
+  virtual const std::string& session() const = 0;
 
   /// Queues a message and returns at once; does nothing on a lost connection, which receive() and lost() report.
   /// Requires: kind < kChannelKinds, and a payload within the other end's limit.
-  void send(uint32_t kind, std::span<const std::byte> payload);
-  void send(uint32_t kind, std::string_view payload);
-  /// Waits until the operating system has all messages. False when the connection is lost, or after `patience`.
-  bool flush(std::chrono::milliseconds patience);
+  virtual void send(uint32_t kind, std::span<const std::byte> payload) = 0;
+  void send(uint32_t kind, std::string_view payload) { send(kind, std::as_bytes(std::span(payload))); }
+  /// Waits until the layer below has all messages. False when the connection is lost, or after `patience`.
+  virtual bool flush(std::chrono::milliseconds patience) = 0;
 
   /// The next message; empty when there is none yet. Never blocks.
   /// Errors: ChannelError (kLost), once all that came before the loss was taken.
-  std::optional<Frame> try_receive();
+  virtual std::optional<Frame> try_receive() = 0;
   /// The next message; empty after `patience`.
   /// Errors: ChannelError (kLost); Stopped, unless there is a message.
-  std::optional<Frame> receive(std::chrono::milliseconds patience, const std::stop_token& stop);
+  virtual std::optional<Frame> receive(std::chrono::milliseconds patience, const std::stop_token& stop) = 0;
   /// The next message, however long it takes: the channel itself notices when the other end is gone.
   /// Errors: ChannelError (kLost); Stopped, unless there is a message.
   Frame receive(const std::stop_token& stop);
 
   /// Readable while try_receive() would return a message or throw; for wait_for_any().
-  int descriptor() const;
+  virtual int descriptor() const = 0;
   /// Why the connection is lost, such as "it has closed the connection"; empty while it is not.
-  std::optional<std::string> lost() const;
+  virtual std::optional<std::string> lost() const = 0;
   /// Sends what is queued, for at most a second, and ends the connection, which the other end sees at once. Callable
   /// repeatedly.
-  void close();
+  virtual void close() = 0;
 
- private:
-  class Keeper;
-  explicit Channel(std::unique_ptr<Keeper> keeper);
-  std::unique_ptr<Keeper> keeper_;
+ protected:
+  Channel() = default;
+};
+
+/// Where the head gets the channels of its members from. Thread-safe.
+class ChannelSource {
+ public:
+  virtual ~ChannelSource() = default;
+  ChannelSource(const ChannelSource&) = delete;
+  ChannelSource& operator=(const ChannelSource&) = delete;
+
+  /// A machine that has joined; null when there is none. Never blocks.
+  virtual std::unique_ptr<Channel> take() = 0;
+
+ protected:
+  ChannelSource() = default;
 };
 
 struct JoinOptions {

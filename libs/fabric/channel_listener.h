@@ -33,19 +33,16 @@ struct ChannelListenerOptions {
 };
 
 /// The head's end: takes connections on a thread of its own. Thread-safe.
-class ChannelListener {
+class ChannelListener : public ChannelSource {
  public:
   /// Listens from here on.
   /// Errors: kUsage when the address is not one of this machine, or in use.
   explicit ChannelListener(const ChannelListenerOptions& options);
-  ~ChannelListener();
-  ChannelListener(const ChannelListener&) = delete;
-  ChannelListener& operator=(const ChannelListener&) = delete;
+  ~ChannelListener() override;
 
   /// With the port that it got.
   const TcpAddress& address() const;
-  /// A machine that has joined; null when there is none. Never blocks.
-  std::unique_ptr<Channel> take();
+  std::unique_ptr<Channel> take() override;
   /// Readable while take() would return one; for wait_for_any().
   int descriptor() const;
   /// Connections that did not become channels, for any reason.

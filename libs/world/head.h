@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "libs/fabric/channel.h"
-#include "libs/fabric/channel_listener.h"
 #include "libs/fabric/fabric.h"
 #include "libs/train/step_maker.h"
 #include "libs/world/checkpoint_copy.h"
@@ -49,7 +48,7 @@ class Head : public StepMaker {
  public:
   struct Parts {
     Replica replica;
-    ChannelListener& listener;
+    ChannelSource& source;
     MeetingOpener open_meeting;
     OnMachine on_machine;
     std::stop_token stop;

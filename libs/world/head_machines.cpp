@@ -84,7 +84,7 @@ void Head::look_around() {
 }
 
 void Head::welcome_newcomers() {
-  while (auto channel = parts_.listener.take()) {
+  while (auto channel = parts_.source.take()) {
     auto machine = std::make_unique<Machine>();
     machine->name = name_of(*channel);
     machine->threads = threads_of(*channel);

@@ -272,7 +272,7 @@ class World {
     head.most = std::max(machines, head.most);
     run.open_step_maker = [this](const Replica& replica, OnMachine on_machine) {
       return std::make_unique<Head>(Head::Parts{.replica = replica,
-                                                .listener = listener_,
+                                                .source = listener_,
                                                 .open_meeting =
                                                     [this](const MeetingPlan& plan) {
                                                       return std::make_unique<LocalMeeting>(network,
