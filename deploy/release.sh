@@ -26,7 +26,7 @@ source deploy/release-names.sh
 
 build_release() {
   deploy/setup.sh
-  cmake --preset release
+  cmake --preset release -DPRETRAIN_MPI=OFF  # its libraries are those of a cluster
   cmake --build --preset release --target pretrain pretrain_manual
   built=$root/build/release
 }

@@ -29,29 +29,6 @@ std::string text_of(const Bytes& bytes) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-std::string to_json_text(const Introduction& introduction) {
-  const nlohmann::json json{{"name", introduction.name},
-                            {"version", introduction.version},
-                            {"fingerprint", introduction.fingerprint},
-                            {"more", introduction.more},
-                            {"patience_milliseconds", introduction.patience.count()}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-Introduction read_introduction(const std::string& text) {
-  constexpr size_t kMostNameBytes = 256;
-  const nlohmann::json json =
-      parse_json(text, {.bytes = kMostIntroductionBytes, .depth = 16, .values = 10'000});
-  constexpr uint64_t kMostPatience = uint64_t{7} * 24 * 3600 * 1000;
-  const JsonField field(json, "introduction", "install the same version on both machines");
-  const auto patience = field.find("patience_milliseconds");
-  return {.name = field.at("name").text(kMostNameBytes),
-          .version = field.at("version").text(kMostNameBytes),
-          .fingerprint = field.at("fingerprint").object(),
-          .more = field.at("more").object(),
-          .patience = std::chrono::milliseconds(patience ? patience->count(kMostPatience) : 0)};
-}
-
 uint32_t protocol_in(const std::string& greeting) {
   uint32_t protocol = 0;
   for (size_t i = 0; i < kProtocolBytes; ++i)
@@ -80,6 +57,29 @@ ErrorKind kind_of(Fault fault) {
 }
 
 }  // namespace
+
+std::string to_json_text(const Introduction& introduction) {
+  const nlohmann::json json{{"name", introduction.name},
+                            {"version", introduction.version},
+                            {"fingerprint", introduction.fingerprint},
+                            {"more", introduction.more},
+                            {"patience_milliseconds", introduction.patience.count()}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Introduction read_introduction(const std::string& text) {
+  constexpr size_t kMostNameBytes = 256;
+  const nlohmann::json json =
+      parse_json(text, {.bytes = kMostIntroductionBytes, .depth = 16, .values = 10'000});
+  constexpr uint64_t kMostPatience = uint64_t{7} * 24 * 3600 * 1000;
+  const JsonField field(json, "introduction", "install the same version on both machines");
+  const auto patience = field.find("patience_milliseconds");
+  return {.name = field.at("name").text(kMostNameBytes),
+          .version = field.at("version").text(kMostNameBytes),
+          .fingerprint = field.at("fingerprint").object(),
+          .more = field.at("more").object(),
+          .patience = std::chrono::milliseconds(patience ? patience->count(kMostPatience) : 0)};
+}
 
 ChannelError::ChannelError(Fault fault, const std::string& message)
     : Error(kind_of(fault), message), fault_(fault) {}

@@ -56,6 +56,11 @@ struct Introduction {
   std::chrono::milliseconds patience{0};
 };
 
+/// As JSON, and back.
+/// Errors: kData for what is no introduction.
+std::string to_json_text(const Introduction& introduction);
+Introduction read_introduction(const std::string& text);
+
 /// A control connection could not be made, or is lost.
 class ChannelError : public Error {
  public:

@@ -66,6 +66,7 @@ const std::vector<Home>& homes() {
       {{"boost/program_options"}, "apps", "", "Program_options lives in apps/"},
       {{"boost/asio", "boost/beast"}, "libs/web", ".cpp", "Asio and Beast live in libs/web/*.cpp"},
       {{"gloo/"}, "libs/fabric", ".cpp", "Gloo lives in libs/fabric/*.cpp"},
+      {{"mpi.h"}, "libs/fabric", ".cpp", "MPI lives in libs/fabric/*.cpp"},
       {{"sodium.h"}, "libs/fabric", ".cpp", "libsodium lives in libs/fabric/*.cpp"},
       {{"histedit.h", "editline/", "readline/"}, "apps", "", "libedit lives in apps/"},
       {{"simdjson"}, "pipeline/corpus", "", "simdjson lives in pipeline/corpus/"},

@@ -7,7 +7,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/fabric/gloo_fabric.h"
 #include "tests/libs/fabric/worlds.h"
 
 namespace pretrain {
@@ -32,7 +31,7 @@ constexpr uint32_t kSomeTags[] = {0, 1, Fabric::kTags - 1};
 class EachFabric : public testing::TestWithParam<Network> {
  protected:
   void SetUp() override {
-    if (GetParam() == Network::kGloo && !has_gloo()) GTEST_SKIP() << "built without Gloo";
+    if (!test::has(GetParam())) GTEST_SKIP() << "built without it";
   }
 };
 
@@ -270,8 +269,13 @@ TEST_P(EachFabric, BuildsOneGenerationAfterTheOther) {
   EXPECT_EQ(test::open_descriptors(), before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Over, EachFabric, testing::Values(Network::kLocal, Network::kGloo),
-                         [](const auto& test) { return test.param == Network::kLocal ? "Threads" : "Gloo"; });
+std::string name_of(const testing::TestParamInfo<Network>& test) {
+  static constexpr const char* kNames[] = {"Threads", "Gloo", "Mpi"};
+  return kNames[static_cast<size_t>(test.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, EachFabric, testing::Values(Network::kLocal, Network::kGloo, Network::kMpi),
+                         name_of);
 
 TEST(PeerLost, NamesTheMachineTheTimeAndTheReason) {
   const PeerLost lost({.rank = 2, .seconds = 30.04, .what = "it is silent"});

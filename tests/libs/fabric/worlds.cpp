@@ -14,6 +14,8 @@
 #include "libs/base/rng.h"
 #include "libs/fabric/gloo_fabric.h"
 #include "libs/fabric/local_fabric.h"
+#include "libs/fabric/mpi_fabric.h"
+#include "libs/fabric/mpi_world.h"
 
 namespace pretrain::test {
 namespace {
@@ -47,10 +49,40 @@ World gloo_world(int size, uint64_t generation) {
   return world;
 }
 
+/// MPI can be started once in a process.
+MpiWorld& own_job() {
+  static MpiWorld job;
+  return job;
+}
+
+World mpi_world(int size, uint64_t generation) {
+  std::vector<std::unique_ptr<MpiPorts>> ports;
+  std::vector<std::string> addresses;
+  for (int rank = 0; rank < size; ++rank) {
+    ports.push_back(std::make_unique<MpiPorts>(
+        own_job(), Fabric::Place{.rank = rank, .size = size, .generation = generation}));
+    addresses.push_back(ports.back()->addresses());
+  }
+  World world;
+  for (const auto& port : ports) world.push_back(port->connect(addresses));
+  return world;
+}
+
 }  // namespace
 
+bool has(Network network) {
+  return network == Network::kGloo ? has_gloo() : network == Network::kLocal || has_mpi();
+}
+
 World make_world(Network network, int size, uint64_t generation) {
-  return network == Network::kLocal ? local_world(size, generation) : gloo_world(size, generation);
+  switch (network) {
+    case Network::kGloo:
+      return gloo_world(size, generation);
+    case Network::kMpi:
+      return mpi_world(size, generation);
+    default:
+      return local_world(size, generation);
+  }
 }
 
 void ignore_broken_pipes() {

@@ -17,13 +17,16 @@ namespace pretrain::test {
 
 using World = std::vector<std::unique_ptr<Fabric>>;
 
-enum class Network { kLocal, kGloo };
+enum class Network { kLocal, kGloo, kMpi };
 
 /// For a wait that ends by itself, on a machine however busy.
 inline constexpr std::chrono::milliseconds kLong{120'000};
 
-/// All ranks of one generation. Over Gloo, rank r is at 127.0.0.(r+2).
+/// All ranks of one generation. Over Gloo, rank r is at 127.0.0.(r+2); over MPI, all are in a job of this process alone.
 World make_world(Network network, int size, uint64_t generation = 1);
+
+/// Whether this program was built with what the network needs.
+bool has(Network network);
 
 /// Lets Gloo's peers close connections without ending the test.
 void ignore_broken_pipes();
