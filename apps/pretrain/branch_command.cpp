@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
+#include "apps/pretrain/mpi_job.h"
 #include "apps/pretrain/options.h"
-#include "apps/pretrain/session.h"
 #include "libs/base/error.h"
 
 namespace pretrain {
@@ -36,7 +36,7 @@ int branch_command(const Arguments& arguments, StopSignal& stop) {
   if (!request.given.contains("state") || request.given.at("state").empty())
     fail(ErrorKind::kUsage, "--state is missing; give a new folder for the branch");
   request.branch = std::move(branch);
-  given.check ? check_run(request, stop) : run_session(request, stop);
+  given.check ? check_run(request, stop) : run_in_job(request, stop);
   return 0;
 }
 

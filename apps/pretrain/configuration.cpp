@@ -381,6 +381,20 @@ KeyValues merge(const KeyValues& saved, const KeyValues& given, MayChange may_ch
   return merged;
 }
 
+/// What joins the machines is asked for each time: what is saved about it gives way.
+void choose_network(const KeyValues& given, KeyValues& merged) {
+  const auto chosen = given.find("fabric");
+  const bool by_mpi = chosen != given.end() && chosen->second == "mpi";
+  const auto forget = [&](const std::string& key) {
+    if (!given.contains(key)) merged[key] = text_of(*find_run_option(key), RunConfiguration());
+  };
+  if (by_mpi) {
+    for (const char* key : {"listen", "machines", "copies"}) forget(key);
+  } else {
+    forget("fabric");
+  }
+}
+
 }  // namespace
 
 KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
@@ -392,6 +406,7 @@ KeyValues merge_for_resume(const KeyValues& saved, const KeyValues& given) {
          "the run in the state folder has other values: {}; leave these options out or use another --state",
          differences);
   }
+  choose_network(given, merged);
   return merged;
 }
 
@@ -406,6 +421,7 @@ KeyValues merge_for_branch(const KeyValues& parent, const KeyValues& given) {
          "model",
          differences);
   }
+  choose_network(given, merged);
   return merged;
 }
 

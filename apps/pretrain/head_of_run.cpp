@@ -10,9 +10,9 @@
 #include "libs/base/host.h"
 #include "libs/base/log.h"
 #include "libs/base/tcp_socket.h"
+#include "libs/fabric/mpi_channel.h"
 #include "libs/fabric/secret.h"
 #include "libs/train/fingerprint.h"
-#include "libs/world/meeting.h"
 #include "libs/world/messages.h"
 
 namespace pretrain {
@@ -60,39 +60,57 @@ ChannelListenerOptions listener_options(const MachinesOptions& machines, const s
 nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
   KeyValues sent = values;
   for (const char* key :
-       {"listen", "machines", "secret-file", "copies", "threads", "workers", "state", "init-from",
+       {"listen", "machines", "fabric", "secret-file", "copies", "threads", "workers", "state", "init-from",
         "tokenizer", "template-rules", "validation-corpus", "on-event", "active-hours", "on-battery"})
     sent.erase(key);
   sent.insert_or_assign("corpus", "corpus-of-the-head");
   return {{"configuration", sent}, {"vocabulary", vocabulary}};
 }
 
-HeadOfRun::HeadOfRun(const RunConfiguration& c, const KeyValues& values)
-    : secret_(read_secret(c.machines.secret_file)),
-      options_{.least = c.machines.least, .most = c.machines.most, .patience = c.machines.peer_timeout},
-      listener_(listener_options(c.machines, secret_, run_for_members(values, c.model.vocabulary))) {
+HeadOfRun::HeadOfRun(const RunConfiguration& c, const KeyValues& values, MpiWorld* job)
+    : options_{.least = c.machines.least, .most = c.machines.most, .patience = c.machines.peer_timeout} {
   options_.copies = c.machines.copies;
   options_.state_folder = c.state_folder;
   options_.name = machine_name();
-  options_.how_to_join = how_to_join(listener_.address());
-  log_info("listening at {} for the other machines; on each of them: {}", to_text(listener_.address()),
-           options_.how_to_join);
+  const nlohmann::json run = run_for_members(values, c.model.vocabulary);
+  if (c.machines.ranks > 1) {
+    take_ranks(c, run, *job);
+  } else {
+    listen(c, run);
+  }
+}
+
+void HeadOfRun::listen(const RunConfiguration& c, const nlohmann::json& run) {
+  const std::string secret = read_secret(c.machines.secret_file);
+  auto listener = std::make_unique<ChannelListener>(listener_options(c.machines, secret, run));
+  options_.how_to_join = fmt::format("on each of the others: {}", how_to_join(listener->address()));
+  log_info("listening at {} for the other machines; {}", to_text(listener->address()), options_.how_to_join);
+  open_meeting_ = gloo_meetings(listener->address().host, secret);
+  source_ = std::move(listener);
+}
+
+void HeadOfRun::take_ranks(const RunConfiguration& c, const nlohmann::json& run, MpiWorld& job) {
+  const ChannelListenerOptions options = listener_options(c.machines, "", run);
+  source_ = std::make_unique<MpiArrivals>(job, options.channel, options.refusal, options.on_refused);
+  open_meeting_ = mpi_meetings(job);
+  options_.how_to_join = "the others are ranks of this job";
+  options_.may_lose_machines = false;
 }
 
 StepMakerOpener HeadOfRun::opener(std::stop_token stop) {
   return [this, stop = std::move(stop)](const Replica& replica, OnMachine on_machine) {
-    return std::make_unique<Head>(
-        Head::Parts{.replica = replica,
-                    .source = listener_,
-                    .open_meeting = gloo_meetings(listener_.address().host, secret_),
-                    .on_machine = std::move(on_machine),
-                    .stop = stop},
-        options_);
+    return std::make_unique<Head>(Head::Parts{.replica = replica,
+                                              .source = *source_,
+                                              .open_meeting = open_meeting_,
+                                              .on_machine = std::move(on_machine),
+                                              .stop = stop},
+                                  options_);
   };
 }
 
-void check_machines(const RunConfiguration& c) {
-  if (!c.machines.shared()) return;
+void check_machines(RunConfiguration& c, const MpiWorld* job) {
+  if (job != nullptr) use_ranks(c.machines, static_cast<uint32_t>(job->size()), c.trainer.slots);
+  if (!c.machines.shared() || c.machines.ranks > 1) return;
   require_gloo("--listen");
   read_secret(c.machines.secret_file);
   TcpListener{c.machines.address};  // closes it again

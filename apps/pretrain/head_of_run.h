@@ -13,8 +13,10 @@
 #include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
 #include "libs/fabric/channel_listener.h"
+#include "libs/fabric/mpi_world.h"
 #include "libs/train/step_maker.h"
 #include "libs/world/head.h"
+#include "libs/world/meeting.h"
 
 namespace pretrain {
 
@@ -28,21 +30,25 @@ nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary);
 /// Single-owner; must outlive the trainer.
 class HeadOfRun {
  public:
-  /// Listens from here on. `c.model` has the vocabulary of the run.
+  /// Listens from here on, or takes the other ranks of `job`. `c.model` has the vocabulary of the run.
   /// Requires: c.machines.shared().
   /// Errors: kUsage when the address can't be listened at.
-  HeadOfRun(const RunConfiguration& c, const KeyValues& values);
+  HeadOfRun(const RunConfiguration& c, const KeyValues& values, MpiWorld* job);
 
   StepMakerOpener opener(std::stop_token stop);
 
  private:
-  std::string secret_;
+  void listen(const RunConfiguration& c, const nlohmann::json& run);
+  void take_ranks(const RunConfiguration& c, const nlohmann::json& run, MpiWorld& job);
+
   HeadOptions options_;
-  ChannelListener listener_;
+  std::unique_ptr<ChannelSource> source_;
+  MeetingOpener open_meeting_;
 };
 
-/// Fails early as HeadOfRun would, before a vocabulary is trained; does nothing for a run of one machine.
+/// Shares the run with the ranks of `job`, if there is one. Fails early as HeadOfRun would, before a vocabulary is trained;
+/// does nothing for a run of one machine.
 /// Errors: kUsage, also without Gloo.
-void check_machines(const RunConfiguration& c);
+void check_machines(RunConfiguration& c, const MpiWorld* job = nullptr);
 
 }  // namespace pretrain

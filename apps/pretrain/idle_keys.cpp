@@ -53,6 +53,13 @@ bool listens_nowhere(const Run& c) {
   return c.machines.address.host.empty();
 }
 
+bool is_in_a_job(const Run& c) {
+  return c.machines.fabric == FabricKind::kMpi;
+}
+bool is_alone(const Run& c) {
+  return listens_nowhere(c) && !is_in_a_job(c);
+}
+
 constexpr std::string_view kOwnVocabulary = "with --tokenizer, which brings its own vocabulary";
 constexpr std::string_view kModelsVocabulary = "with --init-from, which brings its own vocabulary";
 constexpr std::string_view kNoMuon = "without --optimizer muon";
@@ -83,7 +90,8 @@ constexpr IdleOption<Run> kIdleKeys[] = {
     {"sample-every", writes_no_samples, kNoSamples},
     {"sample-prompt", writes_no_samples, kNoSamples},
     {"secret-file", listens_nowhere, kNoListening, "--listen"},
-    {"peer-timeout", listens_nowhere, kNoListening, "--listen"},
+    {"peer-timeout", is_alone, kNoListening, "--listen"},
+    {"machines", is_in_a_job, "with --fabric mpi, whose job decides that"},
 };
 
 /// The members that the values of all keys set.

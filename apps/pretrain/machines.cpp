@@ -47,7 +47,28 @@ void require_gloo(std::string_view what) {
        what);
 }
 
+void use_ranks(MachinesOptions& machines, uint32_t ranks, uint32_t slots) {
+  if (ranks > slots) {
+    fail(
+        ErrorKind::kUsage,
+        "the job has {} ranks, more than --slots {}, the shares of a step; start at most that many, or a new run with "
+        "more slots",
+        ranks, slots);
+  }
+  machines.ranks = machines.least = machines.most = ranks;
+}
+
 void complete_machines(MachinesOptions& machines, uint32_t slots) {
+  if (machines.fabric == FabricKind::kMpi) {
+    if (!machines.address.host.empty())
+      fail(ErrorKind::kUsage,
+           "--fabric mpi needs no --listen: the ranks of the job find each other; leave one of them out");
+    if (machines.copies > 1)
+      fail(ErrorKind::kUsage,
+           "--copies {} needs --listen; with --fabric mpi, back up the state folder instead",
+           machines.copies);
+    return;
+  }
   if (machines.address.host.empty()) {
     if (machines.copies > 1)
       fail(ErrorKind::kUsage,

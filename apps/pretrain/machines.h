@@ -12,14 +12,22 @@
 
 namespace pretrain {
 
+/// What joins the machines.
+enum class FabricKind {
+  kGloo,  ///< TCP: this machine listens, the others join
+  kMpi,   ///< a job that mpirun or srun has started on all machines
+};
+
 struct MachinesOptions {
+  FabricKind fabric = FabricKind::kGloo;
   TcpAddress address;            ///< without a host, the run is one machine's
   uint32_t least = 0, most = 0;  ///< this one included; 0: not given
   Path secret_file;
   std::chrono::milliseconds peer_timeout{30'000};
   uint32_t copies = 1;  ///< of each checkpoint, on as many machines
+  uint32_t ranks = 0;   ///< of the job that this process belongs to; 0: none
 
-  bool shared() const { return !address.host.empty() && most != 1; }
+  bool shared() const { return ranks > 1 || (!address.host.empty() && most != 1); }
 };
 
 /// "3" or "2-4".
@@ -40,6 +48,10 @@ std::string write_listen_address(const TcpAddress& address);
 /// Fills in what was not given, and checks the combination with the slots of the run.
 /// Errors: kUsage.
 void complete_machines(MachinesOptions& machines, uint32_t slots);
+
+/// Shares the run with all ranks of a job.
+/// Errors: kUsage for more ranks than slots.
+void use_ranks(MachinesOptions& machines, uint32_t ranks, uint32_t slots);
 
 /// Refuses by name what needs Gloo in a program without it.
 /// Errors: kUsage.

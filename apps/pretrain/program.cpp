@@ -20,6 +20,7 @@
 #include "libs/base/machine.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/stop.h"
+#include "libs/fabric/mpi_world.h"
 
 namespace pretrain {
 namespace {
@@ -91,9 +92,9 @@ int run_program(int argc, char** argv) {
   std::set_terminate(leave_with_an_explanation);
   const Arguments arguments(argv + std::min(argc, 1), argv + argc);
   try {
-    return run(arguments);
+    return end_mpi(run(arguments));
   } catch (...) {
-    return explain_exception(arguments);
+    return end_mpi(explain_exception(arguments));
   }
 }
 

@@ -64,6 +64,7 @@ struct Session {
   FileSystem& files = real_file_system();
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   ServiceReporter service;
+  MpiWorld* job = nullptr;
   SessionStart start;
   KeyValues values;
   RunConfiguration config;
@@ -444,7 +445,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
 
   CheckpointStore store = open_store(s);
   std::optional<HeadOfRun> head;
-  if (c.machines.shared()) head.emplace(c, s.values);
+  if (c.machines.shared()) head.emplace(c, s.values, s.job);
   Console console;
   Sampler sampler(compute, c.model, layout, *s.tokenizer,
                   {.prompts = c.sample_prompts,
@@ -512,7 +513,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
                        const std::stop_token& stop) {
   s.start = look_for_start(state, request, stop);
   configure(s, state, request, stop);
-  check_machines(s.config);
+  check_machines(s.config, s.job);
   if (s.start.checkpoint) {
     s.initial.reset();
     s.parent = s.start.checkpoint->manifest.parent;
@@ -533,7 +534,7 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
   s.start.checkpoint = plan.parent;
   s.values = plan.values;
   s.config = plan.config;
-  check_machines(s.config);
+  check_machines(s.config, s.job);
   s.parent = plan.record();
   s.branch = std::move(plan);
   prepare_branch(s, stop);
@@ -546,6 +547,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
   Session s;
   const Path state = state_folder_of(asked.given);
   SessionRequest request = asked;
+  s.job = request.job;
   // Report errors in the command before creating anything.
   std::optional<BranchPlan> plan;
   if (request.branch) {

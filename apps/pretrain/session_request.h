@@ -7,6 +7,7 @@
 
 #include "apps/pretrain/options.h"
 #include "libs/base/file.h"
+#include "libs/fabric/mpi_world.h"
 #include "libs/train/skip_ranges.h"
 
 namespace pretrain {
@@ -24,6 +25,7 @@ struct SessionRequest {
   std::optional<uint64_t> from_step;    ///< go back to this checkpoint
   std::optional<BranchRequest> branch;  ///< the state folder must be empty or absent
   SkipRanges skips = {};                ///< steps whose batches are to be skipped
+  MpiWorld* job = nullptr;              ///< whose rank 0 this process is; null: none
 };
 
 }  // namespace pretrain

@@ -10,8 +10,8 @@
 #include "apps/pretrain/check_run.h"
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/control_commands.h"
+#include "apps/pretrain/mpi_job.h"
 #include "apps/pretrain/options.h"
-#include "apps/pretrain/session.h"
 #include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/value_text.h"
 #include "apps/pretrain/version.h"
@@ -76,7 +76,7 @@ std::string_view command_meant(std::string_view word) {
 
 void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
   if (only_check) return check_run(request, stop);
-  run_session(request, stop);
+  run_in_job(request, stop);
 }
 
 }  // namespace

@@ -34,13 +34,15 @@ struct HeadOptions {
   /// A machine is lost that does not answer for so long, or for three times the longest step, if that is more.
   std::chrono::milliseconds patience{30'000};
   std::string name = "head";  ///< of this machine, for records of slots
-  std::string how_to_join;    ///< for the line that asks for more machines
+  std::string how_to_join;    ///< ends the line that asks for more machines
   /// Steps between audits: the parameters of all machines are compared, and one slot of one of them is computed here as
   /// well. 0: never.
   uint64_t audit_every = 100;
   /// Of each checkpoint, this machine's included: 2: a member that keeps copies gets one.
   uint32_t copies = 1;
   Path state_folder = {};  ///< of the checkpoints
+  /// Whether the run continues without a machine that is lost. One that a scheduler has started does not.
+  bool may_lose_machines = true;
 };
 
 /// Single-owner.
@@ -58,7 +60,8 @@ class Head : public StepMaker {
   ~Head() override;
 
   /// Waits for the least number of machines before the first step.
-  /// Errors: Stopped; kRuntime when all others agree on another result than this machine's.
+  /// Errors: Stopped; kRuntime when all others agree on another result than this machine's, or when a machine is lost that
+  /// may not be.
   StepResult make(const StepOrder& order, const std::function<void()>& on_progress) override;
   void note_replaced_state(uint64_t state) override;
   uint64_t state_id() const override { return state_; }

@@ -56,8 +56,7 @@ void Head::wait_for_machines(const std::function<void()>& on_progress) {
       throw Stopped();
     }
     if (told != here)
-      log_info("waiting for machines: {} of {} are here; on each of the others: {}", here, options_.least,
-               options_.how_to_join);
+      log_info("waiting for machines: {} of {} are here; {}", here, options_.least, options_.how_to_join);
     told = here;
     if (on_progress) on_progress();
     std::mutex mutex;
@@ -133,6 +132,11 @@ void Head::part_with_the_gone() {
     if (machine->wrong) kind = MachineEvent::Kind::kWrong;
     note(kind, machine->name, machine->gone);
   }
+  if (options_.may_lose_machines) return;
+  fail(
+      ErrorKind::kRuntime,
+      "lost {}: {}; a job has to keep all its machines: start it again, and it continues from its last checkpoint",
+      gone.front()->name, gone.front()->gone);
 }
 
 void Head::note(MachineEvent::Kind kind, const std::string& machine, const std::string& why) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/fabric/gloo_fabric.h"
+#include "libs/fabric/mpi_fabric.h"
 #include "libs/fabric/secret.h"
 
 namespace pretrain {
@@ -23,6 +24,19 @@ class GlooMeeting : public Meeting {
   std::string key_;
 };
 
+class MpiMeeting : public Meeting {
+ public:
+  MpiMeeting(MpiWorld& job, const Fabric::Place& place) : ports_(job, place) {}
+
+  std::string ports() override { return ports_.addresses(); }
+  std::unique_ptr<Fabric> connect(const std::vector<std::string>& all) override {
+    return ports_.connect(all);
+  }
+
+ private:
+  MpiPorts ports_;
+};
+
 }  // namespace
 
 MeetingOpener gloo_meetings(std::string host, std::string secret) {
@@ -31,6 +45,10 @@ MeetingOpener gloo_meetings(std::string host, std::string secret) {
         GlooPortsOptions{.place = plan.place, .host = host, .patience = plan.patience, .stop = plan.stop},
         derived_key(secret, plan.key_name));
   };
+}
+
+MeetingOpener mpi_meetings(MpiWorld& job) {
+  return [&job](const MeetingPlan& plan) { return std::make_unique<MpiMeeting>(job, plan.place); };
 }
 
 }  // namespace pretrain

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How a machine comes into the fabric of a generation: it opens ports, learns those of the others from the head, and
-// connects. Gloo in the program; threads in tests.
+// connects. Gloo or MPI in the program; threads in tests.
 
 #include <chrono>
 #include <functional>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libs/fabric/fabric.h"
+#include "libs/fabric/mpi_world.h"
 
 namespace pretrain {
 
@@ -38,5 +39,8 @@ using MeetingOpener = std::function<std::unique_ptr<Meeting>(const MeetingPlan& 
 
 /// By Gloo. `host` is the address of this machine by which the head reaches it, or the head listens at.
 MeetingOpener gloo_meetings(std::string host, std::string secret);
+
+/// By MPI, between ranks of the job.
+MeetingOpener mpi_meetings(MpiWorld& job);
 
 }  // namespace pretrain

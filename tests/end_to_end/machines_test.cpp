@@ -14,7 +14,9 @@
 
 #include "libs/base/private_file.h"
 #include "libs/base/rng.h"
+#include "libs/checkpoint/store.h"
 #include "libs/fabric/gloo_fabric.h"
+#include "libs/fabric/mpi_world.h"
 #include "tests/end_to_end/run.h"
 
 namespace pretrain::test {
@@ -313,6 +315,117 @@ TEST_F(Machines, KillsOfMembersChangeNothing) {
   for (const auto& member : members) member->signal(SIGKILL);  // one may still wait for a place
   EXPECT_EQ(bits_of(state(), kSteps), bits_of_one_machine(kSteps));
   EXPECT_GE(count("machine_lost"), 1U) << made << " kills";
+}
+
+/// A job of MPI, whose ranks are processes here. mpirun is what a test starts and what ends.
+class MpiJob : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_mpi()) GTEST_SKIP() << "built without MPI";
+    if (run_program("/bin/sh", {"-c", "command -v mpirun"}).exit_code != 0)
+      GTEST_SKIP() << "mpirun is not installed";
+  }
+
+  std::filesystem::path state() const { return folder_ / "head"; }
+
+  /// The words of mpirun. The shell finds it.
+  static Words in_job(int ranks, const Words& words) {
+    const std::string mpirun =
+        fmt::format("exec mpirun --allow-run-as-root --oversubscribe --bind-to none -n {} \"$@\"", ranks);
+    Words all{"-c", mpirun, "mpirun", binary().string()};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+  }
+  Words words(uint64_t steps) const {
+    return shared_run(state(), steps) + Words{"--fabric", "mpi", "--threads", "1", "--peer-timeout", "60s"};
+  }
+  void start(int ranks, const Words& words) {
+    job_ = std::make_unique<Program>("/bin/sh", in_job(ranks, words));
+  }
+  uint64_t newest_checkpoint() const {
+    uint64_t newest = 0;
+    for (const CheckpointEntry& entry : list_checkpoints(state())) newest = std::max(newest, entry.step);
+    return newest;
+  }
+  bool reaches(uint64_t step) {
+    return job_->wait_until([&] { return last_step(state()) >= step; }, kPatience);
+  }
+
+  /// The process of a rank, whose number mpirun has put into its environment.
+  pid_t process_of(int rank) const {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename().string();
+      if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+      std::ifstream file(entry.path() / "environ"), status(entry.path() / "status");
+      const std::string environment(std::istreambuf_iterator<char>(file), {});
+      const std::string facts(std::istreambuf_iterator<char>(status), {});
+      if (facts.find(fmt::format("PPid:\t{}\n", job_->pid())) == std::string::npos) continue;
+      if (environment.find(fmt::format("OMPI_COMM_WORLD_RANK={}", rank) + '\0') != std::string::npos)
+        return std::stoi(name);
+    }
+    return 0;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Program> job_;
+};
+
+TEST_F(MpiJob, TwoAndThreeRanksTrainTheRunOfOneMachine) {
+  for (const int ranks : {2, 3}) {
+    SCOPED_TRACE(ranks);
+    std::filesystem::remove_all(state());
+    const ProgramResult result = run_program("/bin/sh", in_job(ranks, words(40)));
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    EXPECT_THAT(result.output, HasSubstr(fmt::format("head of an MPI job of {} ranks", ranks)));
+    EXPECT_EQ(bits_of(state(), 40), bits_of_one_machine(40));
+    for (const auto& record : steps(state())) EXPECT_EQ(record.at("machines"), ranks);
+  }
+}
+
+TEST_F(MpiJob, EndsWithARankThatIsKilledAndContinuesOnAnyNumber) {
+  start(2, words(1'000'000) + Words{"--checkpoint-every", "10"});
+  ASSERT_TRUE(reaches(25)) << job_->output();
+  const pid_t rank = process_of(1);
+  ASSERT_GT(rank, 1) << job_->output();
+  kill(rank, SIGKILL);
+  const ProgramResult killed = job_->wait();
+  EXPECT_EQ(killed.exit_code, 128 + SIGKILL) << killed.output;
+  const uint64_t step = newest_checkpoint();
+  EXPECT_GE(step, 20U);
+  const Words to_the_end{"resume", "--state", state().string(), "--steps", std::to_string(step + 10)};
+  const ProgramResult alone = run_program(binary(), to_the_end);
+  EXPECT_EQ(alone.exit_code, 0) << alone.output;
+  const ProgramResult again = run_program(
+      "/bin/sh", in_job(3, to_the_end + Words{"--steps", std::to_string(step + 20), "--fabric", "mpi"}));
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_EQ(bits_of(state(), step + 20), bits_of_one_machine(step + 20));
+}
+
+TEST_F(MpiJob, EndsWithOneLineWhenARankIsSilent) {
+  start(2, words(1'000'000) + Words{"--peer-timeout", "5s"});
+  ASSERT_TRUE(reaches(10)) << job_->output();
+  const pid_t rank = process_of(1);
+  ASSERT_GT(rank, 1) << job_->output();
+  kill(rank, SIGSTOP);
+  const ProgramResult result = job_->wait();
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("a job has to keep all its machines: start it again"));
+}
+
+TEST_F(MpiJob, RefusesMoreRanksThanSlots) {
+  const ProgramResult result = run_program("/bin/sh", in_job(2, words(5) + Words{"--slots", "1"}));
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("the job has 2 ranks, more than --slots 1"));
+}
+
+TEST_F(MpiJob, EndsWithItsHeadsStop) {
+  start(2, words(1'000'000));
+  ASSERT_TRUE(reaches(5)) << job_->output();
+  const ProgramResult stop = run_program(binary(), {"stop", "--state", state().string()});
+  EXPECT_EQ(stop.exit_code, 0) << stop.output;
+  const ProgramResult result = job_->wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(newest_checkpoint(), last_step(state()));
 }
 
 }  // namespace

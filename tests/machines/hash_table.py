@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains one run on 1, 2, 3, 4 and 8 machines and prints a table of the hashes of its weights, moments and losses, which must be equal.
 
-Two more rows continue checkpoints: that of four machines on one, and that of one on three. Machines are network namespaces. They differ
+Two more rows continue checkpoints: that of four machines on one, and that of one on three; one, where mpirun is installed, has the ranks
+of an MPI job, as processes of one machine. Machines are network namespaces. They differ
 in threads, so that their slots differ, and in speed, since they share the processor, so that slots move.
 """
 
@@ -56,6 +57,20 @@ def train(asked, folder, state, machines, steps):
     return time.monotonic() - start, sorted(seen)
 
 
+def train_by_mpi(asked, state, ranks, steps):
+    """The seconds that a job on the loopback device of one machine took; None without mpirun."""
+    if shutil.which("mpirun") is None:
+        return None
+    start = time.monotonic()
+    with rig.Network(1, state.parent) as network:
+        network.head.start("mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), asked.program,
+                           *words_of_run(asked, state, steps), "--threads", "1", "--fabric", "mpi", "--peer-timeout", "120s")
+        network.head.program.wait(LIMIT)
+        if network.head.program.returncode != 0:
+            raise RuntimeError(network.head.written())
+    return time.monotonic() - start
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], usage="hash_table.py [OPTION...] PRETRAIN")
     parser.add_argument("--corpus", default=str(rig.SOURCE / "deploy/sample-corpus/shards"), help="default: the sample")
@@ -74,6 +89,9 @@ def main():
 
     def row(name, state, machines, steps):
         seconds, slots = train(asked, folder, state, machines, steps)
+        show(name, state, slots, seconds)
+
+    def show(name, state, slots, seconds):
         bits = rig.bits_of(state, asked.steps)
         found.append(bits)
         print(f"| {name} | {bits.weights[:16]} | {bits.moments[:16]} | {bits.stream[:16]} | {bits.losses} | "
@@ -85,6 +103,11 @@ def main():
         state = folder / f"from-{first}-on-{second}"
         train(asked, folder, state, first, asked.steps // 2)
         row(f"{first}, from step {asked.steps // 2} on {second}", state, second, asked.steps)
+    seconds = train_by_mpi(asked, folder / "by-mpi", 4, asked.steps)
+    if seconds is None:
+        print("no row for MPI: mpirun is not installed")
+    else:
+        show("4 ranks of MPI", folder / "by-mpi", [], seconds)
     equal = len(set(found)) == 1
     print("all equal" if equal else f"NOT EQUAL; {folder} has the states and logs")
     if equal:

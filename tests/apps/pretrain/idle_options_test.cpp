@@ -51,7 +51,8 @@ std::vector<Case> cases() {
           {"sample-every", "14", no_samples, none},
           {"sample-prompt", "ROMEO:", no_samples, none},
           {"secret-file", "/s", none, {{"listen", "127.0.0.1"}, {"slots", "2"}}},
-          {"peer-timeout", "5s", none, listen}};
+          {"peer-timeout", "5s", none, listen},
+          {"machines", "2", {{"fabric", "mpi"}}, listen}};
 }
 
 KeyValues with(const KeyValues& values, const std::string& key, const std::string& text) {

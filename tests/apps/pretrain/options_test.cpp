@@ -134,6 +134,7 @@ std::vector<Case> cases() {
        "2-3",
        [](const Config& c) { return c.machines.least == 2 && c.machines.most == 3; },
        {{"listen", "127.0.0.1"}, {"slots", "4"}, {"secret-file", "/secret"}}},
+      {"fabric", "mpi", [](const Config& c) { return c.machines.fabric == FabricKind::kMpi; }},
       {"secret-file", "/secret", [](const Config& c) { return c.machines.secret_file == "/secret"; }},
       {"peer-timeout", "5s",
        [](const Config& c) { return c.machines.peer_timeout == std::chrono::seconds(5); }},
@@ -316,6 +317,40 @@ TEST(RunOptions, MachinesThatCanNotShareTheRunAreRefused) {
   EXPECT_THAT(with("listen", "0.0.0.0"), HasSubstr("such as 192.168.1.10"));
   EXPECT_THAT(with("listen", "head.local"), HasSubstr("such as 192.168.1.10"));
   EXPECT_THAT(refusal_of_machines({{"machines", "2"}}), HasSubstr("--machines 2 needs --listen ADDRESS"));
+}
+
+TEST(RunOptions, AJobOfMpiNeedsNoAddressAndKeepsNoCopies) {
+  EXPECT_THAT(refusal_of_machines({{"fabric", "mpi"}, {"listen", "127.0.0.1"}}),
+              HasSubstr("needs no --listen"));
+  EXPECT_THAT(refusal_of_machines({{"fabric", "mpi"}, {"copies", "2"}}),
+              HasSubstr("--copies 2 needs --listen"));
+  EXPECT_THAT(refusal_of_machines({{"fabric", "tcp"}}), HasSubstr("gloo or mpi (got tcp)"));
+  KeyValues values = tiny();
+  values["fabric"] = "mpi";
+  MachinesOptions machines = to_configuration(resolve(values)).machines;
+  EXPECT_FALSE(machines.shared()) << "no job has started it";
+  use_ranks(machines, 1, 1);
+  EXPECT_FALSE(machines.shared());
+  use_ranks(machines, 4, 4);
+  EXPECT_TRUE(machines.shared());
+  EXPECT_EQ(machines.least, 4U);
+  EXPECT_THAT(refusal([&] { use_ranks(machines, 5, 4); }), HasSubstr("5 ranks, more than --slots 4"));
+}
+
+TEST(RunOptions, WhatJoinsTheMachinesIsAskedForEachTime) {
+  const KeyValues by_mpi{{"fabric", "mpi"}, {"steps", "5"}},
+      by_gloo{{"listen", "127.0.0.1"}, {"machines", "2"}};
+  KeyValues merged = merge_for_resume(complete(by_mpi), {});
+  EXPECT_EQ(merged["fabric"], "gloo");
+  merged = merge_for_resume(complete(by_mpi), by_gloo);
+  EXPECT_EQ(merged["fabric"], "gloo");
+  EXPECT_EQ(merged["listen"], "127.0.0.1");
+  merged = merge_for_resume(complete(by_gloo), {{"fabric", "mpi"}});
+  EXPECT_EQ(merged["fabric"], "mpi");
+  EXPECT_EQ(merged["listen"], "");
+  EXPECT_EQ(merged["machines"], "");
+  merged = merge_for_resume(complete(by_gloo), {});
+  EXPECT_EQ(merged["listen"], "127.0.0.1");
 }
 
 TEST(RunOptions, OneMachineNeedsNoNetwork) {
