@@ -134,6 +134,8 @@ class Network:
             machine.kill()
             machine.holder.kill()
             machine.holder.wait()
+            # It goes with its namespace, but later, and the next network has one of the same name.
+            subprocess.run(["ip", "link", "del", machine.cable], stderr=subprocess.DEVNULL, check=False)
         call("ip", "link", "del", "bridge0")
 
 
