@@ -206,6 +206,22 @@ TEST(Wiring, DeduplicateAndMinWordsSkipDocuments) {
   EXPECT_EQ(resumed.exit_code, 2);
 }
 
+/// Forecasts of the end of a run by epochs need it.
+TEST(Wiring, TheLengthOfAnEpochIsInTheRecord) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  ASSERT_EQ(run_program(binary(), short_run(state, {})).exit_code, 0);
+  std::ifstream file(state / "metrics.jsonl");
+  size_t sessions = 0;
+  for (std::string line; std::getline(file, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record.at("kind") != "session") continue;
+    ++sessions;
+    EXPECT_GT(record.at("limits").at("epoch_tokens"), 10'000);
+  }
+  EXPECT_EQ(sessions, 1U);
+}
+
 TEST(Wiring, ValidationTokensBoundTheEvaluationSet) {
   const TempFolder folder;
   const auto state = folder / "run";

@@ -227,6 +227,42 @@ TEST(SlotExchange, WhatIsCompleteIsExchangedWhileTheRestIsComputed) {
   for (const Sum& sum : sums) EXPECT_EQ(sum, sum_of_one_machine(2));
 }
 
+/// What is not complete yet holds other numbers until all that is complete has come from the other machine.
+TEST(SlotExchange, WhatIsNotCompleteIsNotSent) {
+  LocalNetwork network({.size = 2, .seed = 1});
+  std::vector<Sum> sums(2);
+  std::vector<std::jthread> machines;
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    machines.emplace_back([&, rank, fabric = network.take_fabric(static_cast<int>(rank))] {
+      Compute compute(1);
+      StepGradient gradient(kSize, 2);
+      SlotExchange exchange(buckets_of(kParts, {1, 1000}));
+      const std::vector<SlotRange> ranges{{0, 1}, {1, 2}};
+      std::vector<float> right(kSize);
+      write_slot(rank, right.data());
+      exchange.run({.fabric = *fabric, .ranges = ranges, .patience = kPatience, .gradient = gradient},
+                   [&](const OnGradientPart& on_part) {
+                     gradient.begin(ranges[rank]);
+                     float* values = gradient.next().gradients;
+                     std::fill_n(values, kSize, 1e9F);
+                     for (const ElementRange& part : kParts) {
+                       std::copy_n(right.data() + part.first, part.size(), values + part.first);
+                       gradient.complete_part(compute, part);
+                       on_part(part);
+                       while (fabric->traffic().received_bytes < (1000 - part.first) * sizeof(float) / 2)
+                         std::this_thread::yield();
+                       for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // time to send too much
+                     }
+                     gradient.add_loss(1.0 / (rank + 1));
+                     gradient.end_slot(compute);
+                   });
+      sums[rank] = sum_in(gradient);
+    });
+  }
+  machines.clear();
+  for (const Sum& sum : sums) EXPECT_EQ(sum, sum_of_one_machine(2));
+}
+
 TEST(SlotExchange, AFaultOfTheComputingMachineReachesTheOthers) {
   LocalNetwork network({.size = 2, .seed = 1});
   const std::vector<SlotRange> ranges{{0, 1}, {1, 2}};

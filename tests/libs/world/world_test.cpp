@@ -111,6 +111,7 @@ struct MemberPlan {
   bool waits_for_head = false;  ///< when it is lost, with its state
   int flips_after = -1;         ///< waits; then it gets wrong sums
   bool miscalculates = false;
+  uint64_t spoils_after = 0;  ///< this step; then one of its parameters changes. 0: never
   int threads = 1;
   Path copies = {};  ///< keeps copies of checkpoints here
 };
@@ -210,9 +211,19 @@ class TestMember {
                    .vocabulary = model_.vocabulary,
                    .positions = 1000,
                    .stop = stop_.get_token(),
-                   .on_step = [this](const MemberStatus& status) { steps = status.step; },
+                   .on_step =
+                       [&](const MemberStatus& status) {
+                         steps = status.step;
+                         if (status.step == plan_.spoils_after) spoil(replica);
+                       },
                    .copies = plan_.copies.empty() ? nullptr : &copies});
     return member.serve();
+  }
+
+  /// The next step still computes with the packed copy of the matrix.
+  static void spoil(const Replica& replica) {
+    const ParameterInfo* matrix = replica.model.layout().find("transformer.h.0.mlp.c_fc.weight");
+    replica.parameters[matrix->offset] += 0.5F;
   }
 
   class PlannedMeeting : public LocalMeeting {
@@ -469,6 +480,20 @@ TEST(World, AMachineWithAWrongGradientIsFoundByAnAudit) {
   EXPECT_EQ(world.events("machine_wrong"), 1U);
   EXPECT_THAT(world.members[1]->error, testing::HasSubstr("came out differently"));
   EXPECT_TRUE(world.members[0]->outcome) << world.members[0]->error;
+}
+
+/// Its gradient is right once more, so that nothing else would notice before all have a wrong sum.
+TEST(World, AMachineWithAWrongParameterIsFoundByTheNextAudit) {
+  const TrainerOptions options = options_of(8, 4);
+  const Result expected = result_of_one_machine(options);
+  World world(options);
+  world.head.audit_every = 2;
+  world.add({.spoils_after = 3});
+  world.add();
+  world.train(3);
+  EXPECT_EQ(result_of(world.run), expected);
+  EXPECT_EQ(world.events("machine_wrong"), 1U);
+  EXPECT_THAT(world.members[0]->error, testing::HasSubstr("came out differently"));
 }
 
 TEST(World, AuditsChangeNothing) {
