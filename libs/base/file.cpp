@@ -343,11 +343,12 @@ std::string read_file(const Path& path, uint64_t limit_bytes, Links links) {
   if (file.size() > limit_bytes) {
     fail_because("read", path, fmt::format("it is larger than {}", format_bytes(limit_bytes)), EFBIG);
   }
-  // Files in /proc report size 0, and a file may grow, so read until the end.
-  constexpr uint64_t kStep = uint64_t{64} << 10;
+  // Files in /proc report size 0, and a file may grow, so read until the end. The kernel writes such a file anew for each
+  // read, so that most fit into the first.
+  constexpr uint64_t kStep = uint64_t{64} << 10, kOfTheKernel = 4096;
   std::string content;
   size_t done = 0;
-  uint64_t room = file.size() + 1;
+  uint64_t room = file.size() == 0 ? kOfTheKernel : file.size() + 1;
   while (true) {
     content.resize(done + room);
     const auto free_part = std::as_writable_bytes(std::span(content)).subspan(done);

@@ -53,7 +53,11 @@ TEST(Machine, TellsItsMemoryAndThatOfTheProcess) {
   const Machine machine = inspect_machine();
   EXPECT_GE(machine.cores, 1);
   EXPECT_GE(machine.memory_bytes, machine.available_bytes);
-  EXPECT_GT(resident_bytes(), 0U);
+  const uint64_t before = resident_bytes();
+  const std::vector<char> touched(64_MiB, 1);
+  EXPECT_GE(resident_bytes(), before + 60_MiB);
+  EXPECT_LE(resident_bytes(), before + 70_MiB);
+  EXPECT_EQ(touched.back(), 1);
   EXPECT_LE(resident_bytes(), machine.memory_bytes);
   EXPECT_GE(peak_resident_bytes(), 1_MiB);
   EXPECT_GT(process_cpu_seconds(), 0);
