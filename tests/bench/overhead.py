@@ -114,12 +114,11 @@ def measure_with(o, state, tokenizer):
     page = OpenPage(re.search(r"http://127\.0\.0\.1:\d+", dashboard.stdout.readline()).group(0))
     page.start()
     seconds = {"trainer": processor_seconds(trainer)}
-    dashboard.terminate()
-    seconds["dashboard"] = processor_seconds(dashboard)
+    for name, process in (("dashboard", dashboard), ("status", status)):
+        process.terminate()
+        seconds[name] = processor_seconds(process)
     if page.messages < 2:
         sys.exit("the page got no news of the run; train more steps")
-    _, _, use = os.wait4(status.pid, 0)  # ends with the run
-    seconds["status"] = use.ru_utime + use.ru_stime
     return seconds
 
 
