@@ -92,7 +92,7 @@ class Page(unittest.TestCase):
         if not PICTURES:
             return
         os.makedirs(PICTURES, exist_ok=True)
-        for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
+        for width, dark in ((1280, False), (1280, True), (360, False), (360, True)):
             self.browser.picture(os.path.join(PICTURES, f"{name}-{width}-{'dark' if dark else 'light'}.png"), width, dark)
 
     def check_is_quiet(self, allowed):
@@ -176,6 +176,18 @@ class Report(Page):
         self.report(write_run(self.folder / "base", 400))
         self.assertEqual(self.browser.run("getComputedStyle(document.body).backgroundColor"), "rgb(12, 16, 21)")
 
+    def test_shows_all_of_a_run_whose_clock_was_set_back(self):
+        state = write_run(self.folder / "base", 0)
+        lines = [step(number, 0) for number in range(1, 401)]
+        for line in lines[200:]:
+            line["time"] -= 7200
+        write_lines(state / "metrics.jsonl", lines)
+        self.report(state)
+        self.browser.run("[...document.querySelectorAll('#tools button')].find((one) => one.textContent === 'date').click()")
+        span = self.browser.run("view.extent()")
+        self.assertAlmostEqual(span[1] - span[0], 7200, delta=200)
+        self.assertEqual(self.browser.complaints(), [])
+
     def test_shows_a_run_without_steps(self):
         (self.folder / "new").mkdir()
         (self.folder / "new/metrics.jsonl").touch()
@@ -202,6 +214,68 @@ class Dashboard(Page):
         process.wait()
         self.browser.wait("!document.getElementById('banner').hidden")
 
+    def test_is_used_on_a_phone(self):
+        self.browser.size(360, 740, phone=True)
+        write_run(self.folder / "all/base", 600)
+        write_run(self.folder / "all/wide", 500, 0.2)
+        _, port = self.dashboard(self.folder / "all")
+        self.browser.open(f"http://127.0.0.1:{port}/")
+        self.browser.wait("view.runs().length === 2 && view.runs().every((run) => run.series)")
+        self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 360)
+        small = ("[...document.querySelectorAll('button, select, summary, .chip')].filter((one) => one.offsetParent !== null)"
+                 ".filter((one) => one.getBoundingClientRect().height < 24).map((one) => one.textContent)")
+        self.assertEqual(self.browser.run(small), [])
+        self.assertIn("Touch a curve", self.browser.run("document.getElementById('readout').textContent"))
+        x, y = self.browser.middle("figure canvas")
+        self.browser.tap(x, y)
+        self.browser.wait("/^step [0-9]/.test(document.getElementById('readout').textContent)")  # and the finger is lifted
+        self.browser.tap(*self.browser.middle("button[aria-label='Zoom in']"))
+        self.browser.wait("view.range !== null && view.runs().every((run) => run.detail)")
+        self.browser.tap(*self.browser.middle("#runs .chip"))
+        self.browser.wait("view.runs().length === 1")
+        self.check_is_quiet((f"http://127.0.0.1:{port}/", "data:"))
+
+    def test_shows_planted_markup_of_a_new_sample_as_text(self):
+        state = write_run(self.folder / "base", 100)
+        _, port = self.dashboard(state)
+        self.browser.open(f"http://127.0.0.1:{port}/")
+        self.browser.wait("view.runs()[0].series?.step.length > 10")
+        sample = {"kind": "sample", "time": START + 60, "step": 101, "prompt": "<b>Once</b>", "text": f"{PLANTED} new", "seconds": 1}
+        write_lines(state / "metrics.jsonl", [step(101, 0), sample])
+        write_lines(state / "events.jsonl", [sample])
+        self.browser.wait("document.querySelector('#samples').innerText.includes('<b>Once</b>the town </script><script>')")
+        self.assertIsNone(self.browser.run("window.planted"))
+        self.assertEqual(self.browser.run("document.querySelectorAll('img, b').length"), 0)
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_updates_each_of_two_runs(self):
+        states = [write_run(self.folder / "all/base", 300), write_run(self.folder / "all/wide", 200, 0.2)]
+        _, port = self.dashboard(self.folder / "all")
+        self.browser.open(f"http://127.0.0.1:{port}/")
+        self.browser.wait("view.runs().length === 2 && view.runs().every((run) => run.series)")
+        for state, first in zip(states, (301, 201)):
+            write_lines(state / "metrics.jsonl", [step(number, 0) for number in range(first, first + 50)])
+        self.browser.wait("view.runs().map((run) => run.series.step.at(-1)).join() === '350,250'")
+        self.browser.wait("['350', '250'].every((step) => document.querySelector('#now table').innerText.includes(step))")
+
+    def test_skips_to_the_curves_with_the_keyboard(self):
+        _, port = self.dashboard(write_run(self.folder / "base", 100))
+        self.browser.open(f"http://127.0.0.1:{port}/")
+        self.browser.wait("view.runs()[0].series?.step.length > 10")
+        self.browser.press("Tab", 9)
+        self.assertEqual(self.browser.run("document.activeElement.className"), "skip")
+        self.browser.press("Enter", 13, "\r")
+        self.browser.wait("document.activeElement.id === 'curves'")
+        passed = []
+        for _ in range(40):
+            self.browser.press("Tab", 9)
+            passed.append(self.browser.run("document.activeElement.tagName"))
+            if passed[-1] == "CANVAS":
+                break
+        self.assertIn("INPUT", passed)
+        self.assertEqual(passed[-1], "CANVAS")
+        self.assertNotEqual(self.browser.run("getComputedStyle(document.activeElement).outlineStyle"), "none")
+
     def test_refuses_a_name_that_was_made_to_point_here(self):
         _, port = self.dashboard(write_run(self.folder / "base", 10))
         self.browser.open(f"http://evil.example:{port}/")
@@ -214,6 +288,42 @@ class Dashboard(Page):
         self.browser.open(f"http://127.0.0.1:{port}/")
         self.browser.wait("view.runs().length === 2 && view.runs().every((run) => run.series)")
         self.browser.wait("document.querySelector('figure .legend').innerText.includes('wide')")
+
+
+class Typing(Page):
+    def serve(self):
+        text = self.folder / "text.txt"
+        text.write_text("the town of the king and the queen. " * 400)
+        state = self.folder / "run"
+        subprocess.run([PROGRAM, "train", "--corpus", text, "--state", state, "--model", "tiny", "--steps", "2", "--threads", "1",
+                        "--workers", "1", "--sample-tokens", "0"], check=True, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([PROGRAM, "serve", str(state), "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.browser.open(re.search(r"http://\S+?/", process.stdout.readline()).group(0))
+        self.browser.wait("document.getElementById('model').textContent === 'step-2'")
+
+    def test_continues_a_text(self):
+        self.browser.size(360, 740, phone=True)
+        self.serve()
+        self.browser.run("document.getElementById('prompt').value = 'the king'")
+        self.browser.tap(*self.browser.middle("#go"))
+        self.browser.wait("/used|ended/.test(document.getElementById('state').textContent)")
+        self.assertTrue(self.browser.run("document.getElementById('text').textContent.startsWith('the king')"))
+        self.assertGreater(self.browser.run("document.getElementById('text').textContent.length"), 20)
+        self.assertLessEqual(self.browser.run("document.documentElement.scrollWidth"), 360)
+        self.assertEqual(self.browser.complaints(), [])
+        self.take_pictures("typing")
+
+    def test_shows_planted_markup_as_text(self):
+        self.serve()
+        event = json.dumps({"model": "step-2", "choices": [{"text": PLANTED, "finish_reason": None}]})
+        self.browser.run(f"window.fetch = async () => new Response({json.dumps(f'data: {event}')} + '\\n\\n')")
+        self.browser.run("document.getElementById('go').click()")
+        self.browser.wait("document.querySelector('#text .escape')?.textContent === 'U+202E'")
+        self.assertIn("</script><script>window.planted = 1</script><img", self.browser.run("document.getElementById('text').textContent"))
+        self.assertIsNone(self.browser.run("window.planted"))
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ class Chart {
   /** The place of the axes, and how values become places. */
   frame(pen, width, height) {
     const [low, high] = this.bounds(this.curves, this.range);
-    this.yTicks = this.isLog() ? this.logTicks(low, high) : ticks(low, high, height > 250 ? 7 : 4);
+    this.yTicks = this.isLog() ? this.logTicks(low, high) : ticks(low, high, height > 250 ? 7 : 5);
     const labels = this.yTicks.map((value) => plain(this.about.format(value)));
     this.left = Math.ceil(Math.max(28, ...labels.map((label) => pen.measureText(label).width + 8)));
     this.right = width - 6;
@@ -477,7 +477,10 @@ class Chart {
       this.view.zoomTo(ends);
     });
     this.canvas.addEventListener("pointercancel", () => { this.drag = null; });
-    this.canvas.addEventListener("pointerleave", () => { if (!this.drag) this.view.moveCursor(null); });
+    // A finger that is lifted leaves, too, but what it pointed at is to be read.
+    this.canvas.addEventListener("pointerleave", (event) => {
+      if (!this.drag && event.pointerType !== "touch") this.view.moveCursor(null);
+    });
     this.canvas.addEventListener("dblclick", () => this.view.zoomTo(null));
     this.canvas.addEventListener("keydown", (event) => this.onKey(event));
     this.canvas.addEventListener("blur", () => this.view.moveCursor(null));

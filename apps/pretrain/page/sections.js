@@ -90,7 +90,7 @@ function stateOf(run, now) {
       ["saved", known(run.checkpoint_step) ? `step ${count(run.checkpoint_step)}${known(run.checkpoint_time) ? `, ${ago(run.checkpoint_time, now)}` : ""}` : "not yet"],
       ["trained", duration(run.trained_seconds)],
       ["started", moment(run.started)],
-      ["learning rate", significant(run.learning_rate, 3)],
+      ["learning rate", plain(significant(run.learning_rate, 3))],
       ["gradient norm", significant(run.grad_norm, 3)],
       ["waiting for text", percent(run.data_wait_share)],
       ["memory", bytes(run.resident_bytes)],

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends the prompt to /v1/completions of the same program, and shows the text as it comes.
-"use strict";
+// Sends the prompt to /v1/completions of the same program, and shows the text as it comes. Comes after format.js.
 
 const part = (id) => document.getElementById(id);
 let running = null;
@@ -36,7 +35,7 @@ function show(answer) {
   if (answer.error) throw new Error(answer.error.message);
   const choice = answer.choices[0];
   part("model").textContent = answer.model;
-  part("text").append(choice.text ?? "");
+  part("text").append(...modelText(choice.text ?? ""));
   if (choice.finish_reason) say(choice.finish_reason === "length" ? "All tokens are used." : "The document has ended.");
 }
 

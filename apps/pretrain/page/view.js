@@ -6,7 +6,7 @@ const kCharts = [
   { key: null, title: "Validation, bits per byte", format: loss, evaluations: "bits_per_byte", log: true },
   { key: "tokens_per_second", title: "Tokens per second", format: rate, zero: true, smooth: true },
   { key: "flops_utilization", title: "Utilization of the processor's peak", format: percent, zero: true, smooth: true },
-  { key: "learning_rate", title: "Learning rate", format: (value) => significant(value, 3), zero: true },
+  { key: "learning_rate", title: "Learning rate", format: (value) => plain(significant(value, 3)), zero: true },
   { key: "grad_norm", title: "Gradient norm", format: (value) => significant(value, 3), zero: true, smooth: true },
   { key: "data_wait_seconds", title: "Waiting for text, per step", format: duration, zero: true },
   { key: "sequence_buffer", title: "Sequences in the shuffle buffer", format: short, zero: true },
@@ -66,9 +66,10 @@ class View {
     let high = -Infinity;
     for (const run of this.runs()) {
       for (const x of [run.series?.[this.axis], run.series?.evaluations?.[this.axis]]) {
-        if (!x || x.length === 0) continue;
-        low = Math.min(low, x[0]);
-        high = Math.max(high, x[x.length - 1]);
+        for (const at of (x ?? []).filter(known)) {  // times do not ascend where a clock was set back
+          low = Math.min(low, at);
+          high = Math.max(high, at);
+        }
       }
     }
     if (!(high >= low)) return [0, 1];
