@@ -196,6 +196,7 @@ int status_command(const Arguments& arguments, StopSignal& stop) {
   if (!request) return 0;
   const Path state = state_of(*request);
   RunRecordReader reader(state);
+  if (request->watch) stop.end_without_answer();
   print_status(state, *request, reader);
   while (request->watch && !stop.requested()) {
     constexpr std::chrono::milliseconds kLook(50);

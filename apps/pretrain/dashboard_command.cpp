@@ -73,6 +73,7 @@ int dashboard_command(const Arguments& arguments, StopSignal& stop) {
   WebServer server(std::move(web),
                    [&dashboard](const WebRequest& web_request) { return dashboard.answer(web_request); });
   check_openness(server.access());
+  stop.end_without_answer();
   report_place("dashboard", server.access());
   ServiceNotifier().ready();
   server.run(stop.token());

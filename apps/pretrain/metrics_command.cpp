@@ -113,6 +113,7 @@ int metrics_command(const Arguments& arguments, StopSignal& stop) {
   if (!request) return 0;
   check(*request);
   const Path state = state_of(*request);
+  if (request->follow) stop.end_without_answer();
   if (!request->csv.empty()) export_table(state, request->csv);
   if (!request->tensorboard.empty()) export_events(state, *request, stop.token());
   if (!request->prometheus.empty()) export_numbers(state, *request, stop.token());

@@ -121,7 +121,9 @@ int report_command(const Arguments& arguments, StopSignal& stop) {
   const size_t bytes = write_report(runs, *request);
   print_line("wrote {}: {}, {}", request->output.string(), format_counted(runs.size(), "run"),
              format_bytes(bytes));
-  if (request->every.count() > 0) keep_writing(runs, *request, stop.token());
+  if (request->every.count() == 0) return 0;
+  stop.end_without_answer();
+  keep_writing(runs, *request, stop.token());
   return 0;
 }
 

@@ -85,6 +85,7 @@ int serve_command(const Arguments& arguments, StopSignal& stop) {
                    [&service](const WebRequest& web_request) { return answer(service, web_request); });
   check_openness(server.access());
   service.set_on_text([&server] { server.wake_streams(); });
+  stop.end_without_answer();
   report_place("model", server.access());
   ServiceNotifier().ready();
   server.run(stop.token());

@@ -46,10 +46,15 @@ std::string answer_to(int signal, const StopWords& words) {
   return fmt::format("stopping: {} ({} {})", words.now, second, words.again);
 }
 
-/// The terminal echoes Ctrl-C at the cursor, so the next log entry needs a new line.
+/// The terminal echoes Ctrl-C at the cursor, so what comes next needs a new line.
 void log_answer(int signal, const std::string& text) {
   if (signal == SIGINT) leave_typed_line();
   log_info("{}", text);
+}
+
+void answer_first(int signal, const StopWords& words) {
+  if (!words.now.empty()) return log_answer(signal, answer_to(signal, words));
+  if (signal == SIGINT) leave_typed_line();
 }
 
 }  // namespace
@@ -121,10 +126,10 @@ void StopSignal::take_stop(int signal) {
   const auto now = Clock::now();  // after the callbacks of the request
   if (first) requested_at_ = now;
   if (!asks_again(signal)) {
-    if (first) log_info("{}", answer_to(signal, words()));
+    if (first) answer_first(signal, words());
   } else if (!typed_at_) {
     typed_at_ = now;
-    log_answer(signal, answer_to(signal, words()));
+    answer_first(signal, words());
   } else if (now - *typed_at_ > kSameRequest) {
     log_answer(signal, words().left);
     _exit(kSecondSignalExitCode);

@@ -25,7 +25,7 @@ namespace pretrain {
 
 /// The texts of the log's answer to a request.
 struct StopWords {
-  std::string now = "finishing the current work";  ///< after "stopping: "
+  std::string now = "finishing the current work";  ///< after "stopping: "; empty: no answer is needed
   std::string again = "exits immediately";         ///< what a second request does, after "Ctrl-C again "
   std::string left = "exited immediately";         ///< after a second request
 };
@@ -53,6 +53,10 @@ class StopSignal {
 
   /// Called on the watching thread at a request; an empty function restores the default words.
   void set_words(std::function<StopWords()> words);
+  /// For a program that has no other end than a stop: the first request gets no answer.
+  void end_without_answer() {
+    set_words([] { return StopWords{.now = ""}; });
+  }
   /// Sets whether there is work that a stop must not lose (default: true). Without such work, the process
   /// exits with code 0 if it has not ended within kGrace of the request.
   void set_work_to_save(bool work);

@@ -122,6 +122,26 @@ TEST(Signals, EndCommandsThatWaitOrWorkForLong) {
   for (const int end : silent) close(end);
 }
 
+/// Their only end is a stop, so there is nothing to finish and nothing to say.
+TEST(Signals, EndCommandsThatHaveNoOtherEndWithoutAWord) {
+  const TempFolder folder;
+  ASSERT_EQ(run_program(binary(), tiny_run(folder / "run") + Words{"--steps", "5"}).exit_code, 0);
+  const std::string state = (folder / "run").string();
+  const std::vector<Words> commands{{"status", "--watch", state},
+                                    {"dashboard", state, "--listen", "127.0.0.1:0"},
+                                    {"serve", state, "--listen", "127.0.0.1:0"}};
+  for (const Words& words : commands) {
+    Program program(binary(), words, {});
+    ASSERT_TRUE(program.wait_until([&] { return !program.output().empty(); }, kPatience)) << words[0];
+    ASSERT_TRUE(program.wait_until([&] { return program.catches(SIGINT); }, kPatience)) << words[0];
+    program.signal(SIGINT);
+    ASSERT_TRUE(program.ends_within(kPatience)) << words[0];
+    const ProgramResult ended = program.wait();
+    EXPECT_EQ(ended.exit_code, 0) << words[0];
+    EXPECT_EQ(ended.output.find("stopping"), std::string::npos) << words[0] << ended.output;
+  }
+}
+
 /// The first batches never come: the files they would be made of can't be read just then.
 TEST(Signals, EndAStartThatWaitsForADiskThatHangs) {
 #ifdef PRETRAIN_SANITIZED
