@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -104,7 +105,9 @@ bool RunView::update() {
   try {
     if (!folder_exists(folder_))
       fail(ErrorKind::kData, "{} is gone; its last known state is shown", folder_.string());
-    changed |= reader_.update();
+    const bool grew = reader_.update();
+    if (grew && revision_ > 0) grown_ = std::chrono::steady_clock::now();
+    changed |= grew;
     if (changed) {
       read_sessions();
       read_configuration();
@@ -187,14 +190,20 @@ void RunView::read_skips() {
   }
 }
 
+/// Since the record grew. The times of files say so only if no clock was set since: a time to come is as far away as
+/// one that is past.
+double RunView::silent_seconds() const {
+  if (grown_) return std::chrono::duration<double>(std::chrono::steady_clock::now() - *grown_).count();
+  return std::abs(current_time() - updated_);
+}
+
 /// Whether the process of the newest session exists. One of another machine that shares the folder shows by what it
 /// has just written; versions that recorded no process, too.
 bool RunView::is_alive() const {
   constexpr double kMoment = 5;
-  const double silent_seconds = current_time() - updated_;
   const auto process = session_.is_object() ? number_of(session_, "process") : std::nullopt;
-  if (!process) return silent_seconds < kSilence;
-  return silent_seconds < kMoment || may_have_written(*process, updated_);
+  if (!process) return silent_seconds() < kSilence;
+  return silent_seconds() < kMoment || may_have_written(*process, updated_);
 }
 
 ShownPhase RunView::phase() const {

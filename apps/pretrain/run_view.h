@@ -3,6 +3,7 @@
 // One run as the report and the dashboard show it: its record, and what lies next to it in the state folder.
 // Reads only, takes no lock, and works for running, stopped and finished runs.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -74,6 +75,7 @@ class RunView {
   void read_configuration();
   void read_checkpoints();
   void read_skips();
+  double silent_seconds() const;
   bool is_alive() const;
 
   Path folder_;
@@ -86,6 +88,7 @@ class RunView {
   ShownPhase shown_phase_ = ShownPhase::kStarting;  // at the last update
   std::string unreadable_;
   double updated_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> grown_;  // when this object saw the record grow
   uint64_t revision_ = 0;
 };
 

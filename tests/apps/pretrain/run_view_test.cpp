@@ -72,6 +72,24 @@ TEST(RunView, KnowsARunningProcessFromOneThatWasKilled) {
   EXPECT_EQ(view_of(living).phase(), ShownPhase::kTraining);
 }
 
+TEST(RunView, KnowsAKilledRunAfterTheClockWasSetBack) {
+  const TempFolder folder;
+  constexpr uint64_t kNoProcess = 4'000'000'000;
+  const Path state = write_run(folder, "a", session_line(0, kNoProcess), steps_lines(1, 3));
+  for (const char* file : {"metrics.jsonl", "events.jsonl"}) {
+    std::filesystem::last_write_time(state / file,
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  }
+  RunView view(state, "a", {});
+  view.update();
+  EXPECT_EQ(view.phase(), ShownPhase::kUnknown);
+  std::ofstream(state / "metrics.jsonl", std::ios::app) << steps_lines(4, 5);  // another machine's run grows
+  std::filesystem::last_write_time(state / "metrics.jsonl",
+                                   std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+  view.update();
+  EXPECT_EQ(view.phase(), ShownPhase::kTraining);
+}
+
 TEST(RunView, KeepsWhatItKnowsOfAFolderThatIsGone) {
   const TempFolder folder;
   const Path state = write_ended_run(folder, "a");
