@@ -10,6 +10,7 @@
 #include "apps/pretrain/idle_keys.h"
 #include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/initial_model.h"
+#include "apps/pretrain/metrics_file.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/same_run.h"
@@ -86,6 +87,7 @@ void check_run(const SessionRequest& asked, StopSignal& stop) {
   const Beginning beginning = beginning_of(request, state, stop.token());
   RunConfiguration config = beginning.config;
   check_machines(config);
+  check_metrics_file(config.metrics_file);
   look_at(config.corpus, stop.token());
   if (config.validation_corpus) look_at(*config.validation_corpus, stop.token());
   if (!beginning.step && !config.tokenizer_file.empty() && config.initial_model.empty())

@@ -61,7 +61,8 @@ nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
   KeyValues sent = values;
   for (const char* key :
        {"listen", "machines", "fabric", "secret-file", "copies", "threads", "workers", "state", "init-from",
-        "tokenizer", "template-rules", "validation-corpus", "on-event", "active-hours", "on-battery"})
+        "tokenizer", "template-rules", "validation-corpus", "on-event", "metrics-file", "active-hours",
+        "on-battery"})
     sent.erase(key);
   sent.insert_or_assign("corpus", "corpus-of-the-head");
   return {{"configuration", sent}, {"vocabulary", vocabulary}};

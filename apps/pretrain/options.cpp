@@ -205,6 +205,11 @@ OptionTable<Run> make_table() {
         "best evaluation (see $PRETRAIN_EVENT, $PRETRAIN_MESSAGE)",
         kPlace, kChangeable, "", "notify hook"},
        text_of<Run>(&Run::on_event)},
+      {{"metrics-file",
+        "file NAME.prom to write the newest numbers to each 15 seconds, for the textfile collector of "
+        "node_exporter",
+        kPlace, kChangeable, "", "prometheus textfile"},
+       path_of<Run>(&Run::metrics_file)},
 
       {{"listen", "train together with other machines, which reach this one at this address", kMachines,
         kChangeable, "", "master-addr head rendezvous"},

@@ -52,6 +52,7 @@ struct RunConfiguration {
   std::vector<std::string> sample_prompts;
   MannersOptions manners;
   std::string on_event;  ///< a command; empty: none
+  Path metrics_file;     ///< empty: none
   MachinesOptions machines;
 
   /// Derived from other members by to_configuration().

@@ -19,7 +19,8 @@ RunWatch::RunWatch(const RunConfiguration& c, uint64_t parameters)
                 .threads = c.threads,
                 .checkpoint_interval = c.trainer.checkpoint_interval}),
       hook_(c.on_event, c.state_folder),
-      manners_(control_, c.manners) {}
+      manners_(control_, c.manners),
+      metrics_file_(c.metrics_file, c.state_folder) {}
 
 void RunWatch::start() {
   manners_.look(std::chrono::system_clock::now());  // before the first step
@@ -43,6 +44,7 @@ void RunWatch::look_at_machine(const std::stop_token& stop) {
   do {
     manners_.look(std::chrono::system_clock::now());
     monitor_.look_at_machine();
+    metrics_file_.look(std::chrono::steady_clock::now());
   } while (!never.wait_for(lock, stop, kLook, [&] { return stop.stop_requested(); }));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Everything around a running session by which its user watches and steers it: the control socket, the hours
-// and the power supply, the command of --on-event.
+// and the power supply, the command of --on-event, the file of --metrics-file.
 
 #include <cstdint>
 #include <memory>
@@ -13,6 +13,7 @@
 #include "apps/pretrain/control_server.h"
 #include "apps/pretrain/event_hook.h"
 #include "apps/pretrain/manners.h"
+#include "apps/pretrain/metrics_file.h"
 #include "apps/pretrain/run_configuration.h"
 #include "apps/pretrain/run_monitor.h"
 #include "libs/train/run_control.h"
@@ -50,6 +51,7 @@ class RunWatch {
   RunMonitor monitor_;
   EventHook hook_;
   Manners manners_;
+  MetricsFile metrics_file_;
   std::unique_ptr<ControlServer> server_;
   std::jthread watcher_;  // last: uses all others
 };

@@ -18,6 +18,7 @@
 #include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/initial_model.h"
 #include "apps/pretrain/lost_checkpoints.h"
+#include "apps/pretrain/metrics_file.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/resume_changes.h"
@@ -514,6 +515,7 @@ void begin_or_continue(Session& s, const Path& state, const SessionRequest& requ
   s.start = look_for_start(state, request, stop);
   configure(s, state, request, stop);
   check_machines(s.config, s.job);
+  check_metrics_file(s.config.metrics_file);
   if (s.start.checkpoint) {
     s.initial.reset();
     s.parent = s.start.checkpoint->manifest.parent;
@@ -535,6 +537,7 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
   s.values = plan.values;
   s.config = plan.config;
   check_machines(s.config, s.job);
+  check_metrics_file(s.config.metrics_file);
   s.parent = plan.record();
   s.branch = std::move(plan);
   prepare_branch(s, stop);

@@ -40,6 +40,27 @@ TEST(Report, ShowsARunInOneFile) {
   EXPECT_THAT(page, HasSubstr("run: finished at step 10"));
 }
 
+TEST(MetricsFile, SaysHowTheSessionHasEnded) {
+  const TempFolder folder;
+  folder.write("run.prom", "# HELP pretrain_old");
+  folder.write("notes.txt", "mine");
+  const auto words = [&](const std::string& file) {
+    return tiny_run(folder / "run") + Words{"--steps", "10", "--metrics-file", (folder / file).string()};
+  };
+  const auto refused = run_program(binary(), words("notes.txt"));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.output, HasSubstr("--metrics-file would replace "));
+  EXPECT_EQ(read_file(folder / "notes.txt"), "mine");
+  const auto run = run_program(binary(), words("run.prom"));
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  const std::string numbers = read_file(folder / "run.prom");
+  EXPECT_THAT(numbers, HasSubstr("pretrain_steps_total{run=\"run\"} 10\n"));
+  EXPECT_THAT(numbers, HasSubstr("pretrain_state{run=\"run\",state=\"finished\"} 1\n"));
+  struct stat status {};
+  ASSERT_EQ(::stat((folder / "run.prom").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0644U);
+}
+
 TEST(Report, RefusesWhatItCantDo) {
   const TempFolder folder;
   folder.write("empty/readme.txt", "x");

@@ -62,6 +62,7 @@ std::vector<Case> cases() {
       {"on-battery", "pause", [](const Config& c) { return c.manners.on_battery == OnBattery::kPause; }},
       {"on-event", "echo $PRETRAIN_EVENT",
        [](const Config& c) { return c.on_event == "echo $PRETRAIN_EVENT"; }},
+      {"metrics-file", "/m.prom", [](const Config& c) { return c.metrics_file == "/m.prom"; }},
       {"model", "quality", [](const Config& c) { return c.model.d_model == 384 && c.batch == 32; }},
       {"arch", "llama", [](const Config& c) { return c.model.architecture == &llama(); }},
       {"layers", "3", [](const Config& c) { return c.model.layers == 3; }},
