@@ -10,6 +10,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/units.h"
 
 namespace pretrain {
 
@@ -138,11 +139,11 @@ std::shared_ptr<const CompletionService::Loaded> CompletionService::newest() {
     const auto checkpoints = list_checkpoints(options_.model);
     if (checkpoints.empty() || checkpoints.front().step <= loaded->step) return loaded;
     loaded = load();
-    log_info("now with the checkpoint of step {}", loaded->step);
+    log_info("now with the checkpoint of step {}", format_count(loaded->step));
     const std::lock_guard lock(mutex_);
     loaded_ = loaded;
   } catch (const Error& error) {
-    log_warning("{}; continues with the checkpoint of step {}", error.what(), loaded->step);
+    log_warning("{}; continues with the checkpoint of step {}", error.what(), format_count(loaded->step));
   }
   return loaded;
 }

@@ -499,7 +499,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const RunSummary summary = run_to_end(trainer, c, watch);
   stopping.set_saved();
   watch.note("ended", summary.last_step,
-             fmt::format("{} at step {}", reason_of_end(summary, c), summary.last_step));
+             fmt::format("{} at step {}", reason_of_end(summary, c), format_count(summary.last_step)));
   peak.measure(std::chrono::milliseconds(200));
   report_summary(summary, c, peak.flops());
   show_curve(c.state_folder);

@@ -91,7 +91,7 @@ void BackgroundSaver::take_note_of(const SaveResult& result) {
     last_good_step_ = result.step;
     parts_.on_step_saved(result.step);
   } else {
-    log_error("checkpoint of step {} failed: {}{}", result.step, result.error,
+    log_error("checkpoint of step {} failed: {}{}", format_count(result.step), result.error,
               is_last_ ? "" : "; training continues, the next save tries again");
   }
   parts_.recorder.note_saved(result, pause_seconds_);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "libs/base/units.h"
 #include "libs/train/evaluation_plan.h"
 
 namespace pretrain {
@@ -92,7 +93,8 @@ void RunProgress::note_return(uint64_t step) {
 
 void RunProgress::note_saved(const SaveResult& result, Time now) {
   if (!result.ok) {
-    run_.failed_save = fmt::format("checkpoint of step {} failed: {}", result.step, result.error);
+    run_.failed_save =
+        fmt::format("checkpoint of step {} failed: {}", format_count(result.step), result.error);
     return;
   }
   run_.failed_save.clear();

@@ -7,6 +7,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/units.h"
 #include "libs/model/initialization.h"
 #include "libs/model/parameters.h"
 #include "libs/train/evaluation_plan.h"
@@ -451,10 +452,10 @@ void Trainer::finish() {
   summary.split.checkpoint = before + seconds_since(start);  // includes what the saver itself counted of it
   summary.saved_step = saver_.last_good_step();
   if (!is_to_be_saved || saver_.last_good_step() == state_.step) return;
-  if (!saver_.last_good_step())
-    fail(ErrorKind::kRuntime, "the final checkpoint failed, and there is no earlier one");
-  fail(ErrorKind::kRuntime, "the final checkpoint failed; the last good one is step {}",
-       *saver_.last_good_step());
+  const std::string why = recorder_.snapshot().failed_save;
+  const std::string what = fmt::format("the final {}", why.empty() ? "checkpoint failed" : why);
+  if (!saver_.last_good_step()) fail(ErrorKind::kRuntime, "{}; there is no earlier one", what);
+  fail(ErrorKind::kRuntime, "{}; the last good one is step {}", what, format_count(*saver_.last_good_step()));
 }
 
 }  // namespace pretrain

@@ -11,6 +11,7 @@
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
+#include "libs/base/units.h"
 #include "libs/train/trainer.h"
 
 namespace pretrain {
@@ -160,9 +161,9 @@ void Trainer::save_after_error() {
   try {
     save_at_end();
   } catch (const std::exception& error) {
-    log_error("checkpoint of step {} failed: {}", state_.step, error.what());
+    log_error("checkpoint of step {} failed: {}", format_count(state_.step), error.what());
   } catch (...) {
-    log_error("checkpoint of step {} failed", state_.step);
+    log_error("checkpoint of step {} failed", format_count(state_.step));
   }
 }
 

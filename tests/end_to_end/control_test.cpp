@@ -157,6 +157,19 @@ TEST_F(Control, TheCommandOfOnEventHearsOfTheEndAndOfTheFailure) {
   EXPECT_THAT(read_file(out), HasSubstr("ended at 3\n"));
 }
 
+TEST_F(Control, AStopThatCouldNotSaveSaysWhy) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  std::filesystem::rename(checkpoints_folder(state()), folder_ / "aside");
+  folder_.write("run/checkpoints", "no folder");
+  const ProgramResult stopped = command("stop", {"--wait"});
+  EXPECT_EQ(stopped.exit_code, 1) << stopped.output;
+  EXPECT_THAT(stopped.output,
+              testing::ContainsRegex("the final checkpoint of step [0-9,]+ failed: cannot .*; the "
+                                     "last good one is step "));
+  EXPECT_EQ(run.wait().exit_code, 1);
+}
+
 TEST_F(Control, SamplesContinueEachPrompt) {
   const Words words = tiny_run(state()) + Words{"--steps", "2", "--sample-tokens", "4"};
   Words all = words;
