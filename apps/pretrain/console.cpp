@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "apps/pretrain/live_line.h"
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/terminal.h"
@@ -13,7 +15,8 @@
 
 namespace pretrain {
 
-Console::Console() : live_(error_is_terminal()), pace_(live_, log_place()) {}
+Console::Console(Path state)
+    : state_(std::move(state)), live_(error_is_terminal()), pace_(live_, log_place()) {}
 
 Console::~Console() {
   clear_live_line();
@@ -85,7 +88,7 @@ void Console::on_paused(uint64_t step, PauseReason why, std::optional<std::chron
   if (why == PauseReason::kHours) text += ", outside of the active hours";
   if (why == PauseReason::kBattery) text += ", on battery";
   if (time) text += fmt::format(", for {}", format_duration(*time));
-  log_info("{}; to continue: pretrain continue", text);
+  log_info("{}; to continue: {}", text, command_on("pretrain continue", state_));
 }
 
 void Console::on_continued(uint64_t step, std::chrono::nanoseconds paused) {

@@ -4,6 +4,7 @@
 // text samples, and the results of saves.
 
 #include "apps/pretrain/status_pace.h"
+#include "libs/base/file.h"
 #include "libs/train/observer.h"
 
 namespace pretrain {
@@ -11,7 +12,8 @@ namespace pretrain {
 /// Single-owner; lives on the trainer's thread.
 class Console : public TrainObserver {
  public:
-  Console();
+  /// `state`: of the run, for the commands that the user may type.
+  explicit Console(Path state);
   ~Console() override;
 
   void on_step(const StepRecord& record, const RunSnapshot& run) override;
@@ -27,6 +29,7 @@ class Console : public TrainObserver {
   void tell_epoch_time(const RunSnapshot& run);
   void show(const RunSnapshot& run) const;
 
+  Path state_;
   bool live_;
   StatusPace pace_;
   bool epoch_time_told_ = false;

@@ -13,6 +13,7 @@
 #include "apps/pretrain/control_commands.h"
 #include "apps/pretrain/run_status.h"
 #include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/state_folder.h"
 #include "apps/pretrain/status_text.h"
 #include "apps/pretrain/terminal_curve.h"
 #include "apps/pretrain/text_list.h"
@@ -62,14 +63,15 @@ Path state_of(const ControlRequest& request) {
 LocalConnection reach(const Path& state) {
   auto run = connect_to_run(state);
   if (run) return std::move(*run);
-  fail(ErrorKind::kData, "no run is training in {}; to continue one: pretrain resume --state {}",
+  if (!is_state_folder(state)) fail_without_run(state);
+  fail(ErrorKind::kData, "no run is training in {}; to continue it: pretrain resume --state {}",
        state.native(), shell_word(state.native()));
 }
 
-/// The command that ends a pause, for the same folder.
-std::string continue_command_for(const ControlRequest& request) {
-  if (request.state.empty()) return "pretrain continue";
-  return fmt::format("pretrain continue --state {}", shell_word(request.state.native()));
+/// Another command for the same run.
+std::string command_for(const ControlRequest& request, std::string_view command) {
+  if (request.state.empty()) return std::string(command);
+  return fmt::format("{} --state {}", command, shell_word(request.state.native()));
 }
 
 /// Texts of the run are escaped by now.
@@ -103,7 +105,7 @@ constexpr CommandSyntax kPause{.name = "pause",
                                .usage =
                                    "pretrain pause [--state DIR] [--for TIME]\n\n"
                                    "Finishes the current step, saves, and waits until pretrain continue.\n"
-                                   "The program stays in memory.",
+                                   "The program stays in memory. If it could not save, the exit code is 1.",
                                .examples = "Example:\n  pretrain pause --for 2h",
                                .positional = "state"};
 constexpr CommandSyntax kContinue{.name = "continue",
@@ -226,8 +228,12 @@ int pause_command(const Arguments& arguments, StopSignal&) {
   show(fmt::format("paused after step {}{}; to continue{}: {}\n",
                    format_count(answer.value("step", uint64_t{0})),
                    is_timed ? " for " + exact_duration(request->time) : "", is_timed ? " earlier" : "",
-                   continue_command_for(*request)));
-  return 0;
+                   command_for(*request, "pretrain continue")));
+  const auto saved = answer.find("saved_step");  // not there: a session of an earlier version
+  if (saved == answer.end() || *saved == answer.at("step")) return 0;
+  const std::string why = answer.value("failed_save", "");
+  fail(ErrorKind::kRuntime, "the paused run is not saved: {}; to try again: {}",
+       why.empty() ? "its last steps were not finite" : why, command_for(*request, "pretrain save --wait"));
 }
 
 int continue_command(const Arguments& arguments, StopSignal&) {
@@ -272,7 +278,8 @@ int set_command(const Arguments& arguments, StopSignal&) {
                      texts_of<ControlRequest>(&ControlRequest::settings)}};
   const auto request = parse_command(arguments, table, kSet);
   if (!request) return 0;
-  if (request->settings.empty()) fail_missing("setting", kSet);
+  if (request->settings.empty())
+    fail(ErrorKind::kUsage, "a setting is missing, such as threads=1 or checkpoint-interval=10min");
   const nlohmann::json question = to_request(request->settings);
   LocalConnection run = reach(state_of(*request));
   ask_run(run, question);

@@ -79,12 +79,14 @@ bool flag_in(const nlohmann::json& request, const char* key) {
   return found->get<bool>();
 }
 
-uint64_t count_in(const nlohmann::json& request, const char* key, uint64_t least, uint64_t most) {
+/// `remedy`: follows the error.
+uint64_t count_in(const nlohmann::json& request, const char* key, uint64_t least, uint64_t most,
+                  std::string_view remedy = "") {
   const auto found = request.find(key);
   if (found == request.end() || !found->is_number_unsigned() || found->get<uint64_t>() < least ||
       found->get<uint64_t>() > most) {
-    fail(ErrorKind::kUsage, "{} must be an integer between {} and {}{}", key, format_count(least),
-         format_count(most), found == request.end() ? "" : fmt::format(" (got {})", found->dump()));
+    fail(ErrorKind::kUsage, "{} must be an integer between {} and {}{}{}", key, format_count(least),
+         format_count(most), found == request.end() ? "" : fmt::format(" (got {})", found->dump()), remedy);
   }
   return found->get<uint64_t>();
 }
@@ -92,7 +94,9 @@ uint64_t count_in(const nlohmann::json& request, const char* key, uint64_t least
 /// Answers when a save of this step or a later one has ended, or when everything is saved anyway.
 nlohmann::json save_answer(const SaveResult& result) {
   if (!result.ok)
-    return error_line(fmt::format("checkpoint of step {} failed: {}", result.step, result.error));
+    return error_line(
+        fmt::format("checkpoint of step {} failed: {}; training continues, the next save tries again",
+                    format_count(result.step), result.error));
   return {{"ok", true}, {"saved_step", result.step}};
 }
 
@@ -140,8 +144,13 @@ class Requests {
     parts_.control.pause(PauseReason::kRequest, time);
     const auto poll = [parts = parts_]() -> std::optional<nlohmann::json> {
       // A paused run has saved, or tried to.
-      if (parts.monitor.phase() == RunPhase::kPaused && !parts.monitor.saves().running)
-        return nlohmann::json{{"ok", true}, {"step", parts.monitor.step()}};
+      if (parts.monitor.phase() == RunPhase::kPaused && !parts.monitor.saves().running) {
+        const nlohmann::json status = parts.monitor.status();
+        return nlohmann::json{{"ok", true},
+                              {"step", status["step"]},
+                              {"saved_step", status["saved_step"]},
+                              {"failed_save", status["failed_save"]}};
+      }
       if (!parts.control.pause_due()) return error_line("the pause was ended before it began");
       return std::nullopt;
     };
@@ -158,7 +167,8 @@ class Requests {
     ChangedSettings changes;
     if (request.contains("threads")) {
       const auto most = static_cast<uint64_t>(parts_.most_threads);
-      changes.threads = static_cast<int>(count_in(request, "threads", 1, most));
+      changes.threads = static_cast<int>(
+          count_in(request, "threads", 1, most, "; for more, stop the run, and resume it with --threads N"));
     }
     if (request.contains("checkpoint_interval_ms")) {
       constexpr uint64_t kLongest = uint64_t{366} * 24 * 3600 * 1000;

@@ -87,6 +87,15 @@ std::optional<LocalConnection> connect_to_run(const Path& state) {
   }
 }
 
+void fail_without_run(const Path& state) {
+  if (holds_start(state))
+    fail(ErrorKind::kData, "{}: no run yet; if one is starting, try again after its first step",
+         state.native());
+  fail(ErrorKind::kData,
+       "{}: no run there; give its folder with --state, or start one with pretrain --corpus PATH",
+       state.native());
+}
+
 nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
                        std::chrono::milliseconds patience) {
   if (!run.write_line(request.dump(), std::chrono::seconds(5)))
@@ -129,11 +138,7 @@ nlohmann::json run_status(const Path& state, const RunRecord& record) {
       if (connect_to_run(state)) throw;  // otherwise it ended just now
     }
   }
-  if (!is_state_folder(state)) {
-    fail(ErrorKind::kData,
-         "{}: no run there; give its folder with --state, or start one with pretrain --corpus PATH",
-         state.native());
-  }
+  if (!is_state_folder(state)) fail_without_run(state);
   nlohmann::json status = status_of_record(record);
   const auto checkpoints = list_checkpoints(state);
   if (!checkpoints.empty()) status["saved_step"] = checkpoints.front().step;

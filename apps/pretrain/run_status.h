@@ -18,6 +18,9 @@ namespace pretrain {
 /// Errors: kRuntime when it can't be reached, for example as another user.
 std::optional<LocalConnection> connect_to_run(const Path& state);
 
+/// Errors: always kData, for a folder that is_state_folder() denies.
+[[noreturn]] void fail_without_run(const Path& state);
+
 /// Sends one request and returns the first line of the answer.
 /// Errors: kRuntime when there is no answer in this time; the answer's error, kUsage for a wrong request.
 nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,

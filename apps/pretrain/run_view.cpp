@@ -239,6 +239,10 @@ std::vector<Path> find_runs(const std::vector<Path>& paths, size_t most) {
     }
     if (!folder_exists(path))
       fail(ErrorKind::kData, "{} is not a folder; name the state folder of a run", path.string());
+    if (holds_start(path)) {
+      fail(ErrorKind::kData, "{} holds no run yet; if one is starting, try again after its first step",
+           path.string());
+    }
     const std::vector<Path> below = runs_below(path);
     if (below.empty()) {
       fail(ErrorKind::kData,

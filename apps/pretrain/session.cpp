@@ -447,7 +447,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   CheckpointStore store = open_store(s);
   std::optional<HeadOfRun> head;
   if (c.machines.shared()) head.emplace(c, s.values, s.job);
-  Console console;
+  Console console(c.state_folder);
   Sampler sampler(compute, c.model, layout, *s.tokenizer,
                   {.prompts = c.sample_prompts,
                    .tokens = c.sample_tokens,

@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "apps/pretrain/configuration.h"
 #include "libs/base/error.h"
 
@@ -17,14 +19,17 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
-std::string resume_command(const Path& state_folder) {
-  const std::string command = "pretrain resume";
+std::string command_on(std::string_view command, const Path& state_folder) {
   try {
-    if (state_folder_of({}) == state_folder) return command;
+    if (state_folder_of({}) == state_folder) return std::string(command);
   } catch (const Error&) {
     // Without a default folder, --state is needed.
   }
-  return command + " --state " + shell_word(state_folder.string());
+  return fmt::format("{} --state {}", command, shell_word(state_folder.string()));
+}
+
+std::string resume_command(const Path& state_folder) {
+  return command_on("pretrain resume", state_folder);
 }
 
 }  // namespace pretrain

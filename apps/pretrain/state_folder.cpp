@@ -60,6 +60,10 @@ bool is_state_folder(const Path& path) {
          (folder_exists(checkpoints_folder(path)) || !remains_of_run(path).empty());
 }
 
+bool holds_start(const Path& path) {
+  return folder_exists(path) && file_exists(path / "lock");
+}
+
 std::string remains_of_run(const Path& state) {
   if (!folder_exists(state)) return "";
   std::string remains;

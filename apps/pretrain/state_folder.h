@@ -19,6 +19,9 @@ Path skips_file(const Path& state);
 /// Errors: IoError.
 bool is_state_folder(const Path& path);
 
+/// Whether a start has begun in the folder: it may have failed since, or create the run soon.
+bool holds_start(const Path& path);
+
 /// The traces of a run with checkpoints, such as "evaluation.safetensors, metrics.jsonl, abandoned or damaged
 /// checkpoints"; empty for none.
 /// Errors: IoError.

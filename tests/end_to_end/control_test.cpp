@@ -70,6 +70,7 @@ TEST_F(Control, ARunIsPausedChangedSavedAndStopped) {
   const ProgramResult ended = run.wait();
   EXPECT_EQ(ended.exit_code, 0) << ended.output;
   EXPECT_THAT(ended.output, HasSubstr("stopping: "));
+  EXPECT_THAT(ended.output, HasSubstr("to continue: pretrain continue --state " + state().string()));
   EXPECT_THAT(kinds(),
               testing::IsSupersetOf({"session", "paused", "continued", "settings", "checkpoint", "end"}));
   EXPECT_FALSE(std::filesystem::exists(state() / "control.sock"));
@@ -125,6 +126,24 @@ TEST_F(Control, WrongValuesAreNamedAndChangeNothing) {
   EXPECT_EQ(run.wait().exit_code, 0);
 }
 
+TEST_F(Control, APauseThatCouldNotSaveSaysSo) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  const auto checkpoints = checkpoints_folder(state()), aside = folder_ / "aside";
+  std::filesystem::rename(checkpoints, aside);
+  folder_.write("run/checkpoints", "no folder");
+  const ProgramResult paused = command("pause");
+  EXPECT_EQ(paused.exit_code, 1) << paused.output;
+  EXPECT_THAT(paused.output, HasSubstr("the paused run is not saved: cannot "));
+  EXPECT_THAT(paused.output, HasSubstr("to try again: pretrain save --wait --state " + state().string()));
+  std::filesystem::remove(checkpoints);
+  std::filesystem::rename(aside, checkpoints);
+  const ProgramResult saved = command("save", {"--wait"});
+  EXPECT_EQ(saved.exit_code, 0) << saved.output;
+  EXPECT_EQ(command("stop", {"--wait"}).exit_code, 0);
+  EXPECT_EQ(run.wait().exit_code, 0);
+}
+
 TEST_F(Control, AKilledRunIsShownAsKilled) {
   Program run(binary(), tiny_run(state()));
   ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
@@ -139,14 +158,25 @@ TEST_F(Control, AKilledRunIsShownAsKilled) {
 }
 
 TEST_F(Control, WithoutARunTheCommandsSayWhatToDo) {
-  EXPECT_EQ(command("status").exit_code, 3);
-  for (const std::string name : {"pause", "continue", "save", "stop"}) {
-    const ProgramResult refused = command(name);
-    EXPECT_EQ(refused.exit_code, 3) << name;
-    EXPECT_THAT(refused.output, HasSubstr("no run is training in ")) << name;
-    EXPECT_THAT(refused.output, HasSubstr("pretrain resume --state ")) << name;
-  }
+  const auto expect = [&](const Words& names, const std::string& message) {
+    for (const std::string& name : names) {
+      const ProgramResult refused = command(name);
+      EXPECT_EQ(refused.exit_code, 3) << name;
+      EXPECT_THAT(refused.output, HasSubstr(message)) << name;
+    }
+  };
+  expect({"status", "pause", "continue", "save", "stop"}, "no run there; give its folder with --state");
+  folder_.write("run/lock", "");  // as a start leaves it
+  expect({"status", "pause"}, "no run yet; if one is starting, try again");
+  const ProgramResult report =
+      run_program(binary(), {"report", state().string(), "--output", (folder_ / "x.html").string()});
+  EXPECT_EQ(report.exit_code, 3);
+  EXPECT_THAT(report.output, HasSubstr("holds no run yet; if one is starting, try again"));
+  ASSERT_EQ(run_program(binary(), tiny_run(state()) + Words{"--steps", "1"}).exit_code, 0);
+  expect({"pause", "continue", "save", "stop"},
+         "to continue it: pretrain resume --state " + state().string());
   EXPECT_EQ(command("set", {"speed=9"}).exit_code, 2);
+  EXPECT_THAT(command("set").output, HasSubstr("a setting is missing, such as threads=1"));
 }
 
 TEST_F(Control, TheCommandOfOnEventHearsOfTheEndAndOfTheFailure) {

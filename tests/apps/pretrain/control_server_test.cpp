@@ -83,8 +83,11 @@ TEST_F(ControlServerTest, RefusesWhatIsNoRequest) {
   EXPECT_NE(error_of("\x01\xff binary"), "");
   EXPECT_NE(error_of(""), "");
   EXPECT_EQ(error_of(std::string(5000, ' ')), "the request is too long");
-  EXPECT_EQ(error_of(R"({"do":"set","threads":5})"), "threads must be an integer between 1 and 4 (got 5)");
-  EXPECT_EQ(error_of(R"({"do":"set","threads":-1})"), "threads must be an integer between 1 and 4 (got -1)");
+  const std::string more = "; for more, stop the run, and resume it with --threads N";
+  EXPECT_EQ(error_of(R"({"do":"set","threads":5})"),
+            "threads must be an integer between 1 and 4 (got 5)" + more);
+  EXPECT_EQ(error_of(R"({"do":"set","threads":-1})"),
+            "threads must be an integer between 1 and 4 (got -1)" + more);
   EXPECT_EQ(error_of(R"({"do":"set"})"), "'set' needs threads or checkpoint_interval_ms");
   EXPECT_EQ(error_of(R"({"do":"save","wait":1})"), "'wait' must be true or false");
   EXPECT_NE(error_of(R"({"do":"pause","seconds":"2"})"), "");
@@ -135,6 +138,16 @@ TEST_F(ControlServerTest, APauseIsAnsweredWhenTheRunStandsStill) {
   EXPECT_EQ(nlohmann::json::parse(*answer).at("ok"), true);
 }
 
+TEST_F(ControlServerTest, APauseTellsWhatItCouldNotSave) {
+  monitor_.on_step({.step = 9}, {.step = 9, .saved_step = 5});
+  save(9, false);
+  monitor_.on_phase(RunPhase::kPaused);
+  const nlohmann::json answer = ask(R"({"do":"pause"})");
+  EXPECT_EQ(answer.at("step"), 9);
+  EXPECT_EQ(answer.at("saved_step"), 5);
+  EXPECT_EQ(answer.at("failed_save"), "No space left on device");
+}
+
 TEST_F(ControlServerTest, ASaveIsAnsweredWhenItIsSafeOrHasFailed) {
   monitor_.on_step({.step = 9}, {.step = 9, .saved_step = 5});
   for (const bool ok : {true, false}) {
@@ -150,7 +163,10 @@ TEST_F(ControlServerTest, ASaveIsAnsweredWhenItIsSafeOrHasFailed) {
     const auto json = nlohmann::json::parse(*answer);
     EXPECT_EQ(json.at("ok"), ok);
     EXPECT_EQ(json.value("saved_step", 0), ok ? 10 : 0);
-    EXPECT_EQ(json.value("error", ""), ok ? "" : "checkpoint of step 10 failed: No space left on device");
+    EXPECT_EQ(json.value("error", ""),
+              ok ? ""
+                 : "checkpoint of step 10 failed: No space left on device; training continues, the next save "
+                   "tries again");
     monitor_.on_step({.step = 9}, {.step = 9, .saved_step = 5});
   }
 }
