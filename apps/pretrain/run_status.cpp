@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "apps/pretrain/control_server.h"
+#include "apps/pretrain/run_view.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
@@ -76,13 +77,34 @@ void add_losses(nlohmann::json& status, const RunRecord& record) {
   }
 }
 
+bool means_forbidden(const IoError& error) {
+  return error.code() == EACCES || error.code() == EPERM;
+}
+
+std::optional<LocalConnection> connect_if_allowed(const Path& state, bool& may_ask) {
+  try {
+    return LocalConnection::open(control_socket(state));
+  } catch (const IoError& error) {
+    if (!means_forbidden(error)) throw;
+    may_ask = false;
+    return std::nullopt;
+  }
+}
+
+/// For a user who may read the folder but not ask the process.
+void add_phase_of_record(nlohmann::json& status, const Path& state) {
+  RunView view(state, "run", {});
+  view.update();
+  if (lives(view.phase())) status["phase"] = phase_name(view.phase());
+}
+
 }  // namespace
 
 std::optional<LocalConnection> connect_to_run(const Path& state) {
   try {
     return LocalConnection::open(control_socket(state));
   } catch (const IoError& error) {
-    if (error.code() != EACCES && error.code() != EPERM) throw;
+    if (!means_forbidden(error)) throw;
     fail(ErrorKind::kRuntime, "{}; only the user who runs the training, and root, may ask it", error.what());
   }
 }
@@ -131,7 +153,8 @@ nlohmann::json status_of_record(const RunRecord& record) {
 }
 
 nlohmann::json run_status(const Path& state, const RunRecord& record) {
-  if (auto run = connect_to_run(state)) {
+  bool may_ask = true;
+  if (auto run = connect_if_allowed(state, may_ask)) {
     try {
       return ask_run(*run, {{"do", "status"}});
     } catch (const Error&) {
@@ -142,6 +165,7 @@ nlohmann::json run_status(const Path& state, const RunRecord& record) {
   nlohmann::json status = status_of_record(record);
   const auto checkpoints = list_checkpoints(state);
   if (!checkpoints.empty()) status["saved_step"] = checkpoints.front().step;
+  if (!may_ask) add_phase_of_record(status, state);
   return status;
 }
 

@@ -27,7 +27,8 @@ nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
                        std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 /// The keys of the answer to `status`. For a run that does not train now, `phase` is `stopped`, `failed`,
-/// `killed` if its last session recorded no end, or `unknown` if it recorded none yet; `why` says more.
+/// `killed` if its last session recorded no end, or `unknown` if it recorded none yet; `why` says more. A user who may
+/// read the folder but not ask the process gets what the record says.
 /// Errors: kData when the folder holds no run; kRuntime as above.
 nlohmann::json run_status(const Path& state, const RunRecord& record);
 

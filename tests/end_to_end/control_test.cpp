@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/end_to_end/run.h"
 
@@ -198,6 +200,27 @@ TEST_F(Control, AStopThatCouldNotSaveSaysWhy) {
               testing::ContainsRegex("the final checkpoint of step [0-9,]+ failed: cannot .*; the "
                                      "last good one is step "));
   EXPECT_EQ(run.wait().exit_code, 1);
+}
+
+TEST_F(Control, AUserWhoMayOnlyReadTheFolderSeesTheRecord) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  for (const Path& folder : {folder_.path(), state()}) ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
+  constexpr unsigned kNobody = 65534;
+  const Surroundings nobody{.environment = {},
+                            .before_exec = [] { return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0; }};
+  const ProgramResult shown =
+      run_program(binary(), {"status", "--json", "--state", state().string()}, nobody);
+  ASSERT_EQ(shown.exit_code, 0) << shown.output;
+  const auto status = nlohmann::json::parse(shown.output);
+  EXPECT_EQ(status.at("phase"), "training");
+  EXPECT_GE(status.at("step"), 3);
+  const ProgramResult refused = run_program(binary(), {"stop", "--state", state().string()}, nobody);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("only the user who runs the training, and root, may ask it"));
+  EXPECT_EQ(command("stop", {"--wait"}).exit_code, 0);
+  EXPECT_EQ(run.wait().exit_code, 0);
 }
 
 TEST_F(Control, SamplesContinueEachPrompt) {
