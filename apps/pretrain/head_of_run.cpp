@@ -59,10 +59,9 @@ ChannelListenerOptions listener_options(const MachinesOptions& machines, const s
 /// Paths and commands are this machine's own.
 nlohmann::json run_for_members(const KeyValues& values, int64_t vocabulary) {
   KeyValues sent = values;
-  for (const char* key :
-       {"listen", "machines", "fabric", "secret-file", "copies", "threads", "workers", "state", "init-from",
-        "tokenizer", "template-rules", "validation-corpus", "on-event", "metrics-file", "active-hours",
-        "on-battery"})
+  for (const char* key : {"listen", "machines", "fabric", "secret-file", "copies", "threads", "workers",
+                          "state", "init-from", "tokenizer", "template-rules", "validation-corpus",
+                          "on-event", "metrics-file", "active-hours", "on-battery"})
     sent.erase(key);
   sent.insert_or_assign("corpus", "corpus-of-the-head");
   return {{"configuration", sent}, {"vocabulary", vocabulary}};
