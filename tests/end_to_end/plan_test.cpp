@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <fstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -97,6 +98,12 @@ TEST(Budget, ARunEndsByItselfWithItsScheduleAtItsEnd) {
   EXPECT_EQ(manifest.at("steps"), std::to_string(last));
   EXPECT_EQ(manifest.at("schedule-steps"), std::to_string(last));
   EXPECT_EQ(manifest.at("budget"), "15s");
+  std::ifstream record(state / "metrics.jsonl");
+  for (std::string line; std::getline(record, line);) {
+    const auto entry = nlohmann::json::parse(line);
+    if (entry.at("kind") != "session") continue;
+    EXPECT_GT(entry.at("plan").at("spent_seconds"), 0) << "the time before the run counts";
+  }
   const auto plan = nlohmann::json::parse(manifest.at("budget-plan").get<std::string>());
   EXPECT_EQ(plan.at("is_fixed"), true);
   EXPECT_GT(plan.at("bits_per_byte").get<double>(), 0.5);

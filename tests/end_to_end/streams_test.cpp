@@ -166,6 +166,19 @@ TEST(Streams, SayThatStandardOutputIsFull) {
   }
 }
 
+TEST(Streams, ALimitOnMemoryIsReportedWithARemedy) {
+#ifdef PRETRAIN_SANITIZED
+  GTEST_SKIP() << "a sanitizer needs more addresses";
+#endif
+  const auto limited = with_streams([] {
+    const rlimit limit{.rlim_cur = 400'000'000, .rlim_max = 400'000'000};
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+  });
+  const auto result = run_program(binary(), {"bench", "--model", "large", "--threads", "1"}, limited);
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_NE(result.output.find("out of memory; use fewer --threads"), std::string::npos) << result.output;
+}
+
 TEST(Streams, ALimitOnFileSizesIsReportedLikeAFullDisk) {
   const TempFolder folder;
   const auto limited = with_streams([] {

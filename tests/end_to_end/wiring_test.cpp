@@ -97,6 +97,20 @@ TEST(Wiring, RecomputeChangesMemoryAndNoWeight) {
               plain.at("model.safetensors"));
 }
 
+TEST(Wiring, RecomputeSavesTheMemoryOfLayers) {
+  const TempFolder folder;
+  const auto resident = [&](const std::string& mode) {
+    const auto state = folder / mode;
+    const Words deep{"--layers", "6", "--context", "256", "--batch", "16", "--micro-batch-tokens", "4096"};
+    const auto run =
+        run_program(binary(), short_run(state, deep + Words{"--steps", "1", "--recompute", mode}));
+    EXPECT_EQ(run.exit_code, 0) << run.output;
+    return steps(state).back()["resident_bytes"].get<double>();
+  };
+  // Six layers keep at least 16 floats for each of 64 channels and 4,096 tokens, or one layer does.
+  EXPECT_GT(resident("none"), resident("layers") + 5 * 16 * 4 * 64 * 4096.0 / 2);
+}
+
 TEST(Wiring, SlotsAreAddedInTheirOwnOrder) {
   const TempFolder folder;
   const auto plain = trained(folder, "plain", {});
@@ -204,6 +218,28 @@ TEST(Wiring, DeduplicateAndMinWordsSkipDocuments) {
   EXPECT_EQ(reasons["duplicate"], 20);
   const auto resumed = run_program(binary(), {"resume", "--state", state.string(), "--min-words", "6"});
   EXPECT_EQ(resumed.exit_code, 2);
+}
+
+/// Pairs that differ in one word: of many, one is held out.
+TEST(Wiring, DeduplicateSkipsWhatTheEvaluationSetHas) {
+  const TempFolder folder;
+  std::string lines;
+  for (int i = 0; i < 200; ++i) {
+    std::string words;
+    for (int word = 0; word < 40; ++word) words += fmt::format("w{} ", 1000 * word + i);
+    lines += fmt::format("{{\"text\": \"{0}one\"}}\n{{\"text\": \"{0}two\"}}\n", words);
+  }
+  folder.write("pairs.jsonl", lines);
+  const auto state = folder / "run";
+  Words words = tiny_run(state) + Words{"--corpus", (folder / "pairs.jsonl").string(), "--epochs", "1"} +
+                Words{"--deduplicate", "near", "--validation-fraction", "0.3"};
+  const auto run = run_program(binary(), words);
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  std::map<std::string, int> reasons;
+  std::ifstream file(state / "skipped.jsonl");
+  for (std::string line; std::getline(file, line);)
+    ++reasons[nlohmann::json::parse(line).at("reason").get<std::string>()];
+  EXPECT_GT(reasons["evaluated_duplicate"], 30);
 }
 
 /// Forecasts of the end of a run by epochs need it.
