@@ -85,16 +85,11 @@ check_docs() {
   echo "documentation: good"
 }
 
-# clang-tidy reads how each file is compiled from a build folder.
-build_folder() {
-  local folder
-  for folder in build/ci build/release; do
-    if [ -f "$folder/compile_commands.json" ]; then
-      echo "$folder"
-      return
-    fi
-  done
-  die "no build/ci or build/release: run deploy/run-tests.sh first"
+# clang-tidy reads how each file is compiled from a build folder: one of its own, because it knows neither GCC's precompiled headers
+# nor all of its warnings. Nothing is built in it.
+configure_for_tidy() {
+  cmake -S . -B build/lint/clang -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++ -DPRETRAIN_PRECOMPILED_HEADERS=OFF \
+    >build/lint/clang.log || die "FAILED: the configuration for clang-tidy (see above and build/lint/clang.log)"
 }
 
 # All headers as one source: names and most other rules are about headers, and libraries are read only once for all.
@@ -108,9 +103,10 @@ tidy_headers() {
 
 # clang-tidy over the files that come in.
 tidy_sources() {
-  local tool=$1 folder
-  folder=$(build_folder)
-  xargs -r -P "$(nproc)" -n 1 "$tool" --quiet -p "$folder" || die "FAILED: clang-tidy found faults (see above)"
+  local tool=$1
+  mkdir -p build/lint
+  configure_for_tidy
+  xargs -r -P "$(nproc)" -n 1 "$tool" --quiet -p build/lint/clang || die "FAILED: clang-tidy found faults (see above)"
 }
 
 # Sources that differ from the previous commit, those with the most changed lines first.

@@ -193,7 +193,7 @@ OptionValue<T> choice_of(Member m, const EnumName<Value> (&names)[N]) {
 
 /// One of `words`, stored as text.
 template <typename T, typename Member>
-OptionValue<T> word_of(Member m, std::vector<std::string_view> words) {
+OptionValue<T> word_of(Member m, const std::vector<std::string_view>& words) {
   return option_detail::single<T>(
       {.placeholder = "WORD", .choices = words}, m,
       [words](const std::string& text) { return std::string(words[read_choice(text, words)]); },

@@ -84,6 +84,7 @@ StepCosts measure_steps(Compute& compute, const std::vector<Recipe>& recipes, co
   constexpr size_t kRounds = 25;
   std::vector<std::unique_ptr<Trial>> trials;
   const std::vector<RunConfiguration> timed = timed_configurations(recipes, corpus);
+  trials.reserve(timed.size());
   for (const RunConfiguration& config : timed)
     trials.push_back(std::make_unique<Trial>(compute, config, text, 1));
   std::vector<std::vector<double>> rounds(kRounds);
@@ -94,6 +95,7 @@ StepCosts measure_steps(Compute& compute, const std::vector<Recipe>& recipes, co
     }
   }
   std::vector<double> of_first;
+  of_first.reserve(rounds.size());
   for (const std::vector<double>& round : rounds) of_first.push_back(round[0]);
   const double first = known.try_emplace(recipes[0].name, quiet_seconds(of_first)).first->second;
   const std::vector<double> relative = relative_seconds(rounds);
