@@ -25,8 +25,8 @@ namespace {
 struct Machine {
   Compute& compute;
   Precision precision;
-  Buffer<float> memory{64 * 1024 * 1024};  // 256 MiB, more than most caches hold
-  double peak = 0;                         // FLOP/s
+  Buffer<float> memory{size_t{64} * 1024 * 1024};  // 256 MiB, more than most caches hold
+  double peak = 0;                                 // FLOP/s
   Bandwidth bandwidth = {};
 
   /// Measures both again and returns the mean multiply-add rate of this measurement.

@@ -94,7 +94,7 @@ BenchKernel loss_kernel(Compute& compute, const ModelConfig& c, int64_t M, Preci
   const Floats losses = empty(rows);
   const auto targets = std::make_shared<std::vector<int32_t>>(area(rows));
   std::iota(targets->begin(), targets->end(), 0);
-  for (int32_t& target : *targets) target = static_cast<int32_t>(target * 7919 % V);
+  for (int32_t& target : *targets) target = static_cast<int32_t>(int64_t{target} * 7919 % V);
   const auto run = [=, &compute] {
     softmax_cross_entropy(compute,
                           {.logits = logits->data(), .targets = targets->data(), .rows = rows, .V = V}, 1,

@@ -143,7 +143,7 @@ class StepSamples {
 
 /// An upper bound on the speed-up of more threads, from one step on one thread. The time outside parallel
 /// loops does not change, and a loop of n pieces takes the time of ceil(n / threads) pieces.
-nlohmann::json scaling_bound(std::vector<ParallelLoop> loops, double step_seconds) {
+nlohmann::json scaling_bound(const std::vector<ParallelLoop>& loops, double step_seconds) {
   double parallel = 0;
   for (const ParallelLoop& loop : loops) parallel += loop.seconds;
   const double serial = std::max(0.0, step_seconds - parallel);
@@ -244,6 +244,7 @@ nlohmann::json measure_architectures(Compute& compute, const std::vector<BenchMo
     fail(ErrorKind::kUsage, "all architectures together take {} and {} are available; use a smaller --model",
          format_bytes(planned), format_bytes(available));
   std::vector<std::unique_ptr<StepSamples>> samples;
+  samples.reserve(models.size());
   for (const BenchModel& b : models) samples.push_back(std::make_unique<StepSamples>(compute, b));
   for (int i = 0; i < steps; ++i) {
     for (const auto& of_one : samples) {

@@ -15,7 +15,7 @@ Floats empty(int64_t rows, int64_t columns) {
 }
 
 Floats random(int64_t rows, int64_t columns, uint64_t seed) {
-  const Floats values = empty(rows, columns);
+  Floats values = empty(rows, columns);
   Rng rng(seed);
   for (float& value : values->span()) value = static_cast<float>(2 * rng.uniform() - 1);
   return values;

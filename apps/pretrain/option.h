@@ -171,6 +171,7 @@ OptionValue<T> size_of(Member m) {
 template <typename T, typename Member, typename Value>
 OptionValue<T> choice_of(Member m, std::vector<std::pair<std::string_view, Value>> choices) {
   std::vector<std::string_view> words;
+  words.reserve(choices.size());
   for (const auto& [word, value] : choices) words.push_back(word);
   return option_detail::single<T>(
       {.placeholder = "WORD", .choices = words}, m,

@@ -75,6 +75,7 @@ class Child {
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     std::vector<std::string> entries = environment_of(request);
     std::vector<char*> environment;
+    environment.reserve(entries.size() + 1);
     for (std::string& entry : entries) environment.push_back(entry.data());
     environment.push_back(nullptr);
     std::string shell = "/bin/sh", option = "-c", command = request.command;
