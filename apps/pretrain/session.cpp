@@ -66,6 +66,7 @@ struct Session {
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   ServiceReporter service;
   MpiWorld* job = nullptr;
+  std::optional<StateLock> lock;
   SessionStart start;
   KeyValues values;
   RunConfiguration config;
@@ -316,6 +317,7 @@ CheckpointStore open_store(const Session& s) {
   StoreOptions options = s.config.store;
   options.on_failed = report_failure;
   options.is_sick = is_of_a_run_in_trouble;
+  options.lock = &*s.lock;
   return {s.files, s.config.state_folder, options};
 }
 
@@ -561,7 +563,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
     plan_if_new(request, state, stop);
     if (list_checkpoints(state).empty()) configure_new(s, request);
   }
-  const StateLock lock = lock_state_folder(s.files, state);
+  s.lock = lock_state_folder(s.files, state);
   if (plan) {
     begin_branch(s, std::move(*plan), stop.token());
   } else {

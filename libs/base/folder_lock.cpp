@@ -9,7 +9,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "libs/base/file_identity.h"
 
 namespace pretrain {
 namespace {
@@ -38,6 +41,12 @@ std::optional<FolderLock> FolderLock::try_acquire(const Path& folder) {
   if (result == 0 || means_unsupported(errno)) return lock;
   if (errno == EWOULDBLOCK) return std::nullopt;
   fail_to_lock(folder, errno);
+}
+
+bool FolderLock::is_of(const Path& folder) const {
+  struct stat locked {};
+  return ::fstat(descriptor_, &locked) == 0 &&
+         identity_of(folder) == FileIdentity{.device = locked.st_dev, .inode = locked.st_ino};
 }
 
 FolderLock::~FolderLock() {

@@ -21,6 +21,9 @@ class FolderLock {
   FolderLock(FolderLock&&) noexcept;
   FolderLock& operator=(FolderLock&&) noexcept;
 
+  /// Whether the path leads to the folder that is locked: not after that was removed or moved.
+  bool is_of(const Path& folder) const;
+
  private:
   explicit FolderLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_ = -1;

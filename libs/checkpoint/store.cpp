@@ -92,11 +92,28 @@ CheckpointVerdict CheckpointStore::judge(const Path& folder) const {
   return options_.judge ? options_.judge(folder) : judge_checkpoint(folder);
 }
 
+/// The locks of before stay, because their folder may be moved back.
+bool CheckpointStore::make_anew_if_gone() {
+  const auto is_locked_by = [&](const StateLock& lock) { return lock.folder.is_of(state_folder_); };
+  const bool is_ours = !options_.lock || is_locked_by(*options_.lock) || (anew_ && is_locked_by(*anew_));
+  if (is_ours && folder_exists(folder_)) return false;
+  if (!is_ours) {
+    StateLock lock = lock_state_folder(files_, state_folder_);
+    if (!list().empty()) {
+      fail(ErrorKind::kRuntime, "{} was replaced by a folder with other checkpoints; move that away",
+           state_folder_.native());
+    }
+    anew_ = std::move(lock);
+  }
+  make_folders(files_, folder_);
+  standings_.clear();
+  return true;
+}
+
 SaveReport CheckpointStore::save(const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read) {
   OnceGuard sources_read(on_sources_read);
-  const bool folder_was_gone = !folder_exists(folder_);
-  if (folder_was_gone) make_folders(files_, folder_);
+  const bool folder_was_gone = make_anew_if_gone();
   remove_leftovers();
   std::optional<FailedCheckpoint> damaged;
   if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {

@@ -28,7 +28,9 @@
 //      is refused, because so many failures have a cause outside of the checkpoints.
 //   6. Newer checkpoints are abandoned only when the user goes back to a step, after the rest of the request was
 //      checked.
-//   7. A new run with another configuration may replace the checkpoint of step 0 if no step was trained from it.
+//   7. A folder that was removed or moved under the program is made anew and locked, unless another run has taken
+//      its place.
+//   8. A new run with another configuration may replace the checkpoint of step 0 if no step was trained from it.
 // The model-based sequence test in tests/recovery checks the store against these rules.
 // Single-owner; while a CheckpointWriter is busy with it, only the writer may use it.
 // Requires: this process holds the lock of the state folder (lock_state_folder).
@@ -67,6 +69,9 @@ struct StoreOptions {
   std::function<bool(const Path& folder)> is_sick = {};
   /// If absent: judge_checkpoint.
   CheckpointJudge judge = {};
+  /// This process's lock of the state folder, which must outlive the store. If absent, a folder that another run has
+  /// put in the place of a moved one is not noticed.
+  const StateLock* lock = nullptr;
 };
 
 struct SaveReport {
@@ -91,7 +96,8 @@ class CheckpointStore {
   /// Returns once the checkpoint is on the device, verified and has its name; then removes older ones. If an
   /// intact checkpoint of the step exists, it is left unchanged. `on_sources_read` is called exactly once,
   /// whether or not the save succeeds, as soon as the tensors' memory may change; it must not throw.
-  /// Errors: as write_checkpoint_folder, and kRuntime when the step is there but can't be read; then nothing
+  /// Errors: as write_checkpoint_folder, and kRuntime when the step is there but can't be read, or when the folder
+  /// was replaced by that of another run; then nothing
   /// of the attempt remains (as far as the disk allows), and the checkpoints from before are untouched.
   SaveReport save(const CheckpointContent& content, const std::function<void()>& on_sources_read = {});
 
@@ -120,6 +126,7 @@ class CheckpointStore {
   enum class Standing { kHealthy, kSick, kFailed };
 
   CheckpointVerdict judge(const Path& folder) const;
+  bool make_anew_if_gone();
   SaveReport save_new(const CheckpointContent& content, const std::optional<FailedCheckpoint>& damaged,
                       const std::function<void()>& on_sources_read);
   /// Renames the written folder durably, or undoes the rename.
@@ -143,6 +150,7 @@ class CheckpointStore {
   const Path state_folder_;
   const Path folder_;  // STATE/checkpoints
   const StoreOptions options_;
+  std::optional<StateLock> anew_;           // of a state folder that was made anew
   std::map<uint64_t, Standing> standings_;  // of steps whose every byte was read back by this process
 };
 

@@ -361,7 +361,11 @@ void RunRecorder::note_save_started(uint64_t step) {
 void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
   progress_.note_saved(result, Clock::now());
   // The files that are open went with their folder.
-  if (result.folder_was_gone) open_log(log_->position(), result.step);
+  if (result.folder_was_gone) {
+    const std::optional<BestEvaluation> best = log_->best_evaluation();
+    open_log(log_->position(), result.step);
+    progress_.note_best(best);
+  }
   if (result.ok) {
     write("checkpoint", to_json(result, pause_seconds));
   } else {

@@ -82,6 +82,38 @@ TEST_F(CheckpointStoreTest, SavesAlsoWhenItsFolderIsGone) {
   EXPECT_EQ(store.list().size(), 2U);
 }
 
+TEST_F(CheckpointStoreTest, LocksAFolderThatItMakesAnew) {
+  const Path elsewhere = state_.path().native() + "-moved";
+  const StateLock lock = lock_state_folder(files_, state_.path());
+  CheckpointStore store(files_, state_.path(), {.lock = &lock});
+  store.save(Sample(1).content());
+  std::filesystem::rename(state_.path(), elsewhere);
+  EXPECT_TRUE(store.save(Sample(2).content()).folder_was_gone);
+  EXPECT_THROW((void)lock_state_folder(files_, state_.path()), Error);
+  EXPECT_FALSE(store.save(Sample(3).content()).folder_was_gone);
+  std::filesystem::remove_all(state_.path());
+  std::filesystem::rename(elsewhere, state_.path());
+  EXPECT_FALSE(store.save(Sample(4).content()).folder_was_gone) << "its first folder came back";
+  EXPECT_EQ(store.list().size(), 2U);
+}
+
+/// The user moved the folder of a running program and started another run under its name.
+TEST_F(CheckpointStoreTest, LeavesAFolderThatAnotherRunHasPutInItsPlace) {
+  const Path elsewhere = state_.path().native() + "-moved";
+  const StateLock lock = lock_state_folder(files_, state_.path());
+  CheckpointStore store(files_, state_.path(), {.lock = &lock});
+  store.save(Sample(5).content());
+  std::filesystem::rename(state_.path(), elsewhere);
+  {
+    const StateLock others = lock_state_folder(files_, state_.path());
+    save(1);
+    EXPECT_THROW(store.save(Sample(6).content()), Error) << "it is in use";
+  }
+  EXPECT_THROW(store.save(Sample(7).content()), Error) << "it has checkpoints of another run";
+  EXPECT_EQ(newest()->step, 1U);
+  std::filesystem::remove_all(elsewhere);
+}
+
 TEST_F(CheckpointStoreTest, HasNothingInAnEmptyStateFolder) {
   EXPECT_FALSE(newest());
   EXPECT_FALSE(open().newest_verified());
