@@ -30,7 +30,7 @@ class Run:
     def __init__(self, program, folder, seed, steps, network):
         self.program = program
         self.state = folder / "state"
-        self.secret = folder / "secret"
+        self.secret = rig.write_secret(folder)
         self.random = random.Random(seed)
         self.steps = steps
         self.network = network
@@ -128,8 +128,6 @@ class Run:
     # --- the run
 
     def train(self, names):
-        self.secret.write_text("a secret for the tests of machines\n", encoding="utf-8")
-        self.secret.chmod(0o600)
         self.start_head()
         for member in self.members:
             self.start_member(member)

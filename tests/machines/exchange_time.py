@@ -43,9 +43,7 @@ def copied_bytes_per_second(network):
 
 
 def measure(asked, folder, machines):
-    secret = folder / "secret"
-    secret.write_text("a secret for the time of exchanges\n", encoding="utf-8")
-    secret.chmod(0o600)
+    secret = rig.write_secret(folder)
     state = folder / f"on-{machines}"
     shared = ["--secret-file", str(secret), "--threads", "1"]
     with rig.Network(machines, folder) as network:

@@ -34,9 +34,7 @@ def threads_of(machine):
 
 def train(asked, folder, state, machines, steps):
     """The seconds that it took, and how many slots machines had."""
-    secret = folder / "secret"
-    secret.write_text("a secret for the table of machines\n", encoding="utf-8")
-    secret.chmod(0o600)
+    secret = rig.write_secret(folder)
     start = time.monotonic()
     logs = pathlib.Path(tempfile.mkdtemp(dir=folder))
     with rig.Network(machines, logs) as network:

@@ -147,6 +147,14 @@ def wait_until(condition, seconds, what):
         time.sleep(0.01)
 
 
+def write_secret(folder):
+    """The file that all machines of a run have."""
+    secret = pathlib.Path(folder) / "secret"
+    secret.write_text("a secret for the tests of machines\n", encoding="utf-8")
+    secret.chmod(0o600)
+    return secret
+
+
 def records(state, file="metrics.jsonl"):
     """All complete records of a log of the run."""
     path = pathlib.Path(state) / file
