@@ -197,6 +197,7 @@ int bench_command(const Arguments& arguments, StopSignal& stop) {
                            {"threads", compute.threads()},
                            {"processor", inspect_machine().processor},
                            {"vector_target", vector_target()},
+                           {"bf16_products", b.precision == Precision::kBf16 ? bf16_products() : "float32"},
                            {"precision", precision_name(b.precision)},
                            {"optimizer", row_of(kOptimizers, optimizer).name}};
   if (sweep) {

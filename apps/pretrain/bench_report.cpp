@@ -96,11 +96,11 @@ void print_architectures(const nlohmann::json& report) {
 }  // namespace
 
 void print_bench_report(const nlohmann::json& report) {
-  fmt::print("{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n",
-             report["processor"].get<std::string>(),
-             format_counted(report["threads"].get<uint64_t>(), "thread"),
-             kernel_name(report["vector_target"].get<std::string>()),
-             report["peak_flops"].get<double>() / 1e9, report["precision"].get<std::string>());
+  fmt::print(
+      "{}\n{}, {} kernels\npeak: {:.1f} GFLOP/s {} (register-only multiply-add, all threads)\n",
+      report["processor"].get<std::string>(), format_counted(report["threads"].get<uint64_t>(), "thread"),
+      kernel_name(report["vector_target"].get<std::string>(), report["bf16_products"].get<std::string>()),
+      report["peak_flops"].get<double>() / 1e9, report["precision"].get<std::string>());
   if (report.contains("architectures")) return print_architectures(report);
   fmt::print(
       "memory: {:.1f} GB/s read, {:.1f} GB/s copied\n"

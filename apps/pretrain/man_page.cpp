@@ -265,7 +265,7 @@ std::string program_page(std::span<const CommandManual> manuals) {
                 {"PRETRAIN_CONFIG", "configuration file of train, resume and branch"},
                 {"PRETRAIN_STATE", "folder of the run for the commands that ask or steer it"},
                 {"PRETRAIN_CHECKPOINT", "checkpoint for generate, serve, eval and export"},
-                {"PRETRAIN_CPU", "portable, sse4, avx2, avx512 or avx512bf16: limits the instruction set"},
+                {"PRETRAIN_CPU", "portable, sse4, avx2, avx512, avx512bf16 or amx: limits the instruction set"},
                 {"STATE_DIRECTORY", "default folder of a run under a service manager"},
                 {"XDG_STATE_HOME", "pretrain below it is the default folder of a run"}});
   page += rows("FILES", {{"~/.local/state/pretrain", "default folder of a run"},

@@ -492,7 +492,7 @@ CommandSyntax syntax_of(RunCommand command) {
       "command line overrides the environment; the environment overrides files. In a\n"
       "file, write one 'corpus = PATH' line for each path. Each run writes its keys to\n"
       "STATE/run.ini, which --config accepts.\n"
-      "PRETRAIN_CPU=avx2 (portable, sse4, avx2, avx512 or avx512bf16) limits the\n"
+      "PRETRAIN_CPU=avx2 (portable, sse4, avx2, avx512, avx512bf16 or amx) limits the\n"
       "instruction set of the kernels.\n"
       "\n"
       "Examples:\n"

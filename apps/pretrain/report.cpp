@@ -12,6 +12,8 @@
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/model/parameters.h"
+#include "libs/tensor/peak.h"
+#include "libs/tensor/precision.h"
 #include "libs/train/slot_plan.h"
 #include "libs/world/slot_exchange.h"
 #include "pipeline/corpus/describe.h"
@@ -116,10 +118,15 @@ void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
            slots);
 }
 
-std::string kernel_name(std::string_view target) {
+std::string kernel_name(std::string_view target, std::string_view products) {
+  if (products == "tiles") return "AVX-512 and AMX";
   if (target.starts_with("AVX3")) return "AVX-512";
   if (target.starts_with("EMU") || target == "SCALAR") return "portable";
   return std::string(target);
+}
+
+std::string kernels_in_use(Precision precision) {
+  return kernel_name(vector_target(), precision == Precision::kBf16 ? bf16_products() : "float32");
 }
 
 void report_place(const RunConfiguration& c) {

@@ -34,7 +34,10 @@ void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer
 /// What of a sample --deduplicate and --min-words would skip.
 void report_duplicates(const DuplicateShares& shares, const RunConfiguration& config);
 /// The usual name of an instruction set: "AVX-512" for the library's AVX3.
-std::string kernel_name(std::string_view target);
+std::string kernel_name(std::string_view target, std::string_view products);
+
+/// The same of this process, for runs in this precision.
+std::string kernels_in_use(Precision precision);
 /// Logs the state folder and how to stop and continue the run.
 void report_place(const RunConfiguration& config);
 void report_model(const RunConfiguration& config, const ParameterLayout& layout);

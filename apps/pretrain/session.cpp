@@ -354,7 +354,7 @@ nlohmann::json session_facts(const Session& s) {
           {"model", s.config.preset},
           {"workers", s.config.workers},
           {"processor", inspect_machine().processor},
-          {"kernels", kernel_name(vector_target())},
+          {"kernels", kernels_in_use(s.config.trainer.precision)},
           {"configuration", to_json(s.values)}};
 }
 
@@ -413,7 +413,7 @@ void report_machine(const RunConfiguration& c, const FmaPeak& peak) {
   log_info("machine: {}, {}, {}", inspect_machine().processor,
            format_counted(static_cast<uint64_t>(c.threads), "training thread"),
            format_counted(static_cast<uint64_t>(c.workers), "loader worker"));
-  log_info("kernels: {}, {}, peak {:.0f} GFLOP/s", kernel_name(vector_target()), precision_name(precision),
+  log_info("kernels: {}, {}, peak {:.0f} GFLOP/s", kernels_in_use(precision), precision_name(precision),
            peak.flops() / 1e9);
   report_place(c);
   if (precision == Precision::kBf16 && !multiplies_bf16()) {

@@ -206,7 +206,9 @@ struct CausalAttention::Scratch {
 };
 
 size_t CausalAttention::left_words(int64_t T, int64_t D) {
-  const auto words = [](int64_t M, int64_t K) { return packed_row_words(Precision::kFloat32, M, K); };
+  const auto words = [](int64_t M, int64_t K) {
+    return std::max(packed_row_words(Precision::kFloat32, M, K), packed_row_words(Precision::kBf16, M, K));
+  };
   return static_cast<size_t>(std::max({words(kQueryBlock, D), words(kQueryBlock, T), words(T, kQueryBlock)}));
 }
 

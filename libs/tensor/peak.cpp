@@ -12,6 +12,7 @@
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
 #include "libs/tensor/bf16_pairs-inl.h"
+#include "libs/tensor/bf16_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
@@ -43,7 +44,25 @@ HWY_INLINE double RunChains(long iterations, int terms, float* sink, const F& mu
   return static_cast<double>(iterations) * 12 * 2 * terms * static_cast<double>(hn::Lanes(d));
 }
 
+#if PRETRAIN_BF16_TILES
+/// The same with tiles: four sums, as the product kernel has them. An instruction takes 16 cycles.
+double RunTileChains(long iterations) {
+  const TileScope tiles;
+  for (long i = 0; i < iterations; ++i) {
+    MultiplyTiles<0, 4, 6>();
+    MultiplyTiles<1, 4, 7>();
+    MultiplyTiles<2, 5, 6>();
+    MultiplyTiles<3, 5, 7>();
+  }
+  constexpr double kTerms = 2 * kTileWords;
+  return static_cast<double>(iterations) * 4 * 2 * kTerms * kTileArea;
+}
+#endif
+
 double MultiplyAddLoop(Precision precision, long iterations, float* sink) {
+#if PRETRAIN_BF16_TILES
+  if (precision == Precision::kBf16 && HasBf16Tiles()) return RunTileChains(iterations / 10);
+#endif
 #if PRETRAIN_BF16_INSTRUCTION
   if (precision == Precision::kBf16 && HasBf16Instruction()) {
     return RunChains(iterations, 2, sink, [](auto a, auto x, auto y) { return AddProductsOfPairs(x, y, a); });

@@ -6,6 +6,13 @@
 
 #include <hwy/highway.h>
 
+#if HWY_ARCH_X86 && defined(__linux__)
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "libs/base/check.h"
 #include "libs/base/enum_table.h"
 
@@ -20,14 +27,13 @@ struct Level {
   std::string_view name;
   int64_t target;  ///< the best one allowed
   bool bf16;       ///< whether its instructions for bf16 are allowed too
+  bool tiles;      ///< and its tiles
 };
 
 #if HWY_ARCH_X86
-constexpr Level kLevels[] = {{"portable", HWY_EMU128, false},
-                             {"sse4", HWY_SSE4, false},
-                             {"avx2", HWY_AVX2, false},
-                             {"avx512", HWY_AVX3, false},
-                             {"avx512bf16", HWY_AVX3, true}};
+constexpr Level kLevels[] = {{"portable", HWY_EMU128, false, false}, {"sse4", HWY_SSE4, false, false},
+                             {"avx2", HWY_AVX2, false, false},       {"avx512", HWY_AVX3, false, false},
+                             {"avx512bf16", HWY_AVX3, true, false},  {"amx", HWY_AVX3, true, true}};
 
 std::span<const Level> levels() {
   return kLevels;
@@ -46,6 +52,31 @@ bool has_bf16_instruction() {
 }
 #endif
 
+#if HWY_ARCH_X86 && defined(__linux__)
+/// Linux keeps the content of tiles for processes that asked for it, since it takes 8 KiB a thread. Refused on
+/// kernels before 5.16, and where a thread's stack for signals is too small for it.
+bool request_tiles() {
+  constexpr unsigned kLeaf = 7;
+  constexpr unsigned kAmxBf16 = 1U << 22;
+  constexpr unsigned kAmxTile = 1U << 24;
+  constexpr long kTileData = 18;  // a component of the processor's state (XFEATURE_XTILEDATA)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
+  return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, kTileData) == 0;
+}
+
+/// Rounding is done by the instructions for pairs.
+bool has_tiles() {
+  static const bool granted = has_bf16_instruction() && request_tiles();
+  return granted;
+}
+#else
+bool has_tiles() {
+  return false;
+}
+#endif
+
 /// Targets that the build and the processor have, whatever the limit.
 int64_t detected_targets() {
   static const int64_t detected = hwy::SupportedTargets() & HWY_TARGETS;
@@ -55,12 +86,13 @@ int64_t detected_targets() {
 /// Every processor has the portable one, which the build may have replaced by a better baseline.
 bool is_supported(const Level& level) {
   const bool has_target = &level == &levels().front() || (detected_targets() & level.target) != 0;
-  return has_target && (!level.bf16 || has_bf16_instruction());
+  return has_target && (!level.bf16 || has_bf16_instruction()) && (!level.tiles || has_tiles());
 }
 
 }  // namespace
 
 bool Bf16Instruction::allowed_ = has_bf16_instruction();
+bool Bf16Tiles::allowed_ = has_tiles();
 
 std::string_view precision_name(Precision precision) {
   return row_of(kPrecisions, precision).name;
@@ -80,6 +112,11 @@ bool multiplies_bf16() {
 #endif
 }
 
+std::string_view bf16_products() {
+  if (!multiplies_bf16()) return "float32";
+  return Bf16Tiles::are_allowed() ? "tiles" : "pairs";
+}
+
 std::vector<InstructionSet> instruction_sets() {
   std::vector<InstructionSet> sets;
   for (const Level& level : levels()) sets.push_back({level.name, is_supported(level)});
@@ -90,6 +127,7 @@ void limit_instruction_set(std::string_view name) {
   const auto found = std::ranges::find(levels(), name, &Level::name);
   PRETRAIN_CHECK(found != levels().end() && is_supported(*found), "instruction set {}", name);
   Bf16Instruction::allowed_ = found->bf16;
+  Bf16Tiles::allowed_ = found->tiles;
   const int64_t better = found->target - 1;
   // Not by DisableTargets(): with it, each later SupportedTargets() would make the kernels use all targets again.
   hwy::SetSupportedTargetsForTest((detected_targets() | HWY_SCALAR) & ~better);

@@ -40,8 +40,33 @@ class Bf16Instruction {
   static bool allowed_;
 };
 
-/// While it lives, kernels do without the processor's instructions for bf16. None may run while it begins or
-/// ends.
+/// Whether products of bf16 may use the processor's tiles (AMX): registers of 16 rows of 64 bytes, and one
+/// instruction that multiplies two of them, which is several times as fast as one for pairs. The operating
+/// system grants them to a process that asks, which this does before main(). As Bf16Instruction otherwise.
+class Bf16Tiles {
+ public:
+  static bool are_allowed() { return allowed_; }
+
+ private:
+  friend class WithoutBf16Tiles;
+  friend void limit_instruction_set(std::string_view name);
+  static bool allowed_;
+};
+
+/// While it lives, kernels do without tiles. None may run while it begins or ends.
+class WithoutBf16Tiles {
+ public:
+  WithoutBf16Tiles() { Bf16Tiles::allowed_ = false; }
+  ~WithoutBf16Tiles() { Bf16Tiles::allowed_ = before_; }
+  WithoutBf16Tiles(const WithoutBf16Tiles&) = delete;
+  WithoutBf16Tiles& operator=(const WithoutBf16Tiles&) = delete;
+
+ private:
+  bool before_ = Bf16Tiles::allowed_;
+};
+
+/// While it lives, kernels do without the processor's instructions for bf16, tiles included. None may run
+/// while it begins or ends.
 class WithoutBf16Instruction {
  public:
   WithoutBf16Instruction() { Bf16Instruction::allowed_ = false; }
@@ -51,7 +76,11 @@ class WithoutBf16Instruction {
 
  private:
   bool before_ = Bf16Instruction::allowed_;
+  WithoutBf16Tiles tiles_;
 };
+
+/// What products of bf16 are made of: "float32", "pairs" or "tiles". They differ in a result's last bits.
+std::string_view bf16_products();
 
 /// An instruction set that kernels are built for.
 struct InstructionSet {

@@ -12,6 +12,7 @@
 // After highway.h, and included once a target.
 #include "libs/tensor/bf16_pairs-inl.h"
 #include "libs/tensor/product_tiles-inl.h"
+#include "libs/tensor/tile_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace pretrain::HWY_NAMESPACE {
@@ -28,6 +29,12 @@ constexpr int64_t kBytesPerLine = 64;
 // slower. A block of 66 or 70 rows is 11 or 5 whole tiles. Its rows of A stay in the second-level cache, and
 // there are enough blocks to balance the threads. Tried: 36 to 192 rows, no better.
 KernelShape Shape(Precision precision) {
+#if PRETRAIN_BF16_TILES
+  // A panel of 256 words takes 32 KiB, as above. A block of 128 rows passes over it four times, since tiles multiply
+  // faster than a panel comes from beyond the second-level cache.
+  if (precision == Precision::kBf16 && HasBf16Tiles())
+    return {.tile_rows = 2 * kTileRows, .panel_columns = 2 * kTileWords, .terms = 512, .block_rows = 128};
+#endif
   const int64_t columns = std::min<int64_t>(2 * hn::Lanes(hn::ScalableTag<float>()), kWidestPanel);
   return {.tile_rows = kMostRows,
           .panel_columns = columns,
@@ -292,9 +299,30 @@ void Multiply(const ProductSize& size, const MatrixView& a, const RightRows& b, 
   }
 }
 
+#if PRETRAIN_BF16_TILES
+TiledProduct WholeTiledProduct(const ProductSize& size, const Tile& whole) {
+  return {.M = size.M,
+          .N = size.N,
+          .words = whole.K,
+          .blocks = (whole.K + kTileWords - 1) / kTileWords,
+          .a = whole.a,
+          .b = {whole.b, whole.ldb},
+          .c = {whole.c, whole.ldc},
+          .addends = whole.addends,
+          .fetch = whole.fetch,
+          .fetch_lines = whole.fetch_lines,
+          .fetch_rows = whole.fetch_rows,
+          .fetch_row_bytes = whole.fetch_row_bytes,
+          .lines_per_row = whole.lines_per_row};
+}
+#endif
+
 void MultiplyPacked(Precision precision, const ProductSize& size, const float* a, const RightRows& b,
                     const ProductRows& c, const Addends& addends, const ReadNext& next) {
   const Tile whole = WholeProduct(words_of(precision, size.K), a, b, c, addends, next);
+#if PRETRAIN_BF16_TILES
+  if (precision == Precision::kBf16 && HasBf16Tiles()) return MultiplyTiled(WholeTiledProduct(size, whole));
+#endif
   if (precision == Precision::kFloat32) {
     MultiplyAll<Float32Words, A::kPacked>(size.M, size.N, whole);
   } else if (HasBf16Instruction()) {

@@ -2,6 +2,7 @@
 #include "libs/tensor/product_packing.h"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 
 #include "libs/base/check.h"
@@ -12,6 +13,7 @@
 #include <hwy/highway.h>
 // After highway.h, and included once a target.
 #include "libs/tensor/bf16_pairs-inl.h"
+#include "libs/tensor/bf16_tiles-inl.h"
 #include "libs/tensor/product_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,6 +27,9 @@ namespace pretrain::HWY_NAMESPACE {
 // A word is a float or a pair of bf16 (two consecutive terms). If the terms of a row of A are contiguous,
 // packing is a transposition, done in registers. T is the element type: float, or Bf16 for matrices stored as
 // bf16.
+//
+// For processors with tiles of bf16, A is in blocks of 16 rows by 16 words, row after row: all blocks of the first 16
+// rows, those of the next, ... There it is the transposed A that has to be transposed.
 
 /// Words that begin at `word` of a row with contiguous terms.
 template <Precision kPrecision, class T, class D>
@@ -142,9 +147,17 @@ HWY_INLINE void TransposeBlocks(D d, hn::Vec<D>* vectors) {
   vectors[3 * kStep] = hn::OddEvenBlocks(high13, hn::SwapAdjacentBlocks(high02));
 }
 
-/// As PackFourRows(), for up to 16 rows, in blocks of 16 x 16 words: first within 4 x 4 blocks, then the
-/// blocks themselves. Packs whole vectors of words only and returns the first word that is left. Stores
-/// sixteen words for each position.
+/// Transposes 16 x 16 words: first within 4 x 4 blocks, then the blocks themselves.
+template <class D>
+HWY_INLINE void TransposeSixteen(D d, hn::Vec<D>* vectors) {
+#pragma GCC unroll 4
+  for (int r = 0; r < 16; r += 4) TransposeInBlocks(d, vectors + r);
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) TransposeBlocks<4>(d, vectors + r);
+}
+
+/// As PackFourRows(), for up to 16 rows, in blocks of 16 x 16 words. Packs whole vectors of words only
+/// and returns the first word that is left. Stores sixteen words for each position.
 template <Precision kPrecision, class T>
 int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, const T* a, int64_t ld_a,
                         float* to, int64_t ld) {
@@ -155,11 +168,7 @@ int64_t PackSixteenRows(int64_t rows, int64_t begin, int64_t end, int64_t K, con
 #pragma GCC unroll 16
     for (int r = 0; r < 16; ++r)
       vectors[r] = WordsAlong<kPrecision>(d, a + std::min<int64_t>(r, rows - 1) * ld_a, w);
-#pragma GCC unroll 4
-    for (int r = 0; r < 16; r += 4) TransposeInBlocks(d, vectors + r);
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) TransposeBlocks<4>(d, vectors + r);
-    // Word 4 b + j is in vectors[4 b + j], the rows in order.
+    TransposeSixteen(d, vectors);
     float* out = to + w * ld;
 #pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) hn::StoreU(vectors[i], d, out + i * ld);
@@ -253,6 +262,80 @@ void PackRowsOf(int64_t M, int64_t K, const T* elements, const MatrixView& a, fl
     row += tiles.rows(i);
   }
 }
+
+#if PRETRAIN_BF16_TILES
+/// Words that begin at `word` of a row of K terms, 0 from its end on.
+template <class T>
+HWY_INLINE void CopyWordsAlong(const T* row, int64_t word, int64_t K, float* to) {
+  const hn::FixedTag<float, kTileWords> d;
+  if (2 * (word + kTileWords) <= K) return hn::StoreU(WordsAlong<Precision::kBf16>(d, row, word), d, to);
+  for (int64_t i = 0; i < kTileWords; ++i) {
+    to[i] = 0;
+    if (2 * (word + i) < K) CopyWord<Precision::kBf16>(row, word + i, K, to + i);
+  }
+}
+
+/// Packs plain rows into blocks for tiles. What is beyond the last row is in no result and stays as it is.
+template <class T>
+void PackRowsInTiles(int64_t M, int64_t K, const T* a, int64_t ld, float* packed) {
+  const int64_t words = words_of(Precision::kBf16, K);
+  for (int64_t row = 0; row < M; row += kTileRows) {
+    const int64_t rows = std::min(kTileRows, M - row);
+    for (int64_t word = 0; word < words; word += kTileWords, packed += kTileArea) {
+      for (int64_t r = 0; r < rows; ++r) CopyWordsAlong(a + (row + r) * ld, word, K, packed + r * kTileWords);
+    }
+  }
+}
+
+/// Packs one block of A^T: the words of `terms` successive lines, of which `rows` elements are A's rows.
+template <class T>
+HWY_INLINE void PackBlockOfColumns(int64_t rows, int64_t terms, const T* lines, int64_t ld, float* to) {
+  const hn::FixedTag<float, kTileRows> d;
+  hn::Vec<decltype(d)> vectors[kTileWords];
+  if (rows == kTileRows && terms == 2 * kTileWords) {
+#pragma GCC unroll 16
+    for (int w = 0; w < kTileWords; ++w) {
+      const T* line = lines + int64_t{2} * w * ld;
+      vectors[w] = WordsAcross<Precision::kBf16>(d, line, line + ld);
+    }
+  } else {
+    alignas(64) std::array<float, kTileArea> words{};
+    for (int64_t w = 0; 2 * w < terms; ++w) {
+      const T* line = lines + 2 * w * ld;
+      CopyAcross<Precision::kBf16>(line, 2 * w + 1 < terms ? line + ld : nullptr, rows,
+                                   words.data() + w * kTileRows);
+    }
+#pragma GCC unroll 16
+    for (int w = 0; w < kTileWords; ++w) vectors[w] = hn::Load(d, words.data() + int64_t{w} * kTileRows);
+  }
+  TransposeSixteen(d, vectors);
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) hn::StoreU(vectors[r], d, to + int64_t{r} * kTileWords);
+}
+
+/// As PackTransposedRows(), into blocks for tiles.
+template <class T>
+void PackColumnsInTiles(int64_t M, int64_t K, const T* a_transposed, int64_t ld, float* packed) {
+  constexpr int64_t kTermsAtOnce = 2 * kTileWords;
+  const int64_t blocks = (K + kTermsAtOnce - 1) / kTermsAtOnce;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t k = block * kTermsAtOnce;
+    const int64_t next = k + kTermsAtOnce;
+    if (next < K) FetchRows(std::min(kTermsAtOnce, K - next), M, a_transposed + next * ld, ld);
+    for (int64_t row = 0; row < M; row += kTileRows) {
+      PackBlockOfColumns(std::min(kTileRows, M - row), std::min(kTermsAtOnce, K - k),
+                         a_transposed + k * ld + row, ld,
+                         packed + (row / kTileRows * blocks + block) * kTileArea);
+    }
+  }
+}
+
+template <class T>
+void PackInTiles(int64_t M, int64_t K, const T* elements, const MatrixView& a, float* packed) {
+  if (a.column_stride != 1) return PackColumnsInTiles(M, K, elements, a.column_stride, packed);
+  PackRowsInTiles(M, K, elements, a.row_stride, packed);
+}
+#endif
 
 /// Packs B from contiguous columns, `ld_b` apart. Works on 16 words of all columns at a time, so that each
 /// line of the result is complete before it leaves the cache.
@@ -356,6 +439,10 @@ void PackAndSum(Precision precision, const PlainRows& b, float* packed, int64_t 
 }
 
 void PackRows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {
+#if PRETRAIN_BF16_TILES
+  if (precision == Precision::kBf16 && HasBf16Tiles())
+    return a.elements.visit([&](const auto* elements) { PackInTiles(M, K, elements, a, packed); });
+#endif
   if (a.elements.precision() == Precision::kBf16)
     return PackRowsOf<Precision::kBf16>(M, K, a.elements.bf16(), a, packed);
   if (precision == Precision::kBf16)
@@ -371,7 +458,11 @@ void PackColumns(Precision precision, int64_t K, int64_t N, const MatrixView& b,
   PackColumnsOf<Precision::kFloat32>(K, N, b.elements.floats(), b, packed, ld);
 }
 
-int64_t PackedRowWords(int64_t M, int64_t words) {
+int64_t PackedRowWords([[maybe_unused]] Precision precision, int64_t M, int64_t words) {
+#if PRETRAIN_BF16_TILES
+  if (precision == Precision::kBf16 && HasBf16Tiles())
+    return (M + kTileRows - 1) / kTileRows * ((words + kTileWords - 1) / kTileWords) * kTileArea;
+#endif
   return RowTiles(M).count * kPackedRows * words +
          kPackedRows;  // stores of whole vectors may exceed the last column
 }
@@ -397,7 +488,7 @@ void require_packable(const MatrixView& matrix, Precision precision) {
 }  // namespace
 
 int64_t packed_row_words(Precision precision, int64_t M, int64_t K) {
-  return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedRowWords)(M, words_of(precision, K));
+  return M == 0 ? 0 : HWY_DYNAMIC_DISPATCH(PackedRowWords)(precision, M, words_of(precision, K));
 }
 
 void pack_rows(Precision precision, int64_t M, int64_t K, const MatrixView& a, float* packed) {

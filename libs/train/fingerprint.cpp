@@ -13,6 +13,7 @@
 #include "libs/base/loaded_libraries.h"
 #include "libs/base/machine.h"
 #include "libs/tensor/peak.h"
+#include "libs/tensor/precision.h"
 
 namespace pretrain {
 namespace {
@@ -78,6 +79,7 @@ void add_differing_keys(const nlohmann::json& saved, const nlohmann::json& curre
 nlohmann::json machine_fingerprint() {
   return {{"processor", inspect_machine().processor},
           {"vector_target", vector_target()},
+          {"bf16_products", bf16_products()},
           {"program", program_hash()},
           {"libraries", library_hashes()}};
 }

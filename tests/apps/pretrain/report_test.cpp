@@ -74,10 +74,11 @@ TEST(Report, SaysInWordsThatAValidationIsNoNumber) {
 }
 
 TEST(Report, NamesKernelsAsPeopleKnowThem) {
-  EXPECT_EQ(kernel_name("AVX3"), "AVX-512");
-  EXPECT_EQ(kernel_name("AVX3_SPR"), "AVX-512");
-  EXPECT_EQ(kernel_name("AVX2"), "AVX2");
-  EXPECT_EQ(kernel_name("EMU128"), "portable");
+  EXPECT_EQ(kernel_name("AVX3", "float32"), "AVX-512");
+  EXPECT_EQ(kernel_name("AVX3_SPR", "pairs"), "AVX-512");
+  EXPECT_EQ(kernel_name("AVX3", "tiles"), "AVX-512 and AMX");
+  EXPECT_EQ(kernel_name("AVX2", "float32"), "AVX2");
+  EXPECT_EQ(kernel_name("EMU128", "float32"), "portable");
 }
 
 TEST(Report, PrintsCommandsThatAShellTakes) {

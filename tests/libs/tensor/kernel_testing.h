@@ -144,9 +144,15 @@ class LimitedTargets {
 };
 
 /// Runs `test` once for each instruction set of this processor, the best first. One that the build left out
-/// runs as the next lower one. The best one runs once more without its instructions for bf16, if it has them.
+/// runs as the next lower one. The best one runs again without its tiles, and without its instructions for bf16, if it
+/// has them.
 template <typename F>
 void for_each_target(const F& test) {
+  if (Bf16Tiles::are_allowed()) {
+    SCOPED_TRACE("without tiles");
+    const WithoutBf16Tiles without;
+    test();
+  }
   if (Bf16Instruction::is_allowed()) {
     SCOPED_TRACE("without the instructions for bf16");
     const WithoutBf16Instruction without;

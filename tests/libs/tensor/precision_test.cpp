@@ -57,12 +57,15 @@ TEST(InstructionSet, ALimitHoldsForKernelsUntilTheNext) {
   const BestInstructionSet after;
   const std::string without_limit = vector_target();
   const std::vector<std::pair<std::string_view, std::string_view>> targets = {
-      {"sse4", "SSE4"}, {"avx2", "AVX2"}, {"avx512", "AVX3"}, {"avx512bf16", "AVX3"}};
+      {"sse4", "SSE4"}, {"avx2", "AVX2"}, {"avx512", "AVX3"}, {"avx512bf16", "AVX3"}, {"amx", "AVX3"}};
   for (const InstructionSet& set : instruction_sets()) {
     if (!set.is_supported) continue;
     SCOPED_TRACE(set.name);
     limit_instruction_set(set.name);
-    EXPECT_EQ(multiplies_bf16(), set.name == "avx512bf16");
+    const bool pairs = set.name == "avx512bf16";
+    const bool tiles = set.name == "amx";
+    EXPECT_EQ(multiplies_bf16(), pairs || tiles);
+    EXPECT_EQ(bf16_products(), tiles ? "tiles" : pairs ? "pairs" : "float32");
     for (const auto& [name, target] : targets) {
       if (name == set.name) {
         EXPECT_EQ(vector_target(), target);

@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 TEST(Fingerprint, IsTheSameTwiceAndNamesWhatComputes) {
   const Json fingerprint = machine_fingerprint();
   EXPECT_EQ(fingerprint, machine_fingerprint());
-  for (const char* key : {"processor", "vector_target", "program"}) {
+  for (const char* key : {"processor", "vector_target", "bf16_products", "program"}) {
     EXPECT_FALSE(fingerprint.at(key).get<std::string>().empty()) << key;
   }
   EXPECT_EQ(fingerprint_difference(fingerprint, fingerprint), "");
