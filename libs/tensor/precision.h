@@ -96,10 +96,9 @@ std::vector<InstructionSet> instruction_sets();
 /// Requires: it is one of instruction_sets(), and supported.
 void limit_instruction_set(std::string_view name);
 
-/// What is fastest here.
-inline Precision fastest_precision() {
-  return multiplies_bf16() ? Precision::kBf16 : Precision::kFloat32;
-}
+/// What is fastest here: kBf16 on processors with tiles, and with instructions for pairs unless these take longer than
+/// the two for float32 that they replace.
+Precision fastest_precision();
 
 /// Terms of a sum that one word of 32 bits holds in a packed operand.
 constexpr int64_t terms_per_word(Precision precision) {
