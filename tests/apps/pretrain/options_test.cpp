@@ -487,6 +487,14 @@ TEST(Environment, RefusesWhatIsNoKeyWithTheNearestName) {
   EXPECT_THAT(refusal([] { check_environment(); }), HasSubstr("did you mean PRETRAIN_LEARNING_RATE?"));
 }
 
+TEST(Environment, RefusesTheVariablesOfAnEventOutsideOfItsCommand) {
+  const Variable step("PRETRAIN_STEP", "500");  // PRETRAIN_STEPS was meant
+  EXPECT_THAT(refusal([] { check_environment(); }), HasSubstr("did you mean PRETRAIN_STEPS?"));
+  const Variable event("PRETRAIN_EVENT", "ended");
+  const Variable message("PRETRAIN_MESSAGE", "limit reached");
+  check_environment();
+}
+
 TEST(Environment, RefusesWhatIsOnlyAnOptionOfACommand) {
   for (const char* name : {"PRETRAIN_FROM", "PRETRAIN_LEARNINGRATE", "PRETRAIN_HELP", "PRETRAIN_"}) {
     const Variable wrong(name, "1");
