@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "apps/pretrain/arguments.h"
-#include "apps/pretrain/configuration.h"
 #include "apps/pretrain/control_commands.h"
+#include "apps/pretrain/default_model.h"
 #include "apps/pretrain/run_status.h"
 #include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/state_folder.h"
@@ -54,10 +54,7 @@ Option<ControlRequest> state_option() {
 
 /// The given folder, or as for training.
 Path state_of(const ControlRequest& request) {
-  if (!request.state.empty()) return request.state;
-  const char* variable = std::getenv("PRETRAIN_STATE");
-  if (variable != nullptr && *variable != '\0') return read_path(variable);
-  return state_folder_of({});
+  return request.state.empty() ? chosen_state_folder() : request.state;
 }
 
 LocalConnection reach(const Path& state) {

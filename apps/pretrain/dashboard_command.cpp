@@ -4,9 +4,9 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
-#include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/dashboard.h"
+#include "apps/pretrain/default_model.h"
 #include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/web_place.h"
 #include "libs/base/service.h"
@@ -38,7 +38,8 @@ constexpr CommandSyntax kSyntax{
 OptionTable<DashboardRequest> options() {
   using Request = DashboardRequest;
   return OptionTable<Request>{
-             {{"state", "state folders of runs, or a folder with several; default: that of train"},
+             {{"state",
+               "state folders of runs, or a folder with several; default: $PRETRAIN_STATE, or that of train"},
               paths_of<Request>(&Request::states)},
              {{"new-token", "write a new token into this file, and end"},
               path_of<Request>(&Request::new_token)}} +
@@ -67,7 +68,7 @@ int dashboard_command(const Arguments& arguments, StopSignal& stop) {
   }
   WebServerOptions web = server_options(request->place);
   std::vector<Path> states = request->states;
-  if (states.empty()) states.push_back(state_folder_of({}));
+  if (states.empty()) states.push_back(chosen_state_folder());
   const RunWatcher runs(states);
   const Dashboard dashboard(runs);
   WebServer server(std::move(web),

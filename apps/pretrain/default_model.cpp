@@ -12,11 +12,17 @@
 
 namespace pretrain {
 
+Path chosen_state_folder() {
+  const char* variable = std::getenv("PRETRAIN_STATE");
+  if (variable == nullptr) return state_folder_of({});
+  if (*variable == '\0') fail(ErrorKind::kUsage, "PRETRAIN_STATE has no value; give it one or unset it");
+  return state_folder_of({{"state", variable}});
+}
+
 Path checkpoint_or_newest(const Path& given) {
   if (!given.empty()) return given;
   if (const std::optional<Path> variable = checkpoint_in_environment()) return *variable;
-  const char* state = std::getenv("PRETRAIN_STATE");
-  const Path folder = state_folder_of(state == nullptr ? KeyValues{} : KeyValues{{"state", state}});
+  const Path folder = chosen_state_folder();
   if (!folder_exists(folder) || !is_state_folder(folder)) {
     fail(
         ErrorKind::kUsage,

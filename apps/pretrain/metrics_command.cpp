@@ -6,7 +6,7 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
-#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/default_model.h"
 #include "apps/pretrain/metrics_export.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/output_file.h"
@@ -47,7 +47,8 @@ constexpr CommandSyntax kSyntax{
 OptionTable<MetricsRequest> options() {
   using Request = MetricsRequest;
   return {
-      {{"state", "state folder of the run; default: that of train"}, path_of<Request>(&Request::state)},
+      {{"state", "state folder of the run; default: $PRETRAIN_STATE, or that of train"},
+       path_of<Request>(&Request::state)},
       {{"csv", "file to write: a row for each recorded step and evaluation"},
        path_of<Request>(&Request::csv)},
       {{"tensorboard", "folder to add an event file to; a folder for each run"},
@@ -78,7 +79,7 @@ void check(const MetricsRequest& request) {
 
 /// The run's state folder.
 Path state_of(const MetricsRequest& request) {
-  const Path given = request.state.empty() ? state_folder_of({}) : request.state;
+  const Path given = request.state.empty() ? chosen_state_folder() : request.state;
   const std::vector<Path> runs = find_runs({given}, 2);
   if (runs.size() > 1) fail(ErrorKind::kUsage, "{} holds several runs; name one of them", given.string());
   return runs.front();

@@ -7,7 +7,7 @@
 
 #include "apps/pretrain/arguments.h"
 #include "apps/pretrain/commands.h"
-#include "apps/pretrain/configuration.h"
+#include "apps/pretrain/default_model.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/output_file.h"
 #include "apps/pretrain/page.h"
@@ -47,7 +47,8 @@ OptionTable<ReportRequest> options() {
   using Request = ReportRequest;
   constexpr uint64_t kLeastPoints = 2, kMostPoints = 4096;
   return {
-      {{"state", "state folders of runs, or a folder with several; default: that of train"},
+      {{"state",
+        "state folders of runs, or a folder with several; default: $PRETRAIN_STATE, or that of train"},
        paths_of<Request>(&Request::states)},
       {{"output", "file to write; an existing page is replaced"}, path_of<Request>(&Request::output)},
       {{"every", "write it again after this time, until all runs have ended; 0: once"},
@@ -69,7 +70,7 @@ void check(const ReportRequest& request) {
 
 RunViews open_runs(const ReportRequest& request) {
   std::vector<Path> paths = request.states;
-  if (paths.empty()) paths.push_back(state_folder_of({}));
+  if (paths.empty()) paths.push_back(chosen_state_folder());
   std::set<std::string> ids;
   RunViews runs;
   for (const Path& folder : find_runs(paths, kMostRuns)) {

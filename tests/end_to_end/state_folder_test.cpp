@@ -129,6 +129,21 @@ TEST_F(StateFolder, ThatHasHeldCheckpointsNeverBecomesANewRun) {
   expect_refused(resume_words(), 3, HasSubstr("abandoned or damaged checkpoints"));
 }
 
+TEST_F(StateFolder, OfTheEnvironmentIsThatOfEachCommandThatWasGivenNone) {
+  train();
+  const auto run = [&](const Words& words) {
+    return run_program(
+        binary(), words,
+        {.environment = {{"PRETRAIN_STATE", state_.string()}, {"XDG_STATE_HOME", folder_.path().string()}}});
+  };
+  for (const Words& words : {Words{"status"}, Words{"report", "--output", (folder_ / "r.html").string()},
+                             Words{"export-metrics", "--csv", (folder_ / "m.csv").string()},
+                             Words{"generate", "--prompt", "a", "--tokens", "1"}}) {
+    const auto result = run(words);
+    EXPECT_EQ(result.exit_code, 0) << words.front() << ": " << result.output;
+  }
+}
+
 TEST_F(StateFolder, KeepsItsNewerCheckpointsUntilAllOfACommandIsSound) {
   train();
   const Words back = resume_words() + Words{"--from", "10"};
