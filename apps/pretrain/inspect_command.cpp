@@ -148,7 +148,17 @@ void describe_model(const Path& folder) {
 
 enum class Object { kCheckpoint, kModel, kGguf, kState, kCorpus };
 
-/// False for a path that can't be examined: reading it as a corpus reports why.
+/// Whether a run's lock is there, as far as the folder can be examined.
+bool has_lock(const Path& path) {
+  try {
+    return holds_start(state_folder_at(path));
+  } catch (const IoError&) {
+    return false;
+  }
+}
+
+/// A path that can't be examined is a corpus: reading it reports why. But a run whose checkpoints can't be
+/// listed is no corpus: its records are text, which would be described as if all was well.
 Object object_at(const Path& path) {
   try {
     if (is_gguf(path)) return Object::kGguf;
@@ -156,6 +166,7 @@ Object object_at(const Path& path) {
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
     return is_state_folder(state_folder_at(path)) ? Object::kState : Object::kCorpus;
   } catch (const IoError&) {
+    if (has_lock(path)) throw;
     return Object::kCorpus;
   }
 }

@@ -129,6 +129,16 @@ TEST_F(StateFolder, ThatHasHeldCheckpointsNeverBecomesANewRun) {
   expect_refused(resume_words(), 3, HasSubstr("abandoned or damaged checkpoints"));
 }
 
+TEST_F(StateFolder, WhoseCheckpointsCannotBeListedIsInspectedAsARunAndRefused) {
+  train();
+  fs::remove_all(checkpoints_folder(state_));
+  fs::create_directory_symlink("checkpoints", checkpoints_folder(state_));  // a link to itself
+  const auto inspected = run_program(binary(), {"inspect", state_.string()});
+  EXPECT_EQ(inspected.exit_code, 1) << inspected.output;
+  EXPECT_THAT(inspected.output, AllOf(HasSubstr("checkpoints: Too many levels of symbolic links"),
+                                      Not(HasSubstr("--tokens-per-second"))));
+}
+
 TEST_F(StateFolder, OfTheEnvironmentIsThatOfEachCommandThatWasGivenNone) {
   train();
   const auto run = [&](const Words& words) {
