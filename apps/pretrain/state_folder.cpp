@@ -71,7 +71,10 @@ std::string remains_of_run(const Path& state) {
     if (is_there) remains += fmt::format("{}{}", remains.empty() ? "" : ", ", what);
   };
   add(file_exists(evaluation_file(state)), "evaluation.safetensors");
-  add(log_tells_of(state, "\"checkpoint_bytes\""), "metrics.jsonl");
+  constexpr std::string_view kOfACheckpoint = "\"checkpoint_bytes\"";
+  const bool metrics_tell = log_tells_of(state, kOfACheckpoint);
+  add(metrics_tell, "metrics.jsonl");
+  add(!metrics_tell && file_contains(state / "events.jsonl", kOfACheckpoint), "events.jsonl");
   add(holds_former_checkpoints(state), "abandoned or damaged checkpoints");
   return remains;
 }

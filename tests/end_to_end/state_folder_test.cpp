@@ -122,8 +122,10 @@ TEST_F(StateFolder, ThatHasHeldCheckpointsNeverBecomesANewRun) {
   fs::remove_all(checkpoints_folder(state_));
   expect_refused(train_words(), 3, HasSubstr("held a run (evaluation.safetensors, metrics.jsonl)"));
   fs::remove(state_ / "metrics.jsonl");
-  expect_refused(train_words(), 3, HasSubstr("held a run (evaluation.safetensors)"));
+  expect_refused(train_words(), 3, HasSubstr("held a run (evaluation.safetensors, events.jsonl)"));
   fs::remove(state_ / "evaluation.safetensors");
+  expect_refused(train_words(), 3, HasSubstr("held a run (events.jsonl)"));
+  fs::remove(state_ / "events.jsonl");
   fs::create_directories(state_ / "abandoned" / "step-000000030");
   expect_refused(train_words(), 3, HasSubstr("abandoned or damaged checkpoints"));
   expect_refused(resume_words(), 3, HasSubstr("abandoned or damaged checkpoints"));
