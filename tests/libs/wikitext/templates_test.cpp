@@ -206,5 +206,28 @@ TEST(Variants, ThatAreRulesShowWhatMediaWikiShows) {
   EXPECT_EQ(cleaned("-{zh-hans;zh-hant|词}-和-{R|raw:x}-", "zh"), "词和raw:x");
 }
 
+TEST(Templates, ShowWordsOfSentencesInManyLanguages) {
+  EXPECT_EQ(
+      cleaned("{{Lesquelles|certaines personnes}} nées le {{date|1|3|1900}} en {{FRA}}, {{M.}} et {{Me|Roe}}",
+              "fr"),
+      "certaines personnes nées le 1er mars 1900 en France, M. et Me Roe");
+  EXPECT_EQ(cleaned("nació el {{fecha de nacimiento|1|2|1990}} en {{ESP}}, con {{euro|5}}", "es"),
+            "nació el 1 de febrero de 1990 en España, con 5 €");
+  EXPECT_EQ(cleaned("dal {{secolo|V|a}} il {{inglese|word}} e {{q|Frase}}", "it"),
+            "dal V secolo a.C. il word e «Frase»");
+  EXPECT_EQ(cleaned("nasceu em {{dni|1|2|1990}}", "pt"), "nasceu em 1 de fevereiro de 1990");
+  EXPECT_EQ(cleaned("urodzony {{data|1|2|1990}}, {{m n.p.m.|5}}", "pl"),
+            "urodzony 1 lutego 1990, 5 m n.p.m.");
+  EXPECT_EQ(cleaned("in de {{eeuw|19}} in {{BEL}}", "nl"), "in de 19e eeuw in België");
+  EXPECT_EQ(cleaned("родился {{дата|1|2|1990}}, площадь {{км²|5}}", "ru"),
+            "родился 1 февраля 1990, площадь 5 км²");
+  EXPECT_EQ(cleaned("у {{століття|XIX}}, {{дата|1|2|1990}}", "uk"), "у XIX століття, 1 лютого 1990");
+  EXPECT_EQ(cleaned("彼は{{生年月日と年齢|1990|1|2}}に生まれた", "ja"), "彼は1990年1月2日に生まれた");
+  EXPECT_EQ(cleaned("於{{start date|1990|1|2}}在{{TWN}}", "zh"), "於1990年1月2日在中華民國");
+  EXPECT_EQ(cleaned("그는 {{출생일|1990|1|2}}에 {{원|500}}을", "ko"), "그는 1990년 1월 2일에 500원을");
+  EXPECT_EQ(cleaned("طوله {{تحويل|5|km}} في {{مصر}}", "ar"), "طوله 5 km في مصر");
+  EXPECT_EQ(cleaned("lahir {{tanggal lahir|1990|1|2}}", "id"), "lahir 2 Januari 1990");
+}
+
 }  // namespace
 }  // namespace pretrain::test
