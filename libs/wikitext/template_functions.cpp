@@ -107,6 +107,17 @@ std::string sound_text(const TemplateCall& call, std::string_view /*operand*/) {
   return marked && !is_in_brackets(call.before) ? std::string(sound) : "";
 }
 
+/// A text whose first letter is changed by `change`, in the Latin alphabet.
+std::string with_first(std::string_view text, char (*change)(char)) {
+  std::string changed(text);
+  if (!changed.empty()) changed.front() = change(changed.front());
+  return changed;
+}
+
+char upper(char byte) {
+  return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - ('a' - 'A')) : byte;
+}
+
 /// MediaWiki takes the word for the title in capitals only.
 std::string page_name(const TemplateCall& call, std::string_view /*operand*/) {
   const bool capitals = std::ranges::none_of(call.name, [](char c) { return c >= 'a' && c <= 'z'; });
@@ -117,6 +128,8 @@ constexpr TemplateFunction kFunctions[] = {
     {"as_of", Takes::kCall, as_of_text},
     {"biography", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return italian_biography(call.arguments); }},
+    {"capital", Takes::kValue,
+     [](const TemplateCall&, std::string_view value) { return with_first(value, upper); }},
     {"century", Takes::kValue, century_text},
     {"convert", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
@@ -131,6 +144,9 @@ constexpr TemplateFunction kFunctions[] = {
      [](const TemplateCall& call, std::string_view) { return fraction_text(call.arguments); }},
     {"height", Takes::kCall, height_text},
     {"language_text", Takes::kCall, language_text},
+    {"lower", Takes::kValue, [](const TemplateCall&, std::string_view value) { return fold_name(value); }},
+    {"lower_first", Takes::kValue,
+     [](const TemplateCall&, std::string_view value) { return with_first(value, lower); }},
     {"number", Takes::kValue,
      [](const TemplateCall& call, std::string_view value) { return group_digits(value, call.language); }},
     {"ordinal", Takes::kValue,

@@ -75,7 +75,7 @@ constexpr Example kTexts[] = {
     {"{{chem|H|2|O}} {{chem2|H2O}}", "H2O H2O"},
     {"{{reign|1558|1603}}", "r. 1558–1603"},
     {"{{nihongo|Sake|酒}} {{nihongo|Tea|茶|cha}}", "Sake (酒) Tea (茶, cha)"},
-    {"{{lc:ABC}}", "ABC"},
+    {"{{lc:ABC}}", "abc"},
     {"The sounds {{IPA|/p/}} and {{IPA|/b/}} merge", "The sounds /p/ and /b/ merge"},
     {"Abel ({{IPA|/eibl/}}; born 1900) was", "Abel (born 1900) was"},
     {"{{radic|2|4}} {{sqrt|3}}", "⁴√2 √3"},
@@ -227,6 +227,12 @@ TEST(Templates, ShowWordsOfSentencesInManyLanguages) {
   EXPECT_EQ(cleaned("그는 {{출생일|1990|1|2}}에 {{원|500}}을", "ko"), "그는 1990년 1월 2일에 500원을");
   EXPECT_EQ(cleaned("طوله {{تحويل|5|km}} في {{مصر}}", "ar"), "طوله 5 km في مصر");
   EXPECT_EQ(cleaned("lahir {{tanggal lahir|1990|1|2}}", "id"), "lahir 2 Januari 1990");
+}
+
+TEST(Templates, ChangeCaseAndChooseTextAsFunctionsSay) {
+  EXPECT_EQ(cleaned("a {{lc:ABC}} and {{lcfirst:ABC}} or {{ucfirst:abc}}"), "a abc and aBC or Abc");
+  EXPECT_EQ(cleaned("is {{#if:x|large|small}} and {{#if: |old|new}} town"), "is large and new town");
+  EXPECT_EQ(cleaned("and {{gender:Ann|he|she|they}} went"), "and they went");
 }
 
 }  // namespace
