@@ -118,6 +118,11 @@ std::string_view power_name(int power) {
   return named ? kNames[power / 3 - 1] : "";
 }
 
+/// "1/2", but not "1+1/2".
+bool is_part_of_one(std::string_view value) {
+  return value.find('/') != std::string_view::npos && value.find('+') == std::string_view::npos;
+}
+
 std::string unit_text(std::string_view code, std::string_view value, const Style& style);
 
 /// "2 million acres" or "2×10⁶ acre".
@@ -137,7 +142,7 @@ std::string unit_text(std::string_view code, std::string_view value, const Style
   if (unit == nullptr) return concat({" ", code});
   const bool tight = style.symbol && (unit->symbol.starts_with('/') || unit->symbol == "°");
   if (style.symbol) return concat({tight ? "" : " ", unit->symbol});
-  const bool one = style.adjective || value == "1" || value.find('/') != std::string_view::npos;
+  const bool one = style.adjective || value == "1" || is_part_of_one(value);
   std::string name(one ? unit->singular : unit->plural);
   if (style.american) name = american(std::move(name));
   if (style.adjective) std::ranges::replace(name, ' ', '-');
@@ -244,6 +249,10 @@ std::string date_text(const TemplateArguments& arguments, std::string_view langu
   const int month = month_number(arguments.positional(2));
   const std::string_view day = without_zero(arguments.positional(3));
   if (small_number(year) < 0 || month < 1) return std::string(year);
+  if (language == "vi") {
+    const std::string month_and_year = concat({"tháng ", std::to_string(month), " năm ", year});
+    return day.empty() ? month_and_year : concat({day, " ", month_and_year});
+  }
   if (language != "en") {
     const std::string number = std::to_string(month);
     const std::string start = concat({year, "-", month < 10 ? "0" : "", number});

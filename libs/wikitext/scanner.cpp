@@ -117,6 +117,7 @@ void MarkupScanner::pop_to(size_t size) {
 void MarkupScanner::end_line() {
   writer_.end_line(kind_, heading_level_);
   superscript_ = npos;
+  ruby_ = Ruby::kNone;
 }
 
 /// The label of a link may continue on the next line, as in MediaWiki, but not in the next paragraph.

@@ -47,6 +47,12 @@ class MarkupScanner {
     kPerhaps,  ///< nothing is known of it
     kCertain,  ///< it shows what the page does not hold
   };
+  /// Brackets around the reading of a word, as in <ruby>漢<rt>かん</rt></ruby>.
+  enum class Ruby : uint8_t {
+    kNone,
+    kMarked,  ///< the page writes them itself
+    kOpen,    ///< one was written that is still to be closed
+  };
   struct Frame {
     FrameKind kind;
     const TemplateRule* rule = nullptr;
@@ -127,6 +133,7 @@ class MarkupScanner {
   void literal_content(const TagUse& use);
   void formula(const TagUse& use);
   void line_break(bool paragraph);
+  void ruby(const TagUse& use);
   void superscript(const TagUse& use);
 
   bool push(Frame frame);
@@ -148,6 +155,8 @@ class MarkupScanner {
   size_t heading_level_ = 0;
   bool restart_ = false;  ///< everything on the line so far was dropped, so the line starts again
   bool verse_ = false;
+  bool term_ = false;  ///< in a term, whose definition begins at a colon
+  Ruby ruby_ = Ruby::kNone;
   size_t superscript_ = std::string_view::npos;
 };
 

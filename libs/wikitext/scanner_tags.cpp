@@ -65,6 +65,8 @@ void MarkupScanner::tag(const TagUse& use) {
       return;
     case TagKind::kSuperscript:
       return superscript(use);
+    case TagKind::kRuby:
+      return ruby(use);
     case TagKind::kInline:
       at_ = use.end;
       return writer_.end_of_markup();
@@ -125,6 +127,27 @@ void MarkupScanner::line_break(bool paragraph) {
   if (!frames_.empty() || kind_ == LineKind::kHeading) return writer_.text(" ");
   end_line();
   paragraph ? writer_.blank_line() : writer_.break_line();
+}
+
+/// The reading of a word, `<rt>`, is put in brackets unless the page has its own, `<rp>`.
+void MarkupScanner::ruby(const TagUse& use) {
+  at_ = use.end;
+  const bool reading = use.tag->name == "rt";
+  const bool wide = words_.language() == "ja" || words_.language() == "zh" || words_.language() == "ko";
+  if (ruby_ == Ruby::kOpen) {  // the end of the reading may be left out
+    writer_.text(wide ? "）" : ")");
+    ruby_ = Ruby::kNone;
+  }
+  if (use.tag->name == "rp") {
+    ruby_ = Ruby::kMarked;
+  } else if (use.tag->name == "ruby") {
+    ruby_ = Ruby::kNone;
+  } else if (reading && !use.closing && !use.self_closing && ruby_ == Ruby::kNone &&
+             !closes_at(page_, at_, "rt")) {
+    writer_.text(wide ? "（" : "(");
+    ruby_ = Ruby::kOpen;
+  }
+  writer_.end_of_markup();
 }
 
 void MarkupScanner::superscript(const TagUse& use) {

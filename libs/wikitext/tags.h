@@ -12,6 +12,7 @@ namespace pretrain::wikitext {
 enum class TagKind : uint8_t {
   kInline,  ///< the tag is dropped, its content is kept
   kSuperscript,
+  kRuby,       ///< parts of a word with its reading
   kLineBreak,  ///< the tag becomes a line end
   kParagraph,  ///< the tag becomes the end of a paragraph
   kDrop,       ///< dropped with its content, which is neither prose nor wikitext

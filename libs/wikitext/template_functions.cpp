@@ -5,9 +5,11 @@
 
 #include "libs/base/number.h"
 #include "libs/wikitext/biography.h"
+#include "libs/wikitext/coordinates.h"
 #include "libs/wikitext/language_labels.h"
 #include "libs/wikitext/math_text.h"
 #include "libs/wikitext/quantities.h"
+#include "libs/wikitext/site_names.h"
 #include "libs/wikitext/text_fold.h"
 
 namespace pretrain::wikitext {
@@ -107,6 +109,36 @@ std::string sound_text(const TemplateCall& call, std::string_view /*operand*/) {
   return marked && !is_in_brackets(call.before) ? std::string(sound) : "";
 }
 
+/// A number of a century or the like in French, with the ending that follows it in the call or, without one, its
+/// own: Ier, IIe. `operand` is the place of the number.
+std::string french_rank(const TemplateCall& call, std::string_view operand) {
+  const size_t place = parse_number<size_t>(operand).value_or(1);
+  const std::string_view number = call.arguments.positional(place);
+  if (number.empty()) return "";
+  const std::string_view ending = call.arguments.positional(place + 1);
+  const bool first = number == "1" || number == "I" || number == "i";
+  return concat({number, !ending.empty() ? ending : first ? "er" : "e"});
+}
+
+/// The code of another wiki, as in {{ill|en|Name}} and {{ill|Name|en}}, whose place differs between wikis.
+bool is_wiki_code(std::string_view text) {
+  const bool small =
+      text.size() <= 3 && std::ranges::all_of(text, [](char c) { return c >= 'a' && c <= 'z'; });
+  return small && site_names().is_code(text);
+}
+
+/// The label of a link to another wiki: a named one, or the first argument that is no code of a wiki.
+std::string link_label(const TemplateCall& call, std::string_view /*operand*/) {
+  for (const std::string_view name : {"lt", "texto", "text", "label", "display"}) {
+    if (!call.arguments.named(name).empty()) return std::string(call.arguments.named(name));
+  }
+  for (size_t i = 1; i <= call.arguments.count(); ++i) {
+    const std::string_view text = call.arguments.positional(i);
+    if (!text.empty() && !is_wiki_code(text)) return std::string(text);
+  }
+  return "";
+}
+
 /// A text whose first letter is changed by `change`, in the Latin alphabet.
 std::string with_first(std::string_view text, char (*change)(char)) {
   std::string changed(text);
@@ -135,6 +167,8 @@ constexpr TemplateFunction kFunctions[] = {
      [](const TemplateCall& call, std::string_view) {
        return convert_text(call.arguments, call.language, false);
      }},
+    {"coordinates", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return coordinates_text(call); }},
     {"date", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
        return date_text(call.arguments, call.language, is_set(call.arguments.named("df")));
@@ -142,8 +176,10 @@ constexpr TemplateFunction kFunctions[] = {
     {"formula", Takes::kValue, formula_text},
     {"fraction", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return fraction_text(call.arguments); }},
+    {"french_rank", Takes::kText, french_rank},
     {"height", Takes::kCall, height_text},
     {"language_text", Takes::kCall, language_text},
+    {"link_label", Takes::kCall, link_label},
     {"lower", Takes::kValue, [](const TemplateCall&, std::string_view value) { return fold_name(value); }},
     {"lower_first", Takes::kValue,
      [](const TemplateCall&, std::string_view value) { return with_first(value, lower); }},

@@ -129,5 +129,13 @@ TEST(Entities, DoNotMakeMarkup) {
   EXPECT_EQ(cleaned("&#91;&#91;a&#93;&#93; &lt;ref&gt;"), "[[a]] <ref>");
 }
 
+TEST(Tags, PutTheReadingOfAWordInBracketsOnce) {
+  EXPECT_EQ(cleaned("<ruby>漢<rt>かん</rt></ruby>の字", "ja"), "漢（かん）の字");
+  EXPECT_EQ(cleaned("<ruby>漢<rt>かん<rt></rt></ruby>の字", "ja"), "漢（かん）の字");
+  EXPECT_EQ(cleaned("<ruby>漢<rt>かん</ruby>の<ruby>字<rp>(</rp><rt>じ</rt><rp>)</rp></ruby>", "ja"),
+            "漢（かん）の字(じ)");
+  EXPECT_EQ(cleaned("<ruby>漢<rt>kan</rt>字<rt>ji</rt></ruby>."), "漢(kan)字(ji).");
+}
+
 }  // namespace
 }  // namespace pretrain::test

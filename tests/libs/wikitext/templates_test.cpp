@@ -41,7 +41,7 @@ constexpr Example kQuantities[] = {
     {"{{convert|6|,|8|and|10|in}} {{convert|200|/|300|m}}", "6, 8 and 10 inches 200/300 metres"},
     {"{{start date|2019|03|08}} {{dts|2024|Jun|12}}", "March 8, 2019 June 12, 2024"},
     {"{{CENTURY|1998}} {{century|5}}", "20th century 5th century"},
-    {"{{convert|1+1/2|mi}}", "1 1/2 mile"},
+    {"{{convert|1+1/2|mi}} {{convert|1+1/2|in}} {{convert|1/2|in}}", "1 1/2 miles 1 1/2 inches 1/2 inch"},
     {"{{convert|25|C|F}}", "25 degrees Celsius"},
     {"{{convert|7|zzz}}", "7 zzz"},
     {"{{convert|5|km}}", "5 km", "vi"},
@@ -67,7 +67,7 @@ constexpr Example kTexts[] = {
     {"{{as of|2015|3}} and {{as of|2015|7|12|lc=y}}", "As of March 2015 and as of 12 July 2015"},
     {"{{circa|1500}} {{c.|1600|1610}}", "c. 1500 c. 1600–1610"},
     {"{{birth date|1990|1|2}} {{birth date|df=yes|1990|1|2}}", "January 2, 1990 2 January 1990"},
-    {"{{ngày sinh|1990|1|2}}", "1990-01-02", "vi"},
+    {"{{ngày sinh|1990|1|2}}", "2 tháng 1 năm 1990", "vi"},
     {"{{abbr|Mr|Mister}}", "Mr"},
     {"a{{snd}}b a{{ndash}}b a{{mdash}}b", "a – b a–b a—b"},
     {"a{{'}}b {{=}} c {{!}} d", "a'b = c | d"},
@@ -227,6 +227,41 @@ TEST(Templates, ShowWordsOfSentencesInManyLanguages) {
   EXPECT_EQ(cleaned("그는 {{출생일|1990|1|2}}에 {{원|500}}을", "ko"), "그는 1990년 1월 2일에 500원을");
   EXPECT_EQ(cleaned("طوله {{تحويل|5|km}} في {{مصر}}", "ar"), "طوله 5 km في مصر");
   EXPECT_EQ(cleaned("lahir {{tanggal lahir|1990|1|2}}", "id"), "lahir 2 Januari 1990");
+}
+
+TEST(Templates, ShowCoordinatesInASentence) {
+  EXPECT_EQ(cleaned("At {{coord|52|30|N|13|24|E|type:city}} it lies."), "At 52°30′N 13°24′E it lies.");
+  EXPECT_EQ(cleaned("At {{coord|52|30|15.5|S|13|24|7|W|display=inline,title}} it lies."),
+            "At 52°30′15.5″S 13°24′7″W it lies.");
+  EXPECT_EQ(cleaned("At {{Coord|52.5|-13.4}} it lies."), "At 52.5°N 13.4°W it lies.");
+  EXPECT_EQ(cleaned("At {{coord|52.5|N|13.4|E}} it lies."), "At 52.5°N 13.4°E it lies.");
+  EXPECT_EQ(cleaned("Il est à {{coord|48|51|N|2|21|E}}.", "fr"), "Il est à 48° 51′ N, 2° 21′ E.");
+}
+
+TEST(Templates, ShowNoCoordinatesOfTheTitle) {
+  EXPECT_EQ(cleaned("It lies. {{coord|52|30|N|13|24|E|display=title}}"), "It lies.");
+  EXPECT_EQ(cleaned("{{coord|52|30|N|13|24|E}}\nIt lies."), "It lies.");
+  EXPECT_EQ(cleaned("It lies. {{coord|52|30|N|x}}"), "It lies.");
+}
+
+TEST(Templates, NeverShowTheCodeOfAnotherWikiForALink) {
+  for (const char* wiki : {"sv", "zh", "id", "es", "ta", "en"}) {
+    EXPECT_EQ(cleaned("X {{ill|en|Abc}} y.", wiki), "X Abc y.") << wiki;
+    EXPECT_EQ(cleaned("X {{ill|Abc|de|Def}} y.", wiki), "X Abc y.") << wiki;
+  }
+  EXPECT_EQ(cleaned("X {{ill|Abc|de|lt=def}} y."), "X def y.");
+}
+
+TEST(Templates, EndTheFirstCenturyInFrenchAsItIsSpoken) {
+  EXPECT_EQ(cleaned("Au {{s|I}}, {{s|I|er}} ou {{s|XX}}, {{Ier siècle}}, {{s2|I|e|II|e}}, {{-s|I}}", "fr"),
+            "Au Ier siècle, Ier siècle ou XXe siècle, Ier siècle, Ie et IIe siècles, Ier siècle av. J.-C.");
+  EXPECT_EQ(cleaned("Du {{sp|I|er|au|II|e}}, {{s2|I||II}}", "fr"),
+            "Du Ier au IIe siècle, Ier et IIe siècles");
+}
+
+TEST(Templates, ShowDatesInVietnameseAsItsWikiDoes) {
+  EXPECT_EQ(cleaned("sinh {{ngày sinh|1990|1|2}}, {{start date|1990|11}}", "vi"),
+            "sinh 2 tháng 1 năm 1990, tháng 11 năm 1990");
 }
 
 TEST(Templates, ChangeCaseAndChooseTextAsFunctionsSay) {
