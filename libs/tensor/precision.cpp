@@ -6,15 +6,13 @@
 
 #include <hwy/highway.h>
 
-#if HWY_ARCH_X86 && defined(__linux__)
-#include <asm/prctl.h>
+#if HWY_ARCH_X86
 #include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #include "libs/base/check.h"
 #include "libs/base/enum_table.h"
+#include "libs/base/matrix_tiles.h"
 
 namespace pretrain {
 namespace {
@@ -42,6 +40,15 @@ std::span<const Level> levels() {
 bool has_bf16_instruction() {
   return __builtin_cpu_supports("avx512bf16") != 0;
 }
+
+/// Asks the processor itself, since not every compiler's library knows these names.
+bool has_tile_instructions() {
+  constexpr unsigned kLeaf = 7;
+  constexpr unsigned kAmxBf16 = 1U << 22;
+  constexpr unsigned kAmxTile = 1U << 24;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) != 0 && (d & kAmxBf16) != 0 && (d & kAmxTile) != 0;
+}
 #else
 std::span<const Level> levels() {
   return {};
@@ -50,32 +57,17 @@ std::span<const Level> levels() {
 bool has_bf16_instruction() {
   return false;
 }
-#endif
 
-#if HWY_ARCH_X86 && defined(__linux__)
-/// Linux keeps the content of tiles for processes that asked for it, since it takes 8 KiB a thread. Refused on
-/// kernels before 5.16, and where a thread's stack for signals is too small for it.
-bool request_tiles() {
-  constexpr unsigned kLeaf = 7;
-  constexpr unsigned kAmxBf16 = 1U << 22;
-  constexpr unsigned kAmxTile = 1U << 24;
-  constexpr long kTileData = 18;  // a component of the processor's state (XFEATURE_XTILEDATA)
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(kLeaf, 0, &a, &b, &c, &d) == 0) return false;
-  if ((d & kAmxBf16) == 0 || (d & kAmxTile) == 0) return false;
-  return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, kTileData) == 0;
-}
-
-/// Rounding is done by the instructions for pairs.
-bool has_tiles() {
-  static const bool granted = has_bf16_instruction() && request_tiles();
-  return granted;
-}
-#else
-bool has_tiles() {
+bool has_tile_instructions() {
   return false;
 }
 #endif
+
+/// Rounding is done by the instructions for pairs.
+bool has_tiles() {
+  static const bool granted = has_bf16_instruction() && has_tile_instructions() && request_matrix_tiles();
+  return granted;
+}
 
 /// Targets that the build and the processor have, whatever the limit.
 int64_t detected_targets() {

@@ -18,7 +18,7 @@
 
 #include <hwy/highway.h>
 
-#include "libs/tensor/product_kernel.h"
+#include "libs/tensor/product_operands.h"
 // Included once a target, too.
 #include "libs/tensor/bf16_tiles-inl.h"
 
