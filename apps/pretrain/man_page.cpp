@@ -260,14 +260,15 @@ std::string program_page(std::span<const CommandManual> manuals) {
   page += fmt::format(".SH OPTIONS\n{}{}", item(bold("--help"), "list the commands"),
                       item(bold("--version"), "print version, commit, build and libraries"));
   page += section("\"EXIT STATUS\"", {filled(kExitCodes)});
-  page += rows("ENVIRONMENT",
-               {{"PRETRAIN_KEY", "a key of a run, such as PRETRAIN_LEARNING_RATE; see pretrain.conf(5)"},
-                {"PRETRAIN_CONFIG", "configuration file of train, resume and branch"},
-                {"PRETRAIN_STATE", "folder of the run for the commands that ask or steer it"},
-                {"PRETRAIN_CHECKPOINT", "checkpoint for generate, serve, eval and export"},
-                {"PRETRAIN_CPU", "portable, sse4, avx2, avx512, avx512bf16 or amx: limits the instruction set"},
-                {"STATE_DIRECTORY", "default folder of a run under a service manager"},
-                {"XDG_STATE_HOME", "pretrain below it is the default folder of a run"}});
+  page +=
+      rows("ENVIRONMENT",
+           {{"PRETRAIN_KEY", "a key of a run, such as PRETRAIN_LEARNING_RATE; see pretrain.conf(5)"},
+            {"PRETRAIN_CONFIG", "configuration file of train, resume and branch"},
+            {"PRETRAIN_STATE", "folder of the run for the commands that ask or steer it"},
+            {"PRETRAIN_CHECKPOINT", "checkpoint for generate, serve, eval and export"},
+            {"PRETRAIN_CPU", "portable, sse4, avx2, avx512, avx512bf16 or amx: limits the instruction set"},
+            {"STATE_DIRECTORY", "default folder of a run under a service manager"},
+            {"XDG_STATE_HOME", "pretrain below it is the default folder of a run"}});
   page += rows("FILES", {{"~/.local/state/pretrain", "default folder of a run"},
                          {"STATE/checkpoints/", "folders that Hugging Face transformers opens"},
                          {"STATE/metrics.jsonl", "a record of each step"},

@@ -116,8 +116,8 @@ void check_packed(Precision precision, int64_t M, int64_t N, int64_t K, Left lef
 }
 
 TEST(ProductKernel, HandlesStridesTranspositionAndAccumulation) {
-  const std::vector<std::array<int64_t, 3>> sizes{{1, 1, 1},    {64, 64, 64}, {5, 17, 33}, {64, 100, 24},
-                                                  {37, 8, 129}, {14, 32, 16}, {15, 31, 7}, {28, 48, 3},
+  const std::vector<std::array<int64_t, 3>> sizes{{1, 1, 1},    {64, 64, 64}, {5, 17, 33},   {64, 100, 24},
+                                                  {37, 8, 129}, {14, 32, 16}, {15, 31, 7},   {28, 48, 3},
                                                   {33, 49, 70}, {80, 16, 32}, {16, 33, 1030}};
   test::for_each_target([&] {
     for (const auto& [M, N, K] : sizes) {
