@@ -42,10 +42,11 @@ void MarkupScanner::run() {
 /// byte. Prose has few such bytes, so most of the time is spent in the search.
 void MarkupScanner::scan() {
   static constexpr ByteSet kMarkup("\n[]{}'<&|_=\x1E");
+  static constexpr ByteSet kMarkupOfTerm("\n[]{}'<&|_=:\x1E");
   const size_t start = at_;
   while (at_ < page_.size()) {
     if (restart_) restart_line();
-    const size_t next = kMarkup.find(page_, at_);
+    const size_t next = (term_ ? kMarkupOfTerm : kMarkup).find(page_, at_);
     if (next > at_) writer_.text(page_.substr(at_, next - at_));
     at_ = next;
     if (at_ < page_.size()) markup(page_[at_]);
@@ -77,6 +78,8 @@ void MarkupScanner::markup(char byte) {
       return equals();
     case '_':
       return underscore();
+    case ':':
+      return colon();
     default:
       ++at_;  // kItemMark, which no dump holds
   }
@@ -118,6 +121,7 @@ void MarkupScanner::end_line() {
   writer_.end_line(kind_, heading_level_);
   superscript_ = npos;
   ruby_ = Ruby::kNone;
+  term_ = false;
 }
 
 /// The label of a link may continue on the next line, as in MediaWiki, but not in the next paragraph.
@@ -180,6 +184,8 @@ void MarkupScanner::start_block(char byte) {
   if (kListMarks.holds(byte)) {
     kind_ = LineKind::kOwn;
     at_ += std::min(line.find_first_not_of("*#:; \t"), line.size());
+    const size_t marks = std::min(line.find_first_not_of("*#:;"), line.size());
+    term_ = frames_.empty() && line[marks - 1] == ';';
     if (at_ < page_.size() && page_[at_] != '=') start_block(page_[at_]);
   } else if (byte == '=') {
     kind_ = LineKind::kHeading;
@@ -188,6 +194,7 @@ void MarkupScanner::start_block(char byte) {
   } else if (line.starts_with("{|") || line.starts_with("{{(!}}")) {
     at_ = skipper_.table_end(at_);
     after_removal();
+    if (frames_.empty()) writer_.blank_line();
   } else if (frames_.empty() && is_table_row(line)) {  // a row without a table
     at_ = skipper_.row_end(at_);
     writer_.removed();
@@ -235,6 +242,14 @@ void MarkupScanner::equals() {
   if (arguments_.size() == frames_.back().first_argument) return;
   Argument& argument = arguments_.back();
   if (argument.equals == npos) argument.equals = writer_.position() - 1;
+}
+
+/// The first colon after a term, `; term : definition`, begins its definition. One in an address does not.
+void MarkupScanner::colon() {
+  if (!frames_.empty() || page_.substr(at_).starts_with("://")) return literal(1);
+  ++at_;
+  end_line();
+  kind_ = LineKind::kOwn;
 }
 
 /// A behaviour switch, `__NOTOC__`, is dropped.

@@ -60,6 +60,7 @@ class MarkupScanner {
     size_t body = 0;             ///< position of its content in the page
     bool function = false;       ///< a parser function, whose arguments have no names
     Loss loss = Loss::kNone;     ///< of the templates in it that were dropped
+    bool failed = false;         ///< a function in it can't be computed
     size_t first_argument = 0;   ///< into arguments_
     size_t runs = 0;             ///< of apostrophes before it
     LineWriter::Mark mark = {};
@@ -92,6 +93,7 @@ class MarkupScanner {
   void entity();
   void underscore();
   void equals();
+  void colon();
   void literal(size_t count);
 
   // scanner_braces.cpp

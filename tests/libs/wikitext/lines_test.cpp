@@ -24,7 +24,7 @@ TEST(Lines, OfListsStandAloneWithoutBullets) {
 }
 
 TEST(Lines, OfDefinitionsStandAlone) {
-  EXPECT_EQ(cleaned("; term : meaning\n; other\n: its meaning"), "term : meaning\nother\nits meaning");
+  EXPECT_EQ(cleaned("; term : meaning\n; other\n: its meaning"), "term\nmeaning\nother\nits meaning");
 }
 
 TEST(Lines, BegunWithASpaceStandAlone) {
@@ -127,7 +127,7 @@ TEST(PageName, IsTheTitleWhereItIsKnown) {
 }
 
 TEST(Tables, GoWithAllTheyHold) {
-  EXPECT_EQ(cleaned("a\n{| class=\"x\"\n! h\n|-\n| c {{t|\n|}} || d\n|\n{|\n| inner\n|}\n|}\nb"), "a b");
+  EXPECT_EQ(cleaned("a\n{| class=\"x\"\n! h\n|-\n| c {{t|\n|}} || d\n|\n{|\n| inner\n|}\n|}\nb"), "a\n\nb");
 }
 
 TEST(Tables, MayBeIndented) {
@@ -151,6 +151,19 @@ TEST(Tables, WrittenWithTemplatesForTheirBarsGo) {
 TEST(Tables, RowsWithoutTheirTableGo) {
   EXPECT_EQ(cleaned("{{top}}\n|-\n| a || b\n! colspan=2 | c\n|}\nText"), "Text");
   EXPECT_EQ(cleaned("!Kung is a language."), "!Kung is a language.");
+}
+
+TEST(Lines, OfATermAndItsDefinitionAreTwo) {
+  EXPECT_EQ(cleaned("; Term : it means: this\n; Other\n: it means: that"),
+            "Term\nit means: this\nOther\nit means: that");
+  EXPECT_EQ(cleaned("; [[a:b|One: two]] {{nowrap|c: d}} [http://x.y e: f] : def"), "One: two c: d e: f\ndef");
+  EXPECT_EQ(cleaned("*; '''Term''': def\n; http://a.b and\nText: more."),
+            "Term\ndef\nhttp://a.b and\n\nText: more.");
+}
+
+TEST(Lines, AroundATableAreParagraphs) {
+  EXPECT_EQ(cleaned("One.\n{| class=x\n| cell\n|}\nTwo\nlines."), "One.\n\nTwo lines.");
+  EXPECT_EQ(cleaned("One\n{|\n| cell\n|} two."), "One\n\ntwo.");
 }
 
 }  // namespace
