@@ -9,7 +9,7 @@
 namespace pretrain::wikitext {
 
 /// "52°30′N 13°24′E", from degrees with minutes and seconds, or from signed decimals; "" for coordinates that are
-/// shown beside the title only, that begin a line, where they are a note, and that are incomplete.
+/// shown at the title only, that begin a line, where they are a note, and that are incomplete.
 std::string coordinates_text(const TemplateCall& call);
 
 }  // namespace pretrain::wikitext

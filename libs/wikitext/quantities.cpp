@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/number.h"
+#include "libs/base/utf8.h"
 #include "libs/wikitext/text_fold.h"
 #include "libs/wikitext/units.h"
 
@@ -22,17 +23,6 @@ bool all_digits(std::string_view text) {
 /// The value of a short run of digits, -1 for anything else.
 int small_number(std::string_view text) {
   return all_digits(text) ? parse_number<int>(text).value_or(-1) : -1;
-}
-
-/// 3 of "3", "03", "Mar" and "March"; 0 for anything else.
-int month_number(std::string_view text) {
-  constexpr size_t kShortest = 3;
-  const int number = small_number(text);
-  if (number >= 0) return number <= 12 ? number : 0;
-  const auto* month = std::ranges::find_if(kMonths, [&](std::string_view name) {
-    return text.size() >= kShortest && fold_name(name).starts_with(fold_name(text));
-  });
-  return month == std::end(kMonths) ? 0 : static_cast<int>(month - std::begin(kMonths)) + 1;
 }
 
 std::string_view without_zero(std::string_view day) {
@@ -196,6 +186,39 @@ class Quantity {
 };
 
 }  // namespace
+
+int month_number(std::string_view text) {
+  constexpr size_t kShortest = 3;
+  const int number = small_number(text);
+  if (number >= 0) return number <= 12 ? number : 0;
+  const auto* month = std::ranges::find_if(kMonths, [&](std::string_view name) {
+    return text.size() >= kShortest && fold_name(name).starts_with(fold_name(text));
+  });
+  return month == std::end(kMonths) ? 0 : static_cast<int>(month - std::begin(kMonths)) + 1;
+}
+
+std::string_view month_name(int number) {
+  return kMonths[number - 1];
+}
+
+std::string ungrouped_digits(std::string_view number, std::string_view language) {
+  const std::string_view group = group_mark(language);
+  std::string result;
+  for (size_t at = 0; at < number.size(); ++at) {
+    const std::string_view rest = number.substr(at);
+    if (rest.starts_with("−")) {
+      result += '-';
+      at += std::string_view("−").size() - 1;
+    } else if (rest.starts_with("\u00A0") || rest.starts_with("\u202F")) {
+      at += utf8_length(rest.front()) - 1;
+    } else if (group != "," && rest.front() == ',') {
+      result += '.';
+    } else if (!rest.starts_with(group) && rest.front() != ' ') {
+      result += rest.front();
+    }
+  }
+  return result;
+}
 
 std::string group_digits(std::string_view number, std::string_view language) {
   const size_t sign = number.starts_with('-') ? 1 : number.starts_with("−") ? 3 : 0;

@@ -12,6 +12,14 @@ namespace pretrain::wikitext {
 /// A number with its digits grouped by the language's rules; anything else unchanged.
 std::string group_digits(std::string_view number, std::string_view language);
 
+/// The reverse: a number as computers write it, without the marks of the language between its digits.
+std::string ungrouped_digits(std::string_view number, std::string_view language);
+
+/// 3 of "3", "03", "Mar" and "March"; 0 for anything else.
+int month_number(std::string_view text);
+/// In English. Requires: number is 1 to 12.
+std::string_view month_name(int number);
+
 /// {{convert|...}}: the given quantity, with its unit spelled out in English, and as a symbol in other
 /// languages or if `short_form`. The converted quantity is dropped, because it repeats the given one.
 std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libs/wikitext/broken_sentence.h"
+#include "libs/wikitext/parser_functions.h"
 #include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/scanner.h"
 #include "libs/wikitext/text_fold.h"
@@ -291,11 +292,18 @@ void MarkupScanner::finish_template() {
                           .arguments = arguments,
                           .language = words_.language(),
                           .title = title_,
-                          .before = writer_.line().substr(0, frame.mark.position)};
-  const std::string text = with_edge_spaces(frame.rule->pattern.text(call), frame, arguments);
+                          .before = writer_.line().substr(0, frame.mark.position),
+                          .failed = frame.failed,
+                          .lost = frame.loss != Loss::kNone};
+  std::string text = frame.rule->pattern.text(call);
+  const bool failed = text.find(kNotComputed) != npos;
+  if (failed) text.clear();
+  if (failed && !frames_.empty()) frames_.back().failed = true;
+  text = with_edge_spaces(std::move(text), frame, arguments);
   const bool list = content.find(kItemMark) != npos;
   const bool empty = trim(text).empty();
-  const Loss loss = frame.loss == Loss::kPerhaps && is_formula(frame.name) ? Loss::kCertain : frame.loss;
+  Loss loss = frame.loss == Loss::kPerhaps && is_formula(frame.name) ? Loss::kCertain : frame.loss;
+  if (failed) loss = std::max(loss, Loss::kPerhaps);
   replace(frame, text);
   if (empty || loss == Loss::kCertain) note_loss(loss);
   if (list && !empty) writer_.inner_line_end();  // what follows the last item is not a part of it

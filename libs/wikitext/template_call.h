@@ -15,6 +15,8 @@ struct TemplateCall {
   std::string_view language;  ///< of the wiki, "" when unknown
   std::string_view title;     ///< of the page
   std::string_view before;    ///< text of the line before it
+  bool failed = false;        ///< a function in its arguments can't be computed
+  bool lost = false;          ///< a template in its arguments is not known
 };
 
 }  // namespace pretrain::wikitext

@@ -7,7 +7,9 @@
 #include "libs/wikitext/biography.h"
 #include "libs/wikitext/coordinates.h"
 #include "libs/wikitext/language_labels.h"
+#include "libs/wikitext/letter_case.h"
 #include "libs/wikitext/math_text.h"
+#include "libs/wikitext/parser_functions.h"
 #include "libs/wikitext/quantities.h"
 #include "libs/wikitext/site_names.h"
 #include "libs/wikitext/text_fold.h"
@@ -139,17 +141,6 @@ std::string link_label(const TemplateCall& call, std::string_view /*operand*/) {
   return "";
 }
 
-/// A text whose first letter is changed by `change`, in the Latin alphabet.
-std::string with_first(std::string_view text, char (*change)(char)) {
-  std::string changed(text);
-  if (!changed.empty()) changed.front() = change(changed.front());
-  return changed;
-}
-
-char upper(char byte) {
-  return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - ('a' - 'A')) : byte;
-}
-
 /// MediaWiki takes the word for the title in capitals only.
 std::string page_name(const TemplateCall& call, std::string_view /*operand*/) {
   const bool capitals = std::ranges::none_of(call.name, [](char c) { return c >= 'a' && c <= 'z'; });
@@ -161,7 +152,7 @@ constexpr TemplateFunction kFunctions[] = {
     {"biography", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return italian_biography(call.arguments); }},
     {"capital", Takes::kValue,
-     [](const TemplateCall&, std::string_view value) { return with_first(value, upper); }},
+     [](const TemplateCall&, std::string_view value) { return with_first_capital(value); }},
     {"century", Takes::kValue, century_text},
     {"convert", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
@@ -180,14 +171,16 @@ constexpr TemplateFunction kFunctions[] = {
     {"height", Takes::kCall, height_text},
     {"language_text", Takes::kCall, language_text},
     {"link_label", Takes::kCall, link_label},
-    {"lower", Takes::kValue, [](const TemplateCall&, std::string_view value) { return fold_name(value); }},
+    {"lower", Takes::kValue,
+     [](const TemplateCall&, std::string_view value) { return in_small_letters(value); }},
     {"lower_first", Takes::kValue,
-     [](const TemplateCall&, std::string_view value) { return with_first(value, lower); }},
+     [](const TemplateCall&, std::string_view value) { return with_first_small(value); }},
     {"number", Takes::kValue,
      [](const TemplateCall& call, std::string_view value) { return group_digits(value, call.language); }},
     {"ordinal", Takes::kValue,
      [](const TemplateCall&, std::string_view value) { return ordinal_text(value); }},
     {"page_name", Takes::kCall, page_name},
+    {"parser_function", Takes::kText, parser_function_text},
     {"raise", Takes::kValue, raised_or_plain},
     {"ship", Takes::kText, ship_text},
     {"short_convert", Takes::kCall,
@@ -197,6 +190,7 @@ constexpr TemplateFunction kFunctions[] = {
     {"sound", Takes::kCall, sound_text},
     {"title", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return std::string(call.title); }},
+    {"upper", Takes::kValue, [](const TemplateCall&, std::string_view value) { return in_capitals(value); }},
     {"value", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return value_text(call.arguments, call.language); }},
 };
