@@ -142,7 +142,7 @@ FmaRate measure_fma_rate(Compute& compute, std::chrono::milliseconds duration, P
 
 Bandwidth measure_bandwidth(Compute& compute, Buffer<float>& memory, std::chrono::milliseconds duration) {
   using Clock = std::chrono::steady_clock;
-  constexpr size_t kPiece = 256 * 1024;  // floats, 1 MiB: long enough for the hardware prefetcher
+  constexpr size_t kPiece = size_t{256} * 1024;  // floats, 1 MiB: long enough for the hardware prefetcher
   const auto sum = HWY_DYNAMIC_DISPATCH(SumLoop);
   const size_t half = memory.size() / 2;
   std::atomic<int> positive{0};
