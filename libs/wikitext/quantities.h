@@ -17,7 +17,8 @@ std::string ungrouped_digits(std::string_view number, std::string_view language)
 
 /// 3 of "3", "03", "Mar" and "March"; 0 for anything else.
 int month_number(std::string_view text);
-/// In English. Requires: number is 1 to 12.
+/// In English.
+/// Requires: number is 1 to 12.
 std::string_view month_name(int number);
 
 /// {{convert|...}}: the given quantity, with its unit spelled out in English, and as a symbol in other
