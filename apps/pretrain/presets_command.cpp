@@ -15,6 +15,7 @@
 #include "apps/pretrain/corpus_arguments.h"
 #include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/token_cost.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
@@ -44,7 +45,7 @@ constexpr CommandSyntax kSyntax{
         "pretrain presets [NAME...] [--measure] [--json]\n\n"
         "Lists the presets: sizes, the memory of a training step, and how long an epoch\n"
         "of the English Wikipedia (22 GB of text) takes on this machine. Without\n"
-        "--measure the speed is estimated from that of one small model.",
+        "--measure the speed is estimated from that of two small models.",
     .examples =
         "Examples:\n"
         "  pretrain presets\n"
@@ -86,12 +87,20 @@ BenchModel bench_model(const Preset& preset, Precision precision) {
   return {model_config(preset, kEnglishCharacters), preset.batch, precision};
 }
 
-/// Floating-point operations a second in steps of a model of medium width, which takes a second or so.
-double usual_rate(Compute& compute, Precision precision, const StopSignal& stop) {
+TokenWork work_of(const ModelConfig& c) {
+  return {flops_per_token(c), static_cast<double>(c.layers * c.d_model)};
+}
+
+/// Measures a narrow model and one of medium width, which takes a second or so.
+TokenCost measure_token_cost(Compute& compute, Precision precision, const StopSignal& stop) {
   constexpr int kSteps = 3;
-  const BenchModel b = bench_model(*find_preset("prototype"), precision);
-  const nlohmann::json step = measure_step(compute, b, kSteps, stop);
-  return step["operations"].get<double>() / step["step_seconds"].get<double>();
+  const auto sample = [&](std::string_view name) {
+    const BenchModel b = bench_model(*find_preset(name), precision);
+    const nlohmann::json step = measure_step(compute, b, kSteps, stop);
+    return TokenSample{work_of(b.config), 1 / step["tokens_per_second"].get<double>()};
+  };
+  const TokenSample narrow = sample("shakespeare");
+  return fit_token_cost(narrow, sample("prototype"));
 }
 
 /// What a preset is, without its speed.
@@ -176,7 +185,7 @@ void print_table(const nlohmann::json& report) {
              report["precision"].get<std::string>());
   print_line("h/epoch: hours for the text of the English Wikipedia, {} GB.", kWikipediaBytes / 1e9);
   if (std::ranges::none_of(report["presets"], is_measured))
-    print_line("~: estimated from the rate of one small model; --measure trains some steps of each.");
+    print_line("~: estimated from the speed of two small models; --measure trains some steps of each.");
 }
 
 /// The presets that were asked for, in the order of the table.
@@ -195,14 +204,14 @@ nlohmann::json make_report(Compute& compute, const PresetsRequest& request, cons
                            {"precision", precision_name(precision)},
                            {"epoch_bytes", kWikipediaBytes},
                            {"presets", nlohmann::json::array()}};
-  const double rate = request.measures ? 0 : usual_rate(compute, precision, stop);
+  const TokenCost cost = request.measures ? TokenCost{} : measure_token_cost(compute, precision, stop);
   for (const Preset& preset : chosen(request.names)) {
     const BenchModel b = bench_model(preset, precision);
     nlohmann::json row = describe(preset, b, compute.threads());
     if (request.measures) {
       measure(compute, b, request.steps, stop, row);
     } else {
-      add_speed(row, rate / flops_per_token(b.config), false, b.config.vocabulary);
+      add_speed(row, 1 / cost.seconds(work_of(b.config)), false, b.config.vocabulary);
     }
     report["presets"].push_back(std::move(row));
   }
