@@ -39,7 +39,7 @@ CheckpointVerdict judge_for_resume(const Path& folder, const std::stop_token& st
     return verdict;
   } catch (const IoError& error) {
     return {.checkpoint = {},
-            .trouble = Trouble::kUnreadable,
+            .trouble = trouble_of(error),
             .reason = fmt::format("can't be read ({})", error.what())};
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kData) return verdict;  // the session may have other keys

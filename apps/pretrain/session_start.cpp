@@ -25,9 +25,15 @@ std::string describe_some(const std::vector<FailedCheckpoint>& failed) {
 
 /// What the user can do when a start is refused.
 std::string remedy(const Path& state, const StartPoint& start) {
-  const bool rewritten = std::ranges::all_of(
-      start.failed, [](const FailedCheckpoint& f) { return f.trouble == Trouble::kRewritten; });
-  const char* mend = rewritten ? "restore the original files" : "check the disk, its cable and the memory";
+  const auto all_are = [&start](Trouble trouble) {
+    return std::ranges::all_of(start.failed,
+                               [trouble](const FailedCheckpoint& f) { return f.trouble == trouble; });
+  };
+  // Going back would set aside checkpoints that are most likely intact.
+  if (all_are(Trouble::kForbidden))
+    return "check the permissions and the owner of its files, and start again";
+  const char* mend = all_are(Trouble::kRewritten) ? "restore the original files"
+                                                  : "check the disk, its cable and the memory";
   if (!start.newest) {
     return fmt::format("{} and start again, or start a new run in another folder with --state", mend);
   }

@@ -118,7 +118,7 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
   std::optional<FailedCheckpoint> damaged;
   if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {
     CheckpointVerdict verdict = judge(there);
-    if (verdict.trouble == Trouble::kUnreadable) {
+    if (verdict.trouble == Trouble::kUnreadable || verdict.trouble == Trouble::kForbidden) {
       fail(ErrorKind::kRuntime, "the existing checkpoint of step {} {}; it stays as it is", content.step,
            verdict.reason);
     }

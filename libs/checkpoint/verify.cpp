@@ -187,6 +187,10 @@ Path file_of(const Checkpoint& checkpoint, std::string_view name) {
   return checkpoint.folder / name;
 }
 
+Trouble trouble_of(const IoError& error) {
+  return error.code() == EACCES || error.code() == EPERM ? Trouble::kForbidden : Trouble::kUnreadable;
+}
+
 CheckpointVerdict judge_checkpoint(const Path& folder, const std::stop_token& stop) {
   try {
     Examination found = examine(folder, stop);
@@ -205,7 +209,7 @@ CheckpointVerdict judge_checkpoint(const Path& folder, const std::stop_token& st
             .reason = fmt::format("is damaged ({}: {})", kManifestName, error.reason())};
   } catch (const IoError& error) {
     return {.checkpoint = {},
-            .trouble = Trouble::kUnreadable,
+            .trouble = trouble_of(error),
             .reason = fmt::format("can't be read ({})", error.what())};
   }
 }

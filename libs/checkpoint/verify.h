@@ -59,8 +59,12 @@ enum class Trouble {
   kNone,
   kDamaged,     ///< its bytes differ from what was written
   kRewritten,   ///< well formed, but another program has rewritten its model
-  kUnreadable,  ///< an error of the device or missing rights, which says nothing about the checkpoint
+  kUnreadable,  ///< an error of the device, which says nothing about the checkpoint
+  kForbidden,   ///< the user may not read it, which says nothing about the checkpoint either
 };
+
+/// What it means for a checkpoint that a file of it could not be read.
+Trouble trouble_of(const IoError& error);
 
 /// A checkpoint, or why it can't be used.
 struct CheckpointVerdict {

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -115,6 +116,25 @@ TEST_F(StateFolder, WithACheckpointThatTheDeviceDoesNotGiveIsLeftAsItIs) {
   fs::rename(folder_ / "kept", file);
   ::close(socket);
   EXPECT_EQ(run_program(binary(), resume_words() + Words{"--steps", "41"}).exit_code, 0);
+}
+
+TEST_F(StateFolder, WithACheckpointOfAnotherUserNamesTheRightsAndNoWayBack) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  train();
+  constexpr unsigned kNobody = 65534;
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
+  for (const auto& entry : fs::recursive_directory_iterator(state_))
+    ASSERT_EQ(::chown(entry.path().c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(::chown(state_.c_str(), kNobody, kNobody), 0);
+  const fs::path manifest = checkpoint(40) / "manifest.json";  // as root's resume with umask 077 leaves it
+  ASSERT_TRUE(::chown(manifest.c_str(), 0, 0) == 0 && ::chmod(manifest.c_str(), 0600) == 0);
+  const auto refused =
+      run_program(binary(), resume_words(),
+                  {.before_exec = [] { return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0; }});
+  EXPECT_EQ(refused.exit_code, 3) << refused.output;
+  EXPECT_THAT(refused.output, AllOf(HasSubstr("step 40 can't be read"), HasSubstr("nothing was moved"),
+                                    HasSubstr("check the permissions and the owner"),
+                                    Not(HasSubstr("--from")), Not(HasSubstr("cable"))));
 }
 
 TEST_F(StateFolder, ThatHasHeldCheckpointsNeverBecomesANewRun) {
