@@ -15,6 +15,7 @@
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/session_start.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
@@ -86,6 +87,7 @@ void check_run(const SessionRequest& asked, StopSignal& stop) {
   plan_if_new(request, state, stop);
   const Beginning beginning = beginning_of(request, state, stop.token());
   RunConfiguration config = beginning.config;
+  check_can_save(real_file_system(), state);
   check_machines(config);
   check_metrics_file(config.metrics_file);
   look_at(config.corpus, stop.token());

@@ -7,6 +7,7 @@
 #include "apps/pretrain/live_line.h"
 #include "apps/pretrain/run_end.h"
 #include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
@@ -135,12 +136,6 @@ void report_place(const RunConfiguration& c) {
 }
 
 namespace {
-
-/// The folder itself, or its nearest parent that exists.
-Path nearest_existing(Path folder) {
-  while (!folder_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
-  return folder;
-}
 
 /// The values that the loader's memory depends on.
 LoaderOptions loader_sizes(const RunConfiguration& c) {

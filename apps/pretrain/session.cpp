@@ -564,6 +564,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
     if (list_checkpoints(state).empty()) configure_new(s, request);
   }
   s.lock = lock_state_folder(s.files, state);
+  check_can_save(s.files, state);
   if (plan) {
     begin_branch(s, std::move(*plan), stop.token());
   } else {

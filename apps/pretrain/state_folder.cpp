@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <system_error>
 
+#include "libs/base/own_process.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/store.h"
 
@@ -36,7 +39,39 @@ bool log_tells_of(const Path& state, std::string_view key) {
   return has_full_logs(state) || file_contains(metrics_file(state), key);
 }
 
+/// A file of this name that a killed start has left does not prove that it can be made, but its removal does.
+void try_to_create_in(FileSystem& files, const Path& folder) {
+  const Path probe = folder / fmt::format(".probe-{}", process_number());
+  const auto explain = [&](const IoError& error) {
+    throw IoError(error.kind(),
+                  fmt::format("no checkpoint can be saved in {}: {}", folder.native(),
+                              std::generic_category().message(error.code())),
+                  error.code());
+  };
+  try {
+    files.create(probe)->close();
+  } catch (const IoError& error) {
+    if (error.code() != EEXIST) explain(error);
+  }
+  try {
+    files.remove_file(probe);
+  } catch (const IoError& error) {
+    explain(error);
+  }
+}
+
 }  // namespace
+
+Path nearest_existing(Path folder) {
+  while (!folder_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
+void check_can_save(FileSystem& files, const Path& state) {
+  const Path records = nearest_existing(state), checkpoints = nearest_existing(checkpoints_folder(state));
+  try_to_create_in(files, checkpoints);
+  if (records != checkpoints) try_to_create_in(files, records);
+}
 
 Path evaluation_file(const Path& state) {
   return state / "evaluation.safetensors";

@@ -15,6 +15,15 @@ Path collected_evaluation_file(const Path& state);
 Path metrics_file(const Path& state);
 Path skips_file(const Path& state);
 
+/// The folder itself, or its nearest parent that exists.
+/// Errors: IoError.
+Path nearest_existing(Path folder);
+
+/// Refuses a folder in which no checkpoint could be saved, whether or not it exists: creates a file where checkpoints and
+/// records go, or in the nearest folder above that exists, and removes it again.
+/// Errors: IoError.
+void check_can_save(FileSystem& files, const Path& state);
+
 /// Whether the folder belongs to a run: it has a checkpoint, or the files that a start creates first.
 /// Errors: IoError.
 bool is_state_folder(const Path& path);

@@ -25,6 +25,11 @@ using testing::Not;
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kPatience{120};
+constexpr unsigned kNobody = 65534;  // a user without rights
+
+bool become_nobody() {
+  return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0;
+}
 
 /// Every file below a folder with its size and time of change, but for the lock.
 std::map<std::string, std::string> contents_of(const fs::path& folder) {
@@ -121,7 +126,6 @@ TEST_F(StateFolder, WithACheckpointThatTheDeviceDoesNotGiveIsLeftAsItIs) {
 TEST_F(StateFolder, WithACheckpointOfAnotherUserNamesTheRightsAndNoWayBack) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   train();
-  constexpr unsigned kNobody = 65534;
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
   for (const auto& entry : fs::recursive_directory_iterator(state_))
     ASSERT_EQ(::chown(entry.path().c_str(), kNobody, kNobody), 0);
@@ -129,12 +133,41 @@ TEST_F(StateFolder, WithACheckpointOfAnotherUserNamesTheRightsAndNoWayBack) {
   const fs::path manifest = checkpoint(40) / "manifest.json";  // as root's resume with umask 077 leaves it
   ASSERT_TRUE(::chown(manifest.c_str(), 0, 0) == 0 && ::chmod(manifest.c_str(), 0600) == 0);
   const auto refused =
-      run_program(binary(), resume_words(),
-                  {.before_exec = [] { return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0; }});
+      run_program(binary(), resume_words(), {.before_exec = become_nobody});
   EXPECT_EQ(refused.exit_code, 3) << refused.output;
   EXPECT_THAT(refused.output, AllOf(HasSubstr("step 40 can't be read"), HasSubstr("nothing was moved"),
                                     HasSubstr("check the permissions and the owner"),
                                     Not(HasSubstr("--from")), Not(HasSubstr("cable"))));
+}
+
+TEST_F(StateFolder, WhoseCheckpointsCannotBeWrittenIsRefusedBeforeItTrains) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  train();
+  ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
+  for (const auto& entry : fs::recursive_directory_iterator(state_))
+    ASSERT_EQ(::chown(entry.path().c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(::chown(state_.c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(::chmod(checkpoints_folder(state_).c_str(), 0555), 0);
+  const Surroundings another{.before_exec = become_nobody};
+  for (const Words& more : {Words{}, Words{"--check"}}) {
+    Words words = resume_words() + Words{"--steps", "60"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto refused = run_program(binary(), words, another);
+    EXPECT_EQ(refused.exit_code, 1) << refused.output;
+    EXPECT_THAT(refused.output,
+                AllOf(HasSubstr("no checkpoint can be saved in " + checkpoints_folder(state_).string() +
+                                ": Permission denied; check the permissions"),
+                      Not(HasSubstr("continuing"))));
+  }
+  EXPECT_EQ(last_step(state_), 40U);
+  Words check = tiny_run(folder_ / "new") + Words{"--steps", "2"};
+  check.emplace_back("--check");
+  const auto new_one = run_program(binary(), check, another);
+  EXPECT_EQ(new_one.exit_code, 1) << new_one.output;
+  EXPECT_THAT(new_one.output, HasSubstr("no checkpoint can be saved in " + folder_.path().string()));
+  const auto allowed = run_program(binary(), check);
+  EXPECT_EQ(allowed.exit_code, 0) << allowed.output;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) EXPECT_EQ(entry.path(), state_);
 }
 
 TEST_F(StateFolder, ThatHasHeldCheckpointsNeverBecomesANewRun) {
