@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/shell_text.h"
 
+#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -20,8 +21,10 @@ std::string shell_word(const std::string& word) {
 }
 
 std::string command_on(std::string_view command, const Path& state_folder) {
+  const bool is_chosen =
+      std::getenv("STATE_DIRECTORY") != nullptr || std::getenv("PRETRAIN_STATE") != nullptr;
   try {
-    if (state_folder_of({}) == state_folder) return std::string(command);
+    if (!is_chosen && state_folder_of({}) == state_folder) return std::string(command);
   } catch (const Error&) {
     // Without a default folder, --state is needed.
   }

@@ -11,7 +11,8 @@ namespace pretrain {
 
 /// `word`, quoted for a shell if necessary.
 std::string shell_word(const std::string& word);
-/// The command, with --state unless it is the default folder.
+/// The command, with --state unless each shell of the user takes this folder by default: not one that a service
+/// manager or a variable of one shell has chosen.
 std::string command_on(std::string_view command, const Path& state_folder);
 /// The same for "pretrain resume".
 std::string resume_command(const Path& state_folder);

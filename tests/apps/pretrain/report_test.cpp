@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/report.h"
 
+#include <cstdlib>
 #include <limits>
 
 #include <gmock/gmock.h>
@@ -88,6 +89,16 @@ TEST(Report, PrintsCommandsThatAShellTakes) {
   EXPECT_EQ(shell_word(""), "''");
   EXPECT_EQ(resume_command("/no/default"), "pretrain resume --state /no/default");
   EXPECT_EQ(resume_command(state_folder_of({})), "pretrain resume");
+}
+
+TEST(Report, PrintsCommandsThatMeanTheSameRunInAnotherShell) {
+  const Path usual = state_folder_of({});
+  setenv("STATE_DIRECTORY", "/var/lib/pretrain", 1);
+  EXPECT_EQ(resume_command("/var/lib/pretrain"), "pretrain resume --state /var/lib/pretrain");
+  unsetenv("STATE_DIRECTORY");
+  setenv("PRETRAIN_STATE", "/runs/other", 1);  // which pretrain continue would take
+  EXPECT_EQ(command_on("pretrain continue", usual), "pretrain continue --state " + usual.string());
+  unsetenv("PRETRAIN_STATE");
 }
 
 }  // namespace
