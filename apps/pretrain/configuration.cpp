@@ -258,7 +258,8 @@ Path state_folder_of(const KeyValues& given) {
   const auto found = given.find("state");
   if (found != given.end() && !found->second.empty()) return std::filesystem::absolute(found->second);
   if (const auto folder = set("STATE_DIRECTORY")) return *folder;
-  if (const auto base = set("XDG_STATE_HOME")) return *base / "pretrain";
+  // Source: XDG Base Directory Specification: a relative path is ignored.
+  if (const auto base = set("XDG_STATE_HOME"); base && base->is_absolute()) return *base / "pretrain";
   if (const auto home = set("HOME")) return *home / ".local/state/pretrain";
   fail(ErrorKind::kUsage, "there is no default state folder because HOME is not set; use --state DIR");
 }

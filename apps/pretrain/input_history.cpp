@@ -34,7 +34,7 @@ std::vector<std::string> lines_in(std::string text) {
 
 Path input_history_file() {
   const char* state = std::getenv("XDG_STATE_HOME");
-  if (state != nullptr && *state != '\0') return Path(state) / kName;
+  if (state != nullptr && Path(state).is_absolute()) return Path(state) / kName;
   const char* home = std::getenv("HOME");
   return home != nullptr && *home != '\0' ? Path(home) / ".local/state" / kName : Path();
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "apps/pretrain/configuration.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain {
@@ -58,8 +59,11 @@ TEST(InputHistory, SurvivesWhatIsNoHistory) {
 TEST(InputHistory, IsNextToTheDefaultStateFolderAndNotInIt) {
   setenv("XDG_STATE_HOME", "/somewhere", 1);
   EXPECT_EQ(input_history_file(), Path("/somewhere/pretrain_history"));
-  unsetenv("XDG_STATE_HOME");
   setenv("HOME", "/home/a", 1);
+  setenv("XDG_STATE_HOME", "relative", 1);
+  EXPECT_EQ(input_history_file(), Path("/home/a/.local/state/pretrain_history"));
+  EXPECT_EQ(state_folder_of({}), Path("/home/a/.local/state/pretrain"));
+  unsetenv("XDG_STATE_HOME");
   EXPECT_EQ(input_history_file(), Path("/home/a/.local/state/pretrain_history"));
 }
 
