@@ -132,8 +132,7 @@ TEST_F(StateFolder, WithACheckpointOfAnotherUserNamesTheRightsAndNoWayBack) {
   ASSERT_EQ(::chown(state_.c_str(), kNobody, kNobody), 0);
   const fs::path manifest = checkpoint(40) / "manifest.json";  // as root's resume with umask 077 leaves it
   ASSERT_TRUE(::chown(manifest.c_str(), 0, 0) == 0 && ::chmod(manifest.c_str(), 0600) == 0);
-  const auto refused =
-      run_program(binary(), resume_words(), {.before_exec = become_nobody});
+  const auto refused = run_program(binary(), resume_words(), {.before_exec = become_nobody});
   EXPECT_EQ(refused.exit_code, 3) << refused.output;
   EXPECT_THAT(refused.output, AllOf(HasSubstr("step 40 can't be read"), HasSubstr("nothing was moved"),
                                     HasSubstr("check the permissions and the owner"),
