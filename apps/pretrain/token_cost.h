@@ -7,8 +7,7 @@ namespace pretrain {
 /// One token's training by one model.
 struct TokenWork {
   double operations = 0;  ///< of floating-point numbers
-  double values =
-      0;  ///< layers x width: what is read and written besides products, which rules narrow models
+  double values = 0;      ///< layers x width: what is read and written, which rules narrow models
 };
 
 /// Seconds of a unit of work.
