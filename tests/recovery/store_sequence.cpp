@@ -29,12 +29,18 @@ Loss random_loss(Rng& rng) {
   return kLosses[rng.below(kLosses.size())];
 }
 
-/// Damages one file of the checkpoint, or takes it away, or puts another in its place, or empties the folder.
+/// Damages one file of the checkpoint, or takes it away, or puts another in its place, or empties the folder. One that an
+/// earlier damage has emptied already stays so.
 std::string damage_folder(const Path& folder, const std::optional<Path>& other, Rng& rng) {
   const std::vector<std::string> names = names_in(folder);
+  if (names.empty()) return "was empty already";
   const std::string name = names[rng.below(names.size())];
   const Path path = folder / name;
   const uint64_t size = fs::file_size(path);
+  if (size == 0) {
+    fs::remove(path);
+    return "removed the rest of " + name;
+  }
   switch (rng.below(other ? 5 : 4)) {
     case 0:
       flip_bit(path, rng.below(size), static_cast<int>(rng.below(8)));
