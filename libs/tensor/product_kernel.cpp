@@ -30,7 +30,7 @@ constexpr int64_t kBytesPerLine = 64;
 // there are enough blocks to balance the threads. Tried: 36 to 192 rows, no better.
 KernelShape Shape(Precision precision) {
 #if PRETRAIN_BF16_TILES
-  // Tiles multiply faster than a panel comes from beyond the second-level cache, so a block of 192 rows passes over
+  // Tiles multiply faster than a panel comes from beyond the second-level cache, so a block of 192 rows uses
   // it six times; with its 1,024 terms it takes all of a thread's scratch. Tried: 64 to 256 rows and 256 to 1,024
   // terms; fewer of either are up to 25 % slower.
   if (precision == Precision::kBf16 && HasBf16Tiles())
