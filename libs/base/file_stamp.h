@@ -19,6 +19,8 @@ struct FileStamp {
 
   auto operator<=>(const FileStamp&) const = default;
 
+  /// Whether both are stamps of one file, be its content the same or not.
+  bool is_of_file(const FileStamp& other) const { return device == other.device && inode == other.inode; }
   /// Whether every later change will change the stamp. It might not if the file was written just now, because
   /// file systems store times in steps of up to two seconds.
   bool is_settled(std::chrono::system_clock::time_point now) const;

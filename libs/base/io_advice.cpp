@@ -14,9 +14,9 @@ struct Advice {
 };
 
 constexpr Advice kAdvice[] = {
-    {ENOSPC, "free some space or use another disk"},
-    {EDQUOT, "free some space or raise the quota"},
-    {EROFS, "use a folder that can be written"},
+    {ENOSPC, "free some space or use another disk (df -h and df -i show what is full)"},
+    {EDQUOT, "free some space or raise the quota (quota -s shows it)"},
+    {EROFS, "mount the file system for writing (mount -o remount,rw) or use another folder"},
     {EACCES, "check the permissions and the owner of it and its folders"},
     {EPERM, "check the permissions and the owner of it and its folders"},
     {ENOENT, "check the path"},
@@ -28,7 +28,13 @@ constexpr Advice kAdvice[] = {
     {EFBIG, "raise the limit on the size of files (ulimit -f)"},
     {EMFILE, "raise the limit on open files (ulimit -n)"},
     {ENFILE, "end other programs: the system has too many open files"},
-    {EIO, "check the disk and its cable"},
+    {EIO, "check the disk and its cable (dmesg shows what happened)"},
+    {EUCLEAN, "unmount the file system and repair it (fsck)"},
+    {ESTALE, "mount the network disk again: its server replaced or removed the folder"},
+    {ENOTCONN, "mount it again: the program that served this file system has ended"},
+    {ENXIO, "check that the path is a file and that its disk is still attached"},
+    {ENODEV, "check that the path is a file and that its disk is still attached"},
+    {ENOMEDIUM, "insert the medium, or check the path"},
 };
 
 }  // namespace

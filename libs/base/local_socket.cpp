@@ -53,12 +53,15 @@ bool would_block(int code) {
 }
 
 /// Waits for one descriptor. False when the time is over.
-bool wait_for(int descriptor, short events, Clock::time_point end) {
+bool wait_for(int descriptor, short events, Clock::time_point end,
+              const LocalConnection::OnWait& on_wait = {}) {
+  constexpr int64_t kAnyTime = 60'000, kMoment = 200;  // milliseconds
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
     if (left <= 0) return false;
+    if (on_wait) on_wait();
     pollfd poll{.fd = descriptor, .events = events, .revents = 0};
-    const int ready = ::poll(&poll, 1, static_cast<int>(std::min<int64_t>(left, 60'000)));
+    const int ready = ::poll(&poll, 1, static_cast<int>(std::min(left, on_wait ? kMoment : kAnyTime)));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) return false;
   }
@@ -102,14 +105,19 @@ bool LocalConnection::peer_may_control() const {
   return peer.uid == 0 || peer.uid == ::geteuid();
 }
 
-bool LocalConnection::wait_for_peer_end(std::chrono::milliseconds patience) const {
+std::optional<int> LocalConnection::peer_process() const {
   ucred peer{};
   socklen_t size = sizeof(peer);
   const bool known = ::getsockopt(descriptor(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
-  if (!known) return false;
-  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
+  return known ? std::optional<int>(peer.pid) : std::nullopt;
+}
+
+bool LocalConnection::wait_for_peer_end(std::chrono::milliseconds patience, const OnWait& on_wait) const {
+  const auto number = peer_process();
+  if (!number) return false;
+  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, *number, 0)));
   if (!process) return errno == ESRCH;
-  return wait_for(process.get(), POLLIN, Clock::now() + patience);
+  return wait_for(process.get(), POLLIN, Clock::now() + patience, on_wait);
 }
 
 LocalConnection::ReadState LocalConnection::read_some(std::string& into) {
@@ -139,7 +147,8 @@ bool LocalConnection::write_line(std::string_view line, std::chrono::millisecond
   return true;
 }
 
-std::optional<std::string> LocalConnection::read_line(std::chrono::milliseconds patience) {
+std::optional<std::string> LocalConnection::read_line(std::chrono::milliseconds patience,
+                                                      const OnWait& on_wait) {
   const auto end = Clock::now() + patience;
   while (true) {
     if (const size_t line_end = unread_.find('\n'); line_end != std::string::npos) {
@@ -149,7 +158,7 @@ std::optional<std::string> LocalConnection::read_line(std::chrono::milliseconds 
     }
     const ReadState state = read_some(unread_);
     if (state == ReadState::kClosed) return std::nullopt;
-    if (state == ReadState::kNothingYet && !wait_for(descriptor(), POLLIN, end)) return std::nullopt;
+    if (state == ReadState::kNothingYet && !wait_for(descriptor(), POLLIN, end, on_wait)) return std::nullopt;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +22,9 @@ namespace pretrain {
 /// One end of a connection. Single-owner.
 class LocalConnection {
  public:
+  /// Is called several times a second in a wait; what it throws ends the wait.
+  using OnWait = std::function<void()>;
+
   explicit LocalConnection(Descriptor descriptor) : descriptor_(std::move(descriptor)) {}
 
   /// Connects to the socket of this path; empty when nobody listens there. Waits some seconds while too many others
@@ -30,9 +34,11 @@ class LocalConnection {
   int descriptor() const { return descriptor_.get(); }
   /// Whether the program at the other end runs as this process's user, or as root.
   bool peer_may_control() const;
+  /// The process at the other end, which created its socket. Nothing when it is in a container that hides it.
+  std::optional<int> peer_process() const;
   /// Waits until the process at the other end, which created its socket, has ended. False when it lives longer, or
   /// is in a container that hides it.
-  bool wait_for_peer_end(std::chrono::milliseconds patience) const;
+  bool wait_for_peer_end(std::chrono::milliseconds patience, const OnWait& on_wait = {}) const;
 
   /// Reads what is there. Never blocks.
   enum class ReadState { kRead, kNothingYet, kClosed };
@@ -43,7 +49,7 @@ class LocalConnection {
   /// Writes all of it, waiting for the other end. False when it is gone or does not read.
   bool write_line(std::string_view line, std::chrono::milliseconds patience);
   /// The next line without its end; nothing when the other end has closed, or after `patience` without one.
-  std::optional<std::string> read_line(std::chrono::milliseconds patience);
+  std::optional<std::string> read_line(std::chrono::milliseconds patience, const OnWait& on_wait = {});
 
  private:
   Descriptor descriptor_;

@@ -89,7 +89,11 @@ uint64_t peak_resident_bytes() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
+/// An arena reserves 64 MB of addresses. Where these are limited (ulimit -v), each allocation of a thread would try that
+/// again and fail, which takes most of the time of a small step or a save.
 void keep_freed_memory() {
+  rlimit addresses{};
+  if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_THRESHOLD, static_cast<int>(1_MiB));
   mallopt(M_TRIM_THRESHOLD, static_cast<int>(8_MiB));
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "libs/base/kernel_text.h"
+#include "libs/base/text.h"
 
 namespace pretrain {
 
@@ -17,18 +18,44 @@ int process_number() {
   return ::getpid();
 }
 
-/// The 22nd field, in clock ticks since the machine started. The second one is a name in parentheses, which may hold
-/// anything.
-std::optional<double> process_start(int number) {
+namespace {
+
+/// The fields from the third one on; empty when there is no such process. The second one is a name in parentheses, which
+/// may hold anything.
+std::string fields_after_name(int number) {
   const std::string text = kernel_text(fmt::format("/proc/{}/stat", number));
-  size_t place = text.rfind(')');
-  if (place == std::string::npos) return std::nullopt;
-  constexpr int kFieldsAfterName = 20;
-  for (int field = 0; field < kFieldsAfterName; ++field) {
+  const size_t end = text.rfind(')');
+  return end == std::string::npos ? "" : text.substr(end + 1);
+}
+
+/// The 22nd field, in clock ticks since the machine started.
+std::optional<uint64_t> start_ticks_of(int number) {
+  const std::string text = fields_after_name(number);
+  if (text.empty()) return std::nullopt;
+  size_t place = 0;
+  constexpr int kFieldsBetween = 19;
+  for (int field = 0; field < kFieldsBetween; ++field) {
     place = text.find(' ', place + 1);
     if (place == std::string::npos) return std::nullopt;
   }
-  const auto ticks = leading_number(std::string_view(text).substr(place));
+  return leading_number(std::string_view(text).substr(place));
+}
+
+}  // namespace
+
+std::optional<ProcessIdentity> process_identity(int number) {
+  const auto ticks = start_ticks_of(number);
+  const std::string boot(trim_blanks(kernel_text("/proc/sys/kernel/random/boot_id")));
+  if (!ticks || boot.empty()) return std::nullopt;
+  return ProcessIdentity{.boot = boot, .start_ticks = *ticks};
+}
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::optional<double> process_start(int number) {
+  const auto ticks = start_ticks_of(number);
   timespec since_start{};
   if (!ticks || ::clock_gettime(CLOCK_BOOTTIME, &since_start) != 0) return std::nullopt;
   const double age = static_cast<double>(since_start.tv_sec) +
@@ -36,6 +63,10 @@ std::optional<double> process_start(int number) {
                      static_cast<double>(*ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count() - age;
+}
+
+bool process_is_suspended(int number) {
+  return fields_after_name(number).starts_with(" T");
 }
 
 /// A second SIGTERM would mean to exit without saving; SIGXCPU never does.

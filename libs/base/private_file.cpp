@@ -29,8 +29,14 @@ std::unique_ptr<WritableFile> create_with_mode(const Path& path, mode_t mode) {
 
 void write_private_file(const Path& path, std::string_view content) {
   const auto file = create_with_mode(path, S_IRUSR | S_IWUSR);
-  file->write(content);
-  file->close();
+  try {
+    file->write(content);
+    file->close();
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    throw;
+  }
 }
 
 bool others_may_read(const Path& path) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -42,7 +43,7 @@ std::string reason_of(const std::exception& error) {
     return "out of memory; end other programs, or raise the limit on memory (ulimit -v)";
   const auto* system = dynamic_cast<const std::system_error*>(&error);
   if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again)
-    return "the system allows no more threads; raise its limits (ulimit -u, ulimit -v)";
+    return "the system allows no more threads; raise its limits (ulimit -u, -v, -d)";
   return error.what();
 }
 
@@ -63,9 +64,26 @@ int beside_the_standard_streams(int descriptor) {
   return descriptor > STDERR_FILENO ? descriptor : fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
+/// Of a child process; -1 in the parent.
+int result_of_child = -1;
+
+/// The terminate handler of a child process: one of its threads can't go on, because there is no memory for it, for example.
+[[noreturn]] void hand_over_the_reason() {
+  std::string reason = "unexpected end";
+  try {
+    if (std::current_exception() != nullptr) throw;
+  } catch (const std::exception& error) {
+    reason = reason_of(error);
+  } catch (...) {  // of an unknown kind
+  }
+  _exit(write_all(result_of_child, kErrorMark + reason) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 [[noreturn]] void run_child(const std::function<std::string()>& work, int result, int output) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   result = beside_the_standard_streams(result);
+  result_of_child = result;
+  std::set_terminate(hand_over_the_reason);
   dup2(beside_the_standard_streams(output), STDERR_FILENO);
   bool written = false;
   try {
@@ -85,12 +103,27 @@ bool drain(int descriptor, std::string& into) {
   return n > 0;
 }
 
-void deliver_lines(std::string& text, const std::function<void(std::string_view)>& on_output) {
+/// Delivers the complete lines, and keeps the last one.
+void deliver_lines(std::string& text, std::string& last,
+                   const std::function<void(std::string_view)>& on_output) {
   size_t end = 0;
   while ((end = text.find('\n')) != std::string::npos) {
-    if (on_output) on_output(std::string_view(text).substr(0, end));
+    last = text.substr(0, end);
+    if (on_output) on_output(last);
     text.erase(0, end + 1);
   }
+}
+
+/// Why a child that sent no result has ended. Its last line may be from the library in it that failed.
+std::string describe_end(int status, const std::string& last_line) {
+  constexpr size_t kMostOfLine = 200;
+  const std::string said = last_line.empty() ? "" : " after it wrote: " + last_line.substr(0, kMostOfLine);
+  if (!WIFSIGNALED(status))
+    return fmt::format("child process ended with code {} and without a result{}", WEXITSTATUS(status), said);
+  const int number = WTERMSIG(status);
+  return fmt::format(
+      "child process ended by signal {}{}; the machine may lack memory, or a limit (ulimit -v, -d, -u) is too low",
+      number, said);
 }
 
 }  // namespace
@@ -106,8 +139,7 @@ std::string run_in_child(const std::function<std::string()>& work,
   result_write.reset();
   output_write.reset();
 
-  std::string result;
-  std::string output;
+  std::string result, output, last_line;
   bool result_open = true;
   bool output_open = true;
   while ((result_open || output_open) && !stop.stop_requested()) {
@@ -117,7 +149,7 @@ std::string run_in_child(const std::function<std::string()>& work,
     if (poll(polled.data(), polled.size(), kStopCheckMilliseconds) <= 0) continue;
     if (polled[0].revents != 0) result_open = drain(result_read.get(), result);
     if (polled[1].revents != 0) output_open = drain(output_read.get(), output);
-    deliver_lines(output, on_output);
+    deliver_lines(output, last_line, on_output);
   }
   if (result_open || output_open) kill(child, SIGKILL);
   int status = 0;
@@ -125,9 +157,8 @@ std::string run_in_child(const std::function<std::string()>& work,
   }
   if (stop.stop_requested()) throw Stopped();
   // Only a child that exited normally has sent its whole result.
-  if (WIFSIGNALED(status)) fail(ErrorKind::kRuntime, "child process ended by signal {}", WTERMSIG(status));
-  if (result.empty() || WEXITSTATUS(status) != EXIT_SUCCESS)
-    fail(ErrorKind::kRuntime, "child process ended without a result");
+  if (WIFSIGNALED(status) || result.empty() || WEXITSTATUS(status) != EXIT_SUCCESS)
+    fail(ErrorKind::kRuntime, "{}", describe_end(status, last_line));
   if (result.front() == kErrorMark) fail(ErrorKind::kRuntime, "{}", result.substr(1));
   return result.substr(1);
 }

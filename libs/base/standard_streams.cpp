@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "libs/base/error.h"
+#include "libs/base/io_advice.h"
 
 namespace pretrain {
 namespace {
@@ -104,7 +105,9 @@ void flush_output() {
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
   if (errno == EPIPE) throw OutputClosed();
-  fail(ErrorKind::kRuntime, "cannot write standard output: {}", words_of(errno == 0 ? EIO : errno));
+  const int code = errno == 0 ? EIO : errno;
+  fail(ErrorKind::kRuntime, "{}",
+       with_io_advice(fmt::format("cannot write standard output: {}", words_of(code)), code));
 }
 
 InputLines::InputLines(std::stop_token stop, size_t longest_bytes)

@@ -2,7 +2,11 @@
 #include "libs/base/io_advice.h"
 
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace pretrain {
@@ -10,9 +14,28 @@ namespace {
 
 TEST(IoAdvice, FollowsAMessageWithoutARemedy) {
   EXPECT_EQ(with_io_advice("cannot write /a: No space left on device", ENOSPC),
-            "cannot write /a: No space left on device; free some space or use another disk");
+            "cannot write /a: No space left on device; free some space or use another disk (df -h and df -i "
+            "show what is full)");
   EXPECT_EQ(with_io_advice("cannot open /a: Too many open files", EMFILE),
             "cannot open /a: Too many open files; raise the limit on open files (ulimit -n)");
+}
+
+TEST(IoAdvice, NamesARemedyForEachWayADiskFails) {
+  const std::pair<int, const char*> advice[] = {{EDQUOT, "raise the quota"},
+                                                {EROFS, "mount -o remount,rw"},
+                                                {EIO, "dmesg"},
+                                                {EUCLEAN, "fsck"},
+                                                {ESTALE, "mount the network disk again"},
+                                                {ENOTCONN, "mount it again"},
+                                                {ENXIO, "its disk is still attached"},
+                                                {ENODEV, "its disk is still attached"},
+                                                {ENOMEDIUM, "insert the medium"}};
+  for (const auto& [code, part] : advice) {
+    const std::string message = fmt::format("cannot read /a: {}", std::strerror(code));
+    const std::string advised = with_io_advice(message, code);
+    EXPECT_THAT(advised, testing::AllOf(testing::StartsWith(message + "; "), testing::HasSubstr(part)));
+    EXPECT_EQ(with_io_advice(advised, code), advised) << "once only";
+  }
 }
 
 TEST(IoAdvice, LeavesAMessageWithARemedyAsItIs) {

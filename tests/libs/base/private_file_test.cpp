@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/base/private_file.h"
 
+#include <csignal>
+
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/support/temp_folder.h"
@@ -37,6 +40,37 @@ TEST(PrivateFile, CanBeReadByItsOwnerAlone) {
   EXPECT_EQ(read_file(folder / "token"), "secret");
   EXPECT_FALSE(others_may_read(folder / "token"));
   EXPECT_THROW(write_private_file(folder / "token", "other"), IoError) << "an existing file stays";
+  EXPECT_EQ(read_file(folder / "token"), "secret");
+}
+
+/// Limits the size of files that this process writes, for its lifetime, as a full disk would.
+class NoRoom {
+ public:
+  NoRoom() : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit none{.rlim_cur = 3, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~NoRoom() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_);
+  }
+  NoRoom(const NoRoom&) = delete;
+  NoRoom& operator=(const NoRoom&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*signal_)(int);
+};
+
+TEST(PrivateFile, IsLeftWholeOrNotAtAll) {
+  const TempFolder folder;
+  {
+    const NoRoom limit;
+    EXPECT_THROW(write_private_file(folder / "token", "secret"), IoError);
+  }
+  EXPECT_TRUE(list_folder(folder.path()).empty()) << "a part of a secret would be taken for one";
+  write_private_file(folder / "token", "secret");
   EXPECT_EQ(read_file(folder / "token"), "secret");
 }
 

@@ -2,9 +2,11 @@
 #include "libs/base/process.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -99,7 +101,29 @@ TEST(RunInChild, ReportsAChildThatASignalEnded) {
     kill(getpid(), SIGKILL);
     return std::string();
   });
-  EXPECT_EQ(message, "child process ended by signal 9");
+  EXPECT_THAT(message, testing::StartsWith("child process ended by signal 9; the machine may lack memory"));
+}
+
+TEST(RunInChild, NamesTheLastLineOfAChildThatALibraryEnded) {
+  EXPECT_THAT(error_of([]() -> std::string {
+                std::fprintf(stderr, "training\nmalloc failed\n");
+                std::abort();
+              }),
+              testing::StartsWith("child process ended by signal 6 after it wrote: malloc failed; "));
+  EXPECT_EQ(error_of([]() -> std::string {
+              std::fprintf(stderr, "giving up\n");
+              _exit(7);
+            }),
+            "child process ended with code 7 and without a result after it wrote: giving up");
+}
+
+/// Nothing catches an exception in a thread of a library.
+TEST(RunInChild, PassesOnTheMessageOfAnExceptionInAThread) {
+  const auto message = error_of([]() -> std::string {
+    std::thread([] { throw std::bad_alloc(); }).join();
+    return "unreachable";
+  });
+  EXPECT_THAT(message, testing::StartsWith("out of memory; "));
 }
 
 /// Waits until the process waits for something (as the writer of a full pipe does).
@@ -124,7 +148,7 @@ TEST(RunInChild, RefusesTheResultOfAChildKilledWhileHandingItOver) {
     const std::string result = run_in_child(work, kill_it, {});
     FAIL() << "accepted " << result.size() << " bytes";
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "child process ended by signal 9");
+    EXPECT_THAT(error.what(), testing::StartsWith("child process ended by signal 9"));
   }
 }
 
