@@ -27,7 +27,7 @@ sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGXCPU, SIGUSR1, kWakeUp}) sigaddset(&set, signal);
-  for (const int signal : {SIGHUP, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT}) {
+  for (const int signal : {SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGPWR, SIGIO, SIGSTKFLT}) {
     if (ends_process(signal)) sigaddset(&set, signal);
   }
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
@@ -36,25 +36,33 @@ sigset_t watched_signals() {
   return set;
 }
 
+bool is_typed(int signal) {
+  return signal == SIGINT || signal == SIGQUIT;
+}
+
+const char* second_request(int signal) {
+  if (signal == SIGINT) return "Ctrl-C again";
+  return signal == SIGQUIT ? "Ctrl-\\ again" : "a second signal";
+}
+
 bool asks_again(int signal) {
-  return signal == SIGTERM || signal == SIGINT;
+  return is_typed(signal) || signal == SIGTERM;
 }
 
 std::string answer_to(int signal, const StopWords& words) {
   if (!asks_again(signal)) return fmt::format("stopping: {}", words.now);
-  const char* second = signal == SIGINT ? "Ctrl-C again" : "a second signal";
-  return fmt::format("stopping: {} ({} {})", words.now, second, words.again);
+  return fmt::format("stopping: {} ({} {})", words.now, second_request(signal), words.again);
 }
 
-/// The terminal echoes Ctrl-C at the cursor, so what comes next needs a new line.
+/// The terminal echoes Ctrl-C and Ctrl-\ at the cursor, so what comes next needs a new line.
 void log_answer(int signal, const std::string& text) {
-  if (signal == SIGINT) leave_typed_line();
+  if (is_typed(signal)) leave_typed_line();
   log_info("{}", text);
 }
 
 void answer_first(int signal, const StopWords& words) {
   if (!words.now.empty()) return log_answer(signal, answer_to(signal, words));
-  if (signal == SIGINT) leave_typed_line();
+  if (is_typed(signal)) leave_typed_line();
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Stop and save requests by signals. SIGTERM, SIGINT (Ctrl-C), SIGHUP (a closed terminal; ignored if it was
-// ignored at the start, as nohup does), SIGXCPU (a limit on processor time) and each other signal that would end
-// the process by default (a timer of the parent, SIGPWR, real-time signals) request a stop, and everything that
-// waits watches the token. Signals that tell of a crash or ask for one (SIGQUIT, SIGABRT) keep their effect. The
-// log answers the first request at once. A second SIGTERM or SIGINT, more than kSameRequest later, exits without
-// finishing the work; the others never do, because they can follow another signal without the user's intent.
-// SIGUSR1 requests a checkpoint.
+// Stop and save requests by signals. SIGTERM, SIGINT (Ctrl-C), SIGQUIT (Ctrl-\), SIGHUP (a closed terminal; these two
+// stay ignored if they were at the start, as nohup does), SIGXCPU (a limit on processor time) and each other signal
+// that would end the process by default (a timer of the parent, SIGPWR, real-time signals) request a stop, and
+// everything that waits watches the token. SIGQUIT is no request for a core: the user who types it wants the program
+// to end, not to lose work. Signals of a crash (SIGSEGV, SIGABRT) keep their effect. The log answers the first request
+// at once. A second SIGTERM, SIGINT or SIGQUIT, more than kSameRequest later, exits without finishing the work; the
+// others never do, because they can follow another signal without the user's intent. SIGUSR1 requests a checkpoint.
 //
 //   StopSignal stop;                     // first in main
 //   while (!stop.requested()) work(stop.token());

@@ -9,9 +9,21 @@
 
 namespace pretrain {
 
-bool error_is_terminal() {
+namespace {
+
+bool takes_control_sequences() {
   const char* kind = std::getenv("TERM");
-  return isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
+  return kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
+}
+
+}  // namespace
+
+bool error_is_terminal() {
+  return isatty(STDERR_FILENO) == 1 && takes_control_sequences();
+}
+
+bool output_can_be_cleared() {
+  return output_is_terminal() && takes_control_sequences();
 }
 
 bool output_is_terminal() {

@@ -12,6 +12,9 @@ bool error_is_terminal();
 /// Whether standard output is a terminal.
 bool output_is_terminal();
 
+/// Whether standard output is a terminal that can be cleared and written anew.
+bool output_can_be_cleared();
+
 /// Columns of that terminal; 80 when unknown.
 size_t terminal_columns();
 

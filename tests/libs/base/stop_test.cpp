@@ -17,8 +17,8 @@ namespace pretrain {
 namespace {
 
 constexpr std::chrono::seconds kLongest{30};
-const std::vector<int> kStopSignals{SIGTERM, SIGINT, SIGHUP, SIGXCPU,   SIGALRM,      SIGVTALRM,
-                                    SIGPROF, SIGPWR, SIGIO,  SIGSTKFLT, SIGRTMIN + 2, SIGRTMAX};
+const std::vector<int> kStopSignals{SIGTERM, SIGINT, SIGQUIT, SIGHUP,    SIGXCPU,      SIGALRM, SIGVTALRM,
+                                    SIGPROF, SIGPWR, SIGIO,   SIGSTKFLT, SIGRTMIN + 2, SIGRTMAX};
 
 /// Waits until the token says stop; false when it takes too long.
 bool stop_arrives(const std::stop_token& token) {
