@@ -69,6 +69,7 @@ std::string full_name(const TemplateArguments& arguments) {
   add(name, " ", arguments.named("Cognome"));
   add(name, ", ", arguments.named("PostCognomeVirgola"));
   add(name, " ", arguments.named("PostCognome"));
+  add(name, ", ", arguments.named("PreData"));
   return name;
 }
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Sentences that lost words which no rule knows. A sentence without them is worse than none: "He hit well in." is
-// false, so it is dropped as a whole. Thread-safe: pure functions.
+// Sentences that lost words which no rule knows (missing_words.h). A sentence without them is worse than none: "He hit
+// well in." is false, so it is dropped as a whole. Thread-safe: pure functions.
 
 #include <string>
 #include <string_view>
 
 namespace pretrain::wikitext {
-
-/// Whether words are missing between `before` and `after`, the text around a dropped template on its line: a
-/// preposition, article, conjunction or particle is left without its noun, or an ending without its stem.
-/// `before` is cleaned text, `after` is wikitext, `language` that of the wiki ("" counts as English).
-bool misses_words(std::string_view before, std::string_view after, std::string_view language);
 
 /// Begins an item of a list in a line that holds line ends, such as the text of a template. No dump holds it.
 constexpr char kItemMark = '\x1E';

@@ -71,7 +71,42 @@ class Coordinates {
   size_t next_ = 1;
 };
 
+/// "52° 31′ 0″ N" of "52/31/00/N"; "" for other text.
+std::string german_half(std::string_view stated, std::string_view letters) {
+  constexpr std::array<std::string_view, 3> kMarks = {"° ", "′ ", "″ "};
+  const size_t last = stated.rfind('/');
+  if (last == std::string_view::npos || !is_direction(stated.substr(last + 1), letters)) return "";
+  std::string result;
+  std::string_view numbers = stated.substr(0, last);
+  for (const std::string_view mark : kMarks) {
+    if (numbers.empty()) break;
+    const size_t end = std::min(numbers.find('/'), numbers.size());
+    std::string_view number = numbers.substr(0, end);
+    if (!is_decimal(number, false)) return "";
+    while (number.size() > 1 && number[0] == '0' && is_digit(number[1])) number.remove_prefix(1);
+    std::string with_comma(number);
+    std::ranges::replace(with_comma, '.', ',');
+    result += concat({with_comma, mark});
+    numbers.remove_prefix(std::min(end + 1, numbers.size()));
+  }
+  const char direction = stated.back() == 'E' ? 'O' : stated.back();
+  return numbers.empty() ? concat({result, std::string_view(&direction, 1)}) : "";
+}
+
 }  // namespace
+
+std::string german_coordinates_text(const TemplateCall& call) {
+  const std::string_view form = call.arguments.named("text");
+  if (form.empty() || !has_words(call.before) || form.starts_with("ICON")) return "";
+  if (form == "DMS" || form == "DM") {
+    const std::string latitude = german_half(call.arguments.named("NS"), "NS");
+    const std::string longitude = german_half(call.arguments.named("EW"), "EW");
+    const bool seconds = latitude.find("″") != std::string::npos || longitude.find("″") != std::string::npos;
+    const bool stated = !latitude.empty() && !longitude.empty() && (form == "DMS" || !seconds);
+    return stated ? concat({latitude, ", ", longitude}) : "";
+  }
+  return form == "DEC" || form == "/" ? "" : std::string(form);
+}
 
 std::string coordinates_text(const TemplateCall& call) {
   const std::string display = fold_name(call.arguments.named("display"));

@@ -12,4 +12,8 @@ namespace pretrain::wikitext {
 /// shown at the title only, that begin a line, where they are a note, and that are incomplete.
 std::string coordinates_text(const TemplateCall& call);
 
+/// Of {{Coordinate|text=DMS|NS=52/31/00/N|EW=13/24/00/E}}: "52° 31′ 0″ N, 13° 24′ 0″ O", and `text` itself when it is no
+/// form or picture; "" without `text`, for forms that would have to be computed, and as above.
+std::string german_coordinates_text(const TemplateCall& call);
+
 }  // namespace pretrain::wikitext

@@ -8,5 +8,6 @@ namespace pretrain::wikitext {
 
 std::string_view template_rules_text();
 std::string_view site_names_text();
+std::string_view date_names_text();
 
 }  // namespace pretrain::wikitext

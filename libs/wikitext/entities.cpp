@@ -80,12 +80,13 @@ bool is_character(uint32_t code) {
 }
 
 bool is_blank(uint32_t code) {
-  return code <= 0x20 || code == 0xA0 || (code >= 0x2000 && code <= 0x200B) || code == 0x202F ||
+  return code <= 0x20 || code == 0xA0 || (code >= 0x2000 && code <= 0x200A) || code == 0x202F ||
          code == 0x205F || code == 0x3000;
 }
 
 bool is_invisible(uint32_t code) {
-  return code == 0xAD || code == 0x200E || code == 0x200F || code == 0x2060 || code == 0xFEFF;
+  return code == 0xAD || code == 0x200B || code == 0x200E || code == 0x200F || code == 0x2060 ||
+         code == 0xFEFF;
 }
 
 void append_character(uint32_t code, std::string& out) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 
 #include "libs/base/utf8.h"
@@ -52,8 +53,27 @@ constexpr SmallLetters kSmallLetters[] = {
     {0x0430, 0x044F, 1, -32},   {0x0450, 0x045F, 1, -80},   {0x0461, 0x0481, 2, -1},
     {0x048B, 0x04BF, 2, -1},    {0x04C2, 0x04CE, 2, -1},    {0x04CF, 0x04CF, 1, -15},
     {0x04D1, 0x052F, 2, -1},    {0x0561, 0x0586, 1, -48},   {0x1E01, 0x1E95, 2, -1},
-    {0x1EA1, 0x1EFF, 2, -1},    {0x2170, 0x217F, 1, -16},   {0xFF41, 0xFF5A, 1, -32},
+    {0x1EA1, 0x1EFF, 2, -1},    {0x1F00, 0x1F07, 1, 8},     {0x1F10, 0x1F15, 1, 8},
+    {0x1F20, 0x1F27, 1, 8},     {0x1F30, 0x1F37, 1, 8},     {0x1F40, 0x1F45, 1, 8},
+    {0x1F51, 0x1F57, 2, 8},     {0x1F60, 0x1F67, 1, 8},     {0x1F70, 0x1F71, 1, 74},
+    {0x1F72, 0x1F75, 1, 86},    {0x1F76, 0x1F77, 1, 100},   {0x1F78, 0x1F79, 1, 128},
+    {0x1F7A, 0x1F7B, 1, 112},   {0x1F7C, 0x1F7D, 1, 126},   {0x1FE5, 0x1FE5, 1, 7},
+    {0x2170, 0x217F, 1, -16},   {0x2C30, 0x2C5F, 1, -48},   {0xFF41, 0xFF5A, 1, -32},
 };
+
+/// Letters whose other case has several letters, or is that of another letter, too. Source: Unicode 15,
+/// SpecialCasing.txt, without conditions and without Greek letters with a subscript, and UnicodeData.txt.
+struct Casing {
+  std::string_view from;
+  std::string_view to;
+};
+constexpr Casing kSpecialCapitals[] = {
+    {"ß", "SS"}, {"ı", "I"},   {"ſ", "S"},   {"µ", "Μ"},  {"ς", "Σ"},  {"ŉ", "ʼN"}, {"ǰ", "J̌"},  {"և", "ԵՒ"},
+    {"ẖ", "H̱"},  {"ẗ", "T̈"},   {"ẘ", "W̊"},   {"ẙ", "Y̊"},  {"ẚ", "Aʾ"}, {"ẛ", "Ṡ"},  {"ﬀ", "FF"}, {"ﬁ", "FI"},
+    {"ﬂ", "FL"}, {"ﬃ", "FFI"}, {"ﬄ", "FFL"}, {"ﬅ", "ST"}, {"ﬆ", "ST"}, {"ΐ", "Ϊ́"},  {"ΰ", "Ϋ́"},  {"ϐ", "Β"},
+    {"ϑ", "Θ"},  {"ϕ", "Φ"},   {"ϖ", "Π"},   {"ϰ", "Κ"},  {"ϱ", "Ρ"},  {"ϵ", "Ε"}};
+constexpr Casing kSpecialSmall[] = {
+    {"İ", "i̇"}, {"ẞ", "ß"}, {"\u212A", "k"}, {"\u2126", "ω"}, {"\u212B", "å"}};
 
 using Letters = std::unordered_map<uint32_t, uint32_t>;
 
@@ -78,10 +98,23 @@ const Letters& small_letters() {
   return kSmall;
 }
 
-std::string changed(std::string_view text, const Letters& letters, bool first_only) {
+const Casing* special(std::span<const Casing> casings, std::string_view letter) {
+  if (letter.size() < 2) return nullptr;
+  const auto found = std::ranges::find(casings, letter, &Casing::from);
+  return found == casings.end() ? nullptr : &*found;
+}
+
+std::string changed(std::string_view text, const Letters& letters, std::span<const Casing> specials,
+                    bool first_only) {
   std::string result;
   while (!text.empty()) {
     const Utf8Character character = read_utf8(text);
+    if (const Casing* casing = special(specials, text.substr(0, character.bytes))) {
+      result += casing->to;
+      text.remove_prefix(character.bytes);
+      if (first_only) return result.append(text);
+      continue;
+    }
     const bool valid = character.state == Utf8Character::State::kValid;
     const auto letter = valid ? letters.find(character.code_point) : letters.end();
     if (letter == letters.end()) {
@@ -95,22 +128,37 @@ std::string changed(std::string_view text, const Letters& letters, bool first_on
   return result;
 }
 
+bool has_two_kinds_of_i(std::string_view language) {
+  return language == "tr" || language == "az" || language == "kaa";
+}
+
 }  // namespace
 
 std::string in_capitals(std::string_view text) {
-  return changed(text, capitals(), false);
+  return changed(text, capitals(), kSpecialCapitals, false);
 }
 
 std::string in_small_letters(std::string_view text) {
-  return changed(text, small_letters(), false);
+  return changed(text, small_letters(), kSpecialSmall, false);
 }
 
-std::string with_first_capital(std::string_view text) {
-  return changed(text, capitals(), true);
+std::string with_first_capital(std::string_view text, std::string_view language) {
+  if (has_two_kinds_of_i(language) && text.starts_with('i')) return concat({"İ", text.substr(1)});
+  if (text.starts_with("ı")) return concat({"I", text.substr(std::string_view("ı").size())});
+  return changed(text, capitals(), {}, true);
 }
 
-std::string with_first_small(std::string_view text) {
-  return changed(text, small_letters(), true);
+std::string with_first_small(std::string_view text, std::string_view language) {
+  if (has_two_kinds_of_i(language) && text.starts_with('I')) return concat({"ı", text.substr(1)});
+  if (has_two_kinds_of_i(language) && text.starts_with("İ"))
+    return concat({"i", text.substr(std::string_view("İ").size())});
+  return changed(text, small_letters(), kSpecialSmall, true);
+}
+
+bool begins_with_small_letter(std::string_view text) {
+  if (text.empty()) return false;
+  const Utf8Character first = read_utf8(text);
+  return first.state == Utf8Character::State::kValid && capitals().contains(first.code_point);
 }
 
 }  // namespace pretrain::wikitext

@@ -43,14 +43,53 @@ bool has_double_space(std::string_view text) {
   return found != 0;
 }
 
-void replace_all(std::string& text, std::string_view from, char to) {
-  size_t at = text.find(from);
-  if (at == std::string::npos) return;
-  size_t end = at;
-  while (at < text.size()) {
-    const bool found = std::string_view(text).substr(at).starts_with(from);
-    text[end++] = found ? to : text[at];
-    at += found ? from.size() : 1;
+/// The first bytes of what special_at() finds.
+constexpr std::string_view kLeads = "\xC2\xE2\xEF";
+
+/// The length of a wide space at `at`, or of a character that shows nothing and joins nothing: zero-width space, soft
+/// hyphen, marks of direction, word joiner, byte order mark; 0 for any other. Joiners (U+200C, U+200D) change words, and
+/// stay. On bytes, because Chinese commas have one of the first bytes, too.
+size_t special_at(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0; };
+  const int second = byte(1);
+  const int third = byte(2);
+  switch (byte(0)) {
+    case 0xC2:
+      return second == 0xA0 || second == 0xAD ? 2 : 0;
+    case 0xEF:
+      return second == 0xBB && third == 0xBF ? 3 : 0;
+    case 0xE2:
+      if (second == 0x80)
+        return third == 0x8B || third == 0x8E || third == 0x8F || (third >= 0xAA && third <= 0xAF) ? 3 : 0;
+      return second == 0x81 && (third == 0xA0 || (third >= 0xA6 && third <= 0xA9)) ? 3 : 0;
+    default:
+      return 0;
+  }
+}
+
+/// Looks for one byte at a time, as libraries do fastest; most lines have none of them.
+bool holds_special(std::string_view text) {
+  return std::ranges::any_of(kLeads, [&](char lead) {
+    for (size_t at = text.find(lead); at != std::string_view::npos; at = text.find(lead, at + 1)) {
+      if (special_at(text, at) > 0) return true;
+    }
+    return false;
+  });
+}
+
+/// Turns wide spaces into plain ones and drops what is invisible.
+void replace_special(std::string& text) {
+  if (!holds_special(text)) return;
+  size_t end = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = special_at(text, at);
+    const std::string_view character = std::string_view(text).substr(at, length);
+    if (character == "\u00A0" || character == "\u202F") {
+      text[end++] = ' ';
+    } else if (length == 0) {
+      text[end++] = text[at];
+    }
+    at += std::max<size_t>(length, 1);
   }
   text.resize(end);
 }
@@ -60,6 +99,15 @@ bool is_quoted_nothing(std::string_view before, std::string_view piece) {
   if (!before.ends_with('"') || !piece.starts_with('"')) return false;
   return before.size() == 1 ||
          std::string_view(" (").find(before[before.size() - 2]) != std::string_view::npos;
+}
+
+/// What stands before how a name is pronounced.
+bool announces_sounds(std::string_view word) {
+  constexpr std::string_view kWords[] = {"pronounced", "pronunciation", "wym.",          "wymowa",
+                                         "Aussprache", "prononcé",      "prononciation", "pronúncia",
+                                         "pronuncia",  "pronunciación", "uitspraak",     "uttal",
+                                         "výslovnost", "вимова",        "произношение"};
+  return std::ranges::find(kWords, word) != std::end(kWords);
 }
 
 bool is_conjunction(std::string_view word) {
@@ -167,14 +215,15 @@ bool LineWriter::drop_bare_words() {
   return true;
 }
 
-/// Removes a label in brackets whose text was dropped: "Latin:" of "(born 1900; Latin:".
+/// Removes a label in brackets whose text was dropped: "Latin:" of "(born 1900; Latin:", "pronounced".
 bool LineWriter::drop_bare_label() {
   constexpr size_t kLongest = 48;
   const std::string_view content =
       std::string_view(line_).substr(std::max(floor_, line_.size() - std::min(kLongest, line_.size())));
   const bool label = content.ends_with(':') || content.ends_with("：");
-  const size_t start = label ? content.find_last_of("(,;") : std::string_view::npos;
+  const size_t start = content.find_last_of("(,;");
   if (start == std::string_view::npos || line_.find('(') == std::string::npos) return false;
+  if (!label && !announces_sounds(trim(content.substr(start + 1)))) return false;
   const bool bracket = content[start] == '(';
   line_.resize(line_.size() - (content.size() - start - (bracket ? 1 : 0)));
   return true;
@@ -262,9 +311,9 @@ void LineWriter::drop_last(char byte) {
 
 // ---- lines
 
-/// Trims the line and collapses its spaces.
+/// Trims the line, drops what is invisible in it and collapses its spaces.
 void LineWriter::tidy_line() {
-  for (const std::string_view wide : {"\u00A0", "\u202F"}) replace_all(line_, wide, ' ');
+  replace_special(line_);
   if (has_double_space(line_)) {
     const auto twice = [](char a, char b) { return a == ' ' && b == ' '; };
     line_.erase(std::unique(line_.begin(), line_.end(), twice), line_.end());

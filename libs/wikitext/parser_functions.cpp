@@ -10,7 +10,7 @@
 #include "libs/base/utf8.h"
 #include "libs/wikitext/expression.h"
 #include "libs/wikitext/letter_case.h"
-#include "libs/wikitext/quantities.h"
+#include "libs/wikitext/number_format.h"
 #include "libs/wikitext/text_fold.h"
 #include "libs/wikitext/timestamps.h"
 
@@ -70,7 +70,10 @@ Text if_expression_text(const TemplateCall& call) {
 /// A case without `=` shares the text of the next one that has it; the last one without is for any other value.
 /// Source: MediaWiki, extension ParserFunctions, switch.
 Text switch_text(const TemplateCall& call) {
-  constexpr std::string_view kDefault = "#default";
+  // #default has other names on other wikis.
+  const auto names_default = [](std::string_view name) {
+    return name.size() > 1 && name[0] == '#' && !is_digit(name[1]);
+  };
   const std::string_view value = argument(call, 1);
   bool found = false;
   bool is_default = false;
@@ -83,12 +86,12 @@ Text switch_text(const TemplateCall& call) {
     const std::string_view name = trim(written.substr(0, equals));
     if (last_is_bare) {
       found = found || are_equal(name, value);
-      is_default = is_default || name == kDefault;
+      is_default = is_default || names_default(name);
       continue;
     }
     const std::string_view text = trim(written.substr(equals + 1));
     if (found || are_equal(name, value)) return std::string(text);
-    if (is_default || name == kDefault) otherwise = text;
+    if (is_default || names_default(name)) otherwise = text;
     is_default = false;
   }
   return std::string(last_is_bare && !is_default ? argument(call, call.arguments.count()) : otherwise);
@@ -130,7 +133,7 @@ Text number_in_words_of_the_wiki(const TemplateCall& call) {
   const std::string form = fold_name(argument(call, 2));
   const std::string_view number = argument(call, 1);
   if (form == "r") return ungrouped_digits(number, call.language);
-  if (form == "nosep" || form == "nocommafysuffix") return std::string(number);
+  if (form == "nosep" || form == "nocommafysuffix") return native_digits(number, call.language);
   return group_digits(number, call.language);
 }
 
@@ -191,7 +194,8 @@ Text plural_text(const TemplateCall& call) {
 
 Text time_text(const TemplateCall& call) {
   const std::string_view language = argument(call, 3).empty() ? call.language : argument(call, 3);
-  return formatted_time(argument(call, 1), argument(call, 2), language);
+  const Text time = formatted_time(argument(call, 1), argument(call, 2), language);
+  return time ? Text(native_digits(*time, language)) : std::nullopt;
 }
 
 struct ParserFunction {
@@ -206,7 +210,8 @@ constexpr ParserFunction kFunctions[] = {
     {"iferror", if_error_text},
     {"ifexpr", if_expression_text},
     {"lc", [](const TemplateCall& call) -> Text { return in_small_letters(argument(call, 1)); }},
-    {"lcfirst", [](const TemplateCall& call) -> Text { return with_first_small(argument(call, 1)); }},
+    {"lcfirst",
+     [](const TemplateCall& call) -> Text { return with_first_small(argument(call, 1), call.language); }},
     {"padleft",
      [](const TemplateCall& call) -> Text {
        return concat({padding(call), argument(call, 1)});
@@ -219,7 +224,8 @@ constexpr ParserFunction kFunctions[] = {
     {"switch", switch_text},
     {"time", time_text},
     {"uc", [](const TemplateCall& call) -> Text { return in_capitals(argument(call, 1)); }},
-    {"ucfirst", [](const TemplateCall& call) -> Text { return with_first_capital(argument(call, 1)); }},
+    {"ucfirst",
+     [](const TemplateCall& call) -> Text { return with_first_capital(argument(call, 1), call.language); }},
 };
 
 }  // namespace

@@ -5,16 +5,12 @@
 #include <array>
 
 #include "libs/base/number.h"
-#include "libs/base/utf8.h"
+#include "libs/wikitext/number_format.h"
 #include "libs/wikitext/text_fold.h"
 #include "libs/wikitext/units.h"
 
 namespace pretrain::wikitext {
 namespace {
-
-constexpr std::string_view kMonths[] = {"January",   "February", "March",    "April",
-                                        "May",       "June",     "July",     "August",
-                                        "September", "October",  "November", "December"};
 
 bool all_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, is_digit);
@@ -25,21 +21,9 @@ int small_number(std::string_view text) {
   return all_digits(text) ? parse_number<int>(text).value_or(-1) : -1;
 }
 
-std::string_view without_zero(std::string_view day) {
-  return day.size() == 2 && day.front() == '0' ? day.substr(1) : day;
-}
-
 bool is_quantity(std::string_view text) {
   return !text.empty() && (is_digit(text.front()) ||
                            (text.size() > 1 && (text[0] == '-' || text[0] == '.') && is_digit(text[1])));
-}
-
-std::string_view group_mark(std::string_view language) {
-  constexpr std::string_view kPoint[] = {"da", "de", "el", "es", "id", "it",
-                                         "nl", "pt", "ro", "sr", "tr", "vi"};
-  constexpr std::string_view kComma[] = {"en", "he", "hi", "ja", "ko", "th", "zh"};
-  if (std::ranges::find(kPoint, language) != std::end(kPoint)) return ".";
-  return std::ranges::find(kComma, language) != std::end(kComma) ? "," : " ";
 }
 
 // ---- convert
@@ -71,7 +55,9 @@ std::string quantity_text(std::string_view value, std::string_view language) {
 }
 
 struct Style {
+  std::string_view language;
   bool symbol;
+  bool shortened;  ///< a symbol where others would be spelled out
   bool american;
   bool adjective;
 };
@@ -81,7 +67,10 @@ Style style_of(const TemplateArguments& arguments, std::string_view language, bo
   const bool shortened =
       abbreviation == "on" || abbreviation == "in" || abbreviation == "comma" || abbreviation == "~";
   const bool spelled = abbreviation == "off" || abbreviation == "out" || abbreviation == "none";
-  return {.symbol = language != "en" || shortened || (short_form && !spelled),
+  const bool short_unit = shortened || (short_form && !spelled);
+  return {.language = language,
+          .symbol = language != "en" || short_unit,
+          .shortened = short_unit,
           .american = arguments.named("sp") == "us",
           .adjective = arguments.named("adj") == "on" || arguments.named("adj") == "mid"};
 }
@@ -131,6 +120,8 @@ std::string unit_text(std::string_view code, std::string_view value, const Style
   if (power > 0) return unit_with_power(code, power, style);
   if (unit == nullptr) return concat({" ", code});
   const bool tight = style.symbol && (unit->symbol.starts_with('/') || unit->symbol == "°");
+  const std::string_view local = style.shortened ? "" : local_unit(unit->symbol, style.language);
+  if (!local.empty()) return std::string(local);
   if (style.symbol) return concat({tight ? "" : " ", unit->symbol});
   const bool one = style.adjective || value == "1" || is_part_of_one(value);
   std::string name(one ? unit->singular : unit->plural);
@@ -187,55 +178,8 @@ class Quantity {
 
 }  // namespace
 
-int month_number(std::string_view text) {
-  constexpr size_t kShortest = 3;
-  const int number = small_number(text);
-  if (number >= 0) return number <= 12 ? number : 0;
-  const auto* month = std::ranges::find_if(kMonths, [&](std::string_view name) {
-    return text.size() >= kShortest && fold_name(name).starts_with(fold_name(text));
-  });
-  return month == std::end(kMonths) ? 0 : static_cast<int>(month - std::begin(kMonths)) + 1;
-}
-
-std::string_view month_name(int number) {
-  return kMonths[number - 1];
-}
-
-std::string ungrouped_digits(std::string_view number, std::string_view language) {
-  const std::string_view group = group_mark(language);
-  std::string result;
-  for (size_t at = 0; at < number.size(); ++at) {
-    const std::string_view rest = number.substr(at);
-    if (rest.starts_with("−")) {
-      result += '-';
-      at += std::string_view("−").size() - 1;
-    } else if (rest.starts_with("\u00A0") || rest.starts_with("\u202F")) {
-      at += utf8_length(rest.front()) - 1;
-    } else if (group != "," && rest.front() == ',') {
-      result += '.';
-    } else if (!rest.starts_with(group) && rest.front() != ' ') {
-      result += rest.front();
-    }
-  }
-  return result;
-}
-
-std::string group_digits(std::string_view number, std::string_view language) {
-  const size_t sign = number.starts_with('-') ? 1 : number.starts_with("−") ? 3 : 0;
-  const size_t end = std::min(number.find('.'), number.size());
-  const std::string_view whole = number.substr(sign, end - sign);
-  if (!all_digits(whole) || whole.size() < 4) return std::string(number);
-  std::string result(number.substr(0, sign));
-  for (size_t i = 0; i < whole.size(); ++i) {
-    if (i > 0 && (whole.size() - i) % 3 == 0) result += group_mark(language);
-    result += whole[i];
-  }
-  if (end == number.size()) return result;
-  return concat({result, group_mark(language) == "," ? "." : ",", number.substr(end + 1)});
-}
-
 std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form) {
-  if (arguments.positional(1).empty()) return "";
+  if (!is_quantity(ungrouped_digits(arguments.positional(1), language))) return "";  // a note of this name
   const Style style = style_of(arguments, language, short_form);
   std::string text = Quantity(arguments, language, style).text();
   const bool middle =
@@ -267,27 +211,17 @@ std::string fraction_text(const TemplateArguments& arguments) {
   return second.empty() ? concat({"1/", first}) : concat({first, "/", second});
 }
 
-std::string date_text(const TemplateArguments& arguments, std::string_view language, bool day_first) {
-  const std::string_view year = arguments.positional(1);
-  const int month = month_number(arguments.positional(2));
-  const std::string_view day = without_zero(arguments.positional(3));
-  if (small_number(year) < 0 || month < 1) return std::string(year);
-  if (language == "vi") {
-    const std::string month_and_year = concat({"tháng ", std::to_string(month), " năm ", year});
-    return day.empty() ? month_and_year : concat({day, " ", month_and_year});
-  }
-  if (language != "en") {
-    const std::string number = std::to_string(month);
-    const std::string start = concat({year, "-", month < 10 ? "0" : "", number});
-    return day.empty() ? start : concat({start, "-", day.size() == 1 ? "0" : "", day});
-  }
-  const std::string_view name = kMonths[month - 1];
-  if (day.empty()) return concat({name, " ", year});
-  return day_first ? concat({day, " ", name, " ", year}) : concat({name, " ", day, ", ", year});
-}
-
-std::string ordinal_text(std::string_view number) {
+std::string ordinal_text(std::string_view number, std::string_view language) {
+  constexpr std::string_view kWithStops = " bg cs da de et fi hr hu is lv nb nn no pl sk sl sr tr ";
+  constexpr std::string_view kRomance = " it pt gl ";
+  const std::string code = concat({" ", language, " "});
   if (number.empty() || !is_digit(number.back())) return std::string(number);
+  if (kWithStops.find(code) != std::string_view::npos) return concat({number, "."});
+  if (kRomance.find(code) != std::string_view::npos) return concat({number, "º"});
+  if (language == "es") return concat({number, ".º"});
+  if (language == "fr") return concat({number, number == "1" ? "er" : "e"});
+  if (language == "nl") return concat({number, "e"});
+  if (language != "en" && !language.empty()) return std::string(number);
   const bool teen = number.size() > 1 && number[number.size() - 2] == '1';
   constexpr std::array<std::string_view, 4> kEndings = {"th", "st", "nd", "rd"};
   const int last = number.back() - '0';

@@ -109,9 +109,11 @@ size_t MarkupScanner::innermost_brace() const {
 void MarkupScanner::pop_to(size_t size) {
   while (frames_.size() > size) {
     const Frame& frame = frames_.back();
+    const Loss loss = frame.loss;
     if (frame.kind <= FrameKind::kTarget) writer_.release(frame.mark);
     arguments_.resize(frame.first_argument);
     frames_.pop_back();
+    if (!frames_.empty()) frames_.back().loss = std::max(frames_.back().loss, loss);
   }
 }
 
@@ -191,7 +193,7 @@ void MarkupScanner::start_block(char byte) {
     kind_ = LineKind::kHeading;
     heading_level_ = std::min<size_t>(run_length(page_, at_), 6);
     at_ += heading_level_;
-  } else if (line.starts_with("{|") || line.starts_with("{{(!}}")) {
+  } else if (line.starts_with("{|") || line.starts_with("{{(!}}") || line.starts_with("{{{!}}")) {
     at_ = skipper_.table_end(at_);
     after_removal();
     if (frames_.empty()) writer_.blank_line();
@@ -200,6 +202,7 @@ void MarkupScanner::start_block(char byte) {
     writer_.removed();
   } else if (line.starts_with("----")) {
     at_ += run_length(page_, at_);
+    if (frames_.empty()) writer_.blank_line();
   }
 }
 

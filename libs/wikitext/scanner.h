@@ -45,6 +45,7 @@ class MarkupScanner {
   enum class Loss : uint8_t {
     kNone,
     kPerhaps,  ///< nothing is known of it
+    kLikely,   ///< nothing is known of it, but it has a value
     kCertain,  ///< it shows what the page does not hold
   };
   /// Brackets around the reading of a word, as in <ruby>漢<rt>かん</rt></ruby>.
@@ -102,9 +103,11 @@ class MarkupScanner {
   void open_template();
   void skip_braces();
   void skip_template(const Call& call);
+  bool breaks_argument(Loss loss) const;
   bool note_loss(Loss loss);
   void open_variant();
   void close_braces();
+  void begin_label();
   void bar();
   void finish_template();
   void finish_parameter();
@@ -130,7 +133,8 @@ class MarkupScanner {
   // scanner_tags.cpp
   void angle();
   void tag(const TagUse& use);
-  void drop_content(const TagUse& use);
+  bool drop_content(const TagUse& use);
+  void drop_block(const TagUse& use);
   void code_content(const TagUse& use);
   void literal_content(const TagUse& use);
   void formula(const TagUse& use);

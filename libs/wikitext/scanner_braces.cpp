@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "libs/wikitext/broken_sentence.h"
+#include "libs/wikitext/missing_words.h"
 #include "libs/wikitext/parser_functions.h"
 #include "libs/wikitext/punctuation.h"
 #include "libs/wikitext/scanner.h"
@@ -95,6 +95,24 @@ bool is_note(std::string_view page, size_t start, size_t end) {
   return stopped && (end >= page.size() || is_space(page[end]) || page[end] == '{' || page[end] == '<');
 }
 
+/// Whether a call of which nothing is known has a value on one line, as `{{age|1900}}` has and `{{refimprove|date=May}}`
+/// has not. What is shown behind a link out of the wiki is about the link.
+bool has_value(std::string_view page, size_t start, size_t end) {
+  const std::string_view call = page.substr(start, end - start);
+  const size_t bar = call.find('|');
+  const bool elsewhere =
+      !call.starts_with("{{#") && call.substr(0, bar).find(':') != npos;  // a page as a template
+  if (bar == npos || call.find('\n') != npos || elsewhere) return false;
+  std::string_view value = call.substr(bar + 1);
+  value = trim(value.substr(0, value.find_first_of("|}=[{", value.find_first_not_of("[{"))));
+  const size_t next = static_cast<size_t>(value.data() + value.size() - page.data());
+  const bool named = next < end && page[next] == '=' && !std::ranges::all_of(value, is_digit);
+  const std::string_view before = trim(page.substr(0, start));
+  const bool after_link = before.ends_with(']') && !before.ends_with("]]");
+  const bool picture = value.starts_with("[[") && value.find(':') != npos;
+  return has_words(value) && !named && !after_link && !picture;
+}
+
 }  // namespace
 
 /// Two braces open a template, three a parameter, one perhaps a variant. Four and more are ambiguous, rare
@@ -116,16 +134,38 @@ void MarkupScanner::skip_braces() {
   after_removal();
 }
 
+/// Whether what an argument of a template on one line shows is false without the words that were lost here, so that
+/// the sentence around the template goes, too.
+bool MarkupScanner::breaks_argument(Loss loss) const {
+  const bool shown = std::ranges::all_of(frames_, [](const Frame& frame) {
+    return frame.kind == FrameKind::kTemplate && !frame.function && !frame.rule->pattern.is_block();
+  });
+  if (!shown || arguments_.size() == frames_.back().first_argument || kind_ != LineKind::kText) return false;
+  const std::string_view before = writer_.line().substr(arguments_.back().start);
+  return has_words(before) && misses_words({.before = before,
+                                            .after = page_.substr(at_),
+                                            .language = words_.language(),
+                                            .valued = loss == Loss::kLikely,
+                                            .prose = true});
+}
+
 /// Notes that words were lost here. Whether their sentence is none without them, so that it is dropped. In a
-/// template it is the template that may lose its text.
+/// template it is the template that may lose its text, in a link to an article what is around it counts.
 bool MarkupScanner::note_loss(Loss loss) {
   if (loss == Loss::kNone) return false;
-  if (!frames_.empty()) {
+  const bool in_label = !frames_.empty() && frames_.front().kind == FrameKind::kLink;
+  if (!frames_.empty() && !(in_label && frames_.size() == 1)) {
+    if (breaks_argument(loss)) loss = Loss::kCertain;
     frames_.back().loss = std::max(frames_.back().loss, loss);
     return false;
   }
-  const bool missing =
-      loss == Loss::kCertain || misses_words(writer_.line(), page_.substr(at_), words_.language());
+  std::string_view after = page_.substr(at_);
+  if (in_label && after.starts_with("]]")) after.remove_prefix(2);
+  const bool missing = loss == Loss::kCertain || misses_words({.before = writer_.line(),
+                                                               .after = after,
+                                                               .language = words_.language(),
+                                                               .valued = loss == Loss::kLikely,
+                                                               .prose = kind_ == LineKind::kText});
   const bool broken = kind_ != LineKind::kHeading && missing;
   if (broken) writer_.lost_words();
   return broken;
@@ -135,12 +175,14 @@ bool MarkupScanner::note_loss(Loss loss) {
 /// none without it.
 void MarkupScanner::skip_template(const Call& call) {
   const size_t start = at_;
-  const bool unknown = call.rule == nullptr && !call.name.empty() && !call.name.starts_with("#tag");
+  const bool unknown = call.rule == nullptr && !call.name.empty() && !call.name.starts_with("#tag:ref");
   const bool reported = lost_ != nullptr && unknown && call.name[0] != '#';
   const bool after_text = reported && has_words(writer_.line());
   const bool elsewhere = call.rule != nullptr && call.rule->elsewhere;
   skip_braces();
-  const bool broken = note_loss(elsewhere ? Loss::kCertain : unknown ? Loss::kPerhaps : Loss::kNone);
+  Loss loss = unknown ? Loss::kPerhaps : Loss::kNone;
+  if (unknown && has_value(page_, start, at_)) loss = Loss::kLikely;
+  const bool broken = note_loss(elsewhere ? Loss::kCertain : loss);
   if (!reported || !(after_text || is_before_text(page_, at_)) || is_note(page_, start, at_)) return;
   const size_t line = start == 0 ? 0 : page_.rfind('\n', start - 1) + 1;
   const std::string_view after = page_.substr(at_, page_.find('\n', at_) - at_);
@@ -163,20 +205,23 @@ void MarkupScanner::open_variant() {
 MarkupScanner::Call MarkupScanner::called() {
   static constexpr ByteSet kEnds("|{}<[");
   constexpr size_t kLongestName = 80;
-  const std::string_view head = page_.substr(at_ + 2, kLongestName);
+  constexpr std::string_view kSafe = "safesubst:";  // means nothing on a saved page
+  const std::string_view after = page_.substr(at_ + 2, kSafe.size());
+  const bool safe = after.ends_with(':') && fold_name(after) == kSafe;
+  const size_t begin = at_ + 2 + (safe ? kSafe.size() : 0);
+  const std::string_view head = page_.substr(begin, kLongestName);
   const size_t end = kEnds.find(head, 0);
   skipper_.add_work(end);
   const std::string_view written = head.substr(0, end);
   const size_t colon = written.find(':');
   if (colon != npos) {  // a function: its argument begins after the colon
-    const auto* rule = words_.templates().find(fold_name(written.substr(0, colon + 1)));
-    if (rule != nullptr) return {rule, written, at_ + 2 + colon + 1, true, false};
+    const auto* rule = words_.templates().find(written.substr(0, colon + 1));
+    if (rule != nullptr) return {rule, written, begin + colon + 1, true, false};
   }
   if (is_no_name(written)) return {nullptr, {}, 0, false, true};
   if (end == head.size() || head[end] == '{' || head[end] == '[') return {};
-  const std::string folded = fold_name(written);
-  const std::string_view name = words_.without_template_namespace(folded);
-  return {words_.templates().find(name), trim(written), at_ + 2 + end, false, false};
+  const std::string_view name = words_.without_template_namespace(written);
+  return {words_.templates().find(name), trim(written), begin + end, false, false};
 }
 
 /// Reads a template with text and skips any other.
@@ -198,15 +243,19 @@ void MarkupScanner::open_template() {
   if (call.function) arguments_.push_back({writer_.position()});
 }
 
+/// What was read so far is the target of the link, and its label follows.
+void MarkupScanner::begin_label() {
+  writer_.cut(frames_.back().mark);
+  frames_.back().kind = FrameKind::kLink;
+}
+
 /// A bar ends the target of a link or an argument of a template; elsewhere it is text.
 void MarkupScanner::bar() {
   if (frames_.empty()) return literal(1);
-  Frame& frame = frames_.back();
+  const Frame& frame = frames_.back();
   if (frame.kind == FrameKind::kTarget) {
-    writer_.cut(frame.mark);
-    frame.kind = FrameKind::kLink;
     ++at_;
-    return;
+    return begin_label();
   }
   const size_t brace = innermost_brace();
   if (brace == npos || frame.kind == FrameKind::kLink || frames_[brace].kind == FrameKind::kVariant)
@@ -296,13 +345,14 @@ void MarkupScanner::finish_template() {
                           .failed = frame.failed,
                           .lost = frame.loss != Loss::kNone};
   std::string text = frame.rule->pattern.text(call);
+  if (text == "|" && !frames_.empty() && frames_.back().kind == FrameKind::kTarget) return begin_label();
   const bool failed = text.find(kNotComputed) != npos;
   if (failed) text.clear();
   if (failed && !frames_.empty()) frames_.back().failed = true;
   text = with_edge_spaces(std::move(text), frame, arguments);
   const bool list = content.find(kItemMark) != npos;
   const bool empty = trim(text).empty();
-  Loss loss = frame.loss == Loss::kPerhaps && is_formula(frame.name) ? Loss::kCertain : frame.loss;
+  Loss loss = frame.loss != Loss::kNone && is_formula(frame.name) ? Loss::kCertain : frame.loss;
   if (failed) loss = std::max(loss, Loss::kPerhaps);
   replace(frame, text);
   if (empty || loss == Loss::kCertain) note_loss(loss);

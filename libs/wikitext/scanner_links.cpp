@@ -215,8 +215,10 @@ bool MarkupScanner::close_link() {
   for (size_t i = frames_.size(); i-- > first;) {
     if (frames_[i].kind == FrameKind::kExternal) continue;
     if (frames_[i].kind == FrameKind::kLink) writer_.settle_apostrophes(frames_[i].runs);
+    const Loss loss = frames_[i].kind == FrameKind::kTarget ? frames_[i].loss : Loss::kNone;
     pop_to(i);
     writer_.end_of_markup();
+    note_loss(loss);
     return true;
   }
   return false;

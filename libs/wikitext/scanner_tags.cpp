@@ -40,14 +40,19 @@ void MarkupScanner::tag(const TagUse& use) {
   const bool content = !use.closing && !use.self_closing;
   switch (use.tag->kind) {
     case TagKind::kDrop:
-      if (content) return drop_content(use);
+      if (!content) break;
+      drop_content(use);
+      return;
+    case TagKind::kDropBlock:
+      if (content) return drop_block(use);
       break;
     case TagKind::kCode:
       if (content) return code_content(use);
       break;
     case TagKind::kLiteral:
       if (content) return literal_content(use);
-      break;
+      at_ = use.end;  // and a mark of a list after it is none
+      return writer_.end_of_markup();
     case TagKind::kFormula:
       if (content) return formula(use);
       break;
@@ -75,17 +80,24 @@ void MarkupScanner::tag(const TagUse& use) {
   after_removal();
 }
 
-/// Without a closing tag, only the tag itself is dropped.
-void MarkupScanner::drop_content(const TagUse& use) {
+/// Without a closing tag, only the tag itself is dropped. Whether there is one.
+bool MarkupScanner::drop_content(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
   at_ = closing == npos ? use.end : std::min(page_.find('>', closing), page_.size() - 1) + 1;
   after_removal();
+  return closing != npos;
+}
+
+/// A line of a list continues after it; elsewhere it ends a paragraph, as a table does.
+void MarkupScanner::drop_block(const TagUse& use) {
+  const bool closed = drop_content(use);
+  if (closed && frames_.empty() && kind_ == LineKind::kText) line_break(true);
 }
 
 /// Program text is a part of its sentence when it is inline, and shown as it is written.
 void MarkupScanner::code_content(const TagUse& use) {
   const size_t closing = is_inline_code(use.attributes) ? skipper_.closing_tag(use) : npos;
-  if (closing == npos) return drop_content(use);
+  if (closing == npos) return drop_block(use);
   std::string code(trim(page_.substr(use.end, closing - use.end)));
   std::ranges::replace(code, '\n', ' ');
   std::ranges::replace(code, kItemMark, ' ');
@@ -109,7 +121,10 @@ void MarkupScanner::literal_content(const TagUse& use) {
 
 void MarkupScanner::formula(const TagUse& use) {
   const size_t closing = skipper_.closing_tag(use);
-  if (closing == npos) return drop_content(use);
+  if (closing == npos) {
+    drop_content(use);
+    return;
+  }
   std::string text;
   const bool shown = append_formula(page_.substr(use.end, closing - use.end), text);
   skipper_.add_work(closing - use.end + text.size());

@@ -9,16 +9,6 @@
 namespace pretrain::wikitext {
 namespace {
 
-std::vector<std::string_view> split(std::string_view list) {
-  std::vector<std::string_view> pieces;
-  while (!list.empty()) {
-    const size_t end = std::min(list.find('|'), list.size());
-    pieces.push_back(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-  return pieces;
-}
-
 /// Short names, such as T and CAT, are settings of single wikis and mean other things elsewhere.
 bool is_long(std::string_view name) {
   constexpr size_t kLeast = 4;
@@ -35,7 +25,7 @@ SiteNames::SiteNames(std::string_view data) {
     data.remove_prefix(std::min(line.size() + 1, data.size()));
     const size_t tab = line.find('\t');
     if (line.starts_with('#') || tab == std::string_view::npos) continue;
-    add_line(line.substr(0, tab), split(line.substr(tab + 1)));
+    add_line(line.substr(0, tab), split_at_bars(line.substr(tab + 1)));
   }
 }
 

@@ -108,7 +108,8 @@ LinkKind SiteWords::link_kind(std::string_view target) const {
 
 std::string_view SiteWords::without_template_namespace(std::string_view name) const {
   const size_t colon = name.find(':');
-  if (colon == std::string_view::npos || !holds(template_names_, trim(name.substr(0, colon)))) return name;
+  if (colon == std::string_view::npos || !holds(template_names_, fold_name(name.substr(0, colon))))
+    return name;
   return trim(name.substr(colon + 1));
 }
 
@@ -138,8 +139,7 @@ bool SiteWords::is_disambiguation(std::string_view page) const {
     const std::string_view written = template_name(page.substr(at + 2));
     if (written == before) continue;
     before = written;
-    const std::string name = fold_name(written);
-    const TemplateRule* rule = templates_->find(without_template_namespace(name));
+    const TemplateRule* rule = templates_->find(without_template_namespace(written));
     if (rule != nullptr && rule->disambiguation) return !has_prose(page);
   }
   return false;

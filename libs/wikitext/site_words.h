@@ -28,7 +28,7 @@ class SiteWords {
 
   /// The kind of a link to `target`, from the name before its first colon.
   LinkKind link_kind(std::string_view target) const;
-  /// `name` without the namespace of templates, if it has one. `name` is folded (fold_name).
+  /// `name` without the namespace of templates, if it has one.
   std::string_view without_template_namespace(std::string_view name) const;
   /// Whether `word`, with its underscores, is a behaviour switch such as `__NOTOC__`.
   bool is_switch(std::string_view word) const;

@@ -119,8 +119,8 @@ size_t Skipper::table_end(size_t position) {
     } else {
       if (page_[at - 1] != '\n') paragraph_end = at;
       ++at;
-      if (mark_on_line(page_, at, {"{|", "{{(!}}"}) != npos) ++depth;
-      const size_t end = mark_on_line(page_, at, {"|}", "{{!)}}"});
+      if (mark_on_line(page_, at, {"{|", "{{(!}}", "{{{!}}"}) != npos) ++depth;
+      const size_t end = mark_on_line(page_, at, {"|}", "{{!)}}", "{{!}}}"});
       if (end != npos && --depth == 0) return work_ += at - position, end;
       if (prose == npos && prose_goes_on(at)) prose = paragraph_end;
       if (prose != npos && !is_patient()) return work_ += at - position, prose;
@@ -213,8 +213,8 @@ size_t Skipper::opaque_end(size_t position) {
   const auto use = parse_tag(page_, position, work_);
   if (!use || use->closing || use->self_closing) return position + 1;
   const TagKind kind = use->tag->kind;
-  const bool opaque = kind == TagKind::kDrop || kind == TagKind::kCode || kind == TagKind::kLiteral ||
-                      kind == TagKind::kFormula;
+  const bool opaque = kind == TagKind::kDrop || kind == TagKind::kDropBlock || kind == TagKind::kCode ||
+                      kind == TagKind::kLiteral || kind == TagKind::kFormula;
   if (!opaque) return position + 1;
   const size_t closing = closing_tag(*use);
   return closing == npos ? position + 1 : std::min(page_.find('>', closing), page_.size() - 1) + 1;

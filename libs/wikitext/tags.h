@@ -16,7 +16,8 @@ enum class TagKind : uint8_t {
   kLineBreak,  ///< the tag becomes a line end
   kParagraph,  ///< the tag becomes the end of a paragraph
   kDrop,       ///< dropped with its content, which is neither prose nor wikitext
-  kCode,       ///< like kDrop, but a word of a sentence when it is inline
+  kDropBlock,  ///< like kDrop, and it ends the paragraph
+  kCode,       ///< like kDropBlock, but a word of a sentence when it is inline
   kLiteral,    ///< its content is not markup: nowiki
   kFormula,    ///< TeX: math and its relatives
   kVerse,      ///< its content keeps its lines: poem

@@ -9,10 +9,12 @@
 #include "libs/wikitext/language_labels.h"
 #include "libs/wikitext/letter_case.h"
 #include "libs/wikitext/math_text.h"
+#include "libs/wikitext/number_format.h"
 #include "libs/wikitext/parser_functions.h"
 #include "libs/wikitext/quantities.h"
 #include "libs/wikitext/site_names.h"
 #include "libs/wikitext/text_fold.h"
+#include "libs/wikitext/written_dates.h"
 
 namespace pretrain::wikitext {
 namespace {
@@ -53,6 +55,7 @@ std::string ship_text(const TemplateCall& call, std::string_view prefix) {
   const size_t first = prefix.empty() ? 2 : 1;
   if (prefix.empty()) prefix = arguments.positional(1);
   const std::string name(arguments.positional(first));
+  if (name.empty()) return "";  // a note has the same name as some prefix
   const std::string id(arguments.positional(first + 1));
   const std::string_view form = arguments.positional(first + 2);
   const std::string full = prefix.empty() ? name : concat({prefix, " ", name});
@@ -88,7 +91,21 @@ std::string century_text(const TemplateCall& call, std::string_view number) {
   std::string century(number);
   const auto year = parse_number<int>(number);
   if (number.size() > 2 && year && *year > 0) century = std::to_string((*year - 1) / 100 + 1);
-  return call.language == "en" ? concat({ordinal_text(century), " century"}) : century;
+  return call.language == "en" ? concat({ordinal_text(century, "en"), " century"}) : century;
+}
+
+/// 14 as XIV; what is no small number stays.
+std::string roman_text(const TemplateCall& /*call*/, std::string_view number) {
+  constexpr int kLargest = 3999;
+  const int value = parse_number<int>(number).value_or(0);
+  return value > 0 && value <= kLargest ? roman_number(value) : std::string(number);
+}
+
+/// Small capitals of small letters look like capitals, which matters for numbers and eras.
+std::string small_capitals(const TemplateCall& call, std::string_view text) {
+  constexpr std::string_view kEras[] = {"ad", "bc", "bce", "ce"};
+  const bool is_era = call.language == "en" && std::ranges::find(kEras, text) != std::end(kEras);
+  return is_era || is_roman_number(text) ? in_capitals(text) : std::string(text);
 }
 
 std::string raised_or_plain(const TemplateCall& /*call*/, std::string_view text) {
@@ -119,7 +136,31 @@ std::string french_rank(const TemplateCall& call, std::string_view operand) {
   if (number.empty()) return "";
   const std::string_view ending = call.arguments.positional(place + 1);
   const bool first = number == "1" || number == "I" || number == "i";
-  return concat({number, !ending.empty() ? ending : first ? "er" : "e"});
+  return concat({small_capitals(call, number), !ending.empty() ? ending : first ? "er" : "e"});
+}
+
+/// Numbers with or without their endings in the call: XVIe et XVIIe.
+std::string french_ranks(const TemplateCall& call, std::string_view /*operand*/) {
+  const auto is_number = [](std::string_view text) {
+    return !text.empty() && (std::ranges::all_of(text, is_digit) || is_roman_number(fold_name(text)));
+  };
+  std::string ranks;
+  for (size_t i = 1; i <= call.arguments.count(); ++i) {
+    const std::string_view number = call.arguments.positional(i);
+    if (!is_number(number)) continue;
+    if (!ranks.empty()) ranks += " et ";
+    const std::string_view next = call.arguments.positional(i + 1);
+    const bool first = number == "1" || number == "I" || number == "i";
+    ranks += concat({small_capitals(call, number), !next.empty() && !is_number(next) ? next
+                                                   : first                           ? "er"
+                                                                                     : "e"});
+  }
+  return ranks;
+}
+
+/// "Juventus" of "Calcio Juventus".
+std::string without_first_word(const TemplateCall& /*call*/, std::string_view text) {
+  return std::string(trim(text.substr(std::min(text.find(' '), text.size()))));
 }
 
 /// The code of another wiki, as in {{ill|en|Name}} and {{ill|Name|en}}, whose place differs between wikis.
@@ -152,7 +193,9 @@ constexpr TemplateFunction kFunctions[] = {
     {"biography", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return italian_biography(call.arguments); }},
     {"capital", Takes::kValue,
-     [](const TemplateCall&, std::string_view value) { return with_first_capital(value); }},
+     [](const TemplateCall& call, std::string_view value) {
+       return with_first_capital(value, call.language);
+     }},
     {"century", Takes::kValue, century_text},
     {"convert", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
@@ -168,31 +211,39 @@ constexpr TemplateFunction kFunctions[] = {
     {"fraction", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return fraction_text(call.arguments); }},
     {"french_rank", Takes::kText, french_rank},
+    {"french_ranks", Takes::kCall, french_ranks},
+    {"german_coordinates", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) { return german_coordinates_text(call); }},
     {"height", Takes::kCall, height_text},
     {"language_text", Takes::kCall, language_text},
     {"link_label", Takes::kCall, link_label},
     {"lower", Takes::kValue,
      [](const TemplateCall&, std::string_view value) { return in_small_letters(value); }},
     {"lower_first", Takes::kValue,
-     [](const TemplateCall&, std::string_view value) { return with_first_small(value); }},
+     [](const TemplateCall& call, std::string_view value) { return with_first_small(value, call.language); }},
+    {"month", Takes::kValue,
+     [](const TemplateCall& call, std::string_view value) { return month_name(value, call.language); }},
     {"number", Takes::kValue,
      [](const TemplateCall& call, std::string_view value) { return group_digits(value, call.language); }},
     {"ordinal", Takes::kValue,
-     [](const TemplateCall&, std::string_view value) { return ordinal_text(value); }},
+     [](const TemplateCall& call, std::string_view value) { return ordinal_text(value, call.language); }},
     {"page_name", Takes::kCall, page_name},
     {"parser_function", Takes::kText, parser_function_text},
     {"raise", Takes::kValue, raised_or_plain},
+    {"roman", Takes::kValue, roman_text},
     {"ship", Takes::kText, ship_text},
     {"short_convert", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
        return convert_text(call.arguments, call.language, true);
      }},
+    {"small_capitals", Takes::kValue, small_capitals},
     {"sound", Takes::kCall, sound_text},
     {"title", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return std::string(call.title); }},
     {"upper", Takes::kValue, [](const TemplateCall&, std::string_view value) { return in_capitals(value); }},
     {"value", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return value_text(call.arguments, call.language); }},
+    {"without_first_word", Takes::kValue, without_first_word},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "libs/wikitext/template_rules.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
 #include "libs/wikitext/embedded_data.h"
+#include "libs/wikitext/number_format.h"
 #include "libs/wikitext/site_names.h"
 #include "libs/wikitext/text_fold.h"
 
@@ -49,10 +51,15 @@ size_t family_mark(std::string_view family) {
   return family.starts_with('*') ? 1 : 0;
 }
 
+/// One of the letters c, d, l and m alone is more often another name.
+bool is_roman_mark(std::string_view text) {
+  return is_roman_number(text) && (text.size() > 1 || text == "i" || text == "v" || text == "x");
+}
+
 bool fits_mark(std::string_view mark, std::string_view text) {
   if (text.empty()) return false;
   if (mark == kNumberMark) return std::ranges::all_of(text, is_digit);
-  if (mark == kRomanMark) return text.find_first_not_of("ivxlcdm") == npos;
+  if (mark == kRomanMark) return is_roman_mark(fold_name(text));
   return true;
 }
 
@@ -145,7 +152,7 @@ class RuleReader {
   std::vector<std::string> names_of(std::string_view list) {
     std::vector<std::string> names;
     for (const std::string_view written : split(list, '|')) {
-      std::string name = fold_name(written);
+      std::string name = page_name(written);
       if (!may_be_name(name)) {
         fault(fmt::format("\"{}\" can't be a template, so that it can't match", written),
               "remove the brackets from the name");
@@ -154,7 +161,17 @@ class RuleReader {
         names.push_back(std::move(name));
       }
     }
+    for (const std::string& name : names) note_spelling(name);
     return names;
+  }
+
+  /// A spelling of a name that fits in any case.
+  void note_spelling(const std::string& name) {
+    if (!is_spelled(name)) return;
+    const auto any = seen_.find({fold_name(name), wikis_.empty() ? "" : wikis_.front()});
+    if (any == seen_.end() || any->second != line_) return;
+    fault(fmt::format("{} is listed twice: in small letters it fits all spellings", fold_name(name)),
+          "remove one of the two");
   }
 
   /// A name has one rule for each wiki, and one for all others.
@@ -180,6 +197,14 @@ class RuleReader {
 };
 
 }  // namespace
+
+bool is_spelled(std::string_view name) {
+  if (name.empty()) return false;
+  const std::string_view rest = name.substr(1);
+  const bool plain = std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (plain) return std::ranges::any_of(rest, [](char c) { return c >= 'A' && c <= 'Z'; });
+  return fold_name(name) != name;
+}
 
 bool is_family(std::string_view name) {
   const bool star = name.size() > 1 && name.find('*') != npos;

@@ -14,7 +14,8 @@
 namespace pretrain::wikitext {
 
 struct TemplateRule {
-  std::vector<std::string> names;  ///< folded (fold_name); with `*`, `<n>` or `<roman>` a family of names
+  std::vector<std::string>
+      names;  ///< as page_name() has them; with `*`, `<n>` or `<roman>` a family of names
   std::vector<std::string> wikis;  ///< codes such as "fr"; empty for all
   TemplatePattern pattern;         ///< empty: the template shows nothing
   bool elsewhere = false;       ///< it shows what the page does not hold, so that its sentence goes with it
@@ -49,7 +50,10 @@ class TemplateRules {
 /// Errors: kUsage with the line, the problem and the remedy of the first mistake.
 std::shared_ptr<const TemplateRules> parse_template_rules(std::string_view text, std::string_view name);
 
-/// Whether `name` (folded) is one of the family: `*` means some text, `<n>` for a number, `<roman>` for a
+/// Whether a name of a rule has a capital behind its first letter, so that it is compared as MediaWiki does. Others
+/// fit in any case, because wikis redirect the usual spellings.
+bool is_spelled(std::string_view name);
+/// Whether `name` (folded, or as page_name() has it for a spelled family) is one of the family: `*` means some text, `<n>` for a number, `<roman>` for a
 /// Roman number.
 bool is_in_family(std::string_view family, std::string_view name);
 /// Whether a name of a rule is a family.

@@ -35,6 +35,7 @@ TemplateTable::TemplateTable(std::string_view code, std::string_view language,
 
 /// Adds the rules for `wiki`; "" adds those for all wikis.
 void TemplateTable::add_rules(const TemplateRules& rules, std::string_view wiki) {
+  ++rank_;
   for (const TemplateRule& rule : rules.rules()) {
     const bool wanted =
         wiki.empty() ? rule.wikis.empty() : std::ranges::find(rule.wikis, wiki) != rule.wikis.end();
@@ -52,11 +53,31 @@ void TemplateTable::add_disambiguations(const TemplateRules& rules) {
 }
 
 void TemplateTable::add(std::string_view name, const TemplateRule& rule) {
+  const bool spelled = is_spelled(name);
   if (is_family(name)) {
-    families_.push_back({name, &rule});
-  } else {
-    rules_.try_emplace(name, &rule);
+    families_.push_back({name, &rule, rank_, spelled});
+    return;
   }
+  if (spelled) words_.push_back(fold_name(name));
+  Spellings& spellings = rules_[spelled ? std::string_view(words_.back()) : name];
+  const bool known = spelled
+                         ? std::ranges::find(spellings.spelled, name, &Entry::name) != spellings.spelled.end()
+                         : spellings.any != nullptr;
+  if (known) return;
+  const Entry* entry = &entries_.emplace_back(Entry{name, &rule, rank_, spelled});
+  if (spelled) {
+    spellings.spelled.push_back(entry);
+  } else {
+    spellings.any = entry;
+  }
+}
+
+/// A rule for the very spelling counts before one for any case, unless that one comes from a place that counts more.
+const TemplateTable::Entry* TemplateTable::spelled_as(const Spellings& spellings, std::string_view name) {
+  if (spellings.spelled.empty()) return spellings.any;
+  const auto found = std::ranges::find(spellings.spelled, page_name(name), &Entry::name);
+  if (found == spellings.spelled.end()) return spellings.any;
+  return spellings.any == nullptr || (*found)->rank <= spellings.any->rank ? *found : spellings.any;
 }
 
 void TemplateTable::add_local_words(std::string_view code, std::string_view language) {
@@ -67,16 +88,19 @@ void TemplateTable::add_local_words(std::string_view code, std::string_view lang
     const std::string_view key = word.substr(0, word.size() - (function ? 1 : 0));
     site_names().for_each(key, code, language, [&](std::string_view local) {
       words_.push_back(fold_name(local) + (function ? ":" : ""));
-      rules_.try_emplace(words_.back(), rule);
+      add(words_.back(), *rule);
     });
   }
 }
 
 const TemplateRule* TemplateTable::find(std::string_view name) const {
-  const auto found = rules_.find(name);
-  if (found != rules_.end()) return found->second;
-  const auto family =
-      std::ranges::find_if(families_, [&](const Family& f) { return is_in_family(f.name, name); });
+  const std::string folded = fold_name(name);
+  const auto found = rules_.find(folded);
+  const Entry* entry = found == rules_.end() ? nullptr : spelled_as(found->second, name);
+  if (entry != nullptr) return entry->rule;
+  const auto family = std::ranges::find_if(families_, [&](const Entry& f) {
+    return f.spelled ? is_in_family(f.name, page_name(name)) : is_in_family(f.name, folded);
+  });
   return family == families_.end() ? nullptr : family->rule;
 }
 

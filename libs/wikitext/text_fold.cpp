@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/wikitext/text_fold.h"
 
+#include <algorithm>
+
 namespace pretrain::wikitext {
 namespace {
 
@@ -32,6 +34,14 @@ constexpr std::array<char, 256> kFolded = [] {
   return folded;
 }();
 
+/// Folds the character at `at`; returns where the next begins.
+size_t fold_character(std::string& text, size_t at) {
+  text[at] = kFolded[static_cast<unsigned char>(text[at])];
+  const bool two_bytes = (static_cast<unsigned char>(text[at]) & 0xE0) == 0xC0 && at + 1 < text.size();
+  if (two_bytes) fold_two_bytes(text, at);
+  return at + (two_bytes ? 2 : 1);
+}
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -42,12 +52,15 @@ std::string_view trim(std::string_view text) {
 
 std::string fold_name(std::string_view name) {
   std::string folded(trim(name));
-  for (size_t at = 0; at < folded.size(); ++at) {
-    folded[at] = kFolded[static_cast<unsigned char>(folded[at])];
-    const bool two_bytes = (static_cast<unsigned char>(folded[at]) & 0xE0) == 0xC0;
-    if (two_bytes && at + 1 < folded.size()) fold_two_bytes(folded, at++);
-  }
+  for (size_t at = 0; at < folded.size();) at = fold_character(folded, at);
   return folded;
+}
+
+std::string page_name(std::string_view name) {
+  std::string page(trim(name));
+  std::ranges::replace(page, '_', ' ');
+  if (!page.empty()) fold_character(page, 0);
+  return page;
 }
 
 std::string concat(std::initializer_list<std::string_view> parts) {
@@ -59,6 +72,16 @@ std::string concat(std::initializer_list<std::string_view> parts) {
 size_t run_length(std::string_view text, size_t position) {
   const size_t end = text.find_first_not_of(text[position], position);
   return (end == std::string_view::npos ? text.size() : end) - position;
+}
+
+std::vector<std::string_view> split_at_bars(std::string_view list) {
+  std::vector<std::string_view> parts;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find('|'), list.size());
+    parts.push_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return parts;
 }
 
 }  // namespace pretrain::wikitext

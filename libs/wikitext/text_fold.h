@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pretrain::wikitext {
 
@@ -54,9 +55,16 @@ std::string_view trim(std::string_view text);
 /// lower case in the Latin, Greek and Cyrillic scripts.
 std::string fold_name(std::string_view name);
 
+/// A name as MediaWiki compares it: trimmed, with `_` as a space and a small first letter; the case of all other
+/// letters counts.
+std::string page_name(std::string_view name);
+
 std::string concat(std::initializer_list<std::string_view> parts);
 
 /// Length of the run of `text[position]` that starts at `position`.
 size_t run_length(std::string_view text, size_t position);
+
+/// The parts of a list with bars between them.
+std::vector<std::string_view> split_at_bars(std::string_view list);
 
 }  // namespace pretrain::wikitext

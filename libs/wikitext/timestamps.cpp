@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include "libs/base/number.h"
-#include "libs/wikitext/quantities.h"
+#include "libs/wikitext/date_names.h"
+#include "libs/wikitext/number_format.h"
 #include "libs/wikitext/text_fold.h"
+#include "libs/wikitext/written_dates.h"
 
 namespace pretrain::wikitext {
 namespace {
@@ -114,25 +116,11 @@ int day_of_year(const Moment& moment) {
   return static_cast<int>((std::chrono::sys_days(date_of(moment)) - first).count());
 }
 
-std::string roman(int number) {
-  constexpr std::pair<int, std::string_view> kParts[] = {
-      {1000, "M"}, {900, "CM"}, {500, "D"}, {400, "CD"}, {100, "C"}, {90, "XC"}, {50, "L"},
-      {40, "XL"},  {10, "X"},   {9, "IX"},  {5, "V"},    {4, "IV"},  {1, "I"}};
-  std::string text;
-  for (const auto& [value, letters] : kParts) {
-    for (; number >= value; number -= value) text += letters;
-  }
-  return text;
-}
-
-std::optional<std::string> name_text(char letter, const Moment& moment, std::string_view language) {
-  constexpr std::string_view kDays[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
-                                        "Friday", "Saturday", "Sunday"};
-  constexpr size_t kShort = 3;
-  if (language != "en" && language != "simple" && !language.empty()) return std::nullopt;
-  const bool month = letter == 'F' || letter == 'M';
-  const std::string_view name = month ? month_name(moment.month) : kDays[weekday_of(moment) - 1];
-  return std::string(letter == 'F' || letter == 'l' ? name : name.substr(0, kShort));
+std::optional<std::string> name_text(DateName kind, const Moment& moment, std::string_view language) {
+  const bool is_day = kind == DateName::kDay || kind == DateName::kShortDay;
+  const std::string_view name =
+      date_name(kind, is_day ? weekday_of(moment) : static_cast<unsigned>(moment.month), language);
+  return name.empty() ? std::nullopt : std::optional(std::string(name));
 }
 
 std::optional<std::string> letter_text(char letter, const Moment& moment, std::string_view language) {
@@ -154,10 +142,13 @@ std::optional<std::string> letter_text(char letter, const Moment& moment, std::s
     case 'd':
       return fmt::format("{:02}", moment.day);
     case 'F':
+      return name_text(DateName::kMonth, moment, language);
     case 'M':
+      return name_text(DateName::kShortMonth, moment, language);
     case 'D':
+      return name_text(DateName::kShortDay, moment, language);
     case 'l':
-      return name_text(letter, moment, language);
+      return name_text(DateName::kDay, moment, language);
     case 'N':
       return std::to_string(weekday_of(moment));
     case 'w':
@@ -208,8 +199,12 @@ std::optional<std::string> formatted_time(std::string_view format, std::string_v
     } else if (format.substr(at).starts_with("xr")) {
       is_roman = true;
       ++at;
-    } else if (format.substr(at).starts_with("xn") || format.substr(at).starts_with("xg")) {
-      if (format[at + 1] == 'g') return std::nullopt;
+    } else if (format.substr(at).starts_with("xn")) {
+      ++at;
+    } else if (format.substr(at).starts_with("xg")) {
+      const auto name = name_text(DateName::kOfMonth, *moment, language);
+      if (!name) return std::nullopt;
+      result += *name;
       ++at;
     } else if (!is_letter(byte)) {
       result += byte;
@@ -217,7 +212,7 @@ std::optional<std::string> formatted_time(std::string_view format, std::string_v
       const auto text = letter_text(byte, *moment, language);
       if (!text) return std::nullopt;
       const int number = is_roman ? digits(*text, 4) : -1;
-      result += number > 0 ? roman(number) : *text;
+      result += number > 0 ? roman_number(number) : *text;
       is_roman = false;
     }
   }

@@ -2,6 +2,7 @@
 #include "libs/wikitext/units.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace pretrain::wikitext {
 namespace {
@@ -193,7 +194,50 @@ constexpr Unit kUnits[] = {
 };
 static_assert(std::ranges::is_sorted(kUnits, {}, &Unit::code));
 
+/// Units of scripts that do not write the symbols, in the order of kLocalSymbols.
+constexpr std::string_view kLocalSymbols[] = {"km", "m", "cm", "mm", "km²", "m²",   "ha", "kg",
+                                              "g",  "t", "mi", "ft", "in",  "acre", "lb", "sq mi"};
+struct LocalUnits {
+  std::string_view languages;
+  std::string_view names[std::size(kLocalSymbols)];
+};
+constexpr LocalUnits kLocalUnits[] = {
+    {" ru be bg uk mk kk ky ",
+     {" км", " м", " см", " мм", " км²", " м²", " га", " кг", " г", " т", "", "", "", "", "", ""}},
+    {" zh ",
+     {"公里", "米", "厘米", "毫米", "平方公里", "平方米", "公顷", "公斤", "克", "吨", "英里", "英尺", "英寸",
+      "英亩", "磅", "平方英里"}},
+    {" ja ",
+     {"キロメートル", "メートル", "センチメートル", "ミリメートル", "平方キロメートル", "平方メートル",
+      "ヘクタール", "キログラム", "グラム", "トン", "マイル", "フィート", "インチ", "エーカー", "ポンド",
+      "平方マイル"}},
+    {" fa ",
+     {" کیلومتر", " متر", " سانتی‌متر", " میلی‌متر", " کیلومتر مربع", " متر مربع",
+      " هکتار", " کیلوگرم", " گرم", " تن", " مایل", " فوت", " اینچ", " ایکر", " پوند", " مایل مربع"}},
+    {" hi ",
+     {" किलोमीटर", " मीटर", " सेंटीमीटर", " मिलीमीटर", " वर्ग किलोमीटर", " वर्ग मीटर", " हेक्टेयर", " किलोग्राम",
+      " ग्राम", " टन", " मील", " फीट", " इंच", " एकड़", " पाउंड", " वर्ग मील"}},
+    {" bn ",
+     {" কিলোমিটার", " মিটার", " সেন্টিমিটার", " মিলিমিটার", " বর্গকিলোমিটার", " বর্গমিটার", " হেক্টর",
+      " কিলোগ্রাম", " গ্রাম", " টন", " মাইল", " ফুট", " ইঞ্চি", " একর", " পাউন্ড", " বর্গমাইল"}},
+    {" th ",
+     {" กิโลเมตร", " เมตร", " เซนติเมตร", " มิลลิเมตร", " ตารางกิโลเมตร", " ตารางเมตร", " เฮกตาร์", " กิโลกรัม",
+      " กรัม", " ตัน", " ไมล์", " ฟุต", " นิ้ว", " เอเคอร์", " ปอนด์", " ตารางไมล์"}},
+};
+
 }  // namespace
+
+std::string_view local_unit(std::string_view symbol, std::string_view language) {
+  const auto* symbols = std::ranges::find(kLocalSymbols, symbol);
+  if (language.empty() || symbols == std::end(kLocalSymbols)) return "";
+  for (const LocalUnits& units : kLocalUnits) {
+    const size_t at = units.languages.find(language);
+    const bool whole = at != std::string_view::npos && at > 0 && units.languages[at - 1] == ' ' &&
+                       units.languages.substr(at + language.size()).starts_with(' ');
+    if (whole) return units.names[symbols - std::begin(kLocalSymbols)];
+  }
+  return "";
+}
 
 const Unit* find_unit(std::string_view code) {
   const auto* unit = std::ranges::lower_bound(kUnits, code, {}, &Unit::code);

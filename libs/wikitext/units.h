@@ -16,4 +16,7 @@ struct Unit {
 /// Null when `code` is unknown.
 const Unit* find_unit(std::string_view code);
 
+/// What the wiki of `language` writes for a unit, with the space before it if it has one; "" where it is the symbol.
+std::string_view local_unit(std::string_view symbol, std::string_view language);
+
 }  // namespace pretrain::wikitext

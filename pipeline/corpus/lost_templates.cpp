@@ -58,13 +58,22 @@ uint64_t count_sentences(std::string_view text) {
   return count;
 }
 
+/// Names that differ in their first letter alone are one, in small letters but for `USA`.
+std::string shown_name(std::string_view written) {
+  std::string name = wikitext::page_name(written);
+  const bool capitals = name.size() > 1 && name[1] >= 'A' && name[1] <= 'Z';
+  const bool small = !name.empty() && name[0] >= 'a' && name[0] <= 'z';
+  if (capitals && small) name[0] = static_cast<char>(name[0] - 'a' + 'A');
+  return name;
+}
+
 class Counter {
  public:
   /// The first call gives the context, so that the list is the same for each reading of the dump.
   void add(const wikitext::LostTemplate& lost) {
     ++counts_.calls;
     counts_.with_sentence += lost.with_sentence ? 1 : 0;
-    const std::string name = wikitext::fold_name(lost.name);
+    const std::string name = shown_name(lost.name);
     if (by_name_.size() >= kMostNames && !by_name_.contains(name)) return;
     LostTemplateCount& count = by_name_[name];
     if (count.calls++ == 0) count.context = context_of(lost);

@@ -45,11 +45,11 @@ TEST(Gaps, AtTheEndOfBracketsTakeTheirSeparator) {
 }
 
 TEST(Gaps, LeaveNoSpaceBeforeCommaOrStop) {
-  EXPECT_EQ(cleaned("a {{x}}, b {{x}}. C <ref>r</ref>; d"), "a, b. C; d");
+  EXPECT_EQ(cleaned("p {{x}}, b {{x}}. C <ref>r</ref>; d"), "p, b. C; d");
 }
 
 TEST(Gaps, LeaveDecimalPointsAndEllipsesAlone) {
-  EXPECT_EQ(cleaned("a {{x}} .5 b {{x}} ... c"), "a .5 b ... c");
+  EXPECT_EQ(cleaned("p {{x}} .5 b {{x}} ... c"), "p .5 b ... c");
 }
 
 TEST(Gaps, LeaveNoSeparatorTwice) {
@@ -57,8 +57,8 @@ TEST(Gaps, LeaveNoSeparatorTwice) {
 }
 
 TEST(Gaps, LeaveOneSpace) {
-  EXPECT_EQ(cleaned("a {{x}} b <ref>c</ref> <ref>d</ref> e"), "a b e");
-  EXPECT_EQ(cleaned("a{{x}}b"), "ab");
+  EXPECT_EQ(cleaned("p {{x}} b <ref>c</ref> <ref>d</ref> e"), "p b e");
+  EXPECT_EQ(cleaned("p{{wbr}}b"), "pb");
 }
 
 TEST(Gaps, AtTheStartOfALineTakeTheirSeparator) {
@@ -84,6 +84,13 @@ TEST(UnknownTemplates, BeforeAParticleTakeTheirSentence) {
   EXPECT_EQ(cleaned("他位于{{nosuch|X}}。他离开了。", "zh"), "他离开了。");
 }
 
+TEST(UnknownTemplates, BeforeAUnitOrAtTheStartBeforeAParticleTakeTheirSentence) {
+  EXPECT_EQ(cleaned("{{nosuch|X}}は町である。彼は去った。", "ja"), "彼は去った。");
+  EXPECT_EQ(cleaned("彼は去った。町は{{nosuch|5}}年続いた。", "ja"), "彼は去った。");
+  EXPECT_EQ(cleaned("他{{nosuch|1990}}歲。他离开了。", "zh"), "他离开了。");
+  EXPECT_EQ(cleaned("1990{{nosuch|n}}年、彼は去った{{nosuch|n}}。", "ja"), "1990年、彼は去った。");
+}
+
 TEST(UnknownTemplates, BetweenQuotationMarksTakeTheirSentence) {
   EXPECT_EQ(cleaned("The form \"{{nosuch|x}}\" is old. He left."), "He left.");
   EXPECT_EQ(cleaned("Das Wort „{{nosuch|x}}“ ist alt. Sie blieb.", "de"), "Sie blieb.");
@@ -98,6 +105,52 @@ TEST(UnknownTemplates, AfterADayTakeTheWholeSentence) {
 
 TEST(UnknownTemplates, DirectlyBeforeATitleTakeTheWholeSentence) {
   EXPECT_EQ(cleaned("He is credited as {{nosuch}}Mr. Lawrence and as Doug. He left."), "He left.");
+}
+
+TEST(UnknownTemplates, ThatStandAsAWordTakeTheirSentence) {
+  EXPECT_EQ(cleaned("He is {{nosuch|1990|1|2}} years old. He left."), "He left.");
+  EXPECT_EQ(cleaned("A river of length {{nosuch|5|km}}, flowing west. He left."), "He left.");
+  EXPECT_EQ(cleaned("He left. {{nosuch|5|km}} of roads run there."), "He left.");
+  EXPECT_EQ(cleaned("{{nosuch|X}} is a town. He left."), "He left.");
+  EXPECT_EQ(cleaned("It measures {{nosuch|5}}&nbsp;km there. He left."), "He left.");
+  EXPECT_EQ(cleaned("He won {{#invoke:Count|all|x}} times. He left."), "He left.");
+  EXPECT_EQ(cleaned("It has {{nowrap|{{nosuch|5}}}} gates now. He left."), "He left.");
+  EXPECT_EQ(cleaned("Ему {{nosuch|1990|1|2}} лет. Он ушёл.", "ru"), "Он ушёл.");
+  EXPECT_EQ(cleaned("그는 {{nosuch|1990}} 세이다. 그는 떠났다.", "ko"), "그는 떠났다.");
+}
+
+TEST(UnknownTemplates, BeforeALinkTakeTheirSentenceInProse) {
+  EXPECT_EQ(cleaned("It lost {{nosuch|dental}} [[fricative]]s. He left."), "He left.");
+  EXPECT_EQ(cleaned("It lost {{nosuch|dental}} ''sounds'' then. He left."), "He left.");
+}
+
+TEST(UnknownTemplates, InTheLabelOfALinkTakeTheirSentence) {
+  EXPECT_EQ(cleaned("In the [[20th century|century {{nosuch|XX}}]], it grew. He left."), "He left.");
+  EXPECT_EQ(cleaned("It was [[War|of {{nosuch|5}} men]] there. He left."), "He left.");
+  EXPECT_EQ(cleaned("It was in [[Town|{{nosuch|x}}]], a town. He left."), "He left.");
+  EXPECT_EQ(cleaned("It was in [[{{nosuch|x}}]] there. He left."), "He left.");
+  EXPECT_EQ(cleaned("It was [[War|of men{{nosuch|5}}]] there. He left."), "It was of men there. He left.");
+}
+
+TEST(UnknownTemplates, ThatStandAsANoteLeaveTheirSentence) {
+  EXPECT_EQ(cleaned("He left{{nosuch|note 5}}. He came{{nosuch|n}} home."), "He left. He came home.");
+  EXPECT_EQ(cleaned("He left. {{nosuch|note}} Then he came {{nosuch|date=May}} home."),
+            "He left. Then he came home.");
+  EXPECT_EQ(cleaned("{{nosuch|x}} '''Abel''' is.\n* He beat {{nosuch|FRA}} [[Bo]]."),
+            "Abel is.\nHe beat Bo.");
+  EXPECT_EQ(cleaned("He saw {{nosuch|FRA}} [[File:a.png|20px]] there."), "He saw there.");
+  EXPECT_EQ(cleaned("A [http://x.org page] {{nosuch|de}} of it, {{nosuch|[[File:a.png]]}} said."),
+            "A page of it, said.");
+  EXPECT_EQ(cleaned("== Life {{nosuch|x}} there ==\nText."), "Life there\nText.");
+}
+
+TEST(UnknownTemplates, InAWordTakeTheSentence) {
+  EXPECT_EQ(cleaned("It is H{{nosuch|2}}O. He left."), "He left.");
+  EXPECT_EQ(cleaned("A {{nosuch}}-based form. {{nosuch}}'s wife left. He left."), "He left.");
+  EXPECT_EQ(cleaned("Budapest {{nosuch}}-ban van. Elment.", "hu"), "Elment.");
+  EXPECT_EQ(cleaned("Il vint à l'{{nosuch}} hier. Elle part.", "fr"), "Elle part.");
+  EXPECT_EQ(cleaned("הוא גר ב{{nosuch}} שנים. הוא הלך.", "he"), "הוא הלך.");
+  EXPECT_EQ(cleaned("كان في المدينة و{{nosuch}} سنة. ذهب.", "ar"), "ذهب.");
 }
 
 TEST(UnknownTemplates, InAFormulaTakeItsSentence) {
@@ -129,6 +182,12 @@ TEST(UnknownTemplates, InBracketsTakeTheseAlone) {
   EXPECT_EQ(cleaned("Ann (born in {{nosuch}}, died in {{nosuch}}) was rich (in {{nosuch}})."),
             "Ann was rich.");
   EXPECT_EQ(cleaned("It cost ${{formatnum:{{nosuch|5}}}} today. He left."), "He left.");
+}
+
+TEST(UnknownTemplates, AfterAnAbbreviationTakeTheWholeSentence) {
+  EXPECT_EQ(cleaned("Он жил в V в. до н. э. в {{nosuch}}. Он ушёл.", "ru"), "Он ушёл.");
+  EXPECT_EQ(cleaned("Поэт А. С. Роу жил в {{nosuch}}. Он ушёл.", "ru"), "Он ушёл.");
+  EXPECT_EQ(cleaned("Он пришёл. Он жил в {{nosuch}}. Он ушёл.", "ru"), "Он пришёл. Он ушёл.");
 }
 
 TEST(UnknownTemplates, TakeNoMoreThanTheirSentence) {

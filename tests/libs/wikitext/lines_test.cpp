@@ -31,6 +31,15 @@ TEST(Lines, BegunWithASpaceStandAlone) {
   EXPECT_EQ(cleaned("a\n b\n c"), "a\nb\nc");
 }
 
+TEST(Lines, LoseCharactersThatShowNothing) {
+  EXPECT_EQ(cleaned("A\u200Bb c\u00ADd \u200Ee f\u200F g\u2060h \uFEFFi \u202Bj\u202C \u2066k\u2069"),
+            "Ab cd e f gh i j k");
+  EXPECT_EQ(cleaned("A&shy;b &#8203;e &lrm;f\u00AD"), "Ab e f");
+  EXPECT_EQ(cleaned("می\u200Cخواهم", "fa"), "می\u200Cخواهم");
+  EXPECT_EQ(cleaned("क्\u200Dष", "hi"), "क्\u200Dष");
+  EXPECT_EQ(cleaned("a – “b” … †c‡ •d ‹e› ′f"), "a – “b” … †c‡ •d ‹e› ′f");
+}
+
 TEST(Lines, WithoutWordsAreLeftOut) {
   EXPECT_EQ(cleaned("a\n\n----\n\n* \n* ...\n\n* {{flag icon}}\n\n。\n\nb"), "a\n\nb");
 }
@@ -146,6 +155,7 @@ TEST(Tables, NeverClosedEndWhereProseGoesOn) {
 
 TEST(Tables, WrittenWithTemplatesForTheirBarsGo) {
   EXPECT_EQ(cleaned("{{(!}} class=x\n{{!}}-\n{{!}} cell {{n|}}\n{{!)}}\nText"), "Text");
+  EXPECT_EQ(cleaned("{{{!}} class=x\n{{!}}-\n{{!}} cell\n{{{!}}\n{{!}} inner\n{{!}}}\n{{!}}}\nText"), "Text");
 }
 
 TEST(Tables, RowsWithoutTheirTableGo) {

@@ -37,6 +37,11 @@ TEST(Links, WithATemplateInTheTargetShowTheLabel) {
   EXPECT_EQ(cleaned("see [[{{PAGENAME}} list|the list]] now"), "see the list now");
 }
 
+TEST(Links, MayHaveATemplateForTheirBar) {
+  EXPECT_EQ(cleaned("see [[Foo (list){{!}}the list]]s, [[Foo{{pipe}}''b'' {{nowrap|c d}}]] now"),
+            "see the lists, b c d now");
+}
+
 TEST(Links, ToFilesGoWithCaptionAndNestedLinks) {
   EXPECT_EQ(cleaned("A [[File:x.jpg|thumb|of [[a|b]] and {{c|[[d]]}} [http://e f]]]B"), "A B");
   EXPECT_EQ(cleaned("[[Image:x.png]]Text"), "Text");

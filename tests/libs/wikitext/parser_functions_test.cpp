@@ -90,8 +90,10 @@ TEST(ParserFunctions, SwitchAsMediaWikiDoes) {
 }
 
 TEST(ParserFunctions, ChangeCaseInAllScriptsThatHaveIt) {
-  EXPECT_EQ(computed("{{uc:straße élan ж ω}} {{lc:ÉLAN_Ж Ω}}"), "STRAßE ÉLAN Ж Ω élan_ж ω");
+  EXPECT_EQ(computed("{{uc:straße élan ж ω}} {{lc:ÉLAN_Ж Ω}}"), "STRASSE ÉLAN Ж Ω élan_ж ω");
   EXPECT_EQ(computed("{{ucfirst:éa}} {{lcfirst:ŽA}} {{ucfirst:ой}} {{uc:ạơ}}"), "Éa žA Ой ẠƠ");
+  EXPECT_EQ(computed("{{ucfirst:ßa}} {{uc:ﬁnıς ŉ}} {{lc:ẞİ}} {{uc:ἀνήρ}}"), "ßa FINIΣ ʼN ßi̇ ἈΝΉΡ");
+  EXPECT_EQ(computed("{{ucfirst:izmir}} {{lcfirst:Isparta}} {{ucfirst:ırmak}}", "tr"), "İzmir ısparta Irmak");
 }
 
 TEST(ParserFunctions, PadByCharacters) {
@@ -103,6 +105,38 @@ TEST(ParserFunctions, GroupAndUngroupDigits) {
   EXPECT_EQ(computed("{{formatnum:1234567.5}} {{formatnum:1,234.5|R}}"), "1,234,567.5 1234.5");
   EXPECT_EQ(computed("{{formatnum:1.234,5|R}} {{formatnum:12345|NOSEP}}", "de"), "1234.5 12345");
   EXPECT_EQ(computed("{{#expr: {{formatnum:1 234,5|R}} * 2}}", "fr"), "2469");
+}
+
+TEST(ParserFunctions, GroupDigitsAsTheLanguageDoes) {
+  EXPECT_EQ(computed("{{formatnum:1234}} {{formatnum:12345.6}}", "es"), "1234 12 345,6");
+  EXPECT_EQ(computed("{{formatnum:1234}} {{formatnum:3.14}}", "it"), "1 234 3,14");
+  EXPECT_EQ(computed("{{formatnum:1234}}", "ca"), "1.234");
+  EXPECT_EQ(computed("{{formatnum:1234}}", "ms"), "1,234");
+}
+
+TEST(ParserFunctions, HaveLocalNames) {
+  EXPECT_EQ(computed("{{#si: x |oui|non}} {{#selon: c |a=1|#défaut=2}} {{#expr: 1 + 2}}", "fr"), "oui 2 3");
+  EXPECT_EQ(computed("{{#תנאי: |a|b}} {{#ifeq: 1 | 1 |c|d}}", "he"), "b c");
+}
+
+TEST(ParserFunctions, GroupEachNumberOfAText) {
+  EXPECT_EQ(computed("{{formatnum:1500 kg}} {{formatnum:1,234}} {{formatnum:0012345}}"),
+            "1,500 kg 1,234 0012345");
+  EXPECT_EQ(computed("{{formatnum:12345,6}} {{formatnum:-1234}}", "fr"), "12 345,6 -1 234");
+}
+
+TEST(ParserFunctions, CountInLakhsWhereTheLanguageDoes) {
+  EXPECT_EQ(computed("{{formatnum:1234567}} {{formatnum:123456789.5}} {{formatnum:1234}}", "hi"),
+            "12,34,567 12,34,56,789.5 1,234");
+  EXPECT_EQ(computed("{{formatnum:1234567}}", "ta"), "12,34,567");
+}
+
+TEST(ParserFunctions, WriteTheDigitsOfTheWiki) {
+  EXPECT_EQ(computed("{{formatnum:1234567.5}}", "bn"), "১২,৩৪,৫৬৭.৫");
+  EXPECT_EQ(computed("{{formatnum:12345.6}} {{formatnum:12345|NOSEP}}", "fa"), "۱۲٬۳۴۵٫۶ ۱۲۳۴۵");
+  EXPECT_EQ(computed("{{formatnum:12345.6}}", "ar"), "12٬345٫6");
+  EXPECT_EQ(computed("{{formatnum:۱۲٬۳۴۵٫۶|R}} {{#expr: {{formatnum:۱۲|R}} + 1}}", "fa"), "12345.6 13");
+  EXPECT_EQ(computed("{{#time:j F Y|1901-05-03}}", "fa"), "۳ مه ۱۹۰۱");
 }
 
 TEST(ParserFunctions, TakeThePluralOfTheLanguage) {
@@ -131,7 +165,16 @@ TEST(ParserFunctions, ShowNoDateThatThePageDoesNotState) {
   for (const char* call :
        {"{{#time:Y}}", "{{#time:Y|now}}", "{{#time:Y|2019-02-30}}", "{{#time:Q|2019-02-03}}"})
     EXPECT_EQ(computed(call), "") << call;
-  EXPECT_EQ(computed("{{#time:j F Y|2019-03-08}}", "de"), "");
+  EXPECT_EQ(computed("{{#time:j F Y|2019-03-08}}", "lez"), "");
+}
+
+TEST(ParserFunctions, NameMonthsAndDaysInTheLanguageOfTheWiki) {
+  EXPECT_EQ(computed("{{#time:l, j. F Y (D, M)|2019-03-08}}", "de"), "Freitag, 8. März 2019 (Fr, Mär.)");
+  EXPECT_EQ(computed("{{#time:F|2019-05}} {{#time:j xg Y|2019-05-03}}", "pl"), "maj 3 maja 2019");
+  EXPECT_EQ(computed("{{#time:F|2019-05}} {{#time:j xg|2019-05-03}}", "ru"), "май 3 мая");
+  EXPECT_EQ(computed("{{#time:j xg|2019-08-03}}", "ca"), "3 d'agost");
+  EXPECT_EQ(computed("{{#time:Y年Fj日(D)|2019-05-03}}", "ja"), "2019年5月3日(金)");
+  EXPECT_EQ(computed("{{#time:j F|2019-05-03|fi}} {{#time:j xg|2019-05-03}}"), "3 toukokuu 3 May");
 }
 
 TEST(ParserFunctions, NestInEachOtherAndInTemplates) {

@@ -50,10 +50,13 @@ TEST(Tags, ThatBreakLinesInALabelAreASpace) {
 }
 
 TEST(Tags, WithContentThatIsNoProseGoWithIt) {
-  for (const std::string tag : {"gallery", "timeline", "score", "hiero", "pre", "syntaxhighlight", "source",
-                                "graph", "imagemap", "table", "templatedata", "style"}) {
-    EXPECT_EQ(cleaned("a <" + tag + " x=\"y\">b\n\nc</" + tag + "> d"), "a d") << tag;
-  }
+  const auto rest = [](const std::string& tag) {
+    return cleaned("a <" + tag + " x=\"y\">b\n\nc</" + tag + "> d");
+  };
+  for (const char* tag : {"score", "hiero", "style"}) EXPECT_EQ(rest(tag), "a d") << tag;
+  for (const char* block : {"gallery", "timeline", "pre", "syntaxhighlight", "source", "graph", "imagemap",
+                            "table", "templatedata"})
+    EXPECT_EQ(rest(block), "a\n\nd") << block;
 }
 
 TEST(Tags, ThatNobodyKnowsAreText) {
@@ -123,6 +126,7 @@ TEST(Entities, ThatAreNoneStay) {
 
 TEST(Entities, OfSpacesAreASpace) {
   EXPECT_EQ(cleaned("5&nbsp;km&thinsp;x a&shy;b"), "5 km x ab");
+  EXPECT_EQ(cleaned("a&#8203;b a&#x2009;b"), "ab a b");
 }
 
 TEST(Entities, DoNotMakeMarkup) {
@@ -135,6 +139,21 @@ TEST(Tags, PutTheReadingOfAWordInBracketsOnce) {
   EXPECT_EQ(cleaned("<ruby>漢<rt>かん</ruby>の<ruby>字<rp>(</rp><rt>じ</rt><rp>)</rp></ruby>", "ja"),
             "漢（かん）の字(じ)");
   EXPECT_EQ(cleaned("<ruby>漢<rt>kan</rt>字<rt>ji</rt></ruby>."), "漢(kan)字(ji).");
+}
+
+TEST(Tags, OfLiteralTextMakeAMarkAtTheStartOfALineText) {
+  EXPECT_EQ(cleaned("<nowiki />* is a star.\n<nowiki/># is none."), "* is a star. # is none.");
+}
+
+TEST(Tags, OfBlocksEndTheParagraph) {
+  EXPECT_EQ(cleaned("A lake.\n<gallery>\nFile:x.jpg|Shore\n</gallery>\nA hill."), "A lake.\n\nA hill.");
+  EXPECT_EQ(cleaned("It prints\n<syntaxhighlight lang=c>\nint x;\n</syntaxhighlight>\nas text."),
+            "It prints\n\nas text.");
+  EXPECT_EQ(cleaned("One <pre>raw</pre> two <table><tr><td>x</td></tr></table> three."),
+            "One\n\ntwo\n\nthree.");
+  EXPECT_EQ(cleaned("One.\n----\nTwo."), "One.\n\nTwo.");
+  EXPECT_EQ(cleaned("* One <pre>raw</pre> two\n* Three"), "One two\nThree");
+  EXPECT_EQ(cleaned("One <timeline>\nnever closed."), "One never closed.");
 }
 
 }  // namespace

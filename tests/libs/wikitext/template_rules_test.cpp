@@ -82,6 +82,14 @@ constexpr Rule kRules[] = {
     {"nowrap -> ($1)", "a {{nowrap|b}}", "a (b)"},
     {"nothing: nowrap", "a {{nowrap|b}} c", "a c"},
     {"foo: -> <$1>", "{{foo:a|b}}", "<a>"},
+    {"BAR -> Barbados\nbar -> bars", "{{BAR}} {{bAR}} {{bar}} {{Bar}} {{BaR}}",
+     "Barbados Barbados bars bars bars"},
+    {"BAR -> Barbados", "It is {{BAR}}. It has {{bar|x}} fish.", "It is Barbados."},
+    {"fooBar baz -> a", "{{FooBar baz}} {{fooBar_baz}} {{Template:fooBar baz}}. {{foobar baz}}", "a a a."},
+    {"Čao -> a\nЙод -> b", "{{čao}} {{йод}} {{ЙОД}}", "a b b"},
+    {"usa -> here", "{{USA}} {{Usa}}", "here here"},
+    {"X<n>Y -> $N!", "{{X1Y}} {{x2Y}} {{x3y}}", "X1Y! x2Y!"},
+    {"Ab<roman>C -> $N!", "{{AbXIVC}} {{abxivC}}", "AbXIVC! abxivC!"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, OwnRule, testing::ValuesIn(kRules));
 
@@ -113,6 +121,8 @@ constexpr Mistake kMistakes[] = {
     {"wikis: fr it\nfoo -> a\nwikis: de it\nfoo -> b",
      "my.rules:4: foo is listed twice for it; line 2 has it"},
     {"Foo -> a\nfoo -> b", "my.rules:2: foo is listed twice"},
+    {"BAR -> a\nbar -> b\nbAR -> c", "my.rules:3: bAR is listed twice; line 1 has it, too"},
+    {"usa | USA -> a", "usa is listed twice: in small letters it fits all spellings; remove one"},
     {"foo[x] -> a", "\"foo[x]\" can't be a template"},
     {"foo -> $(1|1)", "1 is listed twice, and the second can't match"},
     {"foo -> $?(1: a=x|a=y)", "the choice \"a\" can't match"},
@@ -177,6 +187,9 @@ TEST(Families, MatchWholeNames) {
   EXPECT_TRUE(wikitext::is_in_family("<roman>e", "mdcclxe"));
   EXPECT_FALSE(wikitext::is_in_family("<roman>e", "xivee"));
   EXPECT_FALSE(wikitext::is_in_family("<roman>e", "axe"));
+  EXPECT_FALSE(wikitext::is_in_family("<roman>e", "vide"));
+  EXPECT_FALSE(wikitext::is_in_family("<roman>e", "ce"));
+  EXPECT_FALSE(wikitext::is_in_family("<roman>e", "iiiie"));
   EXPECT_TRUE(wikitext::is_in_family("<n>er *", "1er mars"));
   EXPECT_FALSE(wikitext::is_family("*"));
 }

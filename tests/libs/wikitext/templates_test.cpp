@@ -62,7 +62,7 @@ constexpr Example kTexts[] = {
     {"{{lang|fr|chose}}", "chose"},
     {"({{lang-de|Wort}})", "(German: Wort)"},
     {"({{langx|ru|Москва}})", "(Russian: Москва)"},
-    {"({{lang-ru|Москва}})", "(Москва)", "vi"},
+    {"({{lang-ru|Москва}})", "(Москва)", "sq"},
     {"{{transl|ar|ALA|kitāb}} {{transliteration|ar|bayt}}", "kitāb bayt"},
     {"{{as of|2015|3}} and {{as of|2015|7|12|lc=y}}", "As of March 2015 and as of 12 July 2015"},
     {"{{circa|1500}} {{c.|1600|1610}}", "c. 1500 c. 1600–1610"},
@@ -71,6 +71,7 @@ constexpr Example kTexts[] = {
     {"{{abbr|Mr|Mister}}", "Mr"},
     {"a{{snd}}b a{{ndash}}b a{{mdash}}b", "a – b a–b a—b"},
     {"a{{'}}b {{=}} c {{!}} d", "a'b = c | d"},
+    {"{{((}}name{{))}} and {{(}}x{{)}} and {{!((}}link{{))!}}", "{{name}} and {x} and [[link]]"},
     {"{{HMS|Victory|1765|6}} {{USS|Iowa|BB-61}} {{ship|HMS|Hood||2}}", "Victory USS Iowa (BB-61) HMS Hood"},
     {"{{chem|H|2|O}} {{chem2|H2O}}", "H2O H2O"},
     {"{{reign|1558|1603}}", "r. 1558–1603"},
@@ -109,6 +110,8 @@ constexpr Example kLocal[] = {
      "Carla Neri (Pavia, 1901 – 1980) è stata un'attrice italiana.", "it"},
     {"{{Bio|Nome=Ugo|Cognome=Bo|Attività=scrittore|Attività2=poeta}}", "Ugo Bo è uno scrittore e poeta.",
      "it"},
+    {"{{Bio|Nome=Ugo|Cognome=Bo|PreData=in arte ''U''|AnnoNascita=1950|Attività=poeta}}",
+     "Ugo Bo, in arte U (1950) è un poeta.", "it"},
     {"{{bandiera|Francia|nome}}, {{ROU}}, 3.840 {{m s.l.m.}}", "Francia, Romania, 3.840 m s.l.m.", "it"},
     {"B{{music|flat}} major, F{{sharp}}", "B♭ major, F♯"},
     {"in {{mlby|1998}} from {{stn|Foo}} for {{FRA}} and {{flagcountry|ITA}}",
@@ -149,6 +152,13 @@ constexpr Example kNested[] = {
     {"a }} b", "a b"},
 };
 INSTANTIATE_TEST_SUITE_P(Nested, Template, testing::ValuesIn(kNested));
+
+TEST(Templates, OfNotesWithTheNameOfAValueShowNothing) {
+  EXPECT_EQ(cleaned("He left{{fv|date=May}}. {{convert|Foo|Bar}} He came. {{lit}} {{FL}} {{ket}} End."),
+            "He left. He came. End.");
+  EXPECT_EQ(cleaned("Un bois{{Vide}} clair.", "fr"), "Un bois clair.");
+  EXPECT_EQ(cleaned("{{convert|−5|C}} and {{convert|-5|C}}"), "−5 degrees Celsius and -5 degrees Celsius");
+}
 
 TEST(Templates, ThatAreUnknownGo) {
   EXPECT_EQ(cleaned("{{Infobox ship|x=y}}A{{citation needed|date=May}} {{DEFAULTSORT:a}}"), "A");
@@ -213,7 +223,7 @@ TEST(Templates, ShowWordsOfSentencesInManyLanguages) {
       "certaines personnes nées le 1er mars 1900 en France, M. et Me Roe");
   EXPECT_EQ(cleaned("nació el {{fecha de nacimiento|1|2|1990}} en {{ESP}}, con {{euro|5}}", "es"),
             "nació el 1 de febrero de 1990 en España, con 5 €");
-  EXPECT_EQ(cleaned("dal {{secolo|V|a}} il {{inglese|word}} e {{q|Frase}}", "it"),
+  EXPECT_EQ(cleaned("dal {{secolo|V|a}} il {{inglese|word}} e {{citazione breve|Frase}}", "it"),
             "dal V secolo a.C. il word e «Frase»");
   EXPECT_EQ(cleaned("nasceu em {{dni|1|2|1990}}", "pt"), "nasceu em 1 de fevereiro de 1990");
   EXPECT_EQ(cleaned("urodzony {{data|1|2|1990}}, {{m n.p.m.|5}}", "pl"),
@@ -238,6 +248,24 @@ TEST(Templates, ShowCoordinatesInASentence) {
   EXPECT_EQ(cleaned("Il est à {{coord|48|51|N|2|21|E}}.", "fr"), "Il est à 48° 51′ N, 2° 21′ E.");
 }
 
+TEST(Templates, AreSafelySubstitutedAsTheyAreCalled) {
+  EXPECT_EQ(cleaned("{{safesubst:nowrap|A lake}} is {{SafeSubst:lc:DEEP}}."), "A lake is deep.");
+}
+
+TEST(Templates, ShowGermanCoordinatesThatHaveAText) {
+  const auto shown = [](const std::string& text) {
+    return cleaned(
+        "Die Quelle liegt bei {{Coordinate|" + text + "NS=52/31/00/N|EW=13/24/07.5/E|type=spring}} im Wald.",
+        "de");
+  };
+  EXPECT_EQ(shown("text=DMS|"), "Die Quelle liegt bei 52° 31′ 0″ N, 13° 24′ 7,5″ O im Wald.");
+  EXPECT_EQ(shown("text=der Lage|"), "Die Quelle liegt bei der Lage im Wald.");
+  EXPECT_EQ(cleaned("Hier steht sie {{Coordinate|text=ICON0|NS=52/31/00/N|EW=13/24/00/E}}.", "de"),
+            "Hier steht sie.");
+  EXPECT_EQ(cleaned("Hier steht sie {{Coordinate|article=DMS|NS=52/31/00/N|EW=13/24/00/E}}.", "de"),
+            "Hier steht sie.");
+}
+
 TEST(Templates, ShowNoCoordinatesOfTheTitle) {
   EXPECT_EQ(cleaned("It lies. {{coord|52|30|N|13|24|E|display=title}}"), "It lies.");
   EXPECT_EQ(cleaned("{{coord|52|30|N|13|24|E}}\nIt lies."), "It lies.");
@@ -257,6 +285,57 @@ TEST(Templates, EndTheFirstCenturyInFrenchAsItIsSpoken) {
             "Au Ier siècle, Ier siècle ou XXe siècle, Ier siècle, Ie et IIe siècles, Ier siècle av. J.-C.");
   EXPECT_EQ(cleaned("Du {{sp|I|er|au|II|e}}, {{s2|I||II}}", "fr"),
             "Du Ier au IIe siècle, Ier et IIe siècles");
+}
+
+TEST(Templates, ShowDatesAsEachWikiDoes) {
+  const char* dates = "{{start date|1990|1|2}}, {{birth date|2|1|1990}}, {{end date|1990|11}}";
+  const auto shown = [&](const char* language) { return cleaned(std::string("X ") + dates, language); };
+  EXPECT_EQ(shown("id"), "X 2 Januari 1990, 2 Januari 1990, November 1990");
+  EXPECT_EQ(shown("cs"), "X 2. ledna 1990, 2. ledna 1990, listopad 1990");
+  EXPECT_EQ(shown("pt"), "X 2 de janeiro de 1990, 2 de janeiro de 1990, novembro de 1990");
+  EXPECT_EQ(shown("hu"), "X 1990. január 2., 1990. január 2., 1990. november");
+  EXPECT_EQ(shown("ko"), "X 1990년 1월 2일, 1990년 1월 2일, 1990년 11월");
+  EXPECT_EQ(shown("el"), "X 2 Ιανουαρίου 1990, 2 Ιανουαρίου 1990, Νοέμβριος 1990");
+  EXPECT_EQ(shown("fa"), "X ۲ ژانویهٔ ۱۹۹۰, ۲ ژانویهٔ ۱۹۹۰, نوامبر ۱۹۹۰");
+  EXPECT_EQ(shown("lt"), "X 1990-01-02, 1990-01-02, 1990-11");
+  EXPECT_EQ(cleaned("X {{start date|1990|4|2}}", "ca"), "X 2 d'abril de 1990");
+  EXPECT_EQ(cleaned("X {{start date|1990|5|1}}", "fr"), "X 1er mai 1990");
+}
+
+TEST(Templates, ShowUnitsOfTheScriptOfTheWiki) {
+  EXPECT_EQ(cleaned("長さ{{convert|5|km|mi}}、{{convert|5|km|abbr=on}}。", "ja"),
+            "長さ5キロメートル、5 km。");
+  EXPECT_EQ(cleaned("长{{convert|5|km|mi}}。", "zh"), "长5公里。");
+  EXPECT_EQ(cleaned("Довжина {{convert|5|km|mi}}", "uk"), "Довжина 5 км");
+  EXPECT_EQ(cleaned("طول {{convert|12345|m}}", "fa"), "طول ۱۲٬۳۴۵ متر");
+  EXPECT_EQ(cleaned("लंबाई {{convert|5|km2|sqmi}}", "hi"), "लंबाई 5 वर्ग किलोमीटर");
+}
+
+TEST(Templates, AreKnownByTheirOtherNamesOnAWiki) {
+  EXPECT_EQ(cleaned("(hu {{németül|Haus}}, {{ny-fr|maison}}) {{tört|1|2}}", "hu"),
+            "(hu németül: Haus, franciául: maison) 1/2");
+  EXPECT_EQ(cleaned("({{Dil-de|Haus}}; {{dil-sw|nyumba}})", "tr"), "(Almanca: Haus; nyumba)");
+  EXPECT_EQ(cleaned("({{भाषा-अंग्रेज़ी|house}})", "hi"), "(अंग्रेज़ी: house)");
+  EXPECT_EQ(cleaned("خانه {{فرانسوی|maison}} و {{زبان-چکی|dům}}", "fa"), "خانه (به فرانسوی: maison) و dům");
+  EXPECT_EQ(cleaned("بيت {{كورية|집}} طوله {{حول|5|km|mi}}", "ar"), "بيت بالكورية: 집 طوله 5 km");
+  EXPECT_EQ(cleaned("Il dit {{guil|oui}}, {{Monsieur|Roe}} ({{en anglais|yes}}) au {{XIXe siècle}}", "fr"),
+            "Il dit « oui », M. Roe (en anglais : yes) au XIXe siècle");
+  EXPECT_EQ(cleaned("in {{Polen}} und {{FRA|Ziel=Paris}} ({{zh|c=山|p=shān}})", "de"),
+            "in Polen und Paris (chinesisch 山, Pinyin shān)");
+  EXPECT_EQ(cleaned("{{числа}} {{НП5|Роу}} {{неп5|Роу|Роуа}} {{num|12345|км}}", "ru"), "Роу Роуа 12 345 км");
+  EXPECT_EQ(cleaned("在{{en-link|甲|A}}和{{ja-link|乙|B|丙}}", "zh"), "在甲和丙");
+  EXPECT_EQ(cleaned("{{flaggland|Norge}} {{Bråk|1|2}}", "sv"), "Norge 1/2");
+}
+
+TEST(Templates, OfAgesTakeTheirSentence) {
+  EXPECT_EQ(cleaned("彼は{{年齢|1990|1|2}}歳。彼は去った。", "ja"), "彼は去った。");
+  EXPECT_EQ(cleaned("Er ist {{Alter|1|2|1990}} Jahre alt. Sie ging.", "de"), "Sie ging.");
+}
+
+TEST(Templates, ShowOrdinalsAsEachWikiDoes) {
+  EXPECT_EQ(cleaned("{{ordinal|3}}"), "3rd");
+  EXPECT_EQ(cleaned("{{ordinal|3}}", "es"), "3.º");
+  EXPECT_EQ(cleaned("x {{ordinal|3}} y", "cs"), "x 3. y");
 }
 
 TEST(Templates, ShowDatesInVietnameseAsItsWikiDoes) {
