@@ -32,6 +32,18 @@ void raise_to(std::atomic<size_t>& high_water, size_t value) {
   }
 }
 
+/// The reader is ahead of training, so the line comes before the epoch.
+void tell_of_changes(const Ticket& ticket) {
+  if (ticket.changes.none()) return;
+  const std::string text =
+      fmt::format("the corpus has changed; from epoch {} on: {}", ticket.epoch + 1, describe(ticket.changes));
+  if (ticket.changes.lost.empty()) {
+    log_info("{}", text);
+  } else {
+    log_warning("{}", text);
+  }
+}
+
 /// For the user, who reads texts and not keys.
 std::map<std::string, uint64_t> texts_of(const std::map<SkipReason, uint64_t>& skips) {
   std::map<std::string, uint64_t> texts;
@@ -263,6 +275,7 @@ Loader::TicketPtr Loader::read_next_ticket() {
   try {
     std::optional<Ticket> ticket = reader_->next();
     PRETRAIN_CHECK(ticket.has_value(), "the text for training ended");
+    tell_of_changes(*ticket);
     read->ticket = std::move(*ticket);
     const uint32_t epochs = options_.assembler.epochs;
     reading_ended_ = epochs > 0 && read->ticket.ends_epoch && read->ticket.epoch + 1 >= epochs;

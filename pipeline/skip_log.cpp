@@ -50,10 +50,15 @@ void SkipLog::begin(std::optional<uint64_t> keep_bytes) {
   places_.clear();
   try {
     read_places(keep_bytes.value_or(kMaximumBytes));
-    file_ = files_.append(path_, bytes_);
+    open();
   } catch (const IoError& error) {
     warn_once(error.what());
   }
+}
+
+void SkipLog::open() {
+  file_ = files_.append(path_, bytes_);
+  name_ = NamedFile(path_);
 }
 
 /// Reads complete lines only, because a crash of the machine may have left an incomplete one.
@@ -85,6 +90,7 @@ void SkipLog::add(const Skip& skip, uint32_t epoch) {
   const uint64_t place = place_of(file, skip.offset, skip.cause.reason);
   const std::lock_guard lock(mutex_);
   if (places_.contains(place)) return;
+  follow_name();
   if (file_ == nullptr) {
     ++failed_writes_;
     return;
@@ -103,10 +109,25 @@ void SkipLog::add(const Skip& skip, uint32_t epoch) {
   }
 }
 
+/// Continues in the file that has the name now, if that of before was removed or replaced.
+void SkipLog::follow_name() {
+  if (file_ == nullptr || !name_.was_taken_away()) return;
+  log_warning(
+      "{} was removed or replaced while the run wrote to it; further skips are recorded in the file of that name",
+      path_.string());
+  file_.reset();
+  try {
+    bytes_ = file_exists(path_) ? ReadableFile(path_, Links::kRefuse).size() : 0;
+    open();
+  } catch (const IoError& error) {
+    warn_once(error.what());
+  }
+}
+
 /// Cuts off the incomplete line that a failed write may have left.
 void SkipLog::reopen() {
   try {
-    file_ = files_.append(path_, bytes_);
+    open();
   } catch (const IoError&) {
     file_.reset();
   }

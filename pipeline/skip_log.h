@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "libs/base/file.h"
+#include "libs/base/file_identity.h"
 #include "pipeline/corpus/corpus_reader.h"
 
 namespace pretrain {
@@ -40,6 +41,8 @@ class SkipLog {
   static constexpr uint64_t kMaximumRequestedBytes = kMaximumBytes / 2;
 
   void read_places(uint64_t keep_bytes);
+  void open();
+  void follow_name();
   void reopen();
   void warn_once(const std::string& why);
 
@@ -47,6 +50,7 @@ class SkipLog {
   const Path path_;
   mutable std::mutex mutex_;  // guards all below
   std::unique_ptr<WritableFile> file_;
+  NamedFile name_;  // of file_
   uint64_t bytes_ = 0;
   /// Hashes of the places in the file: a quarter of a million at most, since a line has more than 60 bytes.
   std::unordered_set<uint64_t> places_;

@@ -189,7 +189,7 @@ std::optional<MemberHead> parse_member_line(std::string_view line) {
   return MemberHead{*size, std::string(line.substr(space + 1))};
 }
 
-std::unique_ptr<ByteSource> make_archive_source(ReadableFile file, std::string_view /*name*/) {
+std::unique_ptr<ByteSource> make_archive_source(ReadableFile file) {
   return std::make_unique<ArchiveSource>(std::move(file));
 }
 

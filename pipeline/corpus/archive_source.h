@@ -27,6 +27,6 @@ std::optional<MemberHead> parse_member_line(std::string_view line);
 
 /// An archive (tar with any compression, zip, 7z) as the stream of its regular files, in their order, each after
 /// its line. Positions count the bytes of that stream, so they depend on the archive alone.
-std::unique_ptr<ByteSource> make_archive_source(ReadableFile file, std::string_view name);
+std::unique_ptr<ByteSource> make_archive_source(ReadableFile file);
 
 }  // namespace pretrain

@@ -67,6 +67,7 @@ struct Shard {
   std::optional<FileStamp> stamp = {};
   bool left_out = false;       ///< a file of a run, which earlier versions read as text; not stored
   std::string beginning = {};  ///< hash of the first text in it, to find copies; not stored
+  std::string doubt = {};  ///< for the user: what is wrong with text that is read nevertheless; not stored
 };
 
 struct RejectedFile {

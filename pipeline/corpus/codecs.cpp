@@ -23,7 +23,7 @@ constexpr uint64_t kXzMemoryLimit = 256_MiB;
 /// The default of zstd: a window of 128 MiB, as `zstd -d` accepts without --long.
 constexpr int kZstdWindowLog = 27;
 
-constexpr size_t kInputBytes = 64_KiB;  // bytes of one read of the file
+constexpr size_t kInputBytes = 64_KiB;  // bytes of one read
 
 unsigned clamp_size(size_t size) {
   return static_cast<unsigned>(std::min<size_t>(size, std::numeric_limits<unsigned>::max()));
@@ -35,7 +35,8 @@ unsigned clamp_size(size_t size) {
 
 class GzipSource : public CompressedSource {
  public:
-  GzipSource(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) {
+  GzipSource(std::unique_ptr<PackedBytes> packed, std::string_view name)
+      : CompressedSource(std::move(packed), name) {
     constexpr int kGzipOnly = 15 + 16;  // the largest window, plus zlib's flag for the gzip format
     PRETRAIN_CHECK(inflateInit2(&stream_, kGzipOnly) == Z_OK, "out of memory");
   }
@@ -76,7 +77,10 @@ class GzipSource : public CompressedSource {
 
 class Bzip2Source : public CompressedSource {
  public:
-  Bzip2Source(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) { open(); }
+  Bzip2Source(std::unique_ptr<PackedBytes> packed, std::string_view name)
+      : CompressedSource(std::move(packed), name) {
+    open();
+  }
   ~Bzip2Source() override { BZ2_bzDecompressEnd(&stream_); }
 
  protected:
@@ -136,7 +140,10 @@ std::string xz_error(lzma_ret result) {
 
 class XzSource : public CompressedSource {
  public:
-  XzSource(ReadableFile file, std::string_view name) : CompressedSource(std::move(file), name) { open(); }
+  XzSource(std::unique_ptr<PackedBytes> packed, std::string_view name)
+      : CompressedSource(std::move(packed), name) {
+    open();
+  }
   ~XzSource() override { lzma_end(&stream_); }
 
  protected:
@@ -177,8 +184,8 @@ class XzSource : public CompressedSource {
 
 class ZstdSource : public CompressedSource {
  public:
-  ZstdSource(ReadableFile file, std::string_view name)
-      : CompressedSource(std::move(file), name), stream_(ZSTD_createDStream()) {
+  ZstdSource(std::unique_ptr<PackedBytes> packed, std::string_view name)
+      : CompressedSource(std::move(packed), name), stream_(ZSTD_createDStream()) {
     PRETRAIN_CHECK(stream_ != nullptr, "out of memory");
     ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, kZstdWindowLog);
   }
@@ -224,14 +231,14 @@ class ZstdSource : public CompressedSource {
 
 }  // namespace
 
-CompressedSource::CompressedSource(ReadableFile file, std::string_view name)
-    : file_(std::move(file)), name_(name), storage_(kInputBytes) {}
+CompressedSource::CompressedSource(std::unique_ptr<PackedBytes> packed, std::string_view name)
+    : packed_(std::move(packed)), name_(name), storage_(kInputBytes) {}
 
 /// Steps until there is output: a step may only consume a header or a trailer.
 size_t CompressedSource::produce(std::span<char> out) {
   size_t made = 0;
   while (made == 0 && !ended_) {
-    if (input_.empty() && !file_ended_) refill();
+    if (input_.empty() && !packed_ended_) refill();
     if (between_members_) {
       begin_member();
     } else {
@@ -257,9 +264,8 @@ void CompressedSource::end_member() {
 
 /// Only called when all input is consumed, so nothing has to be kept.
 void CompressedSource::refill() {
-  const size_t got = read_file_at(file_, file_offset_, storage_);
-  file_offset_ += got;
-  file_ended_ = got == 0;
+  const size_t got = packed_->read(storage_);
+  packed_ended_ = got == 0;
   input_ = std::span<const std::byte>(storage_).first(got);
 }
 
@@ -273,7 +279,7 @@ void CompressedSource::end_with_garbage() {
 /// change.
 void CompressedSource::end_truncated() {
   ended_ = true;
-  if (file_offset_ < file_.size()) {
+  if (packed_->shrunk()) {
     end_with(StreamStatus::kShrunk, "file became shorter while it was read");
   } else {
     end_with(StreamStatus::kTruncated, "truncated " + name_ + " stream");
@@ -285,17 +291,17 @@ void CompressedSource::end_damaged(const std::string& detail) {
   end_with(StreamStatus::kDamaged, "damaged " + name_ + " stream (" + detail + ")");
 }
 
-std::unique_ptr<ByteSource> make_gzip_source(ReadableFile file, std::string_view name) {
-  return std::make_unique<GzipSource>(std::move(file), name);
+std::unique_ptr<ByteSource> make_gzip_source(std::unique_ptr<PackedBytes> packed, std::string_view name) {
+  return std::make_unique<GzipSource>(std::move(packed), name);
 }
-std::unique_ptr<ByteSource> make_bzip2_source(ReadableFile file, std::string_view name) {
-  return std::make_unique<Bzip2Source>(std::move(file), name);
+std::unique_ptr<ByteSource> make_bzip2_source(std::unique_ptr<PackedBytes> packed, std::string_view name) {
+  return std::make_unique<Bzip2Source>(std::move(packed), name);
 }
-std::unique_ptr<ByteSource> make_xz_source(ReadableFile file, std::string_view name) {
-  return std::make_unique<XzSource>(std::move(file), name);
+std::unique_ptr<ByteSource> make_xz_source(std::unique_ptr<PackedBytes> packed, std::string_view name) {
+  return std::make_unique<XzSource>(std::move(packed), name);
 }
-std::unique_ptr<ByteSource> make_zstd_source(ReadableFile file, std::string_view name) {
-  return std::make_unique<ZstdSource>(std::move(file), name);
+std::unique_ptr<ByteSource> make_zstd_source(std::unique_ptr<PackedBytes> packed, std::string_view name) {
+  return std::make_unique<ZstdSource>(std::move(packed), name);
 }
 
 }  // namespace pretrain

@@ -24,4 +24,8 @@ double usual_expansion(Compression compression);
 /// Opens the file for reading from its beginning.
 std::unique_ptr<ByteSource> open_source(ReadableFile file, Compression compression);
 
+/// What the bytes of another source decompress to. `packed` must outlive the result.
+/// Requires: neither "none" nor "archive".
+std::unique_ptr<ByteSource> open_packed(ByteSource& packed, Compression compression);
+
 }  // namespace pretrain

@@ -43,6 +43,13 @@ std::string reasons_of(const ReadStatistics& statistics) {
   return text;
 }
 
+/// How the file differs from the catalog; empty if it doesn't.
+std::string difference(const ReadableFile& file, const Shard& shard) {
+  if (file.size() != shard.size_bytes)
+    return fmt::format("it has {} bytes and had {}", file.size(), shard.size_bytes);
+  return identify(file) == shard.hash ? "" : "its content is different";
+}
+
 }  // namespace
 
 struct CorpusReader::Fill {
@@ -53,6 +60,15 @@ struct CorpusReader::Fill {
   bool full() const {
     return text_bytes >= kTicketTextBytes || steps >= kTicketSteps || passed_bytes >= kTicketPassedBytes;
   }
+};
+
+/// What a ticket and the counts were before the open file gave anything to the ticket.
+struct CorpusReader::Mark {
+  size_t pieces = 0, skips = 0;
+  std::map<SkipReason, uint64_t> unwanted;
+  ReadStatistics statistics;
+  uint64_t delivered_pieces = 0;
+  Position position;
 };
 
 CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role,
@@ -74,6 +90,8 @@ CorpusReader::CorpusReader(CorpusOptions options, Catalog catalog, const Cursor&
   }
 }
 
+CorpusReader::~CorpusReader() = default;
+
 /// Adds steps to the ticket until it is full. Regions are visited in an order that is a permutation of (seed,
 /// epoch), so the cursor only needs the number of the region.
 std::optional<Ticket> CorpusReader::next() {
@@ -85,14 +103,14 @@ std::optional<Ticket> CorpusReader::next() {
   ticket.number = cursor_.ticket++;
   ticket.epoch = cursor_.epoch;
   ticket.catalog = catalog_;
-  for (Fill fill; !fill.full() && !ticket.ends_epoch; ++fill.steps) {
+  if (region_ != nullptr) set_mark(ticket);
+  for (Fill fill; !fill.full() && cursor_.region < regions_.size(); ++fill.steps) {
     if (hooks_.stop.stop_requested()) throw Stopped();
-    if (cursor_.region == regions_.size()) {
-      end_epoch(ticket);
-    } else if (region_ != nullptr || open_region(ticket)) {
-      step(ticket, fill);
-    }
+    if (region_ != nullptr || open_region(ticket)) step(ticket, fill);
   }
+  if (region_ != nullptr) abandon_if_changed(ticket);
+  // Also of a full ticket: a cursor after the last region begins the next epoch.
+  if (cursor_.region == regions_.size()) end_epoch(ticket);
   ticket.after = cursor_;
   return ticket;
 }
@@ -108,10 +126,20 @@ void CorpusReader::use_catalog(Catalog catalog) {
   catalog_ = std::make_shared<const Catalog>(std::move(catalog));
 }
 
-/// The first ticket of an epoch reports the shards that have vanished. A changed shard is read as it is now.
+/// The first ticket of an epoch reports the shards that have vanished. A changed shard is read as it is now. Without any
+/// shard of before it is another corpus: another disk may be mounted in its place.
 void CorpusReader::begin_next_epoch(Ticket& ticket) {
   const auto before = catalog_;
-  use_catalog(next_catalog());
+  Catalog next = next_catalog();
+  ticket.changes = changes_between(*before, next);
+  if (options_.on_changed == OnChanged::kFail && ticket.changes.lost.size() == before->shards.size()) {
+    fail(
+        ErrorKind::kData,
+        "the corpus no longer has any of its files, but others ({}); put them back, or pass --on-changed skip to "
+        "continue with what is there now",
+        describe(ticket.changes));
+  }
+  use_catalog(std::move(next));
   for (const Shard& shard : before->shards) {
     if (catalog_->find(shard.name) == nullptr) {
       add_skip(ticket, {shard.name, 0, SkipReason::kVanishedShard, ""});
@@ -162,6 +190,7 @@ bool CorpusReader::open_region(Ticket& ticket) {
   const Shard& shard = catalog_->shards[region.shard];
   std::optional<ReadableFile> file = open_shard(shard, ticket);
   if (!file) {
+    end_document(ticket);
     leave_region();
     return false;
   }
@@ -170,19 +199,37 @@ bool CorpusReader::open_region(Ticket& ticket) {
                                      Selection{role_, options_.validation_fraction, options_.pages,
                                                options_.text(), options_.min_words, options_.signatures},
                                      cursor_.position, hooks_);
+  set_mark(ticket);
   return true;
 }
 
-/// Whether a file still has the content in the catalog. Only reads it if its stamp has changed since the last
-/// check.
-bool CorpusReader::is_as_catalogued(const ReadableFile& file, const Shard& shard) {
+/// How a file differs from the catalog; empty if it doesn't. Only reads it if its stamp has changed since the last check.
+std::string CorpusReader::change_of(const ReadableFile& file, const Shard& shard) {
   std::optional<FileStamp>& known = stamps_[static_cast<size_t>(&shard - catalog_->shards.data())];
-  const std::optional<FileStamp> stamp = stamp_of(shard.path);
-  if (stamp && stamp == known) return true;
+  opened_ = stamp_of(shard.path);
+  if (opened_ && opened_ == known) return "";
   const auto now = std::chrono::system_clock::now();
-  if (file.size() != shard.size_bytes || identify(file) != shard.hash) return false;
-  if (stamp && stamp->is_settled(now) && stamp == stamp_of(shard.path)) known = stamp;
-  return true;
+  std::string change = difference(file, shard);
+  if (change.empty() && opened_ && opened_->is_settled(now) && opened_ == stamp_of(shard.path))
+    known = opened_;
+  return change;
+}
+
+/// How the open file differs from the catalog because it was written to since it was opened; empty if it doesn't. One
+/// that was removed, or replaced by another file, is still read as it was.
+std::string CorpusReader::change_while_open() {
+  const Shard& shard = open_file_shard();
+  const std::optional<FileStamp> now = stamp_of(shard.path);
+  if (!opened_ || !now || now == opened_ || !now->is_of_file(*opened_)) return "";
+  std::string change;
+  try {
+    change = difference(ReadableFile(shard.path), shard);
+  } catch (const IoError& error) {  // its rights may have been taken away
+    if (now->modified_nanoseconds != opened_->modified_nanoseconds || now->size_bytes != opened_->size_bytes)
+      change = error.what();
+  }
+  if (change.empty()) opened_ = now;
+  return change;
 }
 
 /// Opens the shard and checks its identity; empty if it has changed and changes are skipped.
@@ -194,9 +241,8 @@ std::optional<ReadableFile> CorpusReader::open_shard(const Shard& shard, Ticket&
   std::string change;
   try {
     ReadableFile file(shard.path);
-    if (is_as_catalogued(file, shard)) return file;
-    change = fmt::format("it has {} bytes and had {}", file.size(), shard.size_bytes);
-    if (file.size() == shard.size_bytes) change = "its content is different";
+    change = change_of(file, shard);
+    if (change.empty()) return file;
   } catch (const IoError& error) {
     if (!is_change(error))
       fail(ErrorKind::kData, "cannot read shard {}: {}", shard.name,
@@ -222,6 +268,44 @@ void CorpusReader::note_once(const Shard& shard, SkipReason reason, Ticket& tick
   add_skip(ticket, {shard.name, cursor_.position.offset, reason, ""});
 }
 
+void CorpusReader::set_mark(const Ticket& ticket) {
+  mark_ = std::make_unique<Mark>(Mark{.pieces = ticket.pieces.size(),
+                                      .skips = ticket.skips.size(),
+                                      .unwanted = ticket.unwanted,
+                                      .statistics = statistics_,
+                                      .delivered_pieces = cursor_.delivered_pieces,
+                                      .position = cursor_.position});
+}
+
+/// What was read of a file while it was written to may be of neither content, and faults in it are no damage. Looking
+/// once a ticket is cheap, and early enough that no such text is trained.
+bool CorpusReader::abandon_if_changed(Ticket& ticket) {
+  const std::string change = change_while_open();
+  if (change.empty()) return false;
+  abandon_region(change, ticket);
+  return true;
+}
+
+/// Takes back what the ticket has of the open file, and leaves its region.
+void CorpusReader::abandon_region(const std::string& what, Ticket& ticket) {
+  ticket.pieces.erase(ticket.pieces.begin() + static_cast<ptrdiff_t>(mark_->pieces), ticket.pieces.end());
+  ticket.skips.erase(ticket.skips.begin() + static_cast<ptrdiff_t>(mark_->skips), ticket.skips.end());
+  ticket.unwanted = mark_->unwanted;
+  statistics_ = mark_->statistics;
+  cursor_.delivered_pieces = mark_->delivered_pieces;
+  cursor_.position = mark_->position;
+  handle_change(open_file_shard(), what, ticket);
+  end_document(ticket);
+  leave_region();
+}
+
+/// Ends the document under way, whose rest is not read.
+void CorpusReader::end_document(Ticket& ticket) const {
+  if (!cursor_.position.begun) return;
+  const uint32_t shard = region_at(cursor_.region).shard;
+  ticket.pieces.push_back({.ends_document = true, .place = {shard, cursor_.position.offset}});
+}
+
 /// Takes one step of the region's reader and moves the cursor after it, so that the cursor is always exact.
 void CorpusReader::step(Ticket& ticket, Fill& fill) {
   const RegionReader::Step step = region_->next();
@@ -243,11 +327,10 @@ void CorpusReader::step(Ticket& ticket, Fill& fill) {
       }
       break;
     case RegionReader::Step::kEnd:
-      leave_region();
+      end_region(ticket);
       break;
     case RegionReader::Step::kChanged:
-      handle_change(catalog_->shards[region_at(cursor_.region).shard], "it became shorter", ticket);
-      leave_region();
+      abandon_region("it became shorter", ticket);
       break;
   }
 }
@@ -273,12 +356,16 @@ void CorpusReader::add_fault(Ticket& ticket) {
   const Record& fault = region_->fault();
   const Region region = region_at(cursor_.region);
   add_skip(ticket, {catalog_->shards[region.shard].name, fault.offset, *fault.fault, fault.title});
-  if (region_->over()) leave_region();
+  if (region_->over()) end_region(ticket);
 }
 
 void CorpusReader::add_skip(Ticket& ticket, Skip skip) {
   ++statistics_.skips[skip.cause.reason];
   ticket.skips.push_back(std::move(skip));
+}
+
+void CorpusReader::end_region(Ticket& ticket) {
+  if (!abandon_if_changed(ticket)) leave_region();
 }
 
 void CorpusReader::leave_region() {

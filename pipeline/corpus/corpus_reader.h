@@ -21,6 +21,7 @@
 
 #include "pipeline/corpus/catalog.h"
 #include "pipeline/corpus/catalog_ahead.h"
+#include "pipeline/corpus/catalog_changes.h"
 #include "pipeline/corpus/cursor.h"
 #include "pipeline/corpus/region.h"
 #include "pipeline/corpus/region_reader.h"
@@ -47,6 +48,7 @@ struct Ticket {
   /// The catalog that `after` and the pieces' places refer to.
   std::shared_ptr<const Catalog> catalog;
   bool ends_epoch = false;
+  CatalogChanges changes = {};  ///< of the first ticket of an epoch: since the epoch before
 };
 
 struct ReadStatistics {
@@ -65,10 +67,13 @@ class CorpusReader {
   /// Errors: kData when they don't belong together, or the inputs are gone.
   CorpusReader(CorpusOptions options, Catalog catalog, const Cursor& start, Role role, ReadHooks hooks = {},
                std::function<void()> on_scan = {});
+  ~CorpusReader();
+  CorpusReader(const CorpusReader&) = delete;
+  CorpusReader& operator=(const CorpusReader&) = delete;
 
   /// The next ticket. Only waits for the disk. For training there is always one: epoch follows epoch, and
   /// each begins with a new scan of the inputs. For the held-out role it is empty after one epoch. After
-  /// an error the reader can't continue.
+  /// an error the reader can't continue. A ticket has nothing from a shard that was changed while it was read for it.
   /// Errors: kData when a shard changed (with OnChanged::kFail), the device fails, the corpus is gone, or an
   /// epoch had no training text at all; Stopped.
   [[nodiscard]] std::optional<Ticket> next();
@@ -82,6 +87,7 @@ class CorpusReader {
 
  private:
   struct Fill;
+  struct Mark;
 
   void use_catalog(Catalog catalog);
   void begin_next_epoch(Ticket& ticket);
@@ -90,15 +96,22 @@ class CorpusReader {
   void end_epoch(Ticket& ticket);
   Region region_at(uint64_t index) const;
   bool open_region(Ticket& ticket);
-  bool is_as_catalogued(const ReadableFile& file, const Shard& shard);
+  const Shard& open_file_shard() const { return catalog_->shards[region_at(cursor_.region).shard]; }
+  std::string change_of(const ReadableFile& file, const Shard& shard);
+  std::string change_while_open();
   std::optional<ReadableFile> open_shard(const Shard& shard, Ticket& ticket);
   void handle_change(const Shard& shard, const std::string& what, Ticket& ticket);
   void note_once(const Shard& shard, SkipReason reason, Ticket& ticket);
+  void set_mark(const Ticket& ticket);
+  bool abandon_if_changed(Ticket& ticket);
+  void abandon_region(const std::string& what, Ticket& ticket);
+  void end_document(Ticket& ticket) const;
   void step(Ticket& ticket, Fill& fill);
   void add_piece(Ticket& ticket, Fill& fill);
   void count_page();
   void add_fault(Ticket& ticket);
   void add_skip(Ticket& ticket, Skip skip);
+  void end_region(Ticket& ticket);
   void leave_region();
 
   CorpusOptions options_;
@@ -109,7 +122,9 @@ class CorpusReader {
   Regions regions_;
   Cursor cursor_;
   std::unique_ptr<RegionReader> region_;  // of regions_[permuted cursor_.region], when open
-  std::set<uint32_t> reported_changes_;   // shards of this epoch, so that each is reported once
+  std::optional<FileStamp> opened_;  // of the file that it reads, at a time when that was as in the catalog
+  std::unique_ptr<Mark> mark_;       // of the ticket, before that file gave anything to it
+  std::set<uint32_t> reported_changes_;  // shards of this epoch, so that each is reported once
   ReadStatistics statistics_;
   std::vector<std::optional<FileStamp>>
       stamps_;                           // by shard: stamp of a file that was found to match the catalog

@@ -48,6 +48,22 @@ std::string describe_corpus(const Catalog& catalog) {
   return text;
 }
 
+std::vector<std::string> describe_rejected(const Catalog& catalog) {
+  constexpr size_t kNamed = 3;
+  std::map<std::string_view, std::vector<std::string_view>> names_of;
+  for (const RejectedFile& file : catalog.rejected) names_of[file.reason].push_back(file.name);
+  std::vector<std::string> lines;
+  for (const auto& [reason, names] : names_of) {
+    if (names.size() > kNamed) {
+      lines.push_back(
+          fmt::format("not read: {}, such as {}: {}", count_of(names.size(), "file"), names.front(), reason));
+      continue;
+    }
+    for (const std::string_view name : names) lines.push_back(fmt::format("not read: {}: {}", name, reason));
+  }
+  return lines;
+}
+
 /// Searches the file for marks, 16 MiB at a time so that a stop is quick. A truncated last stream has no end
 /// mark, but its last mark begins a block, so it counts too.
 Bzip2Counts count_bzip2(const ReadableFile& file, const ReadHooks& hooks) {

@@ -19,6 +19,10 @@ std::string count_of(uint64_t count, std::string_view noun);
 /// "100 files, 37.5 MB: doc text (gzip)"; with several kinds, each with its number of files. Thread-safe.
 std::string describe_corpus(const Catalog& catalog);
 
+/// What is not read and why, a line for each file, or for each reason that more than three files have: "not read: x.zip:
+/// damaged archive". Thread-safe.
+std::vector<std::string> describe_rejected(const Catalog& catalog);
+
 struct Bzip2Counts {
   uint64_t streams = 0;
   uint64_t blocks = 0;

@@ -2,6 +2,7 @@
 // A page of HTML: the whole file is one document, the text of its elements.
 
 #include <algorithm>
+#include <array>
 
 #include "libs/base/text.h"
 #include "pipeline/corpus/html_text.h"
@@ -59,9 +60,33 @@ std::unique_ptr<RecordReader> make_html_reader(StreamBuffer& stream, const Recor
   return std::make_unique<HtmlReader>(stream, range);
 }
 
+namespace {
+
+/// `<p>` or `<p class="x">`, in small letters.
+bool begins_with_tag(std::string_view text, std::string_view name) {
+  if (!text.starts_with('<') || !text.substr(1).starts_with(name)) return false;
+  const size_t end = 1 + name.size();
+  return end < text.size() && (text[end] == '>' || text[end] == ' ' || text[end] == '\n');
+}
+
+/// A part of a page, as APIs deliver it: it begins with the tag of a block, and others are closed. Wikitext may have
+/// such tags, too, but links as well.
+bool is_fragment(std::string_view text) {
+  static constexpr std::array<std::string_view, 16> kBlocks{
+      "p",    "div", "body", "head", "title",   "h1",    "h2",     "h3",
+      "main", "nav", "meta", "link", "article", "table", "header", "section"};
+  const auto begins = [&](std::string_view name) { return begins_with_tag(text, name); };
+  if (std::ranges::none_of(kBlocks, begins)) return false;
+  const size_t closing = text.find("</");
+  return closing != std::string_view::npos && text.find("</", closing + 2) != std::string_view::npos &&
+         text.find("[[") == std::string_view::npos;
+}
+
+}  // namespace
+
 /// An XML declaration and comments may come before the tag that decides.
 std::optional<Recognition> recognize_html(const FileBeginning& beginning) {
-  std::string head(beginning.text.substr(0, 1024));
+  std::string head(beginning.text.substr(0, 4096));
   std::ranges::transform(head, head.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   std::string_view text = head;
@@ -70,7 +95,8 @@ std::optional<Recognition> recognize_html(const FileBeginning& beginning) {
     if (end == std::string_view::npos) return std::nullopt;
     text = trim_blanks(text.substr(text.find('>', end) + 1));
   }
-  if (!text.starts_with("<!doctype html") && !text.starts_with("<html")) return std::nullopt;
+  if (!text.starts_with("<!doctype html") && !text.starts_with("<html") && !is_fragment(text))
+    return std::nullopt;
   return Recognition{.format = TextFormat::kHtml};
 }
 

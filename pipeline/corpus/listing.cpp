@@ -2,6 +2,8 @@
 #include "pipeline/corpus/listing.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +12,7 @@
 #include <utility>
 
 #include "libs/base/file_identity.h"
+#include "libs/base/io_advice.h"
 #include "pipeline/corpus/input_names.h"
 #include "pipeline/corpus/run_files.h"
 #include "pipeline/corpus/utf8.h"
@@ -33,8 +36,10 @@ std::string printable(const std::string& name) {
 
 /// Names that download and copy programs use for unfinished files.
 /// They change while they are read, and would then count as changed files.
-bool is_half_copied(const std::string& name) {
-  return name.ends_with(".part") || name.ends_with(".tmp");
+bool is_half_copied(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> kEnds{
+      ".part", ".tmp", ".partial", ".crdownload", ".download", ".filepart", ".aria2", ".!qB", ".!ut"};
+  return std::ranges::any_of(kEnds, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 /// An input. Inputs are walked in an order that does not depend on the order in which they are given.
@@ -48,14 +53,31 @@ struct Input {
   Path folder() const { return is_folder ? path : path.parent_path(); }
 };
 
+/// What is given itself must be readable; below it, what is not is left out and listed. Never opens a FIFO or a device.
+void require_readable(const Path& given, const fs::file_status& status) {
+  try {
+    if (fs::is_directory(status)) (void)OpenFolder(given);
+    if (fs::is_regular_file(status)) (void)ReadableFile(given);
+  } catch (const IoError& error) {
+    const bool is_forbidden = error.code() == EACCES || error.code() == EPERM;
+    if (fs::is_regular_file(status) && !is_forbidden) return;  // one of many may be damaged
+    fail(ErrorKind::kData, "corpus {}: {}", given.string(), with_io_advice(error.what(), error.code()));
+  }
+}
+
 Input examine_input(const Path& given) {
   std::error_code error;
   const fs::file_status status = fs::status(given, error);
+  if (status.type() == fs::file_type::none)
+    fail(ErrorKind::kData, "{}",
+         with_io_advice(fmt::format("corpus {} can't be reached: {}", given.string(), error.message()),
+                        error.value()));
   if (!fs::exists(status))
     fail(ErrorKind::kData,
          "corpus {} does not exist or can't be reached; check the path, or get text first: "
          "deploy/fetch-wikipedia.sh downloads Wikipedia",
          given.string());
+  require_readable(given, status);
   Path path = fs::absolute(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "folder/"
   return {.path = path,
@@ -114,8 +136,9 @@ class Walker {
     input_folder_ = input.folder();
     if (run_files_.hold(input.canonical)) return leave_out(input.path.string(), kRunEntry);
     if (seen_.contains(input.canonical)) {
-      listing_.notes.push_back(fmt::format("corpus {} is given twice or lies in another one; it is read once",
-                                           input.path.string()));
+      if (++given_twice_ <= kFew)
+        listing_.notes.push_back(fmt::format(
+            "corpus {} is given twice or lies in another one; it is read once", input.path.string()));
     } else if (input.is_folder) {
       walk(input.path, "", run_files_.is_state_folder(input.path));
     } else {
@@ -127,6 +150,11 @@ class Walker {
     name_files(found_);
     for (FoundFile& f : found_) listing_.files.push_back(std::move(f.file));
     std::ranges::sort(listing_.files, {}, &ListedFile::name);
+    if (given_twice_ > kFew) {
+      listing_.notes.push_back(
+          fmt::format("and {} more of the paths of --corpus, which are given twice or lie in another one",
+                      given_twice_ - kFew));
+    }
     if (repeated_ > 0) {
       listing_.notes.push_back(
           fmt::format("{} of the corpus can be reached by more than one path, such as {}; each is read once",
@@ -137,6 +165,7 @@ class Walker {
   }
 
  private:
+  static constexpr size_t kFew = 3;  // inputs that are named
   static constexpr const char* kStateFolder = "the state folder of a run, which is no text";
   static constexpr const char* kRunEntry = "written by a run, which is no text";
 
@@ -182,6 +211,7 @@ class Walker {
   void add_file(const Path& path, const std::string& name, bool is_regular) {
     if (!is_regular) return reject(name, "not a regular file");
     if (is_half_copied(name)) return reject(name, "named like an unfinished copy");
+    if (name.ends_with('~')) return reject(name, "named like an editor's copy");
     std::error_code error;
     if (!seen_.insert(fs::weakly_canonical(path, error)).second || !is_first_link(path)) return repeat(name);
     const std::string relative = printable(name);
@@ -218,7 +248,7 @@ class Walker {
   Path input_folder_;
   std::set<Path> seen_;  // canonical
   std::set<FileIdentity> linked_;
-  size_t repeated_ = 0;
+  size_t repeated_ = 0, given_twice_ = 0;
   std::string repeated_name_;
   std::vector<FoundFile> found_;
   Listing listing_;

@@ -10,6 +10,7 @@
 #include "libs/base/text.h"
 #include "libs/base/units.h"
 #include "pipeline/corpus/dump_index.h"
+#include "pipeline/corpus/encoding.h"
 #include "pipeline/corpus/stream_buffer.h"
 #include "pipeline/corpus/utf8.h"
 
@@ -27,17 +28,16 @@ constexpr std::string_view kParquetReason =
 
 /// Formats that are known by their first bytes and can't be read, with what the user can do.
 std::string foreign_format(std::string_view head) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kMagic{{
-      {"\xFF\xFE", "UTF-16 text; convert it to UTF-8 first"},
-      {"\xFE\xFF", "UTF-16 text; convert it to UTF-8 first"},
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kMagic{{
       {"Rar!", "rar archive; unpack it first"},
       {"PAR1", kParquetReason},
       {"ZIM\x04", "ZIM file of Kiwix; give a dump of the same wiki"},
       {"%PDF-", "PDF file; convert it to text first"},
       {"\x04\x22\x4D\x18", "lz4 file; unpack it first"},
-      {"\x1F\x8B", "compressed twice; unpack it once"},
-      {"\x28\xB5\x2F\xFD", "compressed twice; unpack it once"},
+      {"{\\rtf", "RTF document; convert it to text first"},
+      {"\xD0\xCF\x11\xE0", "document of an office program; convert it to text first"},
   }};
+  if (recognize_compression(head, "") != Compression::kNone) return "compressed twice; unpack it once";
   for (const auto& [magic, reason] : kMagic) {
     if (head.starts_with(magic)) return std::string(reason);
   }
@@ -71,9 +71,14 @@ bool is_list_of_checksums(std::string_view text) {
 
 /// What Wikimedia publishes in the folder of a dump besides its articles; empty for anything else.
 std::string beside_a_dump(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kStarts{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kStarts{{
       {"-- MySQL dump", "SQL, which is no text"},
       {"-- MariaDB dump", "SQL, which is no text"},
+      {"/*M!", "SQL, which is no text"},
+      {"/*!40", "SQL, which is no text"},
+      {"INSERT INTO `", "SQL, which is no text"},
+      {"<li class=\"done\">", "state of a dump"},
+      {"<li class='done'>", "state of a dump"},
       {"page_title\n", "list of titles"},
       {"page_namespace\tpage_title\n", "list of titles"},
       {"page_id\tpage_title\n", "list of titles"},
@@ -87,18 +92,8 @@ std::string beside_a_dump(std::string_view text) {
   }
   if (is_list_of_checksums(text)) return "checksums";
   const std::string_view line = text.substr(0, text.find('\n'));
+  if (text.starts_with("name:") && line.find("; status:") != std::string_view::npos) return "state of a dump";
   if (text.starts_with("<http") && trim_blanks(line).ends_with(" .")) return "RDF, which is no text";
-  return {};
-}
-
-/// Why the head of a file is not UTF-8 text; empty if it is.
-std::string not_text(std::string_view head) {
-  const auto nuls = static_cast<size_t>(std::ranges::count(head, '\0'));
-  if (nuls * 100 > head.size()) return "binary data";
-  std::string repaired(head);
-  // Latin-1 in a European language has about 2 % of such bytes; another alphabet or binary data has mostly
-  // such bytes.
-  if (repair_utf8(repaired) * 4 > head.size()) return "not UTF-8 text; convert it to UTF-8 first";
   return {};
 }
 
@@ -163,6 +158,9 @@ Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextR
   if (text.empty() && window.size() < kRecognizedBytes) return rejected(empty_reason(source));
   if (is_archive(head)) return {.reason = "archive", .is_archive = true};
   if (std::string foreign = foreign_format(head); !foreign.empty()) return rejected(std::move(foreign));
+  const bool zero_first = head.substr(0, 4).find('\0') != std::string_view::npos;
+  if (std::string reason = zero_first ? not_utf8_reason(head) : ""; !reason.empty())
+    return rejected(std::move(reason));
   if (std::string beside = beside_a_dump(text); !beside.empty()) return rejected(std::move(beside));
   for (const TextFormatRow& row : kTextFormats) {
     if (row.recognize == nullptr) continue;
@@ -171,7 +169,7 @@ Recognition recognize_text(ByteSource& source, StreamBuffer& stream, const TextR
   if (text.starts_with("<?xml")) return rejected("XML, but no MediaWiki dump");
   if (is_dump_index(text))
     return {.reason = "index of a multistream dump; it is not needed", .is_dump_index = true};
-  if (std::string problem = not_text(head); !problem.empty()) return rejected(std::move(problem));
+  if (std::string problem = not_utf8_reason(head); !problem.empty()) return rejected(std::move(problem));
   return {.format = options.paragraphs ? TextFormat::kParagraphs : TextFormat::kText};
 }
 
@@ -182,6 +180,9 @@ Recognition recognize_format(ByteSource& source, const TextReading& options, con
   std::string beginning = hash_of_beginning(stream);
   Recognition recognition = recognize_text(source, stream, options);
   recognition.beginning = std::move(beginning);
+  // A page of HTML names its encoding.
+  if (recognition.format && recognition.format != TextFormat::kHtml)
+    recognition.doubt = utf8_doubt(stream.window(kRecognizedBytes).substr(0, kRecognizedBytes));
   return recognition;
 }
 

@@ -22,6 +22,7 @@ struct Recognition {
   DumpSite site = {};          ///< of a dump
   bool is_dump_index = false;  ///< there is no format because it is the index of a multistream dump
   bool is_archive = false;     ///< there is no format because it holds files, see Compression::kArchive
+  std::string doubt = {};      ///< for the user: what is wrong with text that is read nevertheless
   std::string beginning = {};  ///< hash of the first kRecognizedBytes of text
 };
 Recognition rejected(std::string reason);

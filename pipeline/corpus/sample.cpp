@@ -55,7 +55,10 @@ class Sampler {
 
   bool full() const { return left_ == 0; }
   TextSample take() {
-    TextSample sample{.documents = std::move(documents_), .text_shares = {}};
+    TextSample sample{.documents = std::move(documents_),
+                      .invalid_utf8 = invalid_utf8_,
+                      .found_held_out = found_held_out_,
+                      .text_shares = {}};
     for (const auto& [format, unpacked] : unpacked_) {
       if (unpacked.bytes > 0)
         sample.text_shares[format] = static_cast<double>(unpacked.text) / static_cast<double>(unpacked.bytes);
@@ -92,8 +95,10 @@ class Sampler {
       const RegionReader::Step step = reader.next();
       if (step == RegionReader::Step::kEnd || step == RegionReader::Step::kChanged) return true;
       passed += reader.passed_bytes();
+      found_held_out_ |= step == RegionReader::Step::kPassed && !reader.unwanted();
       if (step != RegionReader::Step::kPiece) continue;
       const TextPiece& piece = reader.piece();
+      invalid_utf8_ += piece.invalid_utf8;
       add(piece.text, new_document || piece.begins_document);
       text_bytes += piece.text.size();
       new_document = piece.ends_document;
@@ -104,7 +109,7 @@ class Sampler {
   void add(const std::string& text, bool new_document) {
     if (new_document) documents_.emplace_back();
     std::string piece = text;
-    repair_utf8(piece);
+    invalid_utf8_ += repair_utf8(piece);
     documents_.back() += piece;
     const uint64_t taken = std::min<uint64_t>(text.size(), share_left_);
     share_left_ -= taken;
@@ -117,6 +122,8 @@ class Sampler {
   uint64_t share_left_ = 0;
   ReadHooks hooks_;
   std::vector<std::string> documents_;
+  uint64_t invalid_utf8_ = 0;
+  bool found_held_out_ = false;
   std::map<TextFormat, Unpacked> unpacked_;
 };
 

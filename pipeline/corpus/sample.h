@@ -14,6 +14,8 @@ namespace pretrain {
 
 struct TextSample {
   std::vector<std::string> documents;
+  uint64_t invalid_utf8 = 0;    ///< malformed byte runs that were replaced
+  bool found_held_out = false;  ///< whether there was text that is held out
   /// Bytes of training text for each decompressed byte, by format: less than 1 because of markup, held-out
   /// text and unwanted pages. Only has formats that are in the sample.
   std::map<TextFormat, double> text_shares;

@@ -10,6 +10,7 @@
 
 #include "libs/base/error.h"
 #include "pipeline/corpus/bzip2_blocks.h"
+#include "pipeline/corpus/catalog_warnings.h"
 #include "pipeline/corpus/dump_index.h"
 #include "pipeline/corpus/identify.h"
 #include "pipeline/corpus/known_shards.h"
@@ -59,6 +60,7 @@ Finding examine(const CorpusOptions& options, const KnownShards& known, const Re
   }
   if (recognition.is_archive) recognition = recognize_archive(shard, hooks);
   shard.beginning = std::move(recognition.beginning);
+  shard.doubt = std::move(recognition.doubt);
   shard.site = std::move(recognition.site);
   if (!recognition.format)
     return {.rejection = std::move(recognition.reason), .is_dump_index = recognition.is_dump_index};
@@ -103,36 +105,32 @@ std::string_view folder_of(std::string_view name) {
   return slash == std::string_view::npos ? "" : name.substr(0, slash);
 }
 
+/// Sets files of a format aside for which `is_other` holds.
+template <typename Test>
+void set_aside(Catalog& catalog, TextFormat format, const char* reason, const Test& is_other) {
+  std::erase_if(catalog.shards, [&](const Shard& shard) {
+    if (shard.format != format || !is_other(shard)) return false;
+    catalog.rejected.push_back({shard.name, reason});
+    return true;
+  });
+}
+
 /// Pages of HTML beside a dump are about it: the index of its files, its progress.
 void set_pages_beside_dumps_aside(Catalog& catalog) {
   std::set<std::string, std::less<>> folders;
   for (const Shard& shard : catalog.shards) {
     if (row_of(shard.format).is_dump) folders.emplace(folder_of(shard.name));
   }
-  std::erase_if(catalog.shards, [&](const Shard& shard) {
-    if (shard.format != TextFormat::kHtml || !folders.contains(folder_of(shard.name))) return false;
-    catalog.rejected.push_back({shard.name, "HTML beside a dump"});
-    return true;
-  });
+  set_aside(catalog, TextFormat::kHtml, "HTML beside a dump",
+            [&](const Shard& shard) { return folders.contains(folder_of(shard.name)); });
 }
 
-/// Names files that begin with the same text under two names, which is probably one text twice: a dump in two
-/// compressions, or whole and in parts.
-void warn_of_copies(Catalog& catalog) {
-  constexpr size_t kShown = 3;
-  std::map<std::string_view, const Shard*> first;
-  size_t copies = 0;
-  for (const Shard& shard : catalog.shards) {
-    if (shard.beginning.empty()) continue;
-    const auto [known, is_new] = first.try_emplace(shard.beginning, &shard);
-    if (is_new || ++copies > kShown) continue;
-    catalog.warnings.push_back(fmt::format(
-        "{} and {} begin with the same text; if one is a copy of the other, give only one of them",
-        known->second->name, shard.name));
-  }
-  if (copies > kShown) {
-    catalog.warnings.push_back(fmt::format("{} more files begin with the text of another", copies - kShown));
-  }
+/// A browser that saves a page puts its styles and scripts into a folder beside it.
+void set_parts_of_pages_aside(Catalog& catalog) {
+  if (std::ranges::none_of(catalog.shards, [](const Shard& s) { return s.format == TextFormat::kHtml; }))
+    return;
+  set_aside(catalog, TextFormat::kText, "style or script of pages of HTML",
+            [](const Shard& shard) { return shard.name.ends_with(".css") || shard.name.ends_with(".js"); });
 }
 
 /// Names the first rejected files with their reasons, because one of them is probably what the user meant.
@@ -205,13 +203,14 @@ Catalog scan_corpus(const CorpusOptions& options, const Catalog* known, const Sc
   }
   set_growing_aside(catalog);
   set_pages_beside_dumps_aside(catalog);
+  set_parts_of_pages_aside(catalog);
   if (catalog.shards.empty()) fail_empty(options, catalog);
   if (known != nullptr) {
     keep_names(known_shards, relative_names, catalog);
   } else {
     catalog.warnings = std::move(listing.notes);
     doubt_dumps(indexes, scan.stop, catalog);
-    warn_of_copies(catalog);
+    add_warnings(catalog);
   }
   return catalog;
 }

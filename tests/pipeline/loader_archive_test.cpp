@@ -50,6 +50,12 @@ std::string any_member(size_t number) {
   const std::function<std::string(size_t)> makers[] = {text_member, jsonl_member, dump_member, ndjson_member};
   return makers[number % std::size(makers)](number);
 }
+/// Compressed itself, each with another compression.
+std::string packed_member(size_t number) {
+  constexpr Compression kPacked[] = {Compression::kGzip, Compression::kBzip2, Compression::kXz,
+                                     Compression::kZstd, Compression::kNone};
+  return compress(any_member(number), kPacked[number % std::size(kPacked)]);
+}
 
 struct Archive {
   const char* name;
@@ -77,7 +83,9 @@ INSTANTIATE_TEST_SUITE_P(Loader, LoaderArchive,
                                          Archive{"dumps", Compression::kNone, dump_member},
                                          Archive{"dumps_gzip", Compression::kGzip, dump_member},
                                          Archive{"ndjson_gzip", Compression::kGzip, ndjson_member},
-                                         Archive{"all_bzip2", Compression::kBzip2, any_member}),
+                                         Archive{"all_bzip2", Compression::kBzip2, any_member},
+                                         Archive{"packed", Compression::kNone, packed_member},
+                                         Archive{"packed_gzip", Compression::kGzip, packed_member}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 constexpr size_t kBatches = 320;  // more than an epoch

@@ -187,6 +187,17 @@ TEST_F(SkipLogTest, TakesTheBeginningOfALineThatFailedAway) {
   EXPECT_EQ(log->bytes(), ReadableFile(path_).size());
 }
 
+TEST_F(SkipLogTest, ContinuesInANewFileWhereItsOwnIsRemoved) {
+  const auto log = open_log(real_file_system(), path_, 0);
+  log->add({"a", 1, SkipReason::kTooLong, ""}, 0);
+  std::filesystem::remove(path_);
+  log->add({"a", 2, SkipReason::kTooLong, ""}, 0);
+  log->add({"a", 3, SkipReason::kTooLong, ""}, 0);
+  EXPECT_EQ(records_of(path_).size(), 2U);
+  EXPECT_EQ(log->bytes(), std::filesystem::file_size(path_));
+  EXPECT_EQ(log->failed_writes(), 0U);
+}
+
 TEST_F(SkipLogTest, CountsWhatAFileThatCannotBeOpenedMisses) {
   const Path path = folder_.path() / "missing" / "skipped.jsonl";
   const auto log = open_log(real_file_system(), path, 0);

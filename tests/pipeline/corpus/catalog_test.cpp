@@ -5,10 +5,12 @@
 #include <limits>
 #include <map>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pipeline/corpus/describe.h"
 #include "pipeline/corpus/identify.h"
@@ -23,6 +25,7 @@ namespace {
 using test::compress;
 using test::options_for;
 using test::TempFolder;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -54,6 +57,13 @@ std::string reason_for(const std::string& bytes, DocumentMode mode = DocumentMod
   options.documents = mode;
   const Catalog catalog = scan_corpus(options);
   return catalog.find("file") != nullptr ? "" : reason_of(catalog, "file");
+}
+
+/// ASCII in UTF-16; `zero_first` is 1 for big-endian.
+std::string in_utf16(std::string_view text, size_t zero_first) {
+  std::string bytes;
+  for (const char c : text) bytes += zero_first == 1 ? std::string{'\0', c} : std::string{c, '\0'};
+  return bytes;
 }
 
 std::string error_of(const CorpusOptions& options) {
@@ -93,14 +103,68 @@ TEST(Catalog, RejectsWhatIsNoTextWithAReason) {
   EXPECT_EQ(reason_for(""), "empty");
   EXPECT_EQ(reason_for(" \n\n"), "empty");
   EXPECT_EQ(reason_for("<?xml version=\"1.0\"?>"), "XML, but no MediaWiki dump");
-  EXPECT_EQ(reason_for("\xFF\xFEh\0i\0"), "UTF-16 text; convert it to UTF-8 first");
+  EXPECT_THAT(reason_for("\xFF\xFEh\0i\0"), HasSubstr("UTF-16 text; convert it to UTF-8 first"));
   EXPECT_THAT(reason_for(std::string(257, 'n') + "ustar  rest"), HasSubstr("archive"));
   EXPECT_EQ(reason_for(std::string("ab\0\0cd\0", 7)), "binary data");
-  EXPECT_EQ(reason_for(std::string(1000, '\xE4')), "not UTF-8 text; convert it to UTF-8 first");
+  EXPECT_THAT(reason_for(std::string(1000, '\xE4')), HasSubstr("not UTF-8 text; convert it to UTF-8 first"));
   EXPECT_THAT(reason_for("PK\x03\x04 and so on"), HasSubstr("archive"));
   EXPECT_EQ(reason_for(compress(compress(kText, Compression::kGzip), Compression::kGzip)),
             "compressed twice; unpack it once");
   EXPECT_EQ(reason_for(compress(kText, Compression::kGzip).substr(0, 10)), "truncated gzip stream");
+}
+
+TEST(Catalog, NamesTheEncodingOfTextThatIsNotUtf8) {
+  const std::string little = in_utf16("A lake.\nIt is deep and cold.\n", 0);
+  EXPECT_EQ(reason_for(little),
+            "UTF-16 text; convert it to UTF-8 first (iconv -f UTF-16LE -t UTF-8 FILE > NEW)");
+  EXPECT_THAT(reason_for(in_utf16("{\"text\": \"A lake that is deep.\"}\n", 1)),
+              HasSubstr("iconv -f UTF-16BE "));
+  EXPECT_THAT(reason_for(std::string("\xFF\xFE\0\0A\0\0\0", 8)), HasSubstr("UTF-32 text"));
+  std::string numbers;
+  for (int i = 0; i < 200; ++i) numbers += {static_cast<char>(i), '\0'};
+  EXPECT_EQ(reason_for(numbers), "binary data");
+  std::string kana;  // of UTF-16, without a zero
+  for (int i = 0; i < 50; ++i) kana += "\x42\x30\x44\x30\xAC\x4E\x01\x30";
+  EXPECT_EQ(reason_for(kana), "binary data");
+}
+
+TEST(Catalog, WarnsOfTextInAnotherEncodingWithItsShare) {
+  const TempFolder folder;
+  std::string latin;
+  std::string damaged;
+  for (int i = 0; i < 50; ++i) {
+    latin += "Le caf\xE9 est ferm\xE9. ";
+    damaged += i % 10 == 0 ? "Le caf\xE9. " : "Le caf\xC3\xA9 est ferm\xC3\xA9. ";
+  }
+  folder.write("c/damaged.txt", damaged);
+  folder.write("c/few.txt", test::random_text(1, 50'000) + "caf\xE9");
+  folder.write("c/latin.jsonl", "{\"text\":\"" + latin + "\"}\n");
+  folder.write("c/latin.html", "<html><meta charset=iso-8859-1><p>" + latin);
+  folder.write("c/utf8.txt", "Le caf\xC3\xA9 est ferm\xC3\xA9.");
+  EXPECT_THAT(scan_corpus(options_for(folder / "c")).warnings,
+              ElementsAre(AllOf(HasSubstr("damaged.txt: "), HasSubstr("get an undamaged copy")),
+                          AllOf(HasSubstr("latin.jsonl: 10.40 % of the first bytes are not UTF-8"),
+                                HasSubstr("iconv -f WINDOWS-1252 -t UTF-8"))));
+}
+
+TEST(Catalog, WarnsOfTables) {
+  const TempFolder folder;
+  folder.write("c/a.csv", "id,text\n1,one\n");
+  folder.write("c/b.tsv", "id\ttext\n1\tone\n");
+  EXPECT_THAT(scan_corpus(options_for(folder / "c")).warnings,
+              ElementsAre(AllOf(HasSubstr("a.csv and 1 more are tables and are read as plain text"),
+                                HasSubstr("csv.DictReader"))));
+}
+
+TEST(Catalog, LeavesOutUnfinishedDownloads) {
+  const TempFolder folder;
+  folder.write("c/a.txt", kText);
+  for (const char* name :
+       {"b.part", "b.crdownload", "b.partial", "b.download", "b.aria2", "b.filepart", "b.txt~"})
+    folder.write(std::string("c/") + name, kText);
+  const Catalog catalog = scan_corpus(options_for(folder / "c"));
+  EXPECT_THAT(names(catalog), ElementsAre("a.txt"));
+  EXPECT_EQ(catalog.rejected.size(), 7U);
 }
 
 TEST(Catalog, TellsJsonLinesFromOtherJson) {
@@ -167,6 +231,43 @@ TEST(Catalog, ReadsWhatIsGivenTwiceOnceAndSaysSo) {
                                      HasSubstr("link is given twice"), HasSubstr("c/top is given twice"),
                                      HasSubstr("a file or folder of the corpus can be reached")));
   } while (std::next_permutation(inputs.begin(), inputs.end()));
+}
+
+TEST(Catalog, ACorpusThatMayNotBeReadSaysSo) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  const TempFolder folder;
+  folder.write("closed/wiki_00", kDoc);
+  const auto refusal = [&](const Path& given) {
+    CorpusOptions options = options_for(folder.path());
+    options.inputs = {folder / "open", given};
+    return error_of(options);
+  };
+  folder.write("open/wiki_00", kDoc);
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder / "closed/wiki_00", perms::none);
+  EXPECT_THAT(refusal(folder / "closed/wiki_00"),
+              testing::AllOf(HasSubstr("Permission denied; check the permissions"),
+                             testing::Not(HasSubstr("give --corpus"))));
+  std::filesystem::permissions(folder / "closed", perms::none);
+  EXPECT_THAT(refusal(folder / "closed"), HasSubstr("Permission denied; check the permissions"));
+  EXPECT_THAT(refusal(folder / "closed/wiki_00"),
+              HasSubstr("can't be reached: Permission denied; check the"));
+  std::filesystem::permissions(folder / "closed", perms::owner_all);
+}
+
+TEST(Catalog, NamesOnlyAFewOfManyPathsThatAreGivenTwice) {
+  const TempFolder folder;
+  CorpusOptions options = options_for(folder.path());
+  options.inputs = {folder / "c"};
+  for (int i = 0; i < 100; ++i) {
+    folder.write(fmt::format("c/wiki_{:02}", i), kDoc);
+    options.inputs.push_back(folder / fmt::format("c/wiki_{:02}", i));
+  }
+  const Catalog catalog = scan_corpus(options);
+  EXPECT_EQ(catalog.shards.size(), 100U);
+  EXPECT_THAT(catalog.warnings,
+              ElementsAre(HasSubstr("c/wiki_00 is given twice"), HasSubstr("c/wiki_01 is given twice"),
+                          HasSubstr("c/wiki_02 is given twice"), HasSubstr("and 97 more of the paths")));
 }
 
 /// A catalog as a checkpoint of an earlier version holds it, with other names than today's.

@@ -2,7 +2,10 @@
 #include "pipeline/corpus/corpus_reader.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <memory>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -228,6 +231,172 @@ TEST(CorpusReader, PassesOverAChangedShardOnceWhenAskedTo) {
   EXPECT_EQ(reasons_of(skips_of(tickets)), "1 x shard changed since the epoch began");
 }
 
+/// A file of many tickets, of which some are read before it is changed in place.
+class ShardBeingRead : public testing::TestWithParam<Compression> {
+ protected:
+  ShardBeingRead() {
+    folder_.write("c/a", bytes_of(1));
+    folder_.write("c/b", doc("T", "kept"));
+    options_ = options_for(folder_ / "c");
+  }
+
+  static std::string bytes_of(uint64_t seed) {
+    return compress(random_shard(TextFormat::kDoc, seed, 60, 12'000), GetParam());
+  }
+
+  void begin() {
+    reader_ = std::make_unique<CorpusReader>(options_, scan_corpus(options_), Cursor{}, Role::kTraining);
+    while (texts_of(tickets_).size() < 10) tickets_.push_back(*reader_->next());
+  }
+  void go_on() {
+    for (Ticket& ticket : read_epoch(*reader_)) tickets_.push_back(std::move(ticket));
+  }
+
+  void write(const std::string& bytes, size_t at) const {
+    std::fstream file(folder_ / "c/a", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(at))
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  void append(const std::string& bytes) const { write(bytes, std::filesystem::file_size(folder_ / "c/a")); }
+
+  /// The documents, of which the last may be unfinished.
+  static std::vector<std::string> texts_of(const std::vector<Ticket>& tickets) {
+    std::vector<std::string> texts;
+    for (const Ticket& ticket : tickets) {
+      for (const TextPiece& piece : ticket.pieces) {
+        if (piece.begins_document) texts.emplace_back();
+        texts.back() += piece.text;
+      }
+    }
+    return texts;
+  }
+
+  /// All text that was delivered is text of the file as it was.
+  void expect_only_old_text() const {
+    const auto old = texts_of(before_);
+    for (const std::string& text : texts_of(tickets_)) {
+      const auto begins_with_it = [&](const std::string& whole) { return whole.starts_with(text); };
+      EXPECT_TRUE(std::ranges::any_of(old, begins_with_it)) << text.substr(0, 60);
+    }
+  }
+
+  TempFolder folder_;
+  CorpusOptions options_;
+  std::vector<Ticket> before_;
+  std::vector<Ticket> tickets_;
+  std::unique_ptr<CorpusReader> reader_;
+};
+
+TEST_P(ShardBeingRead, GivesNoTextOfTwoContents) {
+  before_ = read_epoch(options_);
+  begin();
+  const Cursor cursor = tickets_.back().after;
+  const std::string old = read_file(folder_ / "c/a");
+  const std::string other = bytes_of(2);
+  write(other.substr(other.size() / 2), other.size() / 2);
+  EXPECT_THAT(data_error_of([&] { go_on(); }), HasSubstr("shard a changed since the epoch began: it"));
+  expect_only_old_text();
+  // What was delivered is the beginning of the epoch, to which the file's return belongs.
+  folder_.write("c/a", old);
+  CorpusReader again(options_, scan_corpus(options_), cursor, Role::kTraining);
+  std::vector<Ticket> all = std::move(tickets_);
+  for (Ticket& ticket : read_epoch(again)) all.push_back(std::move(ticket));
+  EXPECT_EQ(documents_of(all), documents_of(before_));
+}
+
+TEST_P(ShardBeingRead, GivesNothingThatWasAppended) {
+  before_ = read_epoch(options_);
+  begin();
+  append(bytes_of(2));
+  EXPECT_THAT(data_error_of([&] { go_on(); }), HasSubstr(" bytes and had "));
+  expect_only_old_text();
+}
+
+TEST_P(ShardBeingRead, IsLeftWithOneNoteAndNoDamageWhenChangesAreSkipped) {
+  before_ = read_epoch(options_);
+  options_.on_changed = OnChanged::kSkip;
+  begin();
+  const size_t size = std::filesystem::file_size(folder_ / "c/a");
+  write(std::string(size / 4, 'x'), size / 2);
+  go_on();
+  EXPECT_EQ(reasons_of(skips_of(tickets_)), "1 x shard changed since the epoch began");
+  expect_only_old_text();
+  bool open = false;
+  for (const Ticket& ticket : tickets_) {
+    for (const TextPiece& piece : ticket.pieces) {
+      EXPECT_NE(piece.begins_document, open) << "a document has one beginning and one end";
+      open = !piece.ends_document;
+    }
+  }
+  EXPECT_FALSE(open);
+}
+
+TEST_P(ShardBeingRead, IsReadToItsEndWhenItIsTouchedReplacedOrRemoved) {
+  before_ = read_epoch(options_);
+  const auto replace = [&] {
+    folder_.write("new", bytes_of(2));
+    std::filesystem::rename(folder_ / "new", folder_ / "c/a");
+  };
+  const auto touch = [&] {
+    std::filesystem::last_write_time(folder_ / "c/a", std::filesystem::file_time_type{});
+  };
+  const auto remove = [&] { std::filesystem::remove(folder_ / "c/a"); };
+  for (const auto& change : std::vector<std::function<void()>>{touch, replace, remove}) {
+    folder_.write("c/a", bytes_of(1));
+    tickets_.clear();
+    begin();
+    ASSERT_EQ(make_regions(reader_->catalog()).size(), 2U) << "the file must be one region";
+    change();
+    go_on();
+    EXPECT_EQ(documents_of(tickets_), documents_of(before_));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Compressions, ShardBeingRead, testing::ValuesIn(test::kAllCompressions),
+                         [](const auto& form) { return std::string(compression_name(form.param)); });
+
+TEST(CorpusReader, TellsHowTheCorpusChangedBetweenEpochs) {
+  const TempFolder folder;
+  for (const char* name : {"a", "b", "c", "d"}) folder.write(std::string("c/") + name, doc("T", name));
+  const CorpusOptions options = options_for(folder / "c");
+  CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
+  EXPECT_TRUE(read_epoch(reader).front().changes.none());
+  EXPECT_TRUE(read_epoch(reader).front().changes.none());
+  folder.write("c/new", doc("T", "new"));
+  folder.write("c/b", doc("T", "other"));
+  folder.write("c/c", std::string(10'000, '\0'));
+  std::filesystem::remove(folder / "c/d");
+  const auto tickets = read_epoch(reader);
+  EXPECT_EQ(describe(tickets.front().changes),
+            "1 more file (new), 1 changed (b), 2 not read any more (c: binary data; d: it is gone)");
+  for (size_t i = 1; i < tickets.size(); ++i) EXPECT_TRUE(tickets[i].changes.none());
+  EXPECT_TRUE(read_epoch(reader).front().changes.none());
+}
+
+TEST(CorpusReader, ReadsNoEpochOfAnotherCorpusUnlessAskedTo) {
+  const TempFolder folder;
+  folder.write("c/a", doc("T", "text"));
+  CorpusOptions options = options_for(folder / "c");
+  for (const OnChanged on_changed : {OnChanged::kFail, OnChanged::kSkip}) {
+    options.on_changed = on_changed;
+    CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
+    (void)read_epoch(reader);
+    const std::string other = on_changed == OnChanged::kFail ? "b" : "c";
+    folder.write("c/" + other, doc("T", "other"));
+    for (const char* old : {"a", "b"}) {
+      if (old != other) std::filesystem::remove(folder / "c" / old);
+    }
+    if (on_changed == OnChanged::kFail) {
+      EXPECT_THAT(
+          data_error_of([&] { (void)read_epoch(reader); }),
+          HasSubstr("no longer has any of its files, but others (1 more file (b), 1 not read any more "
+                    "(a: it is gone))"));
+    } else {
+      EXPECT_THAT(documents_of(read_epoch(reader)), ElementsAre("other"));
+    }
+  }
+}
+
 TEST(CorpusReader, FailsOnAnEpochWithoutTrainingText) {
   const TempFolder folder;
   folder.write("c/a", doc("Hollow", "Hollow") + doc("Void", ""));
@@ -305,6 +474,23 @@ TEST(CorpusReader, BoundsTheWorkOfATicketThatDeliversNothing) {
   const auto tickets = read_epoch(options_for(folder / "c"));
   EXPECT_GE(tickets.size(), 5U);
   EXPECT_EQ(skips_of(tickets).size(), 20'000U);
+}
+
+TEST(CorpusReader, EndsTheEpochWithTheTicketThatTheLastStepFills) {
+  const TempFolder folder;
+  for (int empty = 4'085; empty <= 4'096; ++empty) {
+    std::string bytes = doc("T", "text");
+    for (int i = 0; i < empty; ++i) bytes += doc("", "");
+    folder.write("c/a", bytes);
+    const CorpusOptions options = options_for(folder / "c");
+    CorpusReader reader(options, scan_corpus(options), {}, Role::kTraining);
+    for (int epoch = 0; epoch < 2; ++epoch) {
+      std::vector<Ticket> tickets{*reader.next()};
+      while (!tickets.back().ends_epoch && tickets.size() < 5) tickets.push_back(*reader.next());
+      EXPECT_TRUE(tickets.back().ends_epoch) << empty;
+      EXPECT_THAT(documents_of(tickets), ElementsAre("text")) << empty;
+    }
+  }
 }
 
 TEST(CorpusReader, StopsOnRequest) {

@@ -52,17 +52,10 @@ TEST(Archives, AreReadLikeFoldersInEveryCompression) {
   }
 }
 
-TEST(Archives, ContinueExactlyAfterEachTicket) {
-  constexpr TextFormat kFormats[] = {TextFormat::kText, TextFormat::kJsonl, TextFormat::kDoc};
-  std::vector<std::string> files;
-  for (size_t i = 0; i < 12; ++i) {
-    files.push_back(in_tar(fmt::format("f{}", i), test::random_shard(kFormats[i % 3], i, 30, 2000)));
-  }
-  const TempFolder folder;
-  folder.write("c/x.tar.gz", compress(tar(files), Compression::kGzip));
-  const CorpusOptions options = test::options_for(folder / "c", 0.1);
+/// Reads on after each third ticket and expects the same tickets as without the break.
+void expect_exact_resumes(const CorpusOptions& options, size_t least_tickets) {
   const std::vector<Ticket> whole = read_epoch(options);
-  ASSERT_GT(whole.size(), 15U);
+  ASSERT_GT(whole.size(), least_tickets);
   for (size_t i = 0; i + 1 < whole.size(); i += 3) {
     CorpusReader reader(options, *whole[i].catalog, whole[i].after, Role::kTraining);
     const std::vector<Ticket> rest = read_epoch(reader);
@@ -71,6 +64,79 @@ TEST(Archives, ContinueExactlyAfterEachTicket) {
       ASSERT_EQ(test::fingerprint(rest[k]), test::fingerprint(whole[i + 1 + k])) << i << " and " << k;
     }
   }
+}
+
+constexpr Compression kPacked[] = {Compression::kGzip, Compression::kBzip2, Compression::kXz,
+                                   Compression::kZstd};
+
+TEST(Archives, ContinueExactlyAfterEachTicket) {
+  constexpr TextFormat kFormats[] = {TextFormat::kText, TextFormat::kJsonl, TextFormat::kDoc};
+  std::vector<std::string> files;
+  for (size_t i = 0; i < 12; ++i) {
+    files.push_back(in_tar(fmt::format("f{}", i), test::random_shard(kFormats[i % 3], i, 30, 2000)));
+  }
+  const TempFolder folder;
+  folder.write("c/x.tar.gz", compress(tar(files), Compression::kGzip));
+  expect_exact_resumes(test::options_for(folder / "c", 0.1), 15);
+}
+
+TEST(Archives, CompressedFilesInThemAreReadLikeOthers) {
+  for (const Compression compression : kPacked) {
+    const auto packed = [&](std::string_view text) { return compress(std::string(text), compression); };
+    const TempFolder folder;
+    folder.write("c/x.tar",
+                 tar({in_tar("a.txt", "One text.\n"), in_tar("b", packed("Two.\n")),
+                      in_tar("c", packed("{\"text\": \"three\"}\n")), in_tar("d", packed("")),
+                      in_tar("e.xml", packed(dump_of(test::page_of("Four", "Four is a ''number''.")))),
+                      in_tar("f.txt", "Five.\n")}));
+    const auto tickets = read_epoch(test::options_for(folder / "c"));
+    EXPECT_THAT(documents_of(tickets),
+                ElementsAre("One text.\n", "Two.\n", "three", "Four\nFour is a number.", "Five.\n"))
+        << compression_name(compression);
+    EXPECT_THAT(test::skips_of(tickets), IsEmpty()) << compression_name(compression);
+  }
+}
+
+TEST(Archives, ContinueExactlyInCompressedFilesInThem) {
+  constexpr TextFormat kFormats[] = {TextFormat::kText, TextFormat::kJsonl, TextFormat::kDoc};
+  std::vector<std::string> files;
+  for (size_t i = 0; i < 24; ++i) {
+    std::string packed = compress(test::random_shard(kFormats[i % 3], i, 30, 2000), kPacked[i % 4]);
+    if (i % 5 == 1) packed.resize(packed.size() / 2);  // damaged, with text or without
+    if (i % 7 == 2)
+      packed =
+          "\x7F"
+          "ELF" +
+          packed;  // not read
+    if (i % 7 == 3) packed += "garbage";
+    files.push_back(in_tar(fmt::format("f{}.bz2", i), packed));
+    files.push_back(in_tar(fmt::format("g{}", i), test::random_shard(TextFormat::kJsonl, i, 3, 500)));
+  }
+  const TempFolder folder;
+  folder.write("c/x.tar", tar(files));
+  expect_exact_resumes(test::options_for(folder / "c", 0.1), 15);
+}
+
+TEST(Archives, NameWhatIsDamagedInThem) {
+  const std::string packed = compress(test::random_text(1, 300'000), Compression::kGzip);
+  const TempFolder folder;
+  folder.write("c/x.tar",
+               tar({in_tar("a.gz", packed.substr(0, packed.size() / 2)), in_tar("b.gz", packed.substr(0, 12)),
+                    in_tar("c.gz", compress("Text.\n", Compression::kGzip) + "garbage"),
+                    in_tar("d.gz", compress(packed, Compression::kGzip)),
+                    in_tar("e.tgz", compress(tar({in_tar("x", "y")}), Compression::kGzip)),
+                    in_tar("f.txt", "Last.\n")}));
+  const auto tickets = read_epoch(test::options_for(folder / "c"));
+  const auto texts = documents_of(tickets);
+  ASSERT_EQ(texts.size(), 3U);
+  EXPECT_GT(texts[0].size(), 100'000U);
+  EXPECT_EQ(texts[1], "Text.\n");
+  EXPECT_EQ(texts[2], "Last.\n");
+  std::vector<std::string> causes;
+  for (const auto& skipped : test::skips_of(tickets)) causes.push_back(skipped.cause.text);
+  EXPECT_THAT(causes, ElementsAre("a.gz: truncated gzip stream", "b.gz: truncated gzip stream",
+                                  "c.gz: garbage after the compressed stream", "d.gz: compressed twice",
+                                  "e.tgz: an archive in an archive; unpack it first"));
 }
 
 TEST(Archives, ThatAreCutDeliverWhatTheyHold) {
@@ -113,6 +179,25 @@ TEST(Html, FilesAreDocuments) {
   folder.write("c/two.html", "<!DOCTYPE html><h1>Two</h1><p>More text.");
   EXPECT_THAT(documents_of(read_epoch(test::options_for(folder / "c"))),
               UnorderedElementsAre("One\nSome text.", "Two\nMore text."));
+}
+
+TEST(Html, FragmentsArePagesAndWikitextIsText) {
+  const TempFolder folder;
+  folder.write("c/a", "<div class=\"mw-parser-output\"><p>A <b>lake</b>.</p></div>");
+  folder.write("c/b", "<P>Two</P>\n<P>more</P>");
+  folder.write("c/c", "<div>See [[Lake]]</div> and <b>more</b>");
+  EXPECT_THAT(documents_of(read_epoch(test::options_for(folder / "c"))),
+              UnorderedElementsAre("A lake.", "Two\n\nmore", "<div>See [[Lake]]</div> and <b>more</b>"));
+}
+
+TEST(Html, StylesAndScriptsOfPagesAreNotRead) {
+  const TempFolder folder;
+  folder.write("c/page.html", "<html><p>A lake.</p></html>");
+  folder.write("c/page_files/a.css", "p { color: red }");
+  folder.write("c/page_files/a.js", "f();");
+  folder.write("c/page_files/a.txt", "More.");
+  EXPECT_THAT(documents_of(read_epoch(test::options_for(folder / "c"))),
+              UnorderedElementsAre("A lake.", "More."));
 }
 
 std::vector<std::string> documents_in(const std::string& bytes, const std::string& key = "text") {
@@ -189,6 +274,9 @@ TEST(DumpFolder, TrainsOnItsArticlesAlone) {
   folder.write("c/index.html", "<!DOCTYPE html><html><body><p>w dump progress</p></body></html>");
   folder.write("c/page.sql.gz",
                compress("-- MySQL dump 10.19\nINSERT INTO page VALUES (1);\n", Compression::kGzip));
+  folder.write("c/geo_tags.sql", "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n");
+  folder.write("c/dumpruninfo.txt", "name:metahistory; status:done; updated:2024-01-01 00:00:00\n");
+  folder.write("c/status.html", "<li class=\"done\">2024-01-01 Dump complete</li>\n");
   folder.write("c/all-titles-in-ns0.gz", compress("page_title\nLake\nMere\n", Compression::kGzip));
   folder.write("c/abstract.xml", "<feed>\n<doc>\n<title>W: Lake</title>\n</doc>\n</feed>\n");
   folder.write("c/w-rss.xml", "<rss version=\"2.0\"><channel></channel></rss>");
@@ -197,10 +285,13 @@ TEST(DumpFolder, TrainsOnItsArticlesAlone) {
   EXPECT_THAT(documents_of(tickets), ElementsAre("Lake\nA lake."));
   std::map<std::string, std::string> reasons;
   for (const RejectedFile& file : tickets[0].catalog->rejected) reasons[file.name] = file.reason;
-  EXPECT_EQ(reasons.size(), 7U);
+  EXPECT_EQ(reasons.size(), 10U);
   EXPECT_EQ(reasons["md5sums.txt"], "checksums");
   EXPECT_EQ(reasons["index.html"], "HTML beside a dump");
   EXPECT_THAT(reasons["page.sql.gz"], HasSubstr("SQL"));
+  EXPECT_THAT(reasons["geo_tags.sql"], HasSubstr("SQL"));
+  EXPECT_EQ(reasons["dumpruninfo.txt"], "state of a dump");
+  EXPECT_EQ(reasons["status.html"], "state of a dump");
   EXPECT_EQ(reasons["all-titles-in-ns0.gz"], "list of titles");
   EXPECT_EQ(reasons["abstract.xml"], "abstracts of articles");
   EXPECT_EQ(reasons["w-rss.xml"], "RSS feed");

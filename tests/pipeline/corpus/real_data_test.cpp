@@ -264,7 +264,7 @@ TEST_F(RealData, IndexesAndForeignEncodingsAreRejectedWithAReason) {
   const Catalog catalog = scan_corpus(options);
   for (const RejectedFile& file : catalog.rejected) ++reasons[file.reason];
   EXPECT_EQ(reasons["index of a multistream dump; it is not needed"], 1U);
-  EXPECT_EQ(reasons["UTF-16 text; convert it to UTF-8 first"], 1U);
+  EXPECT_EQ(reasons["UTF-16 text; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8 FILE > NEW)"], 1U);
   const auto is_archive = [](const Shard& shard) { return shard.compression == Compression::kArchive; };
   EXPECT_EQ(std::ranges::count_if(catalog.shards, is_archive), 1);
   EXPECT_EQ(reasons["JSON, but not JSON lines: each line must be an object with the key \"text\""], 1U);

@@ -141,6 +141,17 @@ TEST(SampleText, IsUtf8) {
   EXPECT_EQ(sample(options_for(folder / "c"), 1000)[0].substr(0, 6), "caf\xEF\xBF\xBD");
 }
 
+TEST(SampleText, TellsWhetherTextIsHeldOut) {
+  const TempFolder folder;
+  folder.write("c/a", test::random_text(1, 1000));
+  for (const double fraction : {0.0, 1.0}) {
+    const CorpusOptions options = options_for(folder / "c", fraction);
+    const TextSample sampled = sample_text(options, scan_corpus(options), 1000, 1, {});
+    EXPECT_EQ(sampled.documents.empty(), fraction == 1.0);
+    EXPECT_EQ(sampled.found_held_out, fraction == 1.0);
+  }
+}
+
 TEST(SampleText, StopsOnRequest) {
   const TempFolder folder;
   folder.write("c/a", test::random_text(1, 1000));
