@@ -16,12 +16,15 @@ namespace {
 constexpr double kFirstMomentum = 0.85;
 /// Root mean square of the elements of an update, as a share of the rate.
 constexpr double kUpdateSize = 0.2;
-/// Multiplications of a product of a block with itself from which on all threads share it: some hundred
+/// Multiplications of a product of a block with itself from which on threads can share it: some hundred
 /// microseconds of one thread, when starting a loop costs a few.
 constexpr int64_t kLargeProduct = int64_t{1} << 24;
+/// Blocks for each thread from which on each is done by one, although it is large: that costs no waiting between the
+/// thirty loops of a block, and its matrices stay in one core's cache (NOTES.md).
+constexpr size_t kEnoughBlocks = 4;
 
-bool is_large(const MuonRows& block) {
-  return std::min(block.rows, block.columns) * block.rows * block.columns >= kLargeProduct;
+int64_t product_work(const MuonRows& block) {
+  return std::min(block.rows, block.columns) * block.rows * block.columns;
 }
 
 /// Arrays in the scratch memory start at cache lines.
@@ -134,8 +137,11 @@ Muon::Muon(const std::vector<MuonMatrix>& matrices, const ParameterGroup& settin
         matrices, [&](const MuonMatrix& m) { return m.tensor.offset == updated()[i].tensor.offset; });
     add_blocks(i, *matrix);
   }
+  const auto work = [](const Block& block) { return product_work(block.rows); };
   // The most work first, so that threads finish at the same time.
-  std::ranges::stable_sort(small_, std::greater<>(), [](const Block& block) { return block.elements(); });
+  std::ranges::stable_sort(blocks_, std::greater<>(), work);
+  large_ = static_cast<size_t>(
+      std::ranges::count_if(blocks_, [&](const Block& block) { return work(block) >= kLargeProduct; }));
 }
 
 void Muon::add_blocks(size_t tensor, const MuonMatrix& matrix) {
@@ -153,7 +159,7 @@ void Muon::add_blocks(size_t tensor, const MuonMatrix& matrix) {
       block.offset = static_cast<size_t>(row * columns + column);
       block.first_neuron = static_cast<size_t>(neurons_[tensor]);
       neurons_[tensor] += block.neurons();
-      (is_large(block.rows) ? large_ : small_).push_back(block);
+      blocks_.push_back(block);
     }
   }
 }
@@ -177,14 +183,21 @@ size_t Muon::scratch_floats(const Block& block) const {
   return 2 * whole_lines(block.elements()) + whole_lines(orthogonalize_scratch(block.size()));
 }
 
-size_t Muon::most_scratch(const std::vector<Block>& blocks) const {
+std::span<const Muon::Block> Muon::shared_blocks(int threads) const {
+  const bool enough = large_ >= kEnoughBlocks * static_cast<size_t>(threads);
+  return std::span(blocks_).first(enough ? 0 : large_);
+}
+
+size_t Muon::most_scratch(std::span<const Block> blocks) const {
   size_t most = 0;
   for (const Block& block : blocks) most = std::max(most, scratch_floats(block));
   return most;
 }
 
 size_t Muon::scratch_floats(int threads) const {
-  return std::max(most_scratch(large_), most_scratch(small_) * static_cast<size_t>(threads));
+  const auto shared = shared_blocks(threads);
+  const auto others = std::span(blocks_).subspan(shared.size());
+  return std::max(most_scratch(shared), most_scratch(others) * static_cast<size_t>(threads));
 }
 
 double Muon::momentum_at(uint64_t update) const {
@@ -196,10 +209,12 @@ double Muon::momentum_at(uint64_t update) const {
 
 void Muon::update(Compute& compute, const UpdateStep& step, const UpdateMemory& memory) const {
   const Shared shared{compute, step, memory, static_cast<float>(momentum_at(step.number))};
-  for (const Block& block : large_) update_block(shared, block, Workers::kAll, memory.scratch);
-  const size_t each = most_scratch(small_);
-  compute.parallel_for(small_.size(), [&](size_t i) {
-    update_block(shared, small_[i], Workers::kCallingThread,
+  const auto together = shared_blocks(compute.threads());
+  for (const Block& block : together) update_block(shared, block, Workers::kAll, memory.scratch);
+  const auto others = std::span(blocks_).subspan(together.size());
+  const size_t each = most_scratch(others);
+  compute.parallel_for(others.size(), [&](size_t i) {
+    update_block(shared, others[i], Workers::kCallingThread,
                  memory.scratch + each * static_cast<size_t>(Compute::slot()));
   });
 }

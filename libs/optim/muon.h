@@ -6,6 +6,7 @@
 // Scalable for LLM Training", algorithm 1; Li et al., "NorMuon: Making Muon more efficient and scalable", algorithm 1
 // (neuron_decay).
 
+#include <span>
 #include <vector>
 
 #include "libs/optim/optimizer.h"
@@ -78,16 +79,18 @@ class Muon : public Optimizer {
 
   void add_blocks(size_t tensor, const MuonMatrix& matrix);
   bool scales_neurons() const { return options_.neuron_decay > 0; }
+  /// The first of `blocks_` that so many threads do together, one after the other. Each of the others has one thread.
+  std::span<const Block> shared_blocks(int threads) const;
   size_t scratch_floats(const Block& block) const;
-  size_t most_scratch(const std::vector<Block>& blocks) const;
+  size_t most_scratch(std::span<const Block> blocks) const;
   void even_out(const Shared& shared, const Block& block, Workers workers, float* direction,
                 float* factors) const;
   void update_block(const Shared& shared, const Block& block, Workers workers, float* scratch) const;
 
   MuonOptions options_;
   std::vector<int64_t> neurons_;  // of each tensor, over all its parts
-  std::vector<Block> large_;      // one after the other, each by all threads
-  std::vector<Block> small_;      // at once, each by one thread
+  std::vector<Block> blocks_;     // the most work first
+  size_t large_ = 0;              // of these, those that are worth sharing
 };
 
 }  // namespace pretrain

@@ -22,9 +22,9 @@ using test::ReferenceMuon;
 
 /// Odd sizes: heads of 7 channels, 21 wide, an MLP of 33.
 const ModelConfig kOdd{.layers = 2, .d_model = 21, .heads = 3, .d_ff = 33, .vocabulary = 19, .context = 5};
-/// One matrix that all threads share, and small ones.
+/// Eight large matrices, each done by one of two threads, by three or more together; and small ones.
 const ModelConfig kLarge{
-    .layers = 1, .d_model = 256, .heads = 4, .d_ff = 264, .vocabulary = 11, .context = 5};
+    .layers = 4, .d_model = 256, .heads = 4, .d_ff = 264, .vocabulary = 11, .context = 5};
 
 ModelConfig with_architecture(ModelConfig config, const char* name) {
   config.architecture = find_architecture(name);
