@@ -4,6 +4,7 @@
 #include <bit>
 #include <bitset>
 #include <cmath>
+#include <set>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -361,14 +362,18 @@ ModelProto parse_model_proto(std::string_view serialized, TextChanges changes) {
   if (serialized.empty()) fail_damaged("it is empty");
   if (serialized.size() > kMaxModelBytes) fail_damaged("larger than 64 MiB");
   ModelProto model;
+  std::set<uint32_t> found;
   FieldReader reader(serialized);
   for (Field field; reader.next(field);) {
+    found.insert(field.id);
     if (field.id == kPieces) model.pieces.push_back(parse_piece(field.as_bytes()));
     if (field.id == kTrainerSpec) parse_trainer_spec(field.as_bytes(), model);
     if (field.id == kNormalizerSpec) parse_normalizer_spec(field.as_bytes(), model);
     if (field.id == kDenormalizerSpec) parse_denormalizer_spec(field.as_bytes(), model);
   }
   if (model.pieces.empty()) fail_damaged("it has no pieces");
+  // The settings come last. Without them, defaults would apply that change the text.
+  if (!found.contains(kTrainerSpec) || !found.contains(kNormalizerSpec)) fail_damaged("it ends early");
   if (changes == TextChanges::kLeaveOut) leave_out_changes(model);
   check_normalization(model);
   check_pieces(model);

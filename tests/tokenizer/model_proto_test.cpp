@@ -141,6 +141,24 @@ TEST(ModelProto, RefusesWhatIsNoMessage) {
   }
 }
 
+/// The defaults of the settings, which come after the pieces, change the text; to leave that out would hide the damage.
+TEST(ModelProto, RefusesAFileThatEndsBetweenPiecesAsDamaged) {
+  const std::string whole = test::sample_tokenizer(TokenizerType::kBpe).serialized();
+  for (const TextChanges changes : {TextChanges::kRefuse, TextChanges::kLeaveOut}) {
+    for (size_t size = 2; size < whole.size(); size += static_cast<unsigned char>(whole[size - 1]) + 2U) {
+      if (whole[size - 2] != '\x0a') break;  // no piece comes next
+      if (size == 2) continue;
+      try {
+        parse_model_proto(whole.substr(0, size - 2), changes);
+        ADD_FAILURE() << size;
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(),
+                    ::testing::HasSubstr("damaged or not a SentencePiece model (it ends early)"));
+      }
+    }
+  }
+}
+
 TEST(ModelProto, KnowsByteNames) {
   EXPECT_EQ(byte_of_piece("<0x00>"), 0);
   EXPECT_EQ(byte_of_piece("<0xAF>"), 0xAF);
