@@ -46,7 +46,7 @@ class GlooPorts {
 
   /// What the peers need to reach the ports; bytes, at most kMostAddressBytes.
   const std::string& addresses() const;
-  static constexpr size_t kMostAddressBytes = 64 * 1024;
+  static constexpr size_t kMostAddressBytes = size_t{64} * 1024;
 
   /// Connects to all peers. `all` has addresses() of each rank, in order; `key` is the same on all of them, and
   /// different in each generation.

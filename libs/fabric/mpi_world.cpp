@@ -70,6 +70,13 @@ bool is_done(Slot& slot, MPI_Status* status = MPI_STATUS_IGNORE) {
 
 }  // namespace
 
+bool has_open_mpi() {
+  char version[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  return MPI_Get_library_version(version, &length) == MPI_SUCCESS &&
+         std::string_view(version, static_cast<size_t>(length)).starts_with("Open MPI");
+}
+
 bool has_mpi() {
   return true;
 }

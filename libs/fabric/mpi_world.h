@@ -27,6 +27,9 @@ namespace pretrain {
 /// Whether this program was built with MPI.
 bool has_mpi();
 
+/// Whether it was built with Open MPI, of all MPIs. May be asked before start_mpi().
+bool has_open_mpi();
+
 /// What a frame is. All but the endpoint is between the endpoints.
 struct MpiLabel {
   uint64_t endpoint = 0;  ///< whom it is for

@@ -11,6 +11,10 @@ bool has_mpi() {
   return false;
 }
 
+bool has_open_mpi() {
+  return false;
+}
+
 class MpiWorld::Thread {};
 
 namespace {
@@ -18,7 +22,7 @@ namespace {
 [[noreturn]] void fail_without_mpi() {
   fail(
       ErrorKind::kUsage,
-      "this program was built without MPI; install libopenmpi-dev and build again, or use --listen, which needs none");
+      "this program was built without MPI; install libopenmpi-dev and build again, or use --listen, which needs Gloo");
 }
 
 }  // namespace
