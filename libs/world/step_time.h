@@ -23,8 +23,8 @@ struct NetworkModel {
       0;  ///< of one thread, for each byte that a machine sends and each that it receives
 };
 
-/// An Ethernet with this line rate and machines that have nothing else to do with it. Its constants are usual ones, not
-/// measured on the network at hand (step_time.cpp).
+/// An Ethernet with this line rate and machines that have nothing else to do with it. What the fabric costs was measured
+/// (step_time.cpp), on another machine than the one at hand.
 /// Requires: positive.
 NetworkModel ethernet(double bits_per_second);
 

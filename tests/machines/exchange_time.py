@@ -4,8 +4,8 @@
 
 Machines are network namespaces that share this computer's processor; each trains with one thread. "Exchange" is the time between the
 first gradient that is sent and the last sum that has come, waiting for the slowest machine included; "hidden" is its share during
-which the machine still computed gradients; "bound" is what 2 (W - 1) / W times the bytes take at the rate that a plain copy over the
-same cables reaches. Medians over the steps but the first two.
+which the machine still computed gradients; "bound" is what 2 (W - 1) / W times the bytes take at the rate of plain copies over the
+same cables, when each machine sends to the next one at once: the kernel that moves all bytes is shared, too. Medians over the steps but the first two.
 """
 
 import argparse
@@ -31,15 +31,24 @@ RECEIVE = ("import socket,time;l=socket.create_server(('0.0.0.0',5000));print('r
            "print(n/(time.monotonic()-t)); s.sendall(b'x')")
 
 
-def copied_bytes_per_second(network):
-    """Of one plain connection between two machines."""
-    receiver = subprocess.Popen(network.head.entering(sys.executable, "-c", RECEIVE), stdout=subprocess.PIPE, text=True)
-    receiver.stdout.readline()
-    call = network.others[0].entering(sys.executable, "-c", SEND, network.head.address, str(COPIED))
-    subprocess.run(call, check=True)
-    rate = float(receiver.stdout.readline())
-    receiver.wait()
-    return rate
+def copied_bytes_per_second(pairs):
+    """Of plain connections between these pairs of sender and receiver that copy at the same time: the rate of the slowest."""
+    receivers = []
+    for _, receiver in pairs:
+        receivers.append(subprocess.Popen(receiver.entering(sys.executable, "-c", RECEIVE), stdout=subprocess.PIPE, text=True))
+        receivers[-1].stdout.readline()
+    senders = [subprocess.Popen(sender.entering(sys.executable, "-c", SEND, receiver.address, str(COPIED))) for sender, receiver in pairs]
+    rates = [float(receiver.stdout.readline()) for receiver in receivers]
+    for process in receivers + senders:
+        process.wait()
+    return min(rates)
+
+
+def copy_rates(network):
+    """Bytes a second of one copy alone, and of each machine when all send to their next one at once."""
+    machines = network.machines
+    alone = copied_bytes_per_second([(machines[1], machines[0])])
+    return alone, copied_bytes_per_second(list(zip(machines, machines[1:] + machines[:1])))
 
 
 def measure(asked, folder, machines):
@@ -49,11 +58,12 @@ def measure(asked, folder, machines):
     with rig.Network(machines, folder) as network:
         for machine in network.machines:
             machine.slow_down(asked.rate)
-        rate = copied_bytes_per_second(network)
-        network.head.start(asked.program, "train", "--corpus", asked.corpus, "--state", str(state), "--model", asked.model, "--batch",
-                           str(machines * asked.rows), "--slots", str(machines), "--steps", str(asked.steps), "--exchange", asked.exchange,
-                           "--workers", "1", "--sample-tokens", "0", "--evaluate-every", "0", "--checkpoint-interval", "0s", "--listen",
-                           network.head.address, "--machines", str(machines), "--peer-timeout", "120s", "--log-every", "1", *shared)
+        rates = copy_rates(network)
+        network.head.start(asked.program, "train", "--corpus", asked.corpus, "--state", str(state), "--model", asked.model,
+                           "--context", str(asked.context), "--batch", str(machines * asked.rows), "--slots", str(machines), "--steps",
+                           str(asked.steps), "--exchange", asked.exchange, "--workers", "1", "--sample-tokens", "0", "--evaluate-every",
+                           "0", "--checkpoint-interval", "0s", "--listen", network.head.address, "--machines",
+                           str(machines), "--peer-timeout", "120s", "--log-every", "1", *shared)
         for member in network.others:
             member.start(asked.program, "join", network.head.address, "--wait", "60s", *shared)
         start = time.monotonic()
@@ -62,13 +72,15 @@ def measure(asked, folder, machines):
         if network.head.program.returncode != 0:
             raise RuntimeError(network.head.written())
         parameters = int(re.search(r"([\d,]+) parameters", network.head.written()).group(1).replace(",", ""))
-    return rate, parameters, rig.steps(state)[FIRST_STEPS:]
+    return rates, parameters, rig.steps(state)[FIRST_STEPS:]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], usage="exchange_time.py [OPTION...] PRETRAIN")
     parser.add_argument("--corpus", default=str(rig.SOURCE / "deploy/sample-corpus/shards"), help="default: the sample")
     parser.add_argument("--model", default="base", help="preset; default base")
+    parser.add_argument("--context", type=int, default=1024, help="tokens of a sequence; with 32 a step is hardly more than its exchange; "
+                        "default 1024")
     parser.add_argument("--rows", type=int, default=1, help="sequences of a machine and step; default 1")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--machines", default="2,3,4", help="rows; default 2,3,4")
@@ -79,10 +91,10 @@ def main():
     asked.program = str(pathlib.Path(asked.program).resolve())
     rig.enter_namespaces()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pretrain-exchange-"))
-    print("| machines | MB to be sent | MB/s of a copy | bound, s | exchange, s | hidden | step, s |\n"
-          "| --- | --- | --- | --- | --- | --- | --- |")
+    print("| machines | MB to be sent | MB/s of a copy | of all at once | bound, s | exchange, s | hidden | step, s |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- |")
     for machines in [int(text) for text in asked.machines.split(",")]:
-        rate, parameters, steps = measure(asked, folder, machines)
+        (alone, together), parameters, steps = measure(asked, folder, machines)
 
         def median(key, found=steps):
             return statistics.median(step.get(key) or 0 for step in found)
@@ -90,7 +102,7 @@ def main():
         sent = 2 * (machines - 1) / machines * parameters * (2 if asked.exchange == "bf16" else 4)
         exchange = median("exchange_seconds")
         hidden = median("exchange_hidden_seconds") / exchange if exchange else 0
-        print(f"| {machines} | {sent / 1e6:.0f} | {rate / 1e6:.0f} | {sent / rate:.2f} | {exchange:.2f} | {hidden:.0%} | "
+        print(f"| {machines} | {sent / 1e6:.0f} | {alone / 1e6:.0f} | {together / 1e6:.0f} | {sent / together:.2f} | {exchange:.2f} | {hidden:.0%} | "
               f"{median('step_seconds'):.2f} |", flush=True)
 
 
