@@ -21,9 +21,10 @@ def read_lines(path):
 
 
 def run(program, verb, model, lines):
-    result = subprocess.run([program, "tokenizer", verb, "--model", model], input="\n".join(lines) + "\n", text=True,
-                            encoding="utf-8", capture_output=True, check=True)
-    return result.stdout.removesuffix("\n").split("\n")
+    """As bytes: in text Python takes a carriage return for the end of a line."""
+    text = "".join(line + "\n" for line in lines).encode()
+    result = subprocess.run([program, "tokenizer", verb, "--model", model], input=text, capture_output=True, check=True)
+    return result.stdout.decode().removesuffix("\n").split("\n")
 
 
 def compare(program, kind, lines, work):

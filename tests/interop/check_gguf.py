@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares llama.cpp on an exported GGUF with us: check_gguf.py PRETRAIN CHECKPOINT GGUF TYPE PARAGRAPHS IDS
+"""Compares llama.cpp on an exported GGUF with us: check_gguf.py PRETRAIN CHECKPOINT PARAGRAPHS IDS TYPE=GGUF...
 
 TYPE is how the GGUF stores its matrices. PARAGRAPHS holds one paragraph a line, IDS what `pretrain tokenizer encode`
 printed for it. Checks token ids, decoded text, logits and greedy tokens after a prompt, and the loss over windows of the
@@ -79,14 +79,16 @@ def check_numbers(model, pretrain, checkpoint, kind, ids):
 
 
 def main():
-    pretrain, checkpoint, gguf, kind, paragraphs_file, ids_file = sys.argv[1:7]
+    pretrain, checkpoint, paragraphs_file, ids_file, *files = sys.argv[1:]
     with open(paragraphs_file, encoding="utf-8", newline="\n") as file:
         paragraphs = file.read().removesuffix("\n").split("\n")
     with open(ids_file, encoding="utf-8") as file:
         all_ids = [[int(word) for word in line.split()] for line in file.read().removesuffix("\n").split("\n")]
-    model = llama_library.Model(gguf)
-    check_tokens(model, paragraphs, all_ids)
-    check_numbers(model, pretrain, checkpoint, kind, [i for ids in all_ids for i in ids])
+    for file in files:
+        kind, gguf = file.split("=", 1)
+        model = llama_library.Model(gguf)
+        check_tokens(model, paragraphs, all_ids)
+        check_numbers(model, pretrain, checkpoint, kind, [i for ids in all_ids for i in ids])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the model of transformers with our logits: check_model.py CHECKPOINT_DIR LOGITS_JSON
+"""Compares models of transformers with our logits: check_model.py DIR LOGITS_JSON [DIR LOGITS_JSON...]
 
 LOGITS_JSON is {"ids": [...], "logits": [[...], ...], "continuation": [...]}: the logits after each id, and
 (when given) the ids that greedy decoding adds. The largest absolute difference must stay below 1e-4.
@@ -22,9 +22,7 @@ def greedy(model, ids, count):
     return ids[len(ids) - count :]
 
 
-def main():
-    folder, logits_file = sys.argv[1:3]
-    transformers.logging.set_verbosity_error()
+def check(folder, logits_file):
     model, report = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
@@ -49,6 +47,14 @@ def main():
         if continuation and greedy(model, ours["ids"], len(continuation)) != continuation:
             sys.exit(f"{folder}: the greedy continuations differ")
     print(f"{folder}: the same best tokens and the same {len(continuation)} greedy tokens")
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    if len(sys.argv) < 3 or len(sys.argv) % 2 == 0:
+        sys.exit(__doc__)
+    for folder, logits_file in zip(sys.argv[1::2], sys.argv[2::2]):
+        check(folder, logits_file)
 
 
 if __name__ == "__main__":

@@ -52,37 +52,38 @@ newest() { find "$1/checkpoints" -maxdepth 1 -name 'step-*' | sort | tail -n 1; 
 # Tokenizer, logits, and the calls of an ordinary user on one folder; also saved again by transformers, and read back.
 check_model() {
   local folder=$1 version copy
+  local copies=(with-prefix bfloat16 shards) pairs
+  # The model without its head can't be read back where the head has weights of its own.
+  grep -Eq '"tie_word_embeddings": ?false' "$folder/config.json" || copies+=(without-prefix)
   "$pretrain" tokenizer encode --model "$folder/tokenizer.model" <"$work/paragraphs.txt" >"$work/ids.txt"
   head -n 1 "$work/ids.txt" | cut -d ' ' -f 1-24 >"$work/prompt.txt"
   "$pretrain" eval --checkpoint "$folder" --logits "$work/prompt.txt" >"$work/logits.json"
   for version in "${versions[@]}"; do
     python "$version" "$here/check_tokenizer.py" "$folder" "$work/paragraphs.txt" "$work/ids.txt"
-    python "$version" "$here/check_model.py" "$folder" "$work/logits.json"
     python "$version" "$here/check_calls.py" "$folder" "$pretrain"
-    for copy in with-prefix without-prefix bfloat16 shards; do
-      # The model without its head can't be read back where the head has weights of its own.
-      if [ "$copy" = without-prefix ] && grep -Eq '"tie_word_embeddings": ?false' "$folder/config.json"; then continue; fi
-      rm -rf "$work/saved"
-      python "$version" "$here/save_again.py" "$folder" "$work/saved" "$copy"
-      "$pretrain" eval --checkpoint "$work/saved" --logits "$work/prompt.txt" >"$work/saved.json"
-      python "$version" "$here/check_model.py" "$work/saved" "$work/saved.json"
+    rm -rf "$work/saved"
+    python "$version" "$here/save_again.py" "$folder" "$work/saved" "${copies[@]}"
+    pairs=("$folder" "$work/logits.json")
+    for copy in "${copies[@]}"; do
+      "$pretrain" eval --checkpoint "$work/saved/$copy" --logits "$work/prompt.txt" >"$work/saved/$copy.json"
+      pairs+=("$work/saved/$copy" "$work/saved/$copy.json")
     done
+    python "$version" "$here/check_model.py" "${pairs[@]}"
   done
 }
 
 # Exports of one folder: transformers computes the same on each type, llama.cpp on each GGUF.
 check_exports() {
   local folder=$1 type=$2 number version
+  local pairs=() files=()
   for number in f32 f16 bf16; do
     rm -rf "$work/hf-$number" "$work/shards-$number"
     "$pretrain" export --checkpoint "$folder" --output "$work/hf-$number" --type "$number"
     "$pretrain" export --checkpoint "$folder" --output "$work/shards-$number" --type "$number" --shard-size 200k
-    "$pretrain" eval --checkpoint "$work/shards-$number" --logits "$work/prompt.txt" >"$work/saved.json"
-    for version in "${versions[@]}"; do
-      python "$version" "$here/check_model.py" "$work/hf-$number" "$work/saved.json"
-      python "$version" "$here/check_model.py" "$work/shards-$number" "$work/saved.json"
-    done
+    "$pretrain" eval --checkpoint "$work/shards-$number" --logits "$work/prompt.txt" >"$work/saved-$number.json"
+    pairs+=("$work/hf-$number" "$work/saved-$number.json" "$work/shards-$number" "$work/saved-$number.json")
   done
+  for version in "${versions[@]}"; do python "$version" "$here/check_model.py" "${pairs[@]}"; done
   if [ "$type" = unigram ]; then  # GGUF is refused
     ! "$pretrain" export --checkpoint "$folder" --output "$work/refused" --format gguf || return 1
     return 0
@@ -94,9 +95,9 @@ check_exports() {
   for number in f32 f16 bf16 q8_0; do
     rm -rf "$work/gguf-$number"
     "$pretrain" export --checkpoint "$folder" --output "$work/gguf-$number" --format gguf --type "$number"
-    python new "$here/check_gguf.py" "$pretrain" "$folder" "$work/gguf-$number/gguf-$number.gguf" "$number" \
-      "$work/paragraphs.txt" "$work/ids.txt"
+    files+=("$number=$work/gguf-$number/gguf-$number.gguf")
   done
+  python new "$here/check_gguf.py" "$pretrain" "$folder" "$work/paragraphs.txt" "$work/ids.txt" "${files[@]}"
 }
 
 # Byte-level tokenizers, and models that transformers saved: a run that starts with one has its logits.
