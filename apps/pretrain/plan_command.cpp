@@ -12,6 +12,8 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/idle_option.h"
+#include "apps/pretrain/machine_arguments.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/plan_survey.h"
 #include "apps/pretrain/shell_text.h"
@@ -30,6 +32,8 @@ struct PlanRequest {
   int threads = 0;
   std::string precision = "auto";
   double speed = 0;
+  int machines = 1;
+  LineRate network;
   bool json = false;
 };
 
@@ -40,11 +44,13 @@ constexpr CommandSyntax kSyntax{
         "Shows what this machine can train on this text in this time: measures some\n"
         "steps, counts the text by a sample, and lists the runs that end in time, those\n"
         "with the lowest predicted bits per byte first, with the command of each.\n"
+        "With --machines: what so many machines like this one can train together.\n"
         "'pretrain --corpus PATH --budget TIME' starts the first.",
     .examples =
         "Examples:\n"
         "  pretrain plan --corpus /wiki --time 8h\n"
-        "  pretrain plan /wiki --time 20min --threads 2 --json",
+        "  pretrain plan /wiki --time 20min --threads 2 --json\n"
+        "  pretrain plan /wiki --time 8h --machines 3 --network 2.5G",
     .positional = "corpus"};
 
 OptionTable<PlanRequest> options() {
@@ -62,9 +68,16 @@ OptionTable<PlanRequest> options() {
       {{"speed", "GFLOP/s of training steps, instead of measuring them", "", KeyKind::kChangeable,
         "measured"},
        number_of<Request>(&Request::speed, 0, 1e9)},
+      {{"machines", "machines like this one that share the run"},
+       count_of<Request>(&Request::machines, 1, 64)},
+      network_option<Request>(&Request::network),
       {{"json", "print JSON"}, switch_of<Request>(&Request::json)}};
   return corpus + corpus_options<Request>(&Request::corpus) + rest;
 }
+
+constexpr IdleOption<PlanRequest> kIdle[] = {
+    {"network", [](const PlanRequest& request) { return request.machines == 1; }, "without --machines",
+     "--machines N"}};
 
 RunConfiguration configuration_of(const PlanRequest& request) {
   KeyValues given{{"precision", request.precision}};
@@ -93,12 +106,23 @@ std::vector<std::string> words_of_corpus(const PlanRequest& request) {
   return words;
 }
 
-/// The words of the command that makes the run, the options in the order of the help.
-std::vector<std::string> command_of(const PlannedRun& run, const PlanRequest& request) {
+/// The words that begin every command of the plan: what the user gave and the plan took as it is.
+std::vector<std::string> common_words(const PlanRequest& request) {
   std::vector<std::string> words{"pretrain"};
   for (std::string& word : words_of_corpus(request)) words.push_back(std::move(word));
   if (request.threads > 0) words.insert(words.end(), {"--threads", std::to_string(request.threads)});
   if (request.precision != "auto") words.insert(words.end(), {"--precision", request.precision});
+  if (request.machines > 1) {
+    const std::string machines = std::to_string(request.machines);
+    words.insert(words.end(), {"--slots", machines, "--machines", machines, "--listen", "ADDRESS",
+                               "--secret-file", "FILE"});
+  }
+  return words;
+}
+
+/// The words of the command that makes the run, the options in the order of the help.
+std::vector<std::string> command_of(const PlannedRun& run, const PlanRequest& request) {
+  std::vector<std::string> words = common_words(request);
   const KeyValues values = options_of(run);
   for (const auto& option : run_options()) {
     const auto found = values.find(std::string(option.info.name));
@@ -142,6 +166,7 @@ nlohmann::json json_of(const PlannedRun& run, const PlanRequest& request) {
           {"epochs", run.epochs},
           {"seconds", run.seconds},
           {"tokens_per_second", run.tokens_per_second},
+          {"efficiency", run.efficiency},
           {"bits_per_byte", run.predicted.bits_per_byte},
           {"uncertainty", run.predicted.uncertainty},
           {"writes", ability(run.predicted.bits_per_byte)},
@@ -163,6 +188,8 @@ nlohmann::json make_report(const PlanFacts& facts, const std::vector<PlannedRun>
           {"text_bytes", facts.text_bytes},
           {"yield", facts.yield},
           {"vocabulary_seconds", facts.vocabulary_seconds},
+          {"machines", facts.machines},
+          {"network_bits_per_second", facts.network_bits_per_second},
           {"speed", speed},
           {"runs", rows}};
 }
@@ -190,6 +217,17 @@ void print_table(const std::vector<PlannedRun>& runs) {
   }
 }
 
+void explain_machines(const PlannedRun& first, const PlanRequest& request) {
+  const double times = first.efficiency * request.machines;
+  print_text(
+      "{} machines like this one, {}bit/s between them: in the first run {:.1f} times as fast as one{}.\n",
+      request.machines, write_line_rate(request.network), times,
+      times < 1 ? ", so one alone is better on this network" : "");
+  print_text(
+      "ADDRESS is that of this machine in their network. FILE has their secret: pretrain join --new-secret FILE\n"
+      "makes it, and each has a copy. The others take part with: pretrain join ADDRESS --secret-file FILE\n");
+}
+
 void print_plan(const PlanFacts& facts, const std::vector<PlannedRun>& runs, const PlanRequest& request) {
   print_table(runs);
   print_text("\n{}, {}, {}: {:.0f} GFLOP/s in steps; about {} of text.\n", inspect_machine().processor,
@@ -197,10 +235,10 @@ void print_plan(const PlanFacts& facts, const std::vector<PlannedRun>& runs, con
              facts.speed.back().flops_per_second / 1e9, format_bytes(round_estimate(facts.text_bytes)));
   print_text(
       "The prediction is for English Wikipedia; other text has other bits per byte, in much the same order.\n"
-      "+-: two standard deviations.\n\n"
-      "To start the first, with its steps fixed by the speed it really has:\n\n");
-  std::vector<std::string> budget{"pretrain"};
-  for (std::string& word : words_of_corpus(request)) budget.push_back(std::move(word));
+      "+-: two standard deviations.\n");
+  if (request.machines > 1) explain_machines(runs.front(), request);
+  print_text("\nTo start the first, with its steps fixed by the speed it really has:\n\n");
+  std::vector<std::string> budget = common_words(request);
   budget.insert(budget.end(), {"--budget", exact_duration(request.time)});
   print_text("{}\n\nTo start one of them as it is:\n", shell_command(budget));
   for (const PlannedRun& run : runs)
@@ -213,14 +251,19 @@ void print_plan(const PlanFacts& facts, const std::vector<PlannedRun>& runs, con
 int plan_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
+  report_idle_options(*request, options(), kIdle);
   if (request->corpus.inputs.empty()) fail_missing("corpus", kSyntax);
-  if (request->time.count() == 0) fail_missing("time", kSyntax);
+  const bool has_time =
+      std::ranges::any_of(arguments, [](std::string_view word) { return word.starts_with("--time"); });
+  if (!has_time) fail_missing("time", kSyntax);
   check_budget("time", request->time);
   std::vector<MeasuredSpeed> speed;
   if (request->speed > 0) speed.push_back({.flops_per_token = 1, .flops_per_second = request->speed * 1e9});
   PlanFacts facts = survey(configuration_of(*request), std::move(speed), stop);
   facts.seconds = std::chrono::duration<double>(request->time).count();
   if (request->memory > 0) facts.memory_bytes = request->memory;
+  facts.machines = request->machines;
+  facts.network_bits_per_second = request->network.bits_per_second;
   std::vector<PlannedRun> runs = plan_runs(facts);
   constexpr size_t kShown = 5;
   if (runs.size() > kShown) runs.erase(runs.begin() + kShown, runs.end());

@@ -117,7 +117,7 @@ PlanFacts survey(const RunConfiguration& config, std::vector<MeasuredSpeed> spee
   const double text_bytes = estimate_text_bytes(catalog, sample);
   if (sample.documents.empty() || text_bytes < 1)
     fail(ErrorKind::kData, "the corpus has no text to train on; give other files with --corpus");
-  log_info("counting: {} files with about {} of text", format_count(catalog.shards.size()),
+  log_info("counting: {} with about {} of text", format_counted(catalog.shards.size(), "file"),
            format_bytes(round_estimate(text_bytes)));
   const Yield yield = measure_yield(sample.documents, text_bytes, stop.token());
   if (speed.empty()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apps/pretrain/bytes_per_token.h"
+#include "apps/pretrain/machine_pace.h"
 #include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
 #include "libs/base/units.h"
@@ -16,6 +17,7 @@
 #include "libs/model/parameters.h"
 #include "libs/optim/optimizer_set.h"
 #include "libs/train/evaluation_plan.h"
+#include "libs/world/step_time.h"
 #include "pipeline/loader_memory.h"
 
 namespace pretrain {
@@ -51,6 +53,11 @@ constexpr double kMostEpochs = 4;
 constexpr double kMostParametersForAByte = 1;
 /// How much faster than measured a machine may turn out to be: it may have been busy at the start.
 constexpr double kMostSpeedUp = 2;
+/// Several machines make larger steps, so that the exchange takes little of them: up to this many times as large as
+/// one machine would, because large steps learn less from each token, and while this many are left. A judgement.
+constexpr double kMostStepGrowth = 8;
+constexpr double kEnoughSteps = 1000;
+constexpr int64_t kMicroBatchTokens = 2048;
 constexpr double kWarmupShare = 0.05;
 constexpr uint64_t kMostWarmup = 200;
 
@@ -106,8 +113,31 @@ double learning_rate_of(int64_t width) {
   return std::round(rate * 1e4) / 1e4;
 }
 
+struct StepPace {
+  int64_t step_tokens = 0;
+  double tokens_per_second = 0;  ///< of all machines
+  double efficiency = 1;         ///< compared with so many times one machine
+};
+
+/// Of the steps of a run with so many tokens: larger ones where machines share them.
+StepPace pace_of(const ModelConfig& model, double run_tokens, double alone, const PlanFacts& facts) {
+  const int64_t least_tokens = tokens_of_step(run_tokens);
+  if (facts.machines == 1) return {least_tokens, alone, 1};
+  const SharedRun run{.parts = ParameterLayout(model).backward_parts(),
+                      .micro_batch_tokens = kMicroBatchTokens,
+                      .pace = pace_at(alone * flops_per_token(model), model, facts.threads),
+                      .network = ethernet(facts.network_bits_per_second)};
+  const auto share = [&](int64_t tokens) {
+    return efficiency(run, facts.machines, static_cast<double>(tokens) / facts.machines);
+  };
+  int64_t tokens = std::max(least_tokens, facts.machines * model.context);
+  const auto most = static_cast<int64_t>(
+      std::min(kMostStepGrowth * static_cast<double>(least_tokens), run_tokens / kEnoughSteps));
+  while (2 * tokens <= most && share(tokens) < kGoodEfficiency) tokens *= 2;
+  return {tokens, share(tokens) * facts.machines * alone, share(tokens)};
+}
+
 uint64_t memory_of(const PlannedRun& run, const PlanFacts& facts) {
-  constexpr int64_t kMicroBatchTokens = 2048;
   constexpr uint64_t kProgram = 100'000'000;
   const ParameterLayout layout(run.model);
   OptimizerOptions options{.kind = OptimizerKind::kMuon};
@@ -159,8 +189,8 @@ PlannedRun plan_size(const Size& size, const PlanFacts& facts) {
   run.learning_rate = learning_rate_of(size.width);
   run.validation_fraction = validation_fraction_of(facts.text_bytes);
   const double flops = flops_per_token(run.model);
-  run.tokens_per_second = flops_per_second(facts.speed, flops) / flops;
-  const double evaluation = facts.validation_tokens / 3 / run.tokens_per_second;  // a forward pass
+  const double alone = flops_per_second(facts.speed, flops) / flops;  // tokens a second of one machine
+  const double evaluation = facts.validation_tokens / 3 / alone;      // a forward pass
   const double fixed = fixed_seconds(run, facts, evaluation);
   const double time = facts.seconds * (1 - kReserve) - fixed;
   const double training_seconds = time * (1 - kEvaluationShare);
@@ -168,9 +198,12 @@ PlannedRun plan_size(const Size& size, const PlanFacts& facts) {
   const double bytes_per_token = facts.yield * english_bytes_per_token(run.model.vocabulary);
   const double epoch_tokens = facts.text_bytes * (1 - run.validation_fraction) / bytes_per_token;
   const double most_tokens = kMostEpochs * epoch_tokens;
+  const double ideal_tokens = std::min(training_seconds * alone * facts.machines, most_tokens);
+  const StepPace pace = pace_of(run.model, ideal_tokens, alone, facts);
+  run.tokens_per_second = pace.tokens_per_second;
+  run.efficiency = pace.efficiency;
   const double tokens = std::min(training_seconds * run.tokens_per_second, most_tokens);
-  const int64_t step_tokens = tokens_of_step(tokens);
-  run.batch = std::max<int64_t>(1, step_tokens / size.context);
+  run.batch = std::max<int64_t>(facts.machines, pace.step_tokens / size.context);
   run.shuffle_buffer = static_cast<uint64_t>(shuffle_buffer_of(std::max(tokens, 0.0), size.context));
   run.memory_bytes = memory_of(run, facts);
   const double steps = std::floor(tokens / static_cast<double>(run.batch * size.context));
@@ -186,7 +219,8 @@ PlannedRun plan_size(const Size& size, const PlanFacts& facts) {
   run.seconds = tokens / run.tokens_per_second / (1 - kEvaluationShare) + fixed;
   run.predicted = predict_bits({.parameters = static_cast<double>(run.parameters),
                                 .text_bytes = tokens * bytes_per_token,
-                                .unique_bytes = epoch_tokens * bytes_per_token});
+                                .unique_bytes = epoch_tokens * bytes_per_token,
+                                .context_bytes = static_cast<double>(size.context) * bytes_per_token});
   return run;
 }
 

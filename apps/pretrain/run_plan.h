@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/pretrain/options.h"
+#include "apps/pretrain/run_keys.h"
 #include "apps/pretrain/scaling_law.h"
 #include "libs/model/config.h"
 #include "libs/tensor/precision.h"
@@ -30,6 +30,8 @@ struct PlanFacts {
   double yield = 1;                   ///< bytes in a token, compared with English
   double vocabulary_seconds = 0;      ///< that training the vocabulary takes
   double validation_tokens = 32'768;  ///< of an evaluation
+  int machines = 1;                   ///< like this one, that share the run
+  double network_bits_per_second = 1e9;
 };
 
 struct PlannedRun {
@@ -44,7 +46,8 @@ struct PlannedRun {
   uint64_t shuffle_buffer = 0;
   double validation_fraction = 0;
   double tokens = 0, epochs = 0, tokens_per_second = 0;
-  double seconds = 0;  ///< all of the run; less than given where the text is used up
+  double efficiency = 1;  ///< tokens_per_second of the machines, compared with so many times one
+  double seconds = 0;     ///< all of the run; less than given where the text is used up
   PredictedBits predicted;
 };
 

@@ -13,11 +13,12 @@
 #include "apps/pretrain/commands.h"
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/corpus_arguments.h"
+#include "apps/pretrain/machine_arguments.h"
+#include "apps/pretrain/machine_pace.h"
 #include "apps/pretrain/machines.h"
 #include "apps/pretrain/output.h"
 #include "libs/base/error.h"
 #include "libs/base/machine.h"
-#include "libs/base/number.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/model/parameters.h"
@@ -25,13 +26,6 @@
 
 namespace pretrain {
 namespace {
-
-constexpr double kGoodEfficiency = 0.9;
-
-/// Bits a second.
-struct LineRate {
-  double bits_per_second = 1e9;
-};
 
 struct ScaleRequest {
   std::string preset = "base", layers, width, heads, vocabulary, context;
@@ -57,23 +51,6 @@ constexpr CommandSyntax kSyntax{
         "  pretrain scale base --machines 2-4 --network 1G\n"
         "  pretrain scale qwen3-30m --network 10G --exchange bf16 --json",
     .positional = "model"};
-
-/// "1G", "2.5G", "100M".
-LineRate read_line_rate(const std::string& text) {
-  constexpr double kLeast = 1e6, kMost = 1e13;
-  const char unit = text.empty() ? '\0' : text.back();
-  const auto number =
-      parse_number<double>(std::string_view(text).substr(0, text.size() - (unit == '\0' ? 0 : 1)));
-  const double bits = number.value_or(0) * (unit == 'G' ? 1e9 : 1e6);
-  if ((unit != 'G' && unit != 'M') || !(bits >= kLeast && bits <= kMost))
-    fail(ErrorKind::kUsage, "must be a rate in bits a second such as 1G, 2.5G or 100M (got {})", text);
-  return {bits};
-}
-
-std::string line_rate_text(const LineRate& rate) {
-  const bool giga = rate.bits_per_second >= 1e9;
-  return fmt::format("{:g}{}", rate.bits_per_second / (giga ? 1e9 : 1e6), giga ? "G" : "M");
-}
 
 OptionTable<ScaleRequest> options() {
   using Request = ScaleRequest;
@@ -102,8 +79,7 @@ OptionTable<ScaleRequest> options() {
           {{"context", "tokens in a sequence, as --layers", "", KeyKind::kChangeable, "preset's"},
            size(&Request::context)},
           {{"machines", "numbers of machines: all powers of two from A to B, and B"}, range},
-          {{"network", "line rate between the machines, in bits a second"},
-           option_detail::single<Request>({"RATE"}, &Request::network, read_line_rate, line_rate_text)},
+          network_option<Request>(&Request::network),
           {{"exchange", "as that of pretrain train"}, choice_of<Request>(&Request::exchange, precisions)},
           threads_option<Request>(&Request::threads),
           {{"precision", "number format of matrix products: f32, bf16 or auto"},
@@ -126,22 +102,6 @@ RunConfiguration configuration_of(const ScaleRequest& request) {
   set("context", request.context);
   if (request.threads > 0) given["threads"] = std::to_string(request.threads);
   return to_configuration(resolve(given));
-}
-
-/// From the rate of operations: a third of them is the forward pass.
-MachinePace pace_at(double flops_per_second, const RunConfiguration& c) {
-  constexpr double kForwardAndBackward = 3, kBackward = 2;
-  /// The update reads and writes parameters, moments and gradient, 28 bytes a parameter.
-  constexpr double kBytesOfAParameter = 28, kMemoryBytesPerSecond = 30e9;
-  const double flops = flops_per_token(c.model);
-  const double of_head =
-      2 * kForwardAndBackward * static_cast<double>(c.model.vocabulary * c.model.d_model) / flops;
-  const double token = flops / flops_per_second;
-  const auto parameters = static_cast<double>(ParameterLayout(c.model).parameter_count());
-  return {.token = token,
-          .layers_backward = token * (1 - of_head) * kBackward / kForwardAndBackward,
-          .update = parameters * kBytesOfAParameter / kMemoryBytesPerSecond,
-          .threads = c.threads};
 }
 
 MachinePace measured_pace(const RunConfiguration& c, const StopSignal& stop) {
@@ -202,7 +162,7 @@ nlohmann::json make_report(const RunConfiguration& c, const ScaleRequest& reques
     }
     rows.push_back(std::move(row));
   }
-  return {{"model", c.preset},
+  return {{"model", model_name(c)},
           {"parameters", ParameterLayout(c.model).parameter_count()},
           {"threads", c.threads},
           {"precision", precision_name(c.trainer.precision)},
@@ -230,7 +190,7 @@ void print_report(const nlohmann::json& report, const ScaleRequest& request) {
              format_count(round_estimate(report["tokens_per_second"].get<double>())),
              format_counted(report["threads"].get<uint64_t>(), "thread"),
              report["precision"].get<std::string>(), report["is_measured"].get<bool>() ? "measured" : "given",
-             line_rate_text(request.network), report["exchange"].get<std::string>());
+             write_line_rate(request.network), report["exchange"].get<std::string>());
   print_text("\nEfficiency, by the tokens of each machine in a step:\n\n");
   std::string head = fmt::format("{:>8}", "machines");
   for (const nlohmann::json& step : report["machines"].front()["steps"])
@@ -251,11 +211,12 @@ int scale_command(const Arguments& arguments, StopSignal& stop) {
   if (request->machines.most < 2)
     fail(ErrorKind::kUsage, "--machines must be 2 or more (got {})", write_machine_range(request->machines));
   const RunConfiguration c = configuration_of(*request);
-  const SharedRun run{.parts = ParameterLayout(c.model).backward_parts(),
-                      .micro_batch_tokens = c.trainer.micro_rows * c.model.context,
-                      .element_bytes = request->exchange == Precision::kBf16 ? 2 : 4,
-                      .pace = request->speed > 0 ? pace_at(request->speed * 1e9, c) : measured_pace(c, stop),
-                      .network = ethernet(request->network.bits_per_second)};
+  const SharedRun run{
+      .parts = ParameterLayout(c.model).backward_parts(),
+      .micro_batch_tokens = c.trainer.micro_rows * c.model.context,
+      .element_bytes = request->exchange == Precision::kBf16 ? 2 : 4,
+      .pace = request->speed > 0 ? pace_at(request->speed * 1e9, c.model, c.threads) : measured_pace(c, stop),
+      .network = ethernet(request->network.bits_per_second)};
   const nlohmann::json report = make_report(c, *request, run);
   if (request->json) {
     fmt::print("{}\n", report.dump(2));

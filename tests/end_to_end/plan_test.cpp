@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -52,6 +53,47 @@ TEST(Plan, ShowsATableAndCommands) {
                                 HasSubstr("--schedule wsd"), HasSubstr("+-")));
 }
 
+/// The command between this line of the plan and the next empty one, without "pretrain".
+Words command_after(const std::string& output, const std::string& line) {
+  const size_t start = output.find("pretrain ", output.find(line)) + std::string("pretrain ").size();
+  std::istringstream words(output.substr(start, output.find("\n\n", start) - start));
+  Words command;
+  for (std::string word; words >> word;) {
+    if (word != "\\") command.push_back(word);
+  }
+  return command;
+}
+
+TEST(Plan, TheCommandOfABudgetKeepsWhatThePlanWasMadeFor) {
+  const auto run = run_plan({"--speed", "30", "--time", "20min"});
+  EXPECT_EQ(
+      command_after(run.output, "To start the first"),
+      (Words{"--corpus", sample_corpus(), "--threads", "1", "--precision", "f32", "--budget", "20min"}));
+}
+
+TEST(Plan, ForSeveralMachinesShowsCommandsThatAreAccepted) {
+  const auto run = run_plan({"--speed", "30", "--time", "20min", "--machines", "3", "--network", "10G"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("3 machines like this one, 10Gbit/s between them"));
+  const TempFolder folder;
+  const std::string secret = (folder.path() / "secret").string();
+  ASSERT_EQ(run_program(binary(), {"join", "--new-secret", secret}).exit_code, 0);
+  for (const char* line : {"To start the first", "To start one of them"}) {
+    Words command = command_after(run.output, line);
+    std::ranges::replace(command, "ADDRESS", "127.0.0.1");
+    std::ranges::replace(command, "FILE", secret);
+    command.insert(command.end(), {"--state", (folder.path() / "run").string(), "--check"});
+    const auto check = run_program(binary(), command);
+    EXPECT_EQ(check.exit_code, 0) << check.output;
+    EXPECT_THAT(check.output, HasSubstr("check passed"));
+  }
+}
+
+TEST(Plan, SaysThatASlowNetworkIsWorseThanOneMachine) {
+  const auto run = run_plan({"--speed", "3000", "--time", "20min", "--machines", "2", "--network", "1M"});
+  EXPECT_THAT(run.output, HasSubstr("one alone is better"));
+}
+
 TEST(Plan, MeasuresTheMachine) {
   const auto run = run_plan({"--time", "30d", "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.output;
@@ -59,6 +101,12 @@ TEST(Plan, MeasuresTheMachine) {
   ASSERT_GE(plan["speed"].size(), 1U);
   EXPECT_GT(plan["speed"][0]["flops_per_second"].get<double>(), 1e6);
   EXPECT_LE(plan["runs"][0]["epochs"].get<double>(), 4.01) << "the sample corpus is used up";
+}
+
+TEST(Plan, WarnsOfANetworkWithoutMachines) {
+  const auto run = run_plan({"--speed", "30", "--time", "20min", "--network", "10G"});
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("--network has no effect without --machines"));
 }
 
 TEST(Plan, RefusesWhatCanNotBe) {
@@ -70,6 +118,9 @@ TEST(Plan, RefusesWhatCanNotBe) {
   refused({"--speed", "30", "--time", "10ms"}, "no run can be planned");
   refused({"--speed", "30", "--time", "3660d"}, "--time must be a time up to 366 days");
   refused({"--speed", "30"}, "--time is missing");
+  refused({"--speed", "30", "--time", "0s"}, "--time must be a time up to 366 days (got 0s)");
+  refused({"--speed", "30", "--time", "1h", "--machines", "0"}, "--machines");
+  refused({"--speed", "30", "--time", "1h", "--network", "fast"}, "--network must be a rate");
   refused({"--speed", "30", "--time", "1h", "--memory", "1M"}, "of memory");
 }
 
@@ -130,6 +181,13 @@ TEST(Budget, ARunEndsByItselfWithItsScheduleAtItsEnd) {
   const auto other = run_program(binary(), {"resume", "--budget", "1h", "--state", state.string()});
   EXPECT_EQ(other.exit_code, 2) << other.output;
   EXPECT_THAT(other.output, HasSubstr("--budget"));
+  // More steps are not what the plan predicted.
+  const auto more =
+      run_program(binary(), {"resume", "--state", state.string(), "--steps", std::to_string(last + 2)});
+  EXPECT_EQ(more.exit_code, 0) << more.output;
+  EXPECT_THAT(more.output, Not(HasSubstr("were predicted")));
+  EXPECT_THAT(run_program(binary(), {"status", "--state", state.string()}).output,
+              Not(HasSubstr("predicted")));
 }
 
 }  // namespace
