@@ -42,7 +42,8 @@ std::string hint(const std::vector<KnownOption>& known, std::string_view prefix,
   std::ranges::replace(plain, '_', '-');
   if (const KnownOption* option = find_by_word(known, plain))
     return fmt::format("; did you mean {}{}?", prefix, option->info.name);
-  std::vector<std::string_view> names{"help"};
+  std::vector<std::string_view> names;
+  if (!prefix.empty()) names.emplace_back("help");  // no key of a configuration file
   for (const KnownOption& option : known) names.push_back(option.info.name);
   return did_you_mean(prefix, plain, names);
 }

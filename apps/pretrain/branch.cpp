@@ -16,6 +16,7 @@
 #include "libs/base/log.h"
 #include "libs/base/text.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 #include "libs/checkpoint/start_point.h"
 
 namespace pretrain {
@@ -44,10 +45,13 @@ Checkpoint open_parent(const Path& path, const std::stop_token& stop) {
   }
   if (file_exists(path / kManifestName)) return verify_checkpoint(path, stop);
   const bool is_folder_of_checkpoints = path.filename() == "checkpoints" && list_checkpoints(path).empty();
-  StartPoint found = find_start_point(is_folder_of_checkpoints ? path.parent_path() : path, stop);
+  const Path run = is_folder_of_checkpoints ? path.parent_path() : path;
+  StartPoint found = find_start_point(run, stop);
   for (const FailedCheckpoint& failed : found.failed)
-    log_warning("checkpoint of step {} {}; looking for an older one", failed.step, failed.reason);
-  if (!found.newest) fail(ErrorKind::kData, "{} holds no checkpoint to start from", path.native());
+    log_warning("checkpoint of step {} {}; looking for an older one", format_count(failed.step),
+                failed.reason);
+  if (!found.newest)
+    fail(ErrorKind::kData, "{} holds no checkpoint to start from{}", path.native(), note_on_empty_link(run));
   return std::move(*found.newest);
 }
 
@@ -66,13 +70,14 @@ bool lies_in(const Path& path, const Path& folder) {
 void check_new_folder(const Path& state) {
   if (file_exists(state))
     fail(ErrorKind::kUsage, "--state must be a new folder (got the file {})", state.native());
+  refuse_place_in_checkpoints(state);
   const std::string content = first_content(state);
   if (content.empty()) return;
   fail(ErrorKind::kUsage, "--state {} is not empty (it holds {}); a branch needs a new folder{}",
        state.native(), content,
        list_checkpoints(state).empty()
            ? ""
-           : ", and a run is continued with pretrain resume --state " + state.native());
+           : ", and a run is continued with " + command_on("pretrain resume", state));
 }
 
 void check_limits(const BranchPlan& plan) {
@@ -81,7 +86,7 @@ void check_limits(const BranchPlan& plan) {
   fail(ErrorKind::kUsage,
        "--steps {} is reached at the checkpoint of step {}; --steps includes the parent's steps, so give the "
        "branch a larger one (0: no limit)",
-       most, plan.parent.step);
+       most, format_count(plan.parent.step));
 }
 
 /// The rate of a cooldown falls from the one that the parent had reached at the checkpoint.

@@ -17,14 +17,8 @@ std::string take(KeyValues& values, const std::string& name) {
   return value;
 }
 
-}  // namespace
-
-int branch_command(const Arguments& arguments, StopSignal& stop) {
-  const Given given = parse_run_keys(arguments, RunCommand::kBranch);
-  if (given.help) {
-    print_run_help(RunCommand::kBranch);
-    return 0;
-  }
+/// Errors: kUsage.
+SessionRequest request_to_branch(const Given& given) {
   SessionRequest request{.given = given.values};
   BranchRequest branch{.checkpoint = take(request.given, "checkpoint")};
   branch.weights_only = !take(request.given, "weights-only").empty();
@@ -36,8 +30,24 @@ int branch_command(const Arguments& arguments, StopSignal& stop) {
   if (!request.given.contains("state") || request.given.at("state").empty())
     fail(ErrorKind::kUsage, "--state is missing; give a new folder for the branch");
   request.branch = std::move(branch);
-  given.check ? check_run(request, stop) : run_in_job(request, stop);
-  return 0;
+  return request;
+}
+
+}  // namespace
+
+int branch_command(const Arguments& arguments, StopSignal& stop) {
+  FailureNotice failure;
+  return failure.guard([&] {
+    const Given given = parse_run_keys(arguments, RunCommand::kBranch, noting(failure));
+    if (given.help) {
+      print_run_help(RunCommand::kBranch);
+      return 0;
+    }
+    SessionRequest request = request_to_branch(given);
+    request.failure = &failure;
+    given.check ? check_run(request, stop) : run_in_job(request, stop);
+    return 0;
+  });
 }
 
 }  // namespace pretrain

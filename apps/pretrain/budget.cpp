@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/budget.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -91,6 +92,7 @@ KeyValues with_plan(const KeyValues& given, const StopSignal& stop) {
   const RunConfiguration config = to_configuration(resolve(plain));
   PlanFacts facts = survey(config, {}, stop);
   facts.seconds = std::chrono::duration<double>(time).count();
+  facts.machines = static_cast<int>(std::max(1U, config.machines.least));
   const PlannedRun best = plan_runs(facts).front();
   tell(best, best.seconds);
   KeyValues values = given;
@@ -112,6 +114,7 @@ void read_budget(const KeyValues& values, RunConfiguration& config) {
   const JsonField plan(json, "budget-plan in the manifest", "use an older checkpoint");
   budget.most_steps = plan.at("most_steps").count();
   budget.is_fixed = json.value("is_fixed", false);
+  budget.steps = plan.at("steps").count();
   budget.bits_per_byte = plan.at("bits_per_byte").number();
   budget.uncertainty = plan.at("uncertainty").number();
 }
@@ -119,6 +122,7 @@ void read_budget(const KeyValues& values, RunConfiguration& config) {
 void fix_budget_steps(KeyValues& values, uint64_t steps) {
   nlohmann::json plan = plan_in(values);
   plan["is_fixed"] = true;
+  plan["steps"] = steps;
   values[kBudgetPlan] = plan.dump();
   values["steps"] = std::to_string(steps);
   values["schedule-steps"] = std::to_string(steps);

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <string>
 
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 #include "apps/pretrain/run_plan.h"
 #include "apps/pretrain/session_request.h"
 #include "libs/base/stop.h"

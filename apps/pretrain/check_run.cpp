@@ -19,6 +19,7 @@
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 #include "pipeline/corpus/scan.h"
 
 namespace pretrain {
@@ -81,6 +82,7 @@ void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
 void check_run(const SessionRequest& asked, StopSignal& stop) {
   const Path state = state_folder_of(asked.given);
   SessionRequest request = asked;
+  require_linked_place(state);
   if (file_exists(state))
     fail(ErrorKind::kUsage, "--state must be a folder, which need not exist yet (got the file {})",
          state.string());

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
+#include <tuple>
 
 #include "apps/pretrain/ini.h"
 #include "libs/base/error.h"
@@ -262,6 +263,15 @@ Path state_folder_of(const KeyValues& given) {
   if (const auto base = set("XDG_STATE_HOME"); base && base->is_absolute()) return *base / "pretrain";
   if (const auto home = set("HOME")) return *home / ".local/state/pretrain";
   fail(ErrorKind::kUsage, "there is no default state folder because HOME is not set; use --state DIR");
+}
+
+std::string model_name(const RunConfiguration& c) {
+  const ModelConfig preset = model_config(*find_preset(c.preset), 0);
+  const auto shape = [](const ModelConfig& m) {
+    return std::tuple(m.architecture, m.layers, m.d_model, m.heads, m.d_ff);
+  };
+  if (shape(c.model) == shape(preset)) return c.preset;
+  return fmt::format("{} {} x {}", c.model.architecture->name, c.model.layers, c.model.d_model);
 }
 
 nlohmann::json to_json(const KeyValues& resolved) {

@@ -11,8 +11,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 #include "libs/base/file.h"
 #include "libs/model/config.h"
 #include "libs/model/memory_plan.h"
@@ -31,6 +31,10 @@ KeyValues resolve(const KeyValues& given);
 /// The typed configuration, after checks of single keys and of their combinations.
 /// Errors: kUsage, naming the key, its value and the allowed values.
 RunConfiguration to_configuration(const KeyValues& resolved);
+
+/// What to call the model: the name of its preset, or, where other sizes were chosen, architecture, layers and width, such
+/// as "qwen3 4 x 256".
+std::string model_name(const RunConfiguration& config);
 
 /// Decides where a schedule that falls ends, unless that is given: at the limit of the run. `epoch_tokens` is
 /// the length of an epoch, if the limit may be in epochs. Returns whether it decided.

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "apps/pretrain/ini.h"
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 #include "libs/base/error.h"
 
 namespace pretrain {

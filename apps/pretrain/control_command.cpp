@@ -88,7 +88,7 @@ void print_status(const Path& state, const ControlRequest& request, RunRecordRea
         terminal_curve(reader.record(), {.columns = columns, .rows = 10, .utf8 = terminal_shows_utf8()});
     if (!curve.empty()) text += fmt::format("\n{}\n", curve);
   }
-  if (request.watch && output_is_terminal()) text = fmt::format("\x1b[H\x1b[J{}", text);
+  if (request.watch && output_can_be_cleared()) text = fmt::format("\x1b[H\x1b[J{}", text);
   show(text);
 }
 
@@ -165,9 +165,10 @@ nlohmann::json to_request(const std::vector<std::string>& settings) {
 /// The answer comes when the process has saved. Then it may still run a command of --on-event, and until its end it
 /// holds the folder, so that a resume would be refused.
 int wait_for_end(LocalConnection run, const Path& state) {
-  while (run.read_line(kPatience)) {  // until the process has closed everything
+  const auto on_wait = [&] { require_awake(run, true); };
+  while (run.read_line(kPatience, on_wait)) {  // until the process has closed everything
   }
-  run.wait_for_peer_end(kPatience);
+  run.wait_for_peer_end(kPatience, on_wait);
   const nlohmann::json status = run_status(state, read_run_record(state));
   if (status.value("phase", "") == "failed")
     fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", ""));

@@ -8,6 +8,7 @@
 #include "apps/pretrain/dashboard.h"
 #include "apps/pretrain/default_model.h"
 #include "apps/pretrain/idle_option.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/web_place.h"
 #include "libs/base/service.h"
 
@@ -42,7 +43,7 @@ OptionTable<DashboardRequest> options() {
                "state folders of runs, or a folder with several; default: $PRETRAIN_STATE, or that of train"},
               paths_of<Request>(&Request::states)},
              {{"new-token", "write a new token into this file, and end"},
-              path_of<Request>(&Request::new_token)}} +
+              output_path_of<Request>(&Request::new_token)}} +
          web_options<Request>(&Request::place);
 }
 
@@ -62,6 +63,7 @@ int dashboard_command(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, options(), kSyntax);
   if (!request) return 0;
   report_idle_options(*request, options(), kIdle);
+  refuse_standard_output("--new-token", request->new_token, "a file");
   if (!request->new_token.empty()) {
     write_new_token(request->new_token);
     return 0;

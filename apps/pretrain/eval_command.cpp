@@ -16,6 +16,7 @@
 #include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/report.h"
+#include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/token_ids.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
@@ -182,7 +183,7 @@ void refuse_models(const CorpusOptions& corpus) {
                               : is_gguf(path);
     if (is_model)
       fail(ErrorKind::kUsage, "--corpus {}: this is a model and no text; give it as --checkpoint {}",
-           path.string(), path.string());
+           path.string(), shell_path(path));
   }
 }
 

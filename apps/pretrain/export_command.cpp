@@ -45,7 +45,7 @@ OptionTable<ExportRequest> options() {
   return {{{"checkpoint", "checkpoint, a run's state folder, or a model folder"},
            path_of<Request>(&Request::checkpoint)},
           {{"output", "folder to write, new or empty; the model gets its name"},
-           path_of<Request>(&Request::output)},
+           output_path_of<Request>(&Request::output)},
           {{"format", "hf: a folder of Hugging Face; gguf: a file for llama.cpp"},
            choice_of<Request>(&Request::format, std::vector<Format>{{"hf", ExportFormat::kHuggingFace},
                                                                     {"gguf", ExportFormat::kGguf}})},

@@ -2,7 +2,10 @@
 #include "apps/pretrain/export_folder.h"
 
 #include <exception>
+#include <filesystem>
+#include <system_error>
 
+#include "apps/pretrain/output_file.h"
 #include "libs/base/error.h"
 #include "libs/base/text.h"
 
@@ -34,6 +37,7 @@ std::string export_name(const Path& output) {
 }
 
 void require_free_output(const Path& output) {
+  refuse_standard_output("--output", output, "a folder");
   if (plain(output).extension() == ".gguf" || export_name(output).empty())
     fail(ErrorKind::kUsage,
          "--output {}: the output is a folder, which gets the model and a README.md; name one, such as {}",
@@ -44,7 +48,9 @@ void require_free_output(const Path& output) {
         "--output {}: its name becomes that of the model in files for other programs; name one in UTF-8 without "
         "control characters",
         output.string());
-  if (file_exists(output))
+  std::error_code error;
+  const auto kind = std::filesystem::status(output, error);
+  if (std::filesystem::exists(kind) && !std::filesystem::is_directory(kind))
     fail(ErrorKind::kUsage, "--output {}: a file is there; name a new folder", output.string());
   if (folder_exists(output) && !list_folder(output).empty())
     fail(ErrorKind::kUsage, "--output {}: the folder is not empty; name a new one, or remove it",

@@ -109,6 +109,7 @@ StepMakerOpener HeadOfRun::opener(std::stop_token stop) {
 }
 
 void check_machines(RunConfiguration& c, const MpiWorld* job) {
+  if (c.machines.fabric == FabricKind::kMpi && !has_mpi()) start_mpi();  // which says what is missing
   if (job != nullptr) use_ranks(c.machines, static_cast<uint32_t>(job->size()), c.trainer.slots);
   if (!c.machines.shared() || c.machines.ranks > 1) return;
   require_gloo("--listen");

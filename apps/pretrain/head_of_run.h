@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/pretrain/machines.h"
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 #include "libs/fabric/channel_listener.h"
 #include "libs/fabric/mpi_world.h"
 #include "libs/train/step_maker.h"

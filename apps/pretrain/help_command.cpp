@@ -13,6 +13,7 @@
 #include "apps/pretrain/configuration_template.h"
 #include "apps/pretrain/idle_option.h"
 #include "apps/pretrain/man_page.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/text_list.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
@@ -64,7 +65,7 @@ OptionTable<HelpRequest> options() {
           {{"output",
             "write all manual pages, completions and pretrain.conf below this folder, such as "
             "~/.local/share"},
-           path_of<Request>(&Request::output)}};
+           output_path_of<Request>(&Request::output)}};
 }
 
 constexpr IdleOption<HelpRequest> kIdle[] = {
@@ -131,6 +132,7 @@ int help_command(const Arguments& arguments, StopSignal& stop) {
   if (!words.empty() && (!takes_words || !request->output.empty()))
     fail(ErrorKind::kUsage, "unexpected argument '{}'; only text and man are about one command",
          words.front());
+  refuse_standard_output("--output", request->output, "a folder");
   if (!request->output.empty()) {
     write_all(request->output, stop);
   } else if (request->format == HelpFormat::kText) {

@@ -7,8 +7,8 @@
 #include <span>
 
 #include "apps/pretrain/idle_option.h"
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 
 namespace pretrain {
 

@@ -17,6 +17,7 @@
 #include "libs/base/error.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 #include "libs/checkpoint/safetensors.h"
 #include "libs/gguf/reader.h"
 #include "libs/model/architecture.h"
@@ -104,6 +105,7 @@ Path state_folder_at(const Path& path) {
 /// Prints a line for each checkpoint, then describes the newest intact one.
 /// Errors: kData when a checkpoint is damaged.
 void describe_state_folder(const Path& state) {
+  require_linked_place(state);
   size_t failed = 0;
   std::optional<Checkpoint> newest;
   for (const CheckpointEntry& entry : list_checkpoints(state)) {
@@ -116,8 +118,8 @@ void describe_state_folder(const Path& state) {
   if (newest) describe_checkpoint(*newest);
   if (!newest && failed == 0) {
     const std::string remains = remains_of_run(state);
-    fail(ErrorKind::kData, "{} is a run's state folder and has no checkpoint{}", state.string(),
-         remains.empty() ? " yet" : fmt::format(", though there is {}", remains));
+    fail(ErrorKind::kData, "{} is a run's state folder and has no checkpoint{}{}", state.string(),
+         remains.empty() ? " yet" : fmt::format(", though there is {}", remains), note_on_empty_link(state));
   }
   if (failed > 0) {
     fail(ErrorKind::kData, "{} of the checkpoints in {} can't be used (see above)", failed,

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -74,18 +75,9 @@ class Progress {
 };
 
 void report_files(const Catalog& catalog) {
-  constexpr size_t kNamed = 3;
   print_line("{}", describe_corpus(catalog));
   for (const std::string& warning : catalog.warnings) print_line("  warning: {}", warning);
-  std::map<std::string, std::vector<std::string>> names_of;
-  for (const RejectedFile& file : catalog.rejected) names_of[file.reason].push_back(file.name);
-  for (const auto& [reason, names] : names_of) {
-    if (names.size() > kNamed) {
-      print_line("  not read: {}, such as {}: {}", count_of(names.size(), "file"), names.front(), reason);
-      continue;
-    }
-    for (const std::string& name : names) print_line("  not read: {}: {}", name, reason);
-  }
+  for (const std::string& line : describe_rejected(catalog)) print_line("  {}", line);
 }
 
 void report_bzip2(const Catalog& catalog, const StopSignal& stop) {
@@ -136,6 +128,8 @@ void report_lost_templates(const CorpusQuestion& question, const Catalog& catalo
 struct EpochCount {
   uint64_t characters = 0;
   uint64_t tokens = 0;
+  std::map<SkipReason, Skip> first_skips;
+  std::map<std::string, uint64_t> invalid_utf8;  ///< malformed byte runs that are replaced, by file
   double seconds = 0;
   std::exception_ptr failure;
 };
@@ -145,9 +139,11 @@ uint64_t count_characters(std::string_view text) {
 }
 
 void count_ticket(Ticket& ticket, const Tokenizer* tokenizer, EpochCount& count) {
+  for (const Skip& skip : ticket.skips) count.first_skips.try_emplace(skip.cause.reason, skip);
   std::vector<uint32_t> ids;
   for (TextPiece& piece : ticket.pieces) {
-    repair_utf8(piece.text);
+    const uint64_t replaced = piece.invalid_utf8 + repair_utf8(piece.text);
+    if (replaced > 0) count.invalid_utf8[ticket.catalog->shards[piece.place.shard].name] += replaced;
     count.characters += count_characters(piece.text);
     count.tokens += piece.ends_document ? 1 : 0;  // its end-of-text token
     if (tokenizer == nullptr) continue;
@@ -191,6 +187,27 @@ std::string namespace_name(const Catalog& catalog, int page_namespace) {
   return "";
 }
 
+/// "2 no text, the first at byte 100 of x.jsonl". Some causes have more to say than their reason.
+std::string skips_text(SkipReason reason, uint64_t skips, const EpochCount& count) {
+  std::string text = fmt::format("{} {}", format_count(skips), reason_text(reason));
+  const auto first = count.first_skips.find(reason);
+  if (first == count.first_skips.end()) return text;
+  const Skip& skip = first->second;
+  text += fmt::format(", the first at byte {} of {}", skip.offset, skip.shard);
+  if (skip.cause.text != reason_text(reason)) text += ": " + skip.cause.text;
+  return text;
+}
+
+void report_invalid_utf8(const EpochCount& count) {
+  if (count.invalid_utf8.empty()) return;
+  uint64_t places = 0;
+  for (const auto& [file, replaced] : count.invalid_utf8) places += replaced;
+  const auto most =
+      std::ranges::max_element(count.invalid_utf8, {}, [](const auto& file) { return file.second; });
+  print_line("  not UTF-8, read as U+FFFD: {} in {}, most in {}", count_of(places, "place"),
+             count_of(count.invalid_utf8.size(), "file"), most->first);
+}
+
 void report_text(const Catalog& catalog, const ReadStatistics& statistics, const EpochCount& count) {
   print_line("{}, {} of text, {}", count_of(statistics.documents, "document"),
              format_bytes(statistics.text_bytes), count_of(count.characters, "character"));
@@ -201,8 +218,9 @@ void report_text(const Catalog& catalog, const ReadStatistics& statistics, const
   if (!statistics.pages.empty())
     print_line("  redirects in all namespaces: {}", format_count(statistics.redirects));
   for (const auto& [reason, skips] : statistics.skips) {
-    print_line("  skipped: {} {}", format_count(skips), reason_text(reason));
+    print_line("  skipped: {}", skips_text(reason, skips, count));
   }
+  report_invalid_utf8(count);
 }
 
 void report_tokens(const CorpusQuestion& question, const ReadStatistics& statistics,

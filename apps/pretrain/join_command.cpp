@@ -17,6 +17,7 @@
 #include "apps/pretrain/machines.h"
 #include "apps/pretrain/member_of_run.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/status_pace.h"
 #include "libs/base/error.h"
@@ -72,16 +73,16 @@ OptionTable<JoinRequest> options() {
                                        if (request.head.host.empty()) return {};
                                        return {to_text(request.head)};
                                      }};
-  return {
-      {{"head", "the head's address, as its --listen has it"}, address},
-      {{"secret-file", "file with the secret that all machines have"},
-       path_of<Request>(&Request::secret_file)},
-      threads_option<Request>(&Request::threads),
-      {{"wait", "how long to try to reach the head, at the start and when it is lost"},
-       duration_of<Request>(&Request::wait)},
-      {{"copies-in", "keep copies of the run's checkpoints in this folder, for a head with --copies 2"},
-       path_of<Request>(&Request::copies)},
-      {{"new-secret", "write a new secret into this file, and end"}, path_of<Request>(&Request::new_secret)}};
+  return {{{"head", "the head's address, as its --listen has it"}, address},
+          {{"secret-file", "file with the secret that all machines have"},
+           path_of<Request>(&Request::secret_file)},
+          threads_option<Request>(&Request::threads),
+          {{"wait", "how long to try to reach the head, at the start and when it is lost"},
+           duration_of<Request>(&Request::wait)},
+          {{"copies-in", "keep copies of the run's checkpoints in this folder, for a head with --copies 2"},
+           path_of<Request>(&Request::copies)},
+          {{"new-secret", "write a new secret into this file, and end"},
+           output_path_of<Request>(&Request::new_secret)}};
 }
 
 bool makes_a_secret(const JoinRequest& request) {
@@ -95,6 +96,8 @@ constexpr IdleOption<JoinRequest> kIdle[] = {{"head", makes_a_secret, kOnlySecre
                                              {"wait", makes_a_secret, kOnlySecret}};
 
 int make_new_secret(const Path& file) {
+  refuse_standard_output("--new-secret", file, "a file");
+  check_folder_of("--new-secret", file);
   write_private_file(file, fmt::format("{}\n", make_secret()));
   print_line("{} has a new secret; copy it to all machines, readable by its owner only", file.native());
   return 0;

@@ -26,8 +26,24 @@ std::string write_machine_range(const MachineRange& range) {
                                    : fmt::format("{}-{}", range.least, range.most);
 }
 
+LineRate read_line_rate(const std::string& text) {
+  constexpr double kLeast = 1e6, kMost = 1e13;
+  const char unit = text.empty() ? '\0' : text.back();
+  const auto number =
+      parse_number<double>(std::string_view(text).substr(0, text.size() - (unit == '\0' ? 0 : 1)));
+  const double bits = number.value_or(0) * (unit == 'G' ? 1e9 : 1e6);
+  if ((unit != 'G' && unit != 'M') || !(bits >= kLeast && bits <= kMost))
+    fail(ErrorKind::kUsage, "must be a rate in bits a second such as 1G, 2.5G or 100M (got {})", text);
+  return {bits};
+}
+
+std::string write_line_rate(const LineRate& rate) {
+  const bool giga = rate.bits_per_second >= 1e9;
+  return fmt::format("{:g}{}", rate.bits_per_second / (giga ? 1e9 : 1e6), giga ? "G" : "M");
+}
+
 TcpAddress read_listen_address(const std::string& text) {
-  const TcpAddress address = parse_tcp_address(text, kChannelPort);
+  TcpAddress address = parse_tcp_address(text, kChannelPort);
   if (!is_numeric_host(address.host) || address.host == "0.0.0.0" || address.host == "::") {
     fail(ErrorKind::kUsage,
          "must be the address of this machine in the network of the others, such as 192.168.1.10 (got {})",

@@ -39,6 +39,15 @@ MachineRange read_machine_range(const std::string& text);
 /// Empty for 0.
 std::string write_machine_range(const MachineRange& range);
 
+/// Of the network between machines.
+struct LineRate {
+  double bits_per_second = 1e9;
+};
+/// "1G", "2.5G" or "100M".
+/// Errors: kUsage, such as "must be a rate in bits a second such as 1G, 2.5G or 100M (got fast)".
+LineRate read_line_rate(const std::string& text);
+std::string write_line_rate(const LineRate& rate);
+
 /// An address of this machine, never a name or "any": the network is the user's choice.
 /// Errors: kUsage.
 TcpAddress read_listen_address(const std::string& text);

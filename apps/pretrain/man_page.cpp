@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "apps/pretrain/options.h"
 #include "apps/pretrain/run_configuration.h"
+#include "apps/pretrain/run_keys.h"
 #include "apps/pretrain/version.h"
 
 namespace pretrain {
@@ -274,8 +274,8 @@ std::string program_page(std::span<const CommandManual> manuals) {
                          {"STATE/metrics.jsonl", "a record of each step"},
                          {"STATE/run.ini", "the keys of the run, for --config"},
                          {"/etc/pretrain.conf", "configuration of the service"}});
-  page += rows("SIGNALS",
-               {{"SIGTERM, SIGINT", "finish the step, save and exit"}, {"SIGUSR1", "save and continue"}});
+  page += rows("SIGNALS", {{"SIGTERM, SIGINT, SIGQUIT", "finish the step, save and exit"},
+                           {"SIGUSR1", "save and continue"}});
   std::vector<std::string> others;
   for (const CommandManual& manual : manuals)
     others.push_back(reference(fmt::format("pretrain-{}", manual.name), 1));

@@ -49,12 +49,12 @@ OptionTable<MetricsRequest> options() {
   return {
       {{"state", "state folder of the run; default: $PRETRAIN_STATE, or that of train"},
        path_of<Request>(&Request::state)},
-      {{"csv", "file to write: a row for each recorded step and evaluation"},
-       path_of<Request>(&Request::csv)},
+      {{"csv", "file to write, - for standard output: a row for each recorded step and evaluation"},
+       output_path_of<Request>(&Request::csv)},
       {{"tensorboard", "folder to add an event file to; a folder for each run"},
-       path_of<Request>(&Request::tensorboard)},
-      {{"prometheus", "file to write, NAME.prom; node_exporter reads those in its textfile folder"},
-       path_of<Request>(&Request::prometheus)},
+       output_path_of<Request>(&Request::tensorboard)},
+      {{"prometheus", "file to write, NAME.prom, or -; node_exporter reads those in its textfile folder"},
+       output_path_of<Request>(&Request::prometheus)},
       {{"follow", "continue while the run trains; not with --csv"}, switch_of<Request>(&Request::follow)}};
 }
 
@@ -66,15 +66,21 @@ void check(const MetricsRequest& request) {
   if (request.follow && !request.csv.empty())
     fail(ErrorKind::kUsage, "--follow does not go with --csv; write a table again when it is needed");
   if (!request.csv.empty()) {
-    check_output_file(
-        {.option = "--csv", .path = request.csv, .beginning = "kind,step,", .example = "run.csv"});
+    check_output_file({.option = "--csv",
+                       .path = request.csv,
+                       .beginning = "kind,step,",
+                       .example = "run.csv",
+                       .may_be_standard_output = true});
   }
   if (!request.prometheus.empty()) {
     check_output_file({.option = "--prometheus",
                        .path = request.prometheus,
                        .beginning = "# HELP pretrain_",
-                       .example = "run.prom"});
+                       .example = "run.prom",
+                       .may_be_standard_output = true});
   }
+  if (request.follow) refuse_standard_output("--prometheus with --follow", request.prometheus, "a file");
+  refuse_standard_output("--tensorboard", request.tensorboard, "a folder");
 }
 
 /// The run's state folder.
@@ -87,7 +93,7 @@ Path state_of(const MetricsRequest& request) {
 
 void export_table(const Path& state, const Path& file) {
   const uint64_t rows = write_metrics_table(state, file);
-  print_line("wrote {}: {}", file.string(), format_counted(rows, "row"));
+  if (!is_standard_output(file)) print_line("wrote {}: {}", file.string(), format_counted(rows, "row"));
 }
 
 void export_events(const Path& state, const MetricsRequest& request, const std::stop_token& stop) {
@@ -104,7 +110,7 @@ void export_numbers(const Path& state, const MetricsRequest& request, const std:
     view.update();
     write_metrics_file(view, request.prometheus);
   } while (request.follow && lives(view.phase()) && wait_unless_stopped(kLook, stop));
-  print_line("wrote {}", request.prometheus.string());
+  if (!is_standard_output(request.prometheus)) print_line("wrote {}", request.prometheus.string());
 }
 
 }  // namespace

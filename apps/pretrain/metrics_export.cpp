@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/run_metrics.h"
 #include "libs/base/error.h"
 #include "libs/base/private_file.h"
@@ -36,10 +37,11 @@ constexpr std::string_view kStepColumns[] = {"loss",
                                              "resident_bytes",
                                              "watts"};
 
-/// Text that is written in pieces, to a name that appears when it is complete.
+/// Text that is written in pieces, to a name that appears when it is complete, or to standard output.
 class TableFile {
  public:
   explicit TableFile(const Path& path) : path_(path), temporary_(path) {
+    if (is_standard_output(path)) return;
     temporary_ += ".new";
     file_ = real_file_system().append(temporary_, 0);
   }
@@ -57,6 +59,7 @@ class TableFile {
   }
   void finish() {
     flush();
+    if (file_ == nullptr) return;
     file_->close();
     file_.reset();
     real_file_system().rename(temporary_, path_);
@@ -64,7 +67,11 @@ class TableFile {
 
  private:
   void flush() {
-    file_->write(pending_);
+    if (file_ != nullptr) {
+      file_->write(pending_);
+    } else {
+      fmt::print("{}", pending_);
+    }
     pending_.clear();
   }
 
@@ -270,7 +277,11 @@ void write_metrics_file(const RunView& run, const Path& file) {
   Exposition exposition;
   add_build_metrics(exposition);
   add_run_metrics(exposition, run);
-  write_public_file(file, exposition.text());
+  if (is_standard_output(file)) {
+    fmt::print("{}", exposition.text());
+  } else {
+    write_public_file(file, exposition.text());
+  }
 }
 
 }  // namespace pretrain

@@ -16,7 +16,7 @@ namespace pretrain {
 
 /// Writes a row for each recorded step and each evaluation, in order. Steps whose records are no longer kept come
 /// from the averaged curve: their column `steps` says how many a row averages. Memory does not grow with the run.
-/// Returns the rows.
+/// The file may be "-", for standard output. Returns the rows.
 /// Errors: IoError.
 uint64_t write_metrics_table(const Path& state, const Path& file);
 

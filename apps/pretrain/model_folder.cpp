@@ -7,10 +7,13 @@
 #include <fmt/format.h>
 
 #include "apps/pretrain/gguf_weights.h"
+#include "apps/pretrain/shell_text.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 #include "libs/checkpoint/start_point.h"
 #include "libs/gguf/reader.h"
 #include "libs/model/hugging_face_config.h"
@@ -61,13 +64,13 @@ Path run_around(const Path& path) {
 
 [[noreturn]] void fail_nothing_there(const Path& path, size_t failed) {
   if (failed > 0) {
-    fail(ErrorKind::kData, "{}: none of its {} checkpoints is intact; see pretrain inspect {}", path.string(),
-         failed, path.string());
+    fail(ErrorKind::kData, "{}: it has {}, and none is intact; see pretrain inspect {}", path.string(),
+         format_counted(failed, "checkpoint"), shell_path(path));
   }
   fail(ErrorKind::kData,
-       "{}: no model here; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
+       "{}: no model here{}; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
        "with config.json, model.safetensors and tokenizer.model",
-       path.string());
+       path.string(), note_on_empty_link(run_around(path)));
 }
 
 Tokenizer tokenizer_of(const ModelPlace& place) {
@@ -149,6 +152,26 @@ ModelPlace find_model(const Path& path) {
   return {.folder = checkpoint.folder, .checkpoint = checkpoint};
 }
 
+namespace {
+
+/// `named`: the tokenizer that the user gave; empty for the model's own.
+void fit_tokenizer(ModelOutline& model, const Path& named) {
+  const uint32_t pieces = model.tokenizer->vocabulary_size();
+  fit_vocabulary(*model.tokenizer, model.config.vocabulary);
+  if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
+    fail(ErrorKind::kData, "{}: the tokenizer has {} pieces but the model {}; {}",
+         named.empty() ? model.place.folder.string() : named.string(), pieces, model.config.vocabulary,
+         named.empty() ? "copy the tokenizer files of this model"
+                       : "leave out --tokenizer, or give this model's");
+  }
+  if (named.empty() || pieces == model.config.vocabulary) return;
+  log_warning(
+      "{} has {} pieces and the model {} rows; if it is another model's, the text makes no sense to this one",
+      named.string(), pieces, model.config.vocabulary);
+}
+
+}  // namespace
+
 ModelOutline open_model_outline(const Path& path, const Path& tokenizer) {
   std::optional<GgufFile> gguf;
   if (is_gguf(path)) gguf.emplace(GgufFile::open(path));
@@ -157,17 +180,7 @@ ModelOutline open_model_outline(const Path& path, const Path& tokenizer) {
   model.tokenizer = std::make_unique<Tokenizer>(!tokenizer.empty() ? open_tokenizer(tokenizer)
                                                 : gguf             ? gguf_tokenizer(*gguf)
                                                                    : tokenizer_of(model.place));
-  if (!tokenizer.empty() && model.tokenizer->vocabulary_size() != model.config.vocabulary) {
-    log_warning(
-        "{} has {} pieces and the model {} rows; if it is another model's, the text makes no sense to this one",
-        tokenizer.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
-  }
-  fit_vocabulary(*model.tokenizer, model.config.vocabulary);
-  if (model.tokenizer->vocabulary_size() != model.config.vocabulary) {
-    fail(ErrorKind::kData,
-         "{}: the tokenizer has {} pieces but the model {}; copy the tokenizer files of this model",
-         model.place.folder.string(), model.tokenizer->vocabulary_size(), model.config.vocabulary);
-  }
+  fit_tokenizer(model, tokenizer);
   model.layout = std::make_unique<ParameterLayout>(model.config);
   if (gguf) {
     model.weights = std::make_unique<GgufWeights>(std::move(*gguf), model.config, *model.layout);

@@ -227,6 +227,13 @@ OptionValue<T> path_of(Member m) {
                                   [](const Path& path) { return path.string(); });
 }
 
+/// Of something to write, which may be "-".
+template <typename T, typename Member>
+OptionValue<T> output_path_of(Member m) {
+  return option_detail::single<T>({.placeholder = "PATH", .is_literal = true}, m, read_output_path,
+                                  [](const Path& path) { return path.string(); });
+}
+
 template <typename T, typename Member>
 OptionValue<T> paths_of(Member m) {
   return {{.placeholder = "PATH", .is_list = true, .is_literal = true},

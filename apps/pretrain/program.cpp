@@ -18,6 +18,7 @@
 #include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/process_limits.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/stop.h"
 #include "libs/fabric/mpi_world.h"
@@ -28,6 +29,7 @@ namespace {
 constexpr int kFailure = static_cast<int>(ErrorKind::kRuntime);
 
 int run(const Arguments& arguments) {
+  ensure_stack();
   StopSignal stop;
   stop.set_work_to_save(false);  // a training run sets it once it has trained
   keep_freed_memory();
@@ -42,7 +44,8 @@ int explain(const std::system_error& error) {
   const bool printing = std::ferror(stdout) != 0;
   if (printing && error.code() == std::errc::broken_pipe) return 0;  // the reader closed the pipe
   if (printing) {
-    log_error("cannot write standard output: {}", error.code().message());
+    log_error("{}", with_io_advice(fmt::format("cannot write standard output: {}", error.code().message()),
+                                   error.code().value()));
   } else if (error.code() == std::errc::resource_unavailable_try_again) {
     log_error("the system allows no more threads or processes; use fewer --threads or raise its limit");
   } else {

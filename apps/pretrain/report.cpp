@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/pretrain/limit_check.h"
 #include "apps/pretrain/live_line.h"
 #include "apps/pretrain/run_end.h"
+#include "apps/pretrain/run_memory.h"
 #include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/state_folder.h"
+#include "libs/base/disk_room.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
@@ -15,10 +18,8 @@
 #include "libs/model/parameters.h"
 #include "libs/tensor/peak.h"
 #include "libs/tensor/precision.h"
-#include "libs/train/slot_plan.h"
-#include "libs/world/slot_exchange.h"
 #include "pipeline/corpus/describe.h"
-#include "pipeline/loader_memory.h"
+#include "pipeline/corpus/encoding.h"
 
 namespace pretrain {
 namespace {
@@ -63,12 +64,10 @@ TokenStatistics measure_tokens(const std::vector<std::string>& documents, const 
 void report_corpus(const Catalog& catalog) {
   log_info("corpus: {}", describe_corpus(catalog));
   for (const std::string& warning : catalog.warnings) log_warning("{}", warning);
-  constexpr size_t kShown = 3;
-  for (size_t i = 0; i < std::min(kShown, catalog.rejected.size()); ++i) {
-    log_warning("not read: {}: {}", catalog.rejected[i].name, catalog.rejected[i].reason);
-  }
-  if (catalog.rejected.size() > kShown)
-    log_warning("and {} not read", format_counted(catalog.rejected.size() - kShown, "more file"));
+  constexpr size_t kShown = 12;
+  const std::vector<std::string> rejected = describe_rejected(catalog);
+  for (size_t i = 0; i < std::min(kShown, rejected.size()); ++i) log_warning("{}", rejected[i]);
+  if (rejected.size() > kShown) log_warning("and more; pretrain inspect CORPUS lists all that is not read");
 }
 
 void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_t text_bytes,
@@ -87,6 +86,15 @@ void report_tokens(const TokenStatistics& s, const Tokenizer& tokenizer, uint64_
            format_counted(rounded(static_cast<double>(epoch_tokens)), "token"));
 }
 
+void report_encoding(const TextSample& sample) {
+  uint64_t bytes = 0;
+  for (const std::string& document : sample.documents) bytes += document.size();
+  if (!is_doubtful(sample.invalid_utf8, bytes)) return;
+  log_warning(
+      "sample: {:.2f} % of the text is not UTF-8 and is read as U+FFFD; pretrain inspect CORPUS names the file",
+      100 * static_cast<double>(sample.invalid_utf8) / static_cast<double>(bytes));
+}
+
 void report_duplicates(const DuplicateShares& shares, const RunConfiguration& c) {
   constexpr uint64_t kFewDocuments = 20;  // of which shares say nothing
   constexpr double kMany = 5;             // percent
@@ -98,11 +106,11 @@ void report_duplicates(const DuplicateShares& shares, const RunConfiguration& c)
   if (c.deduplication.mode != Deduplication::kNear && percent(shares.duplicates) >= kMany)
     remedy = "--deduplicate";
   if (c.corpus.min_words == 0 && percent(shares.few_words) >= kMany)
-    remedy += fmt::format("{}--min-words {}", remedy.empty() ? "" : " and ", DuplicateShares::kFewWords);
+    remedy += fmt::format("{}--min-words {}", remedy.empty() ? "" : " ", DuplicateShares::kFewWords);
   log_info(
       "sample: {}; {:.1f} % repeat an earlier one, exactly or nearly; {:.1f} % have fewer than {} words{}",
       format_counted(shares.documents, "document"), percent(shares.duplicates), percent(shares.few_words),
-      DuplicateShares::kFewWords, remedy.empty() ? "" : fmt::format("; {} skips such", remedy));
+      DuplicateShares::kFewWords, remedy.empty() ? "" : fmt::format("; to skip these: {}", remedy));
 }
 
 void report_model(const RunConfiguration& c, const ParameterLayout& layout) {
@@ -132,21 +140,15 @@ std::string kernels_in_use(Precision precision) {
 
 void report_place(const RunConfiguration& c) {
   log_info("run: {}", c.state_folder.string());
-  log_info("Ctrl-C saves and stops; continue with: {}", resume_command(c.state_folder));
+  if (c.machines.fabric != FabricKind::kMpi) {
+    log_info("Ctrl-C saves and stops; continue with: {}", resume_command(c.state_folder));
+    return;
+  }
+  log_info("pretrain stop --state {} saves and ends the job; continue with: {}",
+           shell_word(c.state_folder.string()), command_to_continue(c));
 }
 
 namespace {
-
-/// The values that the loader's memory depends on.
-LoaderOptions loader_sizes(const RunConfiguration& c) {
-  LoaderOptions options{.workers = c.workers, .queue_batches = c.queue};
-  options.assembler.rows = c.batch;
-  options.assembler.buffer.capacity = c.shuffle_buffer;
-  options.assembler.buffer.context = static_cast<uint32_t>(c.model.context);
-  options.assembler.buffer.vocabulary = static_cast<uint32_t>(c.model.vocabulary);
-  options.assembler.deduplication = c.deduplication;
-  return options;
-}
 
 void warn_of_threads(const RunConfiguration& c, const Machine& machine) {
   const auto warn = [&](const char* key, int count) {
@@ -169,44 +171,65 @@ void warn_of_small_slots(const RunConfiguration& c) {
       c.trainer.slots, format_counted(static_cast<uint64_t>(tokens), "token"), format_count(kFewTokens));
 }
 
+/// Each file takes an inode, so small ones may fill a disk with space left. No refusal, because some network file systems
+/// tell a wrong number.
+void warn_of_few_files(const Path& folder, uint64_t checkpoints) {
+  constexpr uint64_t kFilesOfOne = 16;  // with its folder; 11 without shards
+  const auto free = free_files(nearest_existing(folder));
+  if (!free || *free >= checkpoints * kFilesOfOne) return;
+  log_warning(
+      "{} has room for {}, but {} may need {}; remove files (df -i shows how many there are), or saves may fail",
+      folder.string(), format_counted(*free, "more file"), format_counted(checkpoints, "checkpoint"),
+      format_count(checkpoints * kFilesOfOne));
+}
+
+/// Existing checkpoints count towards those to keep. One more must always fit, because it is complete before an
+/// older one is removed.
+void check_disk(const RunConfiguration& c, uint64_t checkpoint) {
+  const uint64_t free = free_disk_bytes(nearest_existing(checkpoints_folder(c.state_folder)));
+  log_info("disk: up to {} a checkpoint, {} kept; {} free", format_bytes(checkpoint), c.store.keep,
+           format_bytes(free));
+  const uint64_t wanted = c.store.keep + 1, known = list_checkpoints(c.state_folder).size();
+  const uint64_t more = std::max(wanted - std::min(wanted, known), uint64_t{1});
+  warn_of_few_files(checkpoints_folder(c.state_folder), more);
+  if (free >= more * checkpoint) return;
+  const std::string folder = checkpoints_folder(c.state_folder).string();
+  if (known > 0) {
+    return log_warning(
+        "{} has {} free, but there must be room for {} of up to {}; free some space, or saves may fail",
+        folder, format_bytes(free), format_counted(more, "more checkpoint"), format_bytes(checkpoint));
+  }
+  fail(ErrorKind::kUsage,
+       "{} has {} free, but {} checkpoints of {} need {}; free some space or use another --state", folder,
+       format_bytes(free), more, format_bytes(checkpoint), format_bytes(more * checkpoint));
+}
+
 }  // namespace
 
 void check_resources(const RunConfiguration& c, const ParameterLayout& layout, const Machine& machine) {
   warn_of_threads(c, machine);
   warn_of_small_slots(c);
-  const Optimizers optimizers = make_optimizers(layout, c.trainer.optimizer);
-  const MemoryPlan plan =
-      plan_memory({c.model, c.trainer.micro_rows, true, c.trainer.recompute, c.trainer.precision}, c.threads,
-                  optimizer_memory_bytes(optimizers, c.threads), sums_at_once(c.trainer.slots));
-  const LoaderMemory loading = plan_loader_memory(loader_sizes(c));
-  const uint64_t loader = loading.total();
-  constexpr uint64_t kProgram = 80'000'000;  // libraries, tokenizer, compiled kernels
-  const uint64_t exchange = c.machines.shared() ? exchange_bytes(layout.flat_size()) : 0;
-  const uint64_t total = plan.total() + exchange + loader + kProgram;
-  log_info("memory: {} at most; {} of {} available", format_bytes(total),
+  const RunMemory memory = plan_run_memory(c, layout);
+  const bool begun = !list_checkpoints(c.state_folder).empty();
+  log_info("memory: {} at most; {} of {} available", format_bytes(memory.total()),
            format_bytes(machine.available_bytes), format_bytes(machine.memory_bytes));
-  if (total > machine.available_bytes) {
+  if (memory.total() > machine.available_bytes) {
     fail(ErrorKind::kUsage,
-         "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) but {} are available; "
-         "use --recompute layers, --micro-batch-tokens 1024, "
-         "or a smaller {} or --shuffle-buffer",
-         format_bytes(total), format_bytes(plan.parameters + plan.optimizer + plan.packed),
-         format_bytes(plan.activations + plan.scratch), format_bytes(loader),
-         format_bytes(machine.available_bytes), c.initial_model.empty() ? "--model" : "--context");
+         "the run needs {} of memory (model and optimizer {}, one pass {}, text {}) but {} are available; {}",
+         format_bytes(memory.total()), format_bytes(memory.model()),
+         format_bytes(memory.pass.activations + memory.pass.scratch), format_bytes(memory.loading.total()),
+         format_bytes(machine.available_bytes), memory_remedy(c, machine.available_bytes, begun));
   }
   const uint64_t weights = layout.flat_size() * sizeof(float);
-  const uint64_t checkpoint = weights + optimizer_state_bytes(optimizers) + loading.state + 4_MiB;
-  const uint64_t free = free_disk_bytes(nearest_existing(c.state_folder));
-  // Existing checkpoints count towards those to keep. Two more must always fit: the one being written and the
-  // last complete one.
-  log_info("disk: up to {} a checkpoint, {} kept; {} free", format_bytes(checkpoint), c.store.keep,
-           format_bytes(free));
-  if (list_checkpoints(c.state_folder).empty() && free < (c.store.keep + 1) * checkpoint) {
-    fail(ErrorKind::kUsage,
-         "{} has {} free, but {} checkpoints of {} need {}; free some space or use another --state",
-         c.state_folder.string(), format_bytes(free), c.store.keep + 1, format_bytes(checkpoint),
-         format_bytes((c.store.keep + 1) * checkpoint));
-  }
+  check_disk(c, weights + memory.optimizer_file + memory.loading.state + 4_MiB);
+  check_process_limits(
+      {.memory_bytes = memory.total() - memory.program,
+       .model_bytes = static_cast<uint64_t>(layout.parameter_count()) * sizeof(float),
+       .optimizer_bytes = memory.optimizer_file,
+       .stream_bytes = memory.loading.state,
+       .files = open_files_of(c),
+       .memory_remedy = [&](uint64_t left) { return memory_remedy(c, left + memory.program, begun); }},
+      process_limits());
 }
 
 namespace {
@@ -228,7 +251,8 @@ void report_skips(const SourceStatus& source) {
   for (const auto& [reason, count] : source.skips) {
     skips += fmt::format("{}{} {}", skips.empty() ? "" : ", ", format_count(count), reason);
   }
-  log_info("documents read: {}{}{}", format_count(source.documents),
+  // What was trained before a first document ended is a part of it.
+  log_info("documents read: {}{}{}", source.documents > 0 ? format_count(source.documents) : "a part of one",
            skips.empty() ? "" : "; skipped: ", skips);
   if (source.invalid_utf8 > 0)
     log_info("malformed UTF-8 replaced: {}", format_counted(source.invalid_utf8, "time"));
@@ -290,14 +314,14 @@ void report_next(const RunSummary& s, const RunConfiguration& c) {
       "model: {}",
       (checkpoints_folder(c.state_folder) / checkpoint_name(s.saved_step.value_or(s.last_step))).string());
   log_info("generate text: pretrain generate --checkpoint {} --prompt 'The history of'", state);
-  log_info("train further: {}{}", resume_command(c.state_folder), raised_limits(s, c));
+  log_info("train further: {}", command_to_continue(c, raised_limits(s, c)));
 }
 
 }  // namespace
 
 void report_summary(const RunSummary& s, const RunConfiguration& c, double peak_flops) {
   if (const std::string nothing = nothing_to_do(s, c); !nothing.empty()) {
-    log_info("{}; continue with: {}{}", nothing, resume_command(c.state_folder), raised_limits(s, c));
+    log_info("{}; continue with: {}", nothing, command_to_continue(c, raised_limits(s, c)));
     return;
   }
   const uint64_t steps = s.last_step - std::min(s.first_step, s.last_step);

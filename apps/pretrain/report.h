@@ -10,6 +10,7 @@
 #include "apps/pretrain/configuration.h"
 #include "libs/base/machine.h"
 #include "libs/model/memory_plan.h"
+#include "pipeline/corpus/sample.h"
 #include "pipeline/seen_documents.h"
 
 namespace pretrain {
@@ -31,6 +32,8 @@ void report_corpus(const Catalog& catalog);
 /// `text_bytes` and `epoch_tokens` are estimates for the whole corpus.
 void report_tokens(const TokenStatistics& statistics, const Tokenizer& tokenizer, uint64_t text_bytes,
                    uint64_t epoch_tokens);
+/// Warns if more of the text is not UTF-8 than damage would explain, which scans see at the start of files alone.
+void report_encoding(const TextSample& sample);
 /// What of a sample --deduplicate and --min-words would skip.
 void report_duplicates(const DuplicateShares& shares, const RunConfiguration& config);
 /// The usual name of an instruction set: "AVX-512" for the library's AVX3.
@@ -53,7 +56,7 @@ class ProgressLog {
 };
 
 /// Logs the memory and disk that a run needs and what is available.
-/// Errors: kUsage when memory or disk can't hold the run, with the numbers.
+/// Errors: kUsage when memory, disk or a limit of the process (limit_check.h) can't hold the run, with the numbers.
 void check_resources(const RunConfiguration& config, const ParameterLayout& layout, const Machine& machine);
 
 /// The first loss of the run and the last of the session, which may be the same: "5.5210 at step 0, 1.9032 at

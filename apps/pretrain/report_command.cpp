@@ -50,7 +50,8 @@ OptionTable<ReportRequest> options() {
       {{"state",
         "state folders of runs, or a folder with several; default: $PRETRAIN_STATE, or that of train"},
        paths_of<Request>(&Request::states)},
-      {{"output", "file to write; an existing page is replaced"}, path_of<Request>(&Request::output)},
+      {{"output", "file to write, - for standard output; an existing page is replaced"},
+       output_path_of<Request>(&Request::output)},
       {{"every", "write it again after this time, until all runs have ended; 0: once"},
        duration_of<Request>(&Request::every)},
       {{"points", "points of each curve"}, count_of<Request>(&Request::points, kLeastPoints, kMostPoints)},
@@ -62,7 +63,9 @@ void check(const ReportRequest& request) {
   check_output_file({.option = "--output",
                      .path = request.output,
                      .beginning = "<!doctype html>",
-                     .example = "report.html"});
+                     .example = "report.html",
+                     .may_be_standard_output = true});
+  if (request.every.count() > 0) refuse_standard_output("--output with --every", request.output, "a file");
   constexpr std::chrono::seconds kOften{1};
   if (request.every.count() > 0 && request.every < kOften)
     fail(ErrorKind::kUsage, "--every must be 1s or more (got {})", exact_duration(request.every));
@@ -86,7 +89,11 @@ size_t write_report(const RunViews& runs, const ReportRequest& request) {
   for (const auto& run : runs) run->update();
   const ReportOptions options{.points = request.points, .samples = !request.no_samples};
   const std::string page = report_page(report_data(runs, options), report_summary(runs));
-  write_file_atomically(real_file_system(), request.output, page);
+  if (is_standard_output(request.output)) {
+    fmt::print("{}", page);
+  } else {
+    write_file_atomically(real_file_system(), request.output, page);
+  }
   return page.size();
 }
 
@@ -120,6 +127,7 @@ int report_command(const Arguments& arguments, StopSignal& stop) {
   check(*request);
   const RunViews runs = open_runs(*request);
   const size_t bytes = write_report(runs, *request);
+  if (is_standard_output(request->output)) return 0;
   print_line("wrote {}: {}, {}", request->output.string(), format_counted(runs.size(), "run"),
              format_bytes(bytes));
   if (request->every.count() == 0) return 0;

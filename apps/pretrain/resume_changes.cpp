@@ -3,6 +3,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 
 namespace pretrain {
@@ -14,7 +15,8 @@ void check_skips(const SkipRanges& skips, uint64_t checkpoint_step) {
     fail(ErrorKind::kUsage,
          "--skip-steps {}: step {} is already trained; the run continues after step {}; give later steps, or "
          "go back to a checkpoint before step {} with --from",
-         skips.to_string(), range.first, checkpoint_step, range.first);
+         skips.to_string(), format_count(range.first), format_count(checkpoint_step),
+         format_count(range.first));
   }
 }
 
@@ -65,7 +67,7 @@ void report_schedule(const RunConfiguration& c, const Checkpoint& checkpoint) {
   const std::string before = checkpoint.manifest.configuration.value("schedule-steps", "");
   if (!before.empty() && before != std::to_string(schedule.total_steps)) {
     log_info("the {} schedule now ends at step {} (before: step {})", name,
-             format_count(schedule.total_steps), before);
+             format_count(schedule.total_steps), format_count(parse_count(before).value_or(0)));
     report_rise(schedule, configuration_in(checkpoint.manifest.configuration).trainer.schedule,
                 checkpoint.step);
   }

@@ -21,7 +21,7 @@ namespace pretrain {
 /// Number format of matrix products; `kAuto`: the fastest one on this processor.
 enum class PrecisionChoice { kAuto, kFloat32, kBf16 };
 
-/// The initialisers are the defaults of the keys; options.cpp binds each key to its member.
+/// The initialisers are the defaults of the keys; run_keys.cpp binds each key to its member.
 struct RunConfiguration {
   Path state_folder;
   CorpusOptions corpus;

@@ -23,9 +23,17 @@ Limit limit_of(const char* key, uint64_t value) {
   return {fmt::format("--{} {}", key, value), fmt::format("--{} {}", key, 2 * value)};
 }
 
+/// The user gave a time instead of the steps that a budget has decided, unless a resume has raised them.
+Limit step_limit(const TrainerOptions& trainer) {
+  Limit limit = limit_of("steps", trainer.max_steps);
+  if (trainer.budget.decides(trainer.max_steps))
+    limit.given = "--budget " + exact_duration(trainer.budget.time);
+  return limit;
+}
+
 std::vector<Limit> reached_limits(const RunSummary& s, const RunConfiguration& c) {
   std::vector<Limit> limits;
-  if (s.limits.steps) limits.push_back(limit_of("steps", c.trainer.max_steps));
+  if (s.limits.steps) limits.push_back(step_limit(c.trainer));
   if (s.limits.tokens) limits.push_back(limit_of("tokens", c.trainer.max_tokens));
   if (s.reason == EndReason::kStreamEnd && c.epochs > 0) limits.push_back(limit_of("epochs", c.epochs));
   return limits;
@@ -59,7 +67,7 @@ std::string nothing_to_do(const RunSummary& s, const RunConfiguration& c) {
 
 std::string reason_of_end(const RunSummary& s, const RunConfiguration& c) {
   if (s.reason == EndReason::kStopped) return "stopped on request";
-  if (s.reason == EndReason::kStreamEnd) return "all epochs done";
+  if (s.reason == EndReason::kStreamEnd) return fmt::format("all epochs done (--epochs {})", c.epochs);
   std::vector<Limit> limits = reached_limits(s, c);
   if (s.limits.time) limits.push_back({"--time " + exact_duration(c.trainer.max_time), ""});
   return fmt::format("limit reached ({})", joined(limits, &Limit::given, ", "));
@@ -67,7 +75,17 @@ std::string reason_of_end(const RunSummary& s, const RunConfiguration& c) {
 
 std::string raised_limits(const RunSummary& s, const RunConfiguration& c) {
   const std::string limits = joined(reached_limits(s, c), &Limit::raised, " ");
-  return limits.empty() ? "" : " " + limits;
+  if (limits.empty()) return "";
+  // Otherwise the steps to come would have the rate at which the schedule has ended.
+  const Schedule& schedule = c.trainer.schedule;
+  const bool has_ended = schedule.has_end() && s.last_step >= schedule.total_steps;
+  return " " + limits + (has_ended ? fmt::format(" --schedule-steps {}", 2 * s.last_step) : "");
+}
+
+std::string command_to_continue(const RunConfiguration& c, const std::string& limits) {
+  const std::string alone = resume_command(c.state_folder) + limits;
+  if (c.machines.fabric != FabricKind::kMpi) return alone;
+  return alone + " --fabric mpi (by mpirun or srun; without --fabric mpi on one machine)";
 }
 
 std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
@@ -85,6 +103,18 @@ std::string ways_on(const Diverged::Facts& facts, const RunConfiguration& c) {
              shell_word(unused_folder(c.state_folder).string()), c.trainer.schedule.peak / 2);
 }
 
+std::vector<std::string> record_losses(const LostRecords& lost) {
+  std::vector<std::string> losses;
+  const auto add = [&](const char* file, uint64_t records) {
+    if (records == 0) return;
+    losses.push_back(fmt::format("{} lacks {} of this session, which could not be written", file,
+                                 format_counted(records, "record")));
+  };
+  add("metrics.jsonl", lost.in_metrics);
+  add("events.jsonl", lost.in_events);
+  return losses;
+}
+
 void report_losses(const RunSummary& s) {
   if (s.ended_amid_bad_steps && s.saved_step) {
     log_warning(
@@ -94,10 +124,7 @@ void report_losses(const RunSummary& s) {
   }
   if (s.run.skipped_steps > 0)
     log_info("skipped on request: {}", format_counted(s.run.skipped_steps, "step"));
-  if (s.run.lost_records > 0) {
-    log_warning("metrics.jsonl lacks {} of this session, which could not be written",
-                format_counted(s.run.lost_records, "record"));
-  }
+  for (const std::string& loss : record_losses(s.run.lost_records)) log_warning("{}", loss);
   if (s.source.unwritten_skips > 0) {
     log_warning("skipped.jsonl lacks {} of this session, which could not be written",
                 format_counted(s.source.unwritten_skips, "place"));

@@ -112,8 +112,8 @@ std::optional<double> seconds_left(const RunView& run, const Limits& limits, con
   if (limits.tokens > 0 && at.tokens_per_second > 0) note((limits.tokens - at.tokens) / at.tokens_per_second);
   if (limits.epochs > 0 && limits.epoch_tokens > 0 && at.tokens_per_second > 0)
     note((limits.epochs * limits.epoch_tokens - at.tokens) / at.tokens_per_second);
-  const auto started = number_in(run.session(), "time");
-  if (limits.seconds > 0 && started) note(*started + limits.seconds - current_time());
+  const auto spent = run.session_seconds();
+  if (limits.seconds > 0 && spent) note(limits.seconds - *spent);
   return least;
 }
 

@@ -104,7 +104,7 @@ nlohmann::json RunMonitor::status() const {
                         {"bad_steps", run_.bad_steps},
                         {"skipped_steps", run_.skipped_steps},
                         {"returns", run_.returns},
-                        {"lost_records", run_.lost_records},
+                        {"lost_records", run_.lost_records.total()},
                         {"machines", run_.machines},
                         {"joined_machines", run_.joined_machines},
                         {"lost_machines", run_.lost_machines},

@@ -8,6 +8,7 @@
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
+#include "libs/base/own_process.h"
 #include "libs/checkpoint/store.h"
 #include "libs/metrics/record.h"
 
@@ -77,6 +78,21 @@ void add_losses(nlohmann::json& status, const RunRecord& record) {
   }
 }
 
+std::optional<int> suspended_process_of(const RunRecord& record) {
+  const LastSession last = last_session(record);
+  const auto process = last.end.is_null() ? living_process(last.start) : std::nullopt;
+  return process && process_is_suspended(*process) ? process : std::nullopt;
+}
+
+/// What requests and their senders have filled while the run was suspended.
+std::optional<int> suspended_process_behind(const Path& state) {
+  try {
+    return suspended_process_of(read_run_record(state));
+  } catch (const Error&) {  // of the record: it tells nothing
+    return std::nullopt;
+  }
+}
+
 bool means_forbidden(const IoError& error) {
   return error.code() == EACCES || error.code() == EPERM;
 }
@@ -98,12 +114,57 @@ void add_phase_of_record(nlohmann::json& status, const Path& state) {
   if (lives(view.phase())) status["phase"] = phase_name(view.phase());
 }
 
+/// The status of a run that does not answer now.
+nlohmann::json recorded_status(const Path& state, const RunRecord& record) {
+  nlohmann::json status = status_of_record(record);
+  const auto checkpoints = list_checkpoints(state);
+  if (!checkpoints.empty()) status["saved_step"] = checkpoints.front().step;
+  return status;
+}
+
+nlohmann::json suspended_status(const Path& state, const RunRecord& record, int process) {
+  nlohmann::json status = recorded_status(state, record);
+  status["phase"] = "suspended";
+  status["process"] = process;
+  status["why"] = RunSuspended(process).what();
+  return status;
+}
+
 }  // namespace
+
+RunSuspended::RunSuspended(int process, bool asked)
+    : Error(
+          ErrorKind::kRuntime,
+          fmt::format("the run is suspended (process {}, state T); to let it continue{}: fg in its terminal, "
+                      "or kill -CONT {}",
+                      process, asked ? " and do this" : "", process)),
+      process_(process) {}
+
+std::optional<int> suspended_process(const Path& state) {
+  try {
+    (void)connect_to_run(state);
+  } catch (const RunSuspended& error) {
+    return error.process();
+  } catch (const Error&) {  // it can't be reached
+  }
+  return suspended_process_behind(state);
+}
+
+void require_awake(const LocalConnection& run, bool asked) {
+  const auto process = run.peer_process();
+  if (process && process_is_suspended(*process)) throw RunSuspended(*process, asked);
+}
 
 std::optional<LocalConnection> connect_to_run(const Path& state) {
   try {
-    return LocalConnection::open(control_socket(state));
+    auto run = LocalConnection::open(control_socket(state));
+    if (run) require_awake(*run, false);
+    return run;
   } catch (const IoError& error) {
+    // Requests fill the queue while the run does not take them.
+    if (error.code() == EAGAIN) {
+      if (const auto process = suspended_process_behind(state)) throw RunSuspended(*process);
+    }
     if (!means_forbidden(error)) throw;
     fail(ErrorKind::kRuntime, "{}; only the user who runs the training, and root, may ask it", error.what());
   }
@@ -122,7 +183,7 @@ nlohmann::json ask_run(LocalConnection& run, const nlohmann::json& request,
                        std::chrono::milliseconds patience) {
   if (!run.write_line(request.dump(), std::chrono::seconds(5)))
     fail(ErrorKind::kRuntime, "the run does not take requests; is it ending?");
-  const auto line = run.read_line(patience);
+  const auto line = run.read_line(patience, [&] { require_awake(run, true); });
   if (!line) fail(ErrorKind::kRuntime, "the run did not answer; see what it logs");
   nlohmann::json answer = parse_json(*line);
   if (answer.value("ok", false)) return answer;
@@ -153,18 +214,21 @@ nlohmann::json status_of_record(const RunRecord& record) {
 }
 
 nlohmann::json run_status(const Path& state, const RunRecord& record) {
+  // Not asked, so that no requests pile up.
+  if (const auto process = suspended_process_of(record)) return suspended_status(state, record, *process);
   bool may_ask = true;
   if (auto run = connect_if_allowed(state, may_ask)) {
     try {
+      require_awake(*run, false);
       return ask_run(*run, {{"do", "status"}});
+    } catch (const RunSuspended& error) {
+      return suspended_status(state, record, error.process());
     } catch (const Error&) {
       if (connect_to_run(state)) throw;  // otherwise it ended just now
     }
   }
   if (!is_state_folder(state)) fail_without_run(state);
-  nlohmann::json status = status_of_record(record);
-  const auto checkpoints = list_checkpoints(state);
-  if (!checkpoints.empty()) status["saved_step"] = checkpoints.front().step;
+  nlohmann::json status = recorded_status(state, record);
   if (!may_ask) add_phase_of_record(status, state);
   return status;
 }

@@ -59,11 +59,50 @@ std::vector<Path> runs_below(const Path& path) {
   return runs;
 }
 
-/// Whether the process of this number has written the newest record: it started earlier. Numbers are used again, so
-/// that of a killed run may be another program's.
-bool may_have_written(double number, double updated) {
+/// The events of the newest session. One before it that was killed in a pause recorded no end of it; the order of the record
+/// says which is which, because the clock may have been set.
+std::vector<const RecordedEvent*> events_of_newest_session(const RunRecord& run) {
+  const auto session = std::find_if(run.sessions.rbegin(), run.sessions.rend(),
+                                    [](const RecordedEvent& event) { return event.kind == "session"; });
+  const uint64_t start = session == run.sessions.rend() ? 0 : session->number;
+  std::vector<const RecordedEvent*> events;
+  for (const RecordedEvent& event : run.events) {
+    if (event.number > start) events.push_back(&event);
+  }
+  return events;
+}
+
+/// The record of the pause in which the newest session is; null if it is in none.
+const RecordedEvent* pause_of(const RunRecord& run) {
+  const RecordedEvent* pause = nullptr;
+  for (const RecordedEvent* event : events_of_newest_session(run)) {
+    if (event->kind == "continued") pause = nullptr;
+    if (event->kind == "paused" && pause == nullptr) pause = event;  // a further one gives another reason
+  }
+  return pause;
+}
+
+/// Seconds since a record was written: by the steady clock if both are of the same start of the kernel, else by the times
+/// of day, which a clock that was set makes wrong.
+double seconds_since(const nlohmann::json& record, bool same_boot) {
+  const auto steady = number_of(record, "steady_seconds");
+  if (same_boot && steady) return steady_seconds() - *steady;
+  return current_time() - number_of(record, "time").value_or(current_time());
+}
+
+bool is_process_number(double number) {
   constexpr double kMostProcesses = 1 << 30;
-  if (number < 1 || number > kMostProcesses) return false;
+  return number >= 1 && number <= kMostProcesses;
+}
+
+std::optional<ProcessIdentity> process_of(double number) {
+  return is_process_number(number) ? process_identity(static_cast<int>(number)) : std::nullopt;
+}
+
+/// Whether the process of this number has written the newest record, of a version that recorded no more: it started earlier.
+/// Numbers are used again, so that of a killed run may be another program's.
+bool may_have_written(double number, double updated) {
+  if (!is_process_number(number)) return false;
   const auto start = process_start(static_cast<int>(number));
   constexpr double kRounding = 1;
   return start && *start <= updated + kRounding;
@@ -79,6 +118,8 @@ std::string_view phase_name(ShownPhase phase) {
       return "training";
     case ShownPhase::kPaused:
       return "paused";
+    case ShownPhase::kSuspended:
+      return "suspended";
     case ShownPhase::kFinished:
       return "finished";
     case ShownPhase::kStopped:
@@ -92,7 +133,8 @@ std::string_view phase_name(ShownPhase phase) {
 }
 
 bool lives(ShownPhase phase) {
-  return phase == ShownPhase::kStarting || phase == ShownPhase::kTraining || phase == ShownPhase::kPaused;
+  return phase == ShownPhase::kStarting || phase == ShownPhase::kTraining || phase == ShownPhase::kPaused ||
+         phase == ShownPhase::kSuspended;
 }
 
 RunView::RunView(Path folder, std::string id, const RecordLimits& limits)
@@ -203,7 +245,27 @@ bool RunView::is_alive() const {
   constexpr double kMoment = 5;
   const auto process = session_.is_object() ? number_of(session_, "process") : std::nullopt;
   if (!process) return silent_seconds() < kSilence;
-  return silent_seconds() < kMoment || may_have_written(*process, updated_);
+  if (silent_seconds() < kMoment) return true;
+  const std::string boot = text_of(session_, "boot");
+  if (boot.empty()) return may_have_written(*process, updated_);
+  return living_process(session_).has_value();
+}
+
+bool RunView::is_suspended() const {
+  const auto process = living_process(session_);
+  return process && process_is_suspended(*process);
+}
+
+std::optional<double> RunView::session_seconds() const {
+  if (!session_.is_object()) return std::nullopt;
+  const auto self = process_identity(process_number());
+  const bool same_boot = self && self->boot == text_of(session_, "boot");
+  double seconds = seconds_since(session_, same_boot);
+  for (const RecordedEvent* event : events_of_newest_session(record())) {
+    if (event->kind == "continued") seconds -= number_of(event->json(), "seconds").value_or(0);
+  }
+  if (const RecordedEvent* pause = pause_of(record())) seconds -= seconds_since(pause->json(), same_boot);
+  return std::max(seconds, 0.0);
 }
 
 ShownPhase RunView::phase() const {
@@ -216,13 +278,8 @@ ShownPhase RunView::phase() const {
   }
   if (is_empty) return ShownPhase::kStarting;
   if (!is_alive()) return session_.is_object() ? ShownPhase::kUnknown : ShownPhase::kStopped;
-  // A session that was killed in a pause recorded no end of it.
-  const double started = session_.is_object() ? number_of(session_, "time").value_or(0) : 0;
-  for (auto event = run.events.rbegin(); event != run.events.rend(); ++event) {
-    if (event->kind == "continued" || event->time < started) break;
-    if (event->kind == "paused") return ShownPhase::kPaused;
-  }
-  return ShownPhase::kTraining;
+  if (is_suspended()) return ShownPhase::kSuspended;
+  return pause_of(run) != nullptr ? ShownPhase::kPaused : ShownPhase::kTraining;
 }
 
 std::string RunView::problem() const {
@@ -253,6 +310,14 @@ std::vector<Path> find_runs(const std::vector<Path>& paths, size_t most) {
   }
   if (runs.size() > most) runs.resize(most);
   return runs;
+}
+
+std::optional<int> living_process(const nlohmann::json& session) {
+  const auto number = session.is_object() ? number_of(session, "process") : std::nullopt;
+  const auto found = number ? process_of(*number) : std::nullopt;
+  const bool is_same = found && found->boot == text_of(session, "boot") &&
+                       number_of(session, "process_start") == static_cast<double>(found->start_ticks);
+  return is_same ? std::optional<int>(static_cast<int>(*number)) : std::nullopt;
 }
 
 std::string run_id(const Path& folder, const std::set<std::string>& taken) {

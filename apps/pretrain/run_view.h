@@ -22,14 +22,15 @@ enum class ShownPhase {
   kStarting,  ///< nothing is recorded yet
   kTraining,
   kPaused,
-  kFinished,  ///< a limit was reached, or the text has ended
-  kStopped,   ///< on request
+  kSuspended,  ///< its process, by Ctrl-Z or SIGSTOP
+  kFinished,   ///< a limit was reached, or the text has ended
+  kStopped,    ///< on request
   kFailed,
   kUnknown,  ///< the process is gone and recorded no end: killed, or a power cut
 };
-constexpr ShownPhase kShownPhases[] = {ShownPhase::kStarting, ShownPhase::kTraining, ShownPhase::kPaused,
-                                       ShownPhase::kFinished, ShownPhase::kStopped,  ShownPhase::kFailed,
-                                       ShownPhase::kUnknown};
+constexpr ShownPhase kShownPhases[] = {ShownPhase::kStarting,  ShownPhase::kTraining, ShownPhase::kPaused,
+                                       ShownPhase::kSuspended, ShownPhase::kFinished, ShownPhase::kStopped,
+                                       ShownPhase::kFailed,    ShownPhase::kUnknown};
 std::string_view phase_name(ShownPhase phase);
 /// Whether more is to be expected of a run.
 bool lives(ShownPhase phase);
@@ -63,6 +64,8 @@ class RunView {
   /// How the newest session ended; null while it runs.
   const nlohmann::json& end() const { return end_; }
   ShownPhase phase() const;
+  /// The time of the newest session that counts for its limit: without pauses, up to now. Nothing if it is not known.
+  std::optional<double> session_seconds() const;
   /// Why the state folder can't be read, or how the run failed; "" for neither.
   std::string problem() const;
   /// When the record last grew, in seconds since 1970; 0: never.
@@ -77,6 +80,7 @@ class RunView {
   void read_skips();
   double silent_seconds() const;
   bool is_alive() const;
+  bool is_suspended() const;
 
   Path folder_;
   std::string id_;
@@ -96,6 +100,10 @@ class RunView {
 /// name. At most `most`.
 /// Errors: kData for a path without a run.
 std::vector<Path> find_runs(const std::vector<Path>& paths, size_t most);
+
+/// The process that recorded this start of a session, if it lives on this machine. Versions that recorded no start of the
+/// process have none.
+std::optional<int> living_process(const nlohmann::json& session);
 
 /// The name of a run for addresses: that of its folder, in letters, digits, '.', '_' and '-', and not among those
 /// `taken`.

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "apps/pretrain/configuration.h"
 #include "apps/pretrain/control_requests.h"
 #include "libs/base/log.h"
 #include "libs/base/own_process.h"
@@ -14,7 +15,7 @@ namespace pretrain {
 RunWatch::RunWatch(const RunConfiguration& c, uint64_t parameters)
     : state_(c.state_folder),
       most_threads_(c.threads),
-      monitor_({.model = c.preset,
+      monitor_({.model = model_name(c),
                 .parameters = parameters,
                 .threads = c.threads,
                 .checkpoint_interval = c.trainer.checkpoint_interval}),

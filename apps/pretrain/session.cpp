@@ -24,6 +24,7 @@
 #include "apps/pretrain/resume_changes.h"
 #include "apps/pretrain/run_end.h"
 #include "apps/pretrain/run_evaluation.h"
+#include "apps/pretrain/run_status.h"
 #include "apps/pretrain/run_watch.h"
 #include "apps/pretrain/same_run.h"
 #include "apps/pretrain/sampler.h"
@@ -41,6 +42,7 @@
 #include "libs/base/rng.h"
 #include "libs/base/terminal.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 #include "libs/model/hugging_face_config.h"
 #include "libs/tensor/peak.h"
 #include "libs/train/checkpoint_state.h"
@@ -66,6 +68,7 @@ struct Session {
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   ServiceReporter service;
   MpiWorld* job = nullptr;
+  FailureNotice* failure = nullptr;
   std::optional<StateLock> lock;
   SessionStart start;
   KeyValues values;
@@ -168,12 +171,22 @@ ScanHooks scan_hooks(Session& s, const std::stop_token& stop) {
   return {.stop = stop, .on_file = [&s] { s.service.note_other_work(); }};
 }
 
+/// A corpus of one short document may be held out as a whole.
+void require_text(const TextSample& sample) {
+  if (!sample.documents.empty() || !sample.found_held_out) return;
+  fail(ErrorKind::kData,
+       "no text is left to train on: all of the corpus is held out for validation; add text, or give "
+       "--validation-fraction 0");
+}
+
 void prepare_fresh(Session& s, const std::stop_token& stop) {
   s.catalog = scan_corpus(s.config.corpus, nullptr, scan_hooks(s, stop));
   report_corpus(s.catalog);
   report_idle_reading(s.config.corpus, s.catalog);
   const TextSample sample = sample_text(s.config.corpus, s.catalog, kVocabularySampleBytes,
                                         derive_seed(s.config.seed, kSampleSeedPurpose), stop);
+  require_text(sample);
+  report_encoding(sample);
   report_duplicates(duplicate_shares(sample.documents), s.config);
   s.tokenizer = make_tokenizer(s, sample.documents, stop);
   s.config.model.vocabulary = s.tokenizer->vocabulary_size();
@@ -349,9 +362,12 @@ uint64_t epoch_tokens_of(const KeyValues& values) {
 
 /// What the record of a session says of the program, the machine and the configuration.
 nlohmann::json session_facts(const Session& s) {
+  const auto self = process_identity(process_number());
   return {{"version", program_version()},
           {"process", process_number()},
-          {"model", s.config.preset},
+          {"process_start", self ? self->start_ticks : 0},
+          {"boot", self ? self->boot : ""},
+          {"model", model_name(s.config)},
           {"workers", s.config.workers},
           {"processor", inspect_machine().processor},
           {"kernels", kernels_in_use(s.config.trainer.precision)},
@@ -374,21 +390,21 @@ void keep_configuration(const Session& s) {
 /// The steps of a run with a budget are fixed: the checkpoint that follows records them.
 nlohmann::json record_steps(Session& s, uint64_t steps) {
   fix_budget_steps(s.values, steps);
-  s.config.trainer.max_steps = steps;
+  s.config.trainer.max_steps = s.config.trainer.budget.steps = steps;
   s.config.trainer.schedule.total_steps = steps;
   keep_configuration(s);
   return to_json(s.values);
 }
 
-RunSummary run_to_end(Trainer& trainer, const RunConfiguration& c, RunWatch& watch) {
+RunSummary run_to_end(Trainer& trainer, const Session& s) {
   try {
     try {
       return trainer.run();
     } catch (const Diverged& diverged) {
-      fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), c));
+      fail(diverged.kind(), "{}; {}", diverged.what(), ways_on(diverged.facts(), s.config));
     }
-  } catch (const Error& error) {
-    watch.note("failed", std::as_const(trainer).step(), error.what());
+  } catch (...) {
+    if (s.failure != nullptr) s.failure->set_step(std::as_const(trainer).step());
     throw;
   }
 }
@@ -431,6 +447,25 @@ std::unique_ptr<BatchSource> open_loader(Session& s, SkipLog& skips, const Strea
   return std::make_unique<Loader>(std::move(options), *s.tokenizer, state ? Catalog{} : s.catalog, state);
 }
 
+TrainerOptions trainer_options(const Session& s) {
+  TrainerOptions options = s.config.trainer;
+  options.max_epochs = s.config.epochs;
+  options.epoch_tokens = epoch_tokens_of(s.values);
+  options.keeps_newer_state = !s.branch && !s.start.back_to && !s.skips_to_keep;
+  options.budget.setup_seconds = seconds_since(s.began);
+  return options;
+}
+
+/// The first change to the state folder, once the whole command has been checked and the trainer has its state.
+void settle_in(Session& s, CheckpointStore& store, std::optional<SkipLog>& skips) {
+  settle(s.files, s.config.state_folder, store, s.start);
+  skips.emplace(s.files, skips_file(s.config.state_folder));
+  if (s.skips_to_keep) save_skip_requests(s.files, s.config.state_folder, *s.skips_to_keep);
+  tell_start(s);
+  s.initial.reset();  // closes its files
+  keep_configuration(s);
+}
+
 void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   const RunConfiguration& c = s.config;
   const ParameterLayout layout(c.model);
@@ -461,11 +496,6 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   std::optional<SkipLog> skips;
   std::vector<TrainObserver*> observers{&stopping, &console, &s.service, &evaluation_keeper};
   for (TrainObserver* observer : watch.observers()) observers.push_back(observer);
-  TrainerOptions options = c.trainer;
-  options.max_epochs = c.epochs;
-  options.epoch_tokens = epoch_tokens_of(s.values);
-  options.keeps_newer_state = !s.branch && !s.start.back_to && !s.skips_to_keep;
-  options.budget.setup_seconds = seconds_since(s.began);
   Trainer trainer({.compute = compute,
                    .model = c.model,
                    .files = s.files,
@@ -489,16 +519,11 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener(),
                    .fix_steps = [&s](uint64_t steps) { return record_steps(s, steps); },
                    .machine_use = [&watch] { return watch.machine_use(); }},
-                  options);
+                  trainer_options(s));
   begin(s, trainer);
-  settle(s.files, c.state_folder, store, s.start);  // the whole command has been checked by now
-  skips.emplace(s.files, skips_file(c.state_folder));
-  if (s.skips_to_keep) save_skip_requests(s.files, c.state_folder, *s.skips_to_keep);
-  tell_start(s);
-  s.initial.reset();  // closes its files
-  keep_configuration(s);
+  settle_in(s, store, skips);
   watch.start();
-  const RunSummary summary = run_to_end(trainer, c, watch);
+  const RunSummary summary = run_to_end(trainer, s);
   stopping.set_saved();
   watch.note("ended", summary.last_step,
              fmt::format("{} at step {}", reason_of_end(summary, c), format_count(summary.last_step)));
@@ -507,15 +532,32 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
   show_curve(c.state_folder);
 }
 
-}  // namespace
+/// A failure from here on is that of a run whose options are known.
+void prepare_notice(const Session& s) {
+  if (s.failure == nullptr) return;
+  s.failure->set_command(s.config.on_event, s.config.state_folder);
+  if (s.start.checkpoint && (!s.branch || !s.branch->weights_only))
+    s.failure->set_step(s.start.checkpoint->step);
+}
 
-namespace {
+/// Names the run in the folder when it is suspended: to stop it, it has to continue.
+StateLock lock_for_run(FileSystem& files, const Path& state) {
+  try {
+    return lock_state_folder(files, state);
+  } catch (const FolderInUse&) {
+    const auto process = suspended_process(state);
+    if (!process) throw;
+    throw FolderInUse(ErrorKind::kRuntime, fmt::format("{} is in use: {}, or use another state folder",
+                                                       state.native(), RunSuspended(*process).what()));
+  }
+}
 
 /// Continues the run in the locked folder, or starts a new one.
 void begin_or_continue(Session& s, const Path& state, const SessionRequest& request,
                        const std::stop_token& stop) {
   s.start = look_for_start(state, request, stop);
   configure(s, state, request, stop);
+  prepare_notice(s);
   check_machines(s.config, s.job);
   check_metrics_file(s.config.metrics_file);
   if (s.start.checkpoint) {
@@ -538,10 +580,11 @@ void begin_branch(Session& s, BranchPlan plan, const std::stop_token& stop) {
   s.start.checkpoint = plan.parent;
   s.values = plan.values;
   s.config = plan.config;
-  check_machines(s.config, s.job);
-  check_metrics_file(s.config.metrics_file);
   s.parent = plan.record();
   s.branch = std::move(plan);
+  prepare_notice(s);
+  check_machines(s.config, s.job);
+  check_metrics_file(s.config.metrics_file);
   prepare_branch(s, stop);
 }
 
@@ -553,7 +596,9 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
   const Path state = state_folder_of(asked.given);
   SessionRequest request = asked;
   s.job = request.job;
+  s.failure = request.failure;
   // Report errors in the command before creating anything.
+  require_linked_place(state);
   std::optional<BranchPlan> plan;
   if (request.branch) {
     plan = plan_branch(request, state, stop.token());
@@ -563,7 +608,7 @@ void run_session(const SessionRequest& asked, StopSignal& stop) {
     plan_if_new(request, state, stop);
     if (list_checkpoints(state).empty()) configure_new(s, request);
   }
-  s.lock = lock_state_folder(s.files, state);
+  s.lock = lock_for_run(s.files, state);
   check_can_save(s.files, state);
   if (plan) {
     begin_branch(s, std::move(*plan), stop.token());

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "apps/pretrain/options.h"
+#include "apps/pretrain/failure_notice.h"
+#include "apps/pretrain/run_keys.h"
 #include "libs/base/file.h"
 #include "libs/fabric/mpi_world.h"
 #include "libs/train/skip_ranges.h"
@@ -26,6 +27,7 @@ struct SessionRequest {
   std::optional<BranchRequest> branch;  ///< the state folder must be empty or absent
   SkipRanges skips = {};                ///< steps whose batches are to be skipped
   MpiWorld* job = nullptr;              ///< whose rank 0 this process is; null: none
+  FailureNotice* failure = nullptr;     ///< learns the command and the step of the run; null: none
 };
 
 }  // namespace pretrain

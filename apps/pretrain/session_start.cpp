@@ -6,10 +6,12 @@
 #include <fmt/ranges.h>
 
 #include "apps/pretrain/loadable.h"
+#include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 
 namespace pretrain {
 namespace {
@@ -40,7 +42,7 @@ std::string remedy(const Path& state, const StartPoint& start) {
   return fmt::format(
       "{} and start again, or go back to step {}, which is intact: pretrain resume --state {} "
       "--from {}",
-      mend, start.newest->step, state.native(), start.newest->step);
+      mend, start.newest->step, shell_word(state.native()), start.newest->step);
 }
 
 [[noreturn]] void refuse(const Path& state, const StartPoint& start) {
@@ -89,14 +91,15 @@ void report_moved(const std::vector<MovedCheckpoint>& moved) {
 void check_request(const Path& state, const SessionRequest& request) {
   if (file_exists(state))
     fail(ErrorKind::kUsage, "--state must be a folder (got the file {})", state.native());
+  refuse_place_in_checkpoints(state);
   const std::string remains = remains_of_run(state);
   const bool has_run = !list_checkpoints(state).empty();
   if (has_run) return;
   if (!remains.empty()) {
     fail(ErrorKind::kData,
-         "{} held a run ({}) but has no checkpoint to continue from; restore one into {}, or start a new run "
-         "in another folder with --state",
-         state.native(), remains, checkpoints_folder(state).native());
+         "{} held a run ({}) but has no checkpoint to continue from; restore one into {}{}, or start a new "
+         "run in another folder with --state",
+         state.native(), remains, checkpoints_folder(state).native(), note_on_empty_link(state));
   }
   if (request.must_resume) {
     fail(ErrorKind::kData,

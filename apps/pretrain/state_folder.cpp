@@ -6,9 +6,12 @@
 #include <cerrno>
 #include <system_error>
 
+#include "apps/pretrain/shell_text.h"
+#include "libs/base/error.h"
 #include "libs/base/own_process.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/store.h"
+#include "libs/checkpoint/verify.h"
 
 namespace pretrain {
 namespace {
@@ -27,6 +30,15 @@ bool file_contains(const Path& path, std::string_view text) {
   return false;
 }
 
+/// Whether the file may hold `text`: one that can't be read may.
+bool may_contain(const Path& path, std::string_view text) {
+  try {
+    return file_contains(path, text);
+  } catch (const IoError&) {
+    return true;
+  }
+}
+
 /// A full log is renamed, for example to metrics-000007.jsonl.
 bool has_full_logs(const Path& state) {
   return std::ranges::any_of(list_folder(state), [](const FolderEntry& entry) {
@@ -34,9 +46,9 @@ bool has_full_logs(const Path& state) {
   });
 }
 
-/// Whether a log has a record that only a trained step or a completed checkpoint writes.
+/// Whether a log may have a record that only a trained step or a completed checkpoint writes.
 bool log_tells_of(const Path& state, std::string_view key) {
-  return has_full_logs(state) || file_contains(metrics_file(state), key);
+  return has_full_logs(state) || may_contain(metrics_file(state), key);
 }
 
 /// A file of this name that a killed start has left does not prove that it can be made, but its removal does.
@@ -65,6 +77,23 @@ void try_to_create_in(FileSystem& files, const Path& folder) {
 Path nearest_existing(Path folder) {
   while (!folder_exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
   return folder;
+}
+
+void refuse_place_in_checkpoints(const Path& state) {
+  const Path place = std::filesystem::weakly_canonical(state);
+  for (Path inner = place; inner.has_relative_path(); inner = inner.parent_path()) {
+    const Path run = inner.parent_path();
+    if (inner != checkpoints_folder(run) && inner != abandoned_folder(run)) continue;
+    if (list_checkpoints(run).empty()) continue;
+    fail(
+        ErrorKind::kUsage,
+        "--state {} lies among the checkpoints of the run in {}; to continue that: {}; or use another folder",
+        state.native(), run.native(), resume_command(run));
+  }
+  if (!file_exists(place / kManifestName)) return;
+  fail(ErrorKind::kUsage,
+       "--state {} is a checkpoint; to start from it: pretrain branch --checkpoint {} --state NEW",
+       state.native(), shell_path(state));
 }
 
 void check_can_save(FileSystem& files, const Path& state) {
@@ -109,7 +138,7 @@ std::string remains_of_run(const Path& state) {
   constexpr std::string_view kOfACheckpoint = "\"checkpoint_bytes\"";
   const bool metrics_tell = log_tells_of(state, kOfACheckpoint);
   add(metrics_tell, "metrics.jsonl");
-  add(!metrics_tell && file_contains(state / "events.jsonl", kOfACheckpoint), "events.jsonl");
+  add(!metrics_tell && may_contain(state / "events.jsonl", kOfACheckpoint), "events.jsonl");
   add(holds_former_checkpoints(state), "abandoned or damaged checkpoints");
   return remains;
 }

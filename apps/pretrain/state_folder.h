@@ -19,6 +19,10 @@ Path skips_file(const Path& state);
 /// Errors: IoError.
 Path nearest_existing(Path folder);
 
+/// Refuses a folder that is a checkpoint, or lies among the checkpoints of a run, which would remove it with them.
+/// Errors: kUsage, with what is meant; IoError.
+void refuse_place_in_checkpoints(const Path& state);
+
 /// Refuses a folder in which no checkpoint could be saved, whether or not it exists: creates a file where checkpoints and
 /// records go, or in the nearest folder above that exists, and removes it again.
 /// Errors: IoError.

@@ -95,6 +95,7 @@ std::string phase_text(const nlohmann::json& status) {
     }
     return text;
   }
+  if (phase == "suspended") return "suspended (Ctrl-Z or SIGSTOP)";
   if (phase == "unknown") return "no session yet; it is starting, or its start failed";
   if (phase == "killed") return "not running; its last session was killed, or the machine went down";
   if (phase == "failed") return fmt::format("failed: {}", text_in(status, "why"));
@@ -103,6 +104,13 @@ std::string phase_text(const nlohmann::json& status) {
   if (why == "limit") return "stopped at a limit";
   if (why == "stopped") return "stopped on request";
   return why == "text_ended" ? "stopped at the end of the text" : "not running";
+}
+
+void add_suspension(Lines& lines, const nlohmann::json& status) {
+  if (text_in(status, "phase") != "suspended") return;
+  const uint64_t process = count_in(status, "process");
+  lines.add(fmt::format("to let process {} (state T) continue: fg in its terminal", process));
+  lines.add(fmt::format("or kill -CONT {}", process));
 }
 
 void add_place(Lines& lines, const nlohmann::json& status) {
@@ -229,7 +237,8 @@ std::string status_text(const Path& state, const nlohmann::json& status, size_t 
   if (!model.empty())
     lines.add(
         fmt::format("model {}, {}", model, format_counted(count_in(status, "parameters"), "parameter")));
-  for (const auto& add : {add_place, add_losses, add_speed, add_machines, add_end, add_plan, add_trouble}) {
+  for (const auto& add :
+       {add_suspension, add_place, add_losses, add_speed, add_machines, add_end, add_plan, add_trouble}) {
     lines.end();
     add(lines, status);
   }

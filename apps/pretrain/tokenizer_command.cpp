@@ -11,6 +11,7 @@
 #include "apps/pretrain/idle_reading.h"
 #include "apps/pretrain/model_folder.h"
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/output_file.h"
 #include "apps/pretrain/report.h"
 #include "apps/pretrain/token_ids.h"
 #include "apps/pretrain/value_text.h"
@@ -60,7 +61,8 @@ OptionTable<TrainRequest> train_options() {
   return OptionTable<Request>{
              {{"corpus", "files and folders with training text"},
               paths_of<Request>(at(&Request::corpus, &CorpusOptions::inputs))},
-             {{"output", "file to write, such as my.model"}, path_of<Request>(&Request::output)},
+             {{"output", "file to write, such as my.model, or - for standard output"},
+              output_path_of<Request>(&Request::output)},
              {{.name = "tokenizer-type",
                .help = "kind of vocabulary: bpe, unigram or char",
                .deprecated = "type"},
@@ -79,9 +81,17 @@ int train(const Arguments& arguments, StopSignal& stop) {
   if (request->corpus.inputs.empty()) fail_missing("corpus", kTrainSyntax);
   if (request->output.empty()) fail_missing("output", kTrainSyntax);
   const std::string output = request->output.string();
+  const bool to_output = is_standard_output(output);
+  if (to_output && output_is_terminal())
+    fail(ErrorKind::kUsage, "--output - would write a binary file to a terminal; redirect it or name a file");
   const uint64_t seed = request->seed;
   if (file_exists(output))
     fail(ErrorKind::kUsage, "{} already exists; remove it or use another --output", output);
+  check_output_file({.option = "--output",
+                     .path = request->output,
+                     .beginning = "",
+                     .example = "my.model",
+                     .may_be_standard_output = true});
   CorpusOptions corpus_options = request->corpus;
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});
@@ -92,7 +102,11 @@ int train(const Arguments& arguments, StopSignal& stop) {
   const auto progress = [log = ProgressLog()](const std::string& line) mutable { log.tell(line); };
   const Tokenizer tokenizer =
       Tokenizer::from_serialized(train_vocabulary(sample, request->vocabulary, progress, stop.token()));
-  write_file_atomically(real_file_system(), output, tokenizer.serialized());
+  if (to_output) {
+    fmt::print("{}", tokenizer.serialized());
+  } else {
+    write_file_atomically(real_file_system(), output, tokenizer.serialized());
+  }
   log_info("{}: {}, {}", output, format_counted(tokenizer.vocabulary_size(), "piece"), tokenizer.kind());
   return 0;
 }

@@ -74,6 +74,29 @@ std::string_view command_meant(std::string_view word) {
   return "";
 }
 
+/// With the options of the command itself.
+SessionRequest request_to_resume(const Given& given) {
+  SessionRequest request{.given = given.values, .must_resume = true};
+  if (const auto from = given.values.find("from"); from != given.values.end()) {
+    const auto step = parse_count(from->second);
+    if (!step)
+      fail(ErrorKind::kUsage, "--from must be the step of a checkpoint, such as 1000 (got {})", from->second);
+    request.from_step = *step;
+    request.given.erase("from");
+  }
+  if (const auto skips = given.values.find("skip-steps"); skips != given.values.end()) {
+    const auto ranges = SkipRanges::parse(skips->second);
+    if (!ranges) {
+      fail(ErrorKind::kUsage,
+           "--skip-steps must be steps, counted from 1, such as 120, 120-125 or 120-125,300 (got {})",
+           skips->second);
+    }
+    request.skips = *ranges;
+    request.given.erase("skip-steps");
+  }
+  return request;
+}
+
 void start(const SessionRequest& request, bool only_check, StopSignal& stop) {
   if (only_check) return check_run(request, stop);
   run_in_job(request, stop);
@@ -137,41 +160,32 @@ int run_command(const Arguments& arguments, StopSignal& stop) {
 }
 
 int train_command(const Arguments& arguments, StopSignal& stop) {
-  const Given given = parse_run_keys(arguments, RunCommand::kTrain);
-  if (given.help) {
-    print_run_help(RunCommand::kTrain);
+  FailureNotice failure;
+  return failure.guard([&] {
+    const Given given = parse_run_keys(arguments, RunCommand::kTrain, noting(failure));
+    if (given.help) {
+      print_run_help(RunCommand::kTrain);
+      return 0;
+    }
+    start({.given = given.values, .failure = &failure}, given.check, stop);
     return 0;
-  }
-  start({.given = given.values}, given.check, stop);
-  return 0;
+  });
 }
 
 int resume_command(const Arguments& arguments, StopSignal& stop) {
-  Given given = parse_run_keys(arguments, RunCommand::kResume);
-  if (given.help) {
-    print_run_help(RunCommand::kResume);
-    return 0;
-  }
-  SessionRequest request{.given = given.values, .must_resume = true};
-  if (const auto from = given.values.find("from"); from != given.values.end()) {
-    const auto step = parse_count(from->second);
-    if (!step)
-      fail(ErrorKind::kUsage, "--from must be the step of a checkpoint, such as 1000 (got {})", from->second);
-    request.from_step = *step;
-    request.given.erase("from");
-  }
-  if (const auto skips = given.values.find("skip-steps"); skips != given.values.end()) {
-    const auto ranges = SkipRanges::parse(skips->second);
-    if (!ranges) {
-      fail(ErrorKind::kUsage,
-           "--skip-steps must be steps, counted from 1, such as 120, 120-125 or 120-125,300 (got {})",
-           skips->second);
+  FailureNotice failure;
+  return failure.guard([&] {
+    failure.look_up_command();
+    const Given given = parse_run_keys(arguments, RunCommand::kResume, noting(failure));
+    if (given.help) {
+      print_run_help(RunCommand::kResume);
+      return 0;
     }
-    request.skips = *ranges;
-    request.given.erase("skip-steps");
-  }
-  start(request, given.check, stop);
-  return 0;
+    SessionRequest request = request_to_resume(given);
+    request.failure = &failure;
+    start(request, given.check, stop);
+    return 0;
+  });
 }
 
 }  // namespace pretrain

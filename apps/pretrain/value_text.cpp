@@ -110,6 +110,10 @@ Path read_path(const std::string& text) {
   return std::filesystem::absolute(text).lexically_normal();
 }
 
+Path read_output_path(const std::string& text) {
+  return text == "-" ? Path(text) : read_path(text);
+}
+
 std::string joined_list(std::span<const std::string> texts) {
   const auto needs_json = [](const std::string& text) {
     return text.empty() || text.starts_with('[') || text.find('\n') != std::string::npos;

@@ -27,6 +27,8 @@ std::string write_size(uint64_t bytes);
 size_t read_choice(const std::string& text, std::span<const std::string_view> words);
 /// The absolute path. Refuses web addresses.
 Path read_path(const std::string& text);
+/// As read_path() of something to write, but "-" stays: it means standard output (output_file.h).
+Path read_output_path(const std::string& text);
 
 /// Joins a list into one text and splits it again: one line for each entry, or a JSON array if an entry holds
 /// a line break. Paths made by read_path() survive the round trip unchanged.

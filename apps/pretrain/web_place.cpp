@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "apps/pretrain/output.h"
+#include "apps/pretrain/output_file.h"
 #include "libs/base/error.h"
 #include "libs/base/host.h"
 #include "libs/base/private_file.h"
@@ -31,6 +32,14 @@ std::vector<std::string> split(const std::string& list) {
 std::string read_token(const Path& path) {
   constexpr size_t kLeast = 16, kMostBytes = 4096;
   if (path.empty()) return "";
+  std::error_code ignored;  // what may not be looked at fails below
+  const auto status = std::filesystem::status(path, ignored);
+  if (status.type() == std::filesystem::file_type::not_found || std::filesystem::is_directory(status)) {
+    fail(
+        ErrorKind::kUsage,
+        "there is no token file {0}; check --token-file, or make one with pretrain dashboard --new-token {0}",
+        path.string());
+  }
   if (others_may_read(path)) {
     fail(ErrorKind::kUsage, "--token-file {} can be read by other users; chmod 600 it", path.string());
   }
@@ -62,6 +71,7 @@ WebServerOptions server_options(const WebPlace& place) {
 }
 
 void write_new_token(const Path& file) {
+  check_folder_of("--new-token", file);
   std::random_device random;
   std::string token;
   for (int i = 0; i < 8; ++i) token += fmt::format("{:08x}", random());

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "libs/checkpoint/linked_place.h"
+
 namespace pretrain {
 
 bool StartPoint::may_continue() const {
@@ -11,6 +13,7 @@ bool StartPoint::may_continue() const {
 }
 
 StartPoint find_start_point(const Path& state_folder, const CheckpointJudge& judge) {
+  require_linked_place(state_folder);
   StartPoint start;
   for (const CheckpointEntry& entry : list_checkpoints(state_folder)) {
     CheckpointVerdict verdict = judge(entry.folder);

@@ -36,7 +36,7 @@ struct StartPoint {
 };
 
 /// Walks from the newest checkpoint to the first that verifies.
-/// Errors: NewerFormatError; Stopped; IoError when the folder can't be listed.
+/// Errors: kData when the folder is a link to nowhere; NewerFormatError; Stopped; IoError when it can't be listed.
 StartPoint find_start_point(const Path& state_folder, const CheckpointJudge& judge);
 StartPoint find_start_point(const Path& state_folder, const std::stop_token& stop = {});
 

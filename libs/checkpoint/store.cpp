@@ -6,7 +6,10 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/hash.h"
 #include "libs/base/number.h"
+#include "libs/base/units.h"
+#include "libs/checkpoint/linked_place.h"
 
 namespace pretrain {
 namespace {
@@ -17,6 +20,8 @@ constexpr std::string_view kDamagedPrefix = "damaged-";
 constexpr std::string_view kAbandonedName = "abandoned";
 constexpr size_t kDamagedKept =
     3;  // bounds the disk space of damaged checkpoints; more would add nothing new
+
+constexpr uint64_t kMostOfManifest = 64_MiB;  // a larger one is not ours
 
 struct SideName {
   uint64_t step = 0;
@@ -72,8 +77,9 @@ StateLock lock_state_folder(FileSystem& files, const Path& state_folder) {
   auto folder = FolderLock::try_acquire(state_folder);
   auto file = folder ? FileLock::try_acquire(state_folder / "lock") : std::nullopt;
   if (!file) {
-    fail(ErrorKind::kRuntime, "{} is in use by another pretrain; stop it or use another state folder",
-         state_folder.native());
+    throw FolderInUse(ErrorKind::kRuntime,
+                      fmt::format("{} is in use by another pretrain; stop it or use another state folder",
+                                  state_folder.native()));
   }
   return {.folder = std::move(*folder), .file = std::move(*file)};
 }
@@ -85,6 +91,11 @@ CheckpointStore::CheckpointStore(FileSystem& files, Path state_folder, StoreOpti
       options_(std::move(options)) {
   PRETRAIN_CHECK(options_.keep >= 2, "keep is {}", options_.keep);
   make_folders(files_, folder_);
+  place_ = identity_of(folder_);
+  state_place_ = identity_of(state_folder_);
+  constexpr size_t kEnough = 3;
+  const auto entries = list();
+  for (size_t i = 0; i < std::min(kEnough, entries.size()); ++i) note_manifest(entries[i].folder);
   remove_leftovers();
 }
 
@@ -92,28 +103,66 @@ CheckpointVerdict CheckpointStore::judge(const Path& folder) const {
   return options_.judge ? options_.judge(folder) : judge_checkpoint(folder);
 }
 
-/// The locks of before stay, because their folder may be moved back.
-bool CheckpointStore::make_anew_if_gone() {
-  const auto is_locked_by = [&](const StateLock& lock) { return lock.folder.is_of(state_folder_); };
-  const bool is_ours = !options_.lock || is_locked_by(*options_.lock) || (anew_ && is_locked_by(*anew_));
-  if (is_ours && folder_exists(folder_)) return false;
-  if (!is_ours) {
-    StateLock lock = lock_state_folder(files_, state_folder_);
-    if (!list().empty()) {
-      fail(ErrorKind::kRuntime, "{} was replaced by a folder with other checkpoints; move that away",
-           state_folder_.native());
-    }
-    anew_ = std::move(lock);
-  }
+/// Whether this process holds the lock of what is the state folder now.
+bool CheckpointStore::is_locked() const {
+  const auto holds = [&](const StateLock& lock) { return lock.folder.is_of(state_folder_); };
+  return !options_.lock || holds(*options_.lock) || (anew_ && holds(*anew_));
+}
+
+/// A manifest names its time, so that no other run has the same.
+void CheckpointStore::note_manifest(const Path& checkpoint) {
+  quietly([&] { manifests_.insert(hash128_hex(read_file(checkpoint / kManifestName, kMostOfManifest))); });
+}
+
+bool CheckpointStore::holds_own_checkpoint() const {
+  return std::ranges::any_of(list(), [&](const CheckpointEntry& entry) {
+    bool is_own = false;
+    quietly([&] {
+      is_own = manifests_.contains(hash128_hex(read_file(entry.folder / kManifestName, kMostOfManifest)));
+    });
+    return is_own;
+  });
+}
+
+/// The locks of before stay, because their folder may come back.
+void CheckpointStore::follow_folder() {
+  const bool is_ours = is_locked(), was_there = folder_exists(state_folder_);
+  if (is_ours && identity_of(folder_) == place_) return;
+  require_linked_place(state_folder_);
+  std::optional<StateLock> lock;
+  if (!is_ours) lock = lock_state_folder(files_, state_folder_);
+  const bool is_known = holds_own_checkpoint();
+  const std::string name = (is_ours ? folder_ : state_folder_).native();
+  if (!is_known && !list().empty())
+    fail(ErrorKind::kRuntime, "{} was replaced by a folder with other checkpoints; move that away", name);
+  if (lock) anew_ = std::move(lock);
   make_folders(files_, folder_);
+  place_ = identity_of(folder_);
+  const auto state_place = identity_of(state_folder_);
+  is_state_folder_new_ |=
+      !was_there || state_place != state_place_;  // numbers of removed folders are used again
+  state_place_ = state_place;
   standings_.clear();
-  return true;
+  if (is_known) {
+    new_place_ = fmt::format(
+        "{} is another folder than before, with checkpoints of this run; those saved in between are wherever that one is now",
+        name);
+  } else {
+    new_place_ = fmt::format(
+        "{} was gone (removed, moved, or its disk was unmounted) and was made anew; what was in it is wherever it is now",
+        name);
+  }
+}
+
+void CheckpointStore::tell_of_new_place(SaveReport& report) {
+  report.new_place = std::exchange(new_place_, "");
+  report.is_state_folder_new = std::exchange(is_state_folder_new_, false);
 }
 
 SaveReport CheckpointStore::save(const CheckpointContent& content,
                                  const std::function<void()>& on_sources_read) {
   OnceGuard sources_read(on_sources_read);
-  const bool folder_was_gone = make_anew_if_gone();
+  follow_folder();
   remove_leftovers();
   std::optional<FailedCheckpoint> damaged;
   if (const Path there = folder_ / checkpoint_name(content.step); folder_exists(there)) {
@@ -124,7 +173,9 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
     }
     if (verdict.checkpoint) {
       files_.sync_folder(folder_);  // the process that renamed it may have crashed before this
-      return {};
+      SaveReport report;
+      tell_of_new_place(report);
+      return report;
     }
     damaged = {.step = content.step,
                .folder = there,
@@ -132,7 +183,8 @@ SaveReport CheckpointStore::save(const CheckpointContent& content,
                .reason = std::move(verdict.reason)};
   }
   SaveReport report = save_new(content, damaged, [&] { sources_read.run(); });
-  report.folder_was_gone = folder_was_gone;
+  tell_of_new_place(report);
+  note_manifest(folder_ / checkpoint_name(content.step));
   try {
     note_verified({.step = content.step, .folder = folder_ / checkpoint_name(content.step)});
     if (!content.keeps_all_older) apply_retention(content.step);

@@ -28,8 +28,10 @@
 //      is refused, because so many failures have a cause outside of the checkpoints.
 //   6. Newer checkpoints are abandoned only when the user goes back to a step, after the rest of the request was
 //      checked.
-//   7. A folder that was removed or moved under the program is made anew and locked, unless another run has taken
-//      its place.
+//   7. If the folder of checkpoints is another one than at the save before (removed, moved, or its disk was unmounted),
+//      saves continue in it if it is empty or absent, or has a checkpoint of this run, and this is reported. They fail if
+//      another run has taken its place, or if it is a link to a place that is gone. A state folder that is made anew is
+//      locked.
 //   8. A new run with another configuration may replace the checkpoint of step 0 if no step was trained from it.
 // The model-based sequence test in tests/recovery checks the store against these rules.
 // Single-owner; while a CheckpointWriter is busy with it, only the writer may use it.
@@ -39,11 +41,13 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "libs/base/file.h"
+#include "libs/base/file_identity.h"
 #include "libs/base/folder_lock.h"
 #include "libs/checkpoint/folder_writer.h"
 #include "libs/checkpoint/start_point.h"
@@ -57,8 +61,14 @@ struct StateLock {
   FileLock file;
 };
 
+/// Another process holds the lock of a state folder.
+class FolderInUse : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Creates the folder if it is absent and locks it. The kernel releases the lock when the process ends.
-/// Errors: kRuntime when another process holds it.
+/// Errors: FolderInUse.
 [[nodiscard]] StateLock lock_state_folder(FileSystem& files, const Path& state_folder);
 
 struct StoreOptions {
@@ -78,7 +88,9 @@ struct SaveReport {
   uint64_t bytes = 0;  ///< on disk; 0 if the checkpoint already existed
   std::string cleanup_error =
       {};  ///< the checkpoint is saved, but removing an older one failed with this error
-  bool folder_was_gone = false;  ///< somebody removed or moved the folder of checkpoints; it was made anew
+  /// For the user: how the folder of checkpoints is another one than before; empty if it is the same.
+  std::string new_place = {};
+  bool is_state_folder_new = false;  ///< then the other files of the run are elsewhere, too
 };
 
 /// A checkpoint that was abandoned.
@@ -126,7 +138,11 @@ class CheckpointStore {
   enum class Standing { kHealthy, kSick, kFailed };
 
   CheckpointVerdict judge(const Path& folder) const;
-  bool make_anew_if_gone();
+  bool is_locked() const;
+  void note_manifest(const Path& checkpoint);
+  bool holds_own_checkpoint() const;
+  void follow_folder();
+  void tell_of_new_place(SaveReport& report);
   SaveReport save_new(const CheckpointContent& content, const std::optional<FailedCheckpoint>& damaged,
                       const std::function<void()>& on_sources_read);
   /// Renames the written folder durably, or undoes the rename.
@@ -150,7 +166,11 @@ class CheckpointStore {
   const Path state_folder_;
   const Path folder_;  // STATE/checkpoints
   const StoreOptions options_;
-  std::optional<StateLock> anew_;           // of a state folder that was made anew
+  std::optional<StateLock> anew_;                    // of a state folder that was made anew
+  std::optional<FileIdentity> place_, state_place_;  // of folder_ and state_folder_
+  std::string new_place_;                            // not yet reported
+  bool is_state_folder_new_ = false;                 // likewise
+  std::set<std::string> manifests_;                  // hashes of those of some checkpoints of this run
   std::map<uint64_t, Standing> standings_;  // of steps whose every byte was read back by this process
 };
 

@@ -90,7 +90,8 @@ SaveResult CheckpointWriter::save(const CheckpointContent& content) {
     result.ok = true;
     result.bytes = report.bytes;
     result.cleanup_error = std::move(report.cleanup_error);
-    result.folder_was_gone = report.folder_was_gone;
+    result.new_place = std::move(report.new_place);
+    result.is_state_folder_new = report.is_state_folder_new;
   } catch (const IoError& error) {
     result.error = with_io_advice(error.what(), error.code());
   } catch (const std::exception& error) {

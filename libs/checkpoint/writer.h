@@ -25,7 +25,8 @@ struct SaveResult {
   bool ok = false;
   std::string error = {};          ///< why it failed
   std::string cleanup_error = {};  ///< the checkpoint is saved, but removing an older one failed
-  bool folder_was_gone = false;    ///< somebody removed or moved the folder of checkpoints; it was made anew
+  std::string new_place = {};      ///< as in SaveReport, and the next one
+  bool is_state_folder_new = false;
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds cpu_time{0};  ///< of the writer's thread
   uint64_t bytes = 0;

@@ -1,37 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "libs/metrics/curve_log.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "libs/metrics/record_lines.h"
 
 namespace pretrain {
 
-/// A file that can't be read is replaced by what the metrics log still has.
 CurveLog::CurveLog(FileSystem& files, Path folder, uint64_t step, size_t most_points)
-    : files_(files), folder_(std::move(folder)), curve_(most_points) {
+    : files_(files), folder_(std::move(folder)), most_points_(most_points), curve_(most_points) {
+  try {
+    start(step);
+  } catch (const IoError& error) {
+    note_failure(error);
+  }
+}
+
+/// The file may be the only record of early steps, so it is not replaced before it was read. A link is none of ours.
+void CurveLog::start(uint64_t step) {
+  curve_ = Curve(most_points_);
   try {
     load(step);
   } catch (const IoError& error) {
-    error_ = error.what();
-    curve_ = Curve(most_points);
+    if (error.code() != ELOOP) throw;
     must_replace_ = true;
   }
-  try {
-    read_log(folder_, curve_.complete_to() + 1, step, [this](const nlohmann::json& record) {
-      if (const auto point = point_of(record)) curve_.add(*point);
-    });
-    write_points();
-  } catch (const IoError& error) {
-    error_ = error.what();
-    must_replace_ = true;
-  }
+  is_read_ = true;
+  read_log(folder_, curve_.complete_to() + 1, step, [this](const nlohmann::json& record) {
+    if (const auto point = point_of(record)) curve_.add(*point);
+  });
+  write_points();
+}
+
+void CurveLog::note_failure(const IoError& error) {
+  error_ = error.what();
+  must_replace_ = is_read_;
+  out_.reset();
 }
 
 /// Points are appended to the file later only if it holds exactly those of the curve.
 void CurveLog::load(uint64_t step) {
   if (!file_exists(file())) return;
   const ReadableFile saved(file(), Links::kRefuse);
+  name_ = NamedFile(file());
   LineReader lines(saved);
   size_t read = 0;
   uint64_t width = 1;
@@ -53,18 +65,20 @@ void CurveLog::write(const nlohmann::json& record) {
   const auto point = point_of(record);
   if (!point) return;
   curve_.add(*point);
+  constexpr uint64_t kRetryEvery = 100;  // a failing disk takes seconds to say so
+  if (!is_read_ && ++unread_steps_ % kRetryEvery != 0) return;
   try {
+    if (!is_read_) start(point->step);
     write_points();
     error_.clear();
   } catch (const IoError& error) {
-    error_ = error.what();
-    must_replace_ = true;
-    out_.reset();
+    note_failure(error);
   }
 }
 
 void CurveLog::write_points() {
   if (!must_replace_ && written_ == curve_.points().size()) return;
+  if (name_.was_taken_away()) must_replace_ = true;  // all points are known
   if (must_replace_ || curve_.merges() != merges_) {
     replace();
   } else {
@@ -80,6 +94,7 @@ void CurveLog::append_points() {
   for (size_t i = written_; i < curve_.points().size(); ++i)
     lines += to_record(curve_.points()[i], curve_.width()).dump() + "\n";
   if (out_ == nullptr) out_ = files_.append(file(), UINT64_MAX);
+  if (written_ == 0) name_ = NamedFile(file());
   out_->write(lines);
 }
 
@@ -88,6 +103,7 @@ void CurveLog::replace() {
   std::string lines;
   for (const CurvePoint& point : curve_.points()) lines += to_record(point, curve_.width()).dump() + "\n";
   write_file_atomically(files_, file(), lines);
+  name_ = NamedFile(file());
 }
 
 }  // namespace pretrain

@@ -17,11 +17,6 @@ std::string line_of(const nlohmann::json& record) {
   return record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-bool is_event(const nlohmann::json& record) {
-  const std::string_view kind = kind_of(record);
-  return !kind.empty() && kind != "step";
-}
-
 /// The lines of a file, sorted by kind.
 struct Lines {
   struct Kind {
@@ -71,6 +66,11 @@ void Lines::halve(Kind& kind) {
 
 }  // namespace
 
+bool is_event(const nlohmann::json& record) {
+  const std::string_view kind = kind_of(record);
+  return !kind.empty() && kind != "step";
+}
+
 bool BestEvaluationFinder::note(const nlohmann::json& evaluation) {
   const auto loss = number_of(evaluation, "validation_loss");
   if (!loss || (best_ && *loss >= best_->loss)) {
@@ -84,16 +84,22 @@ bool BestEvaluationFinder::note(const nlohmann::json& evaluation) {
 }
 
 EventLog::EventLog(FileSystem& files, Path folder, uint64_t step, const Options& options)
-    : files_(files), folder_(std::move(folder)), options_(options) {
+    : files_(files), folder_(std::move(folder)), step_(step), options_(options) {
   try {
-    if (file_exists(file())) {
-      load(step);
-    } else {
-      import(step);
-    }
+    start();
   } catch (const IoError& error) {
     note_failure(error);
   }
+}
+
+/// Until this succeeds, the length of the records in the file is not known, and opening it would cut it.
+void EventLog::start() {
+  if (file_exists(file())) {
+    load(step_);
+  } else {
+    import(step_);
+  }
+  started_ = true;
 }
 
 void EventLog::note(const nlohmann::json& record) {
@@ -105,6 +111,8 @@ void EventLog::note(const nlohmann::json& record) {
 /// Rewrites the file only if something is to be removed.
 void EventLog::load(uint64_t step) {
   const ReadableFile saved(file(), Links::kRefuse);
+  best_ = {};
+  newest_sample_.reset();
   LineReader lines(saved);
   std::string kept;
   bool complete = true;
@@ -144,6 +152,10 @@ void EventLog::write(const nlohmann::json& record, bool is_milestone) {
   if (!is_event(record)) return;
   note(record);
   try {
+    if (!started_) {
+      start();
+      note(record);  // after those before it
+    }
     append(line_of(record));
     if (is_milestone) out_->sync();
     if (size_bytes_ > options_.most_bytes) reduce();
@@ -154,7 +166,15 @@ void EventLog::write(const nlohmann::json& record, bool is_milestone) {
 
 /// Opening cuts off an incomplete line that a failed write or a kill left.
 void EventLog::append(const std::string& line) {
-  if (out_ == nullptr) out_ = files_.append(file(), size_bytes_);
+  if (out_ != nullptr && name_.was_taken_away()) {
+    ++removals_;
+    out_.reset();
+    size_bytes_ = file_exists(file()) ? ReadableFile(file(), Links::kRefuse).size() : 0;
+  }
+  if (out_ == nullptr) {
+    out_ = files_.append(file(), size_bytes_);
+    name_ = NamedFile(file());
+  }
   out_->write(line);
   size_bytes_ += line.size();
 }

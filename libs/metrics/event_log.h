@@ -10,8 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/file.h"
+#include "libs/base/file_identity.h"
 
 namespace pretrain {
+
+/// Whether a record is one of the events: all but steps.
+bool is_event(const nlohmann::json& record);
 
 /// The evaluation with the lowest loss, and how many came after it.
 struct BestEvaluation {
@@ -43,7 +47,8 @@ class EventLog {
   using Options = EventLogOptions;
 
   /// Continues the log after this step: removes what was recorded of later steps (outlives_return() in
-  /// record.h). Without a file, takes the records from the metrics log, which must have been cut before.
+  /// record.h). Without a file, takes the records from the metrics log, which must have been cut before. A file that
+  /// can't be read stays as it is, and is tried again with each record.
   EventLog(FileSystem& files, Path folder, uint64_t step, const Options& options = {});
 
   /// `is_milestone`: the record must survive a power cut.
@@ -57,9 +62,12 @@ class EventLog {
   uint64_t failed_writes() const { return failed_writes_; }
   /// The error of the last failed write.
   const std::string& last_error() const { return last_error_; }
+  /// As of a StepLog.
+  uint64_t removals() const { return removals_; }
 
  private:
   Path file() const { return folder_ / "events.jsonl"; }
+  void start();
   void load(uint64_t step);
   void import(uint64_t step);
   void note(const nlohmann::json& record);
@@ -70,12 +78,15 @@ class EventLog {
 
   FileSystem& files_;
   Path folder_;
+  const uint64_t step_;
   Options options_;
+  bool started_ = false;
   BestEvaluationFinder best_;
   std::optional<uint64_t> newest_sample_;
   uint64_t size_bytes_ = 0;  // of the complete lines
   std::unique_ptr<WritableFile> out_;
-  uint64_t failed_writes_ = 0;
+  NamedFile name_;  // of out_
+  uint64_t failed_writes_ = 0, removals_ = 0;
   std::string last_error_;
 };
 

@@ -151,7 +151,8 @@ void RunRecordReader::take(const nlohmann::json& record, std::string_view line) 
   RecordedEvent event{.time = number_of(record, "time").value_or(0),
                       .step = step_of(record).value_or(0),
                       .kind = std::string(kind),
-                      .line = std::string(line)};
+                      .line = std::string(line),
+                      .number = ++taken_};
   if (kind == "session") record_.schema = count_in(record, "schema");
   if (kind == "sample") return add_bounded(record_.samples, std::move(event), limits_.samples);
   if (kind == "session" || kind == "end")

@@ -45,6 +45,7 @@ struct RecordedEvent {
   uint64_t step = 0;
   std::string kind;
   std::string line;
+  uint64_t number = 0;  ///< in the order of the record, which times don't have where a clock was set
 
   nlohmann::json json() const;
 };
@@ -94,6 +95,7 @@ class RunRecordReader {
   RecordLimits limits_;
   RunRecord record_;
   BestEvaluationFinder best_;
+  uint64_t taken_ = 0;  // records
   Followed log_{.name = "metrics.jsonl"}, events_{.name = "events.jsonl"};
   bool has_events_ = false;  // events.jsonl exists, so that events of the metrics log don't count
 };

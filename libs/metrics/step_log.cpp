@@ -14,18 +14,29 @@
 namespace pretrain {
 
 StepLog::StepLog(FileSystem& files, Path folder, const StepLogStart& start, const Options& options)
-    : files_(files), folder_(std::move(folder)), options_(options), position_(start.position) {
+    : files_(files),
+      folder_(std::move(folder)),
+      options_(options),
+      step_(start.step),
+      position_(start.position) {
   try {
-    restore_segment();
-    position_.offset_bytes = place_to_cut(start);
-    const std::string kept = kept_lines(start);
-    open(position_.offset_bytes);
-    if (kept.empty()) return;
-    file_->write(kept);
-    position_.offset_bytes += kept.size();
+    continue_at(start);
   } catch (const IoError& error) {
     note_failure(error);
   }
+}
+
+/// Until the place to cut is known, nothing is cut.
+void StepLog::continue_at(const StepLogStart& start) {
+  restore_segment();
+  const uint64_t cut = place_to_cut(start);
+  started_ = true;
+  position_.offset_bytes = cut;
+  const std::string kept = kept_lines(start);
+  open(position_.offset_bytes);
+  if (kept.empty()) return;
+  file_->write(kept);
+  position_.offset_bytes += kept.size();
 }
 
 uint64_t StepLog::place_to_cut(const StepLogStart& start) {
@@ -75,12 +86,22 @@ void StepLog::restore_segment() {
 
 void StepLog::open(uint64_t keep_bytes) {
   file_ = files_.append(current(), keep_bytes);
+  name_ = NamedFile(current());
   position_.offset_bytes = keep_bytes;
+}
+
+void StepLog::open_if_taken_away() {
+  if (file_ == nullptr || !name_.was_taken_away()) return;
+  ++removals_;
+  file_.reset();
+  open(file_exists(current()) ? ReadableFile(current(), Links::kRefuse).size() : 0);
 }
 
 void StepLog::write(const nlohmann::json& record) {
   const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   try {
+    if (!started_) continue_at({.position = position_, .step = step_});
+    open_if_taken_away();
     if (file_ == nullptr) open(position_.offset_bytes);
     if (position_.offset_bytes > 0 && position_.offset_bytes + line.size() > options_.segment_bytes) rotate();
     file_->write(line);

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/file.h"
+#include "libs/base/file_identity.h"
 
 namespace pretrain {
 
@@ -46,6 +47,7 @@ class StepLog {
   /// Continues at the position. Cuts off everything after it without a scan, except for records within a few
   /// kilobytes that are to be kept. If the position does not fit the log (it was moved, lost, edited or
   /// replaced), reads the log and continues after its complete records up to the step.
+  /// If it can't be read, tries again with each record.
   StepLog(FileSystem& files, Path folder, const StepLogStart& start, const Options& options = {});
 
   void write(const nlohmann::json& record);
@@ -56,24 +58,31 @@ class StepLog {
   uint64_t failed_writes() const { return failed_writes_; }
   /// The error of the last failed write.
   const std::string& last_error() const { return last_error_; }
+  /// How often its file was removed or replaced while it was open. It continues in the file that is there then.
+  uint64_t removals() const { return removals_; }
 
  private:
   Path current() const { return folder_ / "metrics.jsonl"; }
+  void continue_at(const StepLogStart& start);
   Path closed(uint64_t segment) const;
   void restore_segment();
   uint64_t place_to_cut(const StepLogStart& start);
   std::string kept_lines(const StepLogStart& start) const;
   void open(uint64_t keep_bytes);
+  void open_if_taken_away();
   void note_failure(const IoError& error);
   void rotate();
 
   FileSystem& files_;
   Path folder_;
   Options options_;
+  const uint64_t step_;
+  bool started_ = false;
   StepLogPosition position_;
   bool was_replaced_ = false;
   std::unique_ptr<WritableFile> file_;
-  uint64_t failed_writes_ = 0;
+  NamedFile name_;  // of file_
+  uint64_t failed_writes_ = 0, removals_ = 0;
   std::string last_error_;
 };
 

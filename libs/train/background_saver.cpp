@@ -81,18 +81,13 @@ void BackgroundSaver::collect() {
 }
 
 void BackgroundSaver::take_note_of(const SaveResult& result) {
-  if (result.folder_was_gone) {
-    log_warning(
-        "{} was gone (removed, moved, or its disk was unmounted) and was made anew; "
-        "checkpoints and records that were in it are wherever it is now",
-        parts_.place.native());
-  }
+  if (!result.new_place.empty()) log_warning("{}", result.new_place);
   if (result.ok) {
     last_good_step_ = result.step;
     parts_.on_step_saved(result.step);
-  } else {
-    log_error("checkpoint of step {} failed: {}{}", format_count(result.step), result.error,
-              is_last_ ? "" : "; training continues, the next save tries again");
+  } else if (!is_last_) {  // the trainer reports that of the last one
+    log_error("checkpoint of step {} failed: {}; training continues, the next save tries again",
+              format_count(result.step), result.error);
   }
   parts_.recorder.note_saved(result, pause_seconds_);
 }

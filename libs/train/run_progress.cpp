@@ -121,10 +121,11 @@ RunSnapshot RunProgress::snapshot(Time now) const {
   return run;
 }
 
-/// What was spent grows with the clock, also between two steps.
+/// What was spent grows with the clock, also between two steps. A run whose steps a resume has changed
+/// has left its plan.
 std::optional<PlannedEnd> RunProgress::planned_end(Time now) const {
   const RunLimits& limits = run_.limits;
-  if (!limits.budget.given()) return std::nullopt;
+  if (!limits.budget.decides(limits.max_steps)) return std::nullopt;
   return PlannedEnd{.budget_seconds = Seconds(limits.budget.time).count(),
                     .spent_seconds = limits.spent_seconds + Seconds(now - start_).count(),
                     .bits_per_byte = limits.budget.bits_per_byte,

@@ -51,10 +51,10 @@ class RunProgress {
   void note_machine(const MachineEvent& event);
   /// The steps of a run with a budget are fixed.
   void note_fixed_steps(uint64_t steps) {
-    run_.limits.max_steps = steps;
+    run_.limits.max_steps = run_.limits.budget.steps = steps;
     run_.limits.budget.is_fixed = true;
   }
-  void note_lost_records(uint64_t lost_records) { run_.lost_records = lost_records; }
+  void note_lost_records(const LostRecords& lost_records) { run_.lost_records = lost_records; }
 
   RunSnapshot snapshot(Time now) const;
 

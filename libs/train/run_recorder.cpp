@@ -3,12 +3,14 @@
 
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
 #include "libs/base/log.h"
 #include "libs/base/machine.h"
+#include "libs/base/own_process.h"
 #include "libs/metrics/record.h"
 
 namespace pretrain {
@@ -134,7 +136,7 @@ void RunRecorder::begin_session(const RunLimits& limits, const KnownAtStart& kno
 /// A run that was stopped during an evaluation saved its checkpoint before it, and the last checkpoint is
 /// recorded after it was written. Keeping such records saves the resumed run from repeating the evaluation.
 KnownOfStep RunRecorder::open_log(const StepLogPosition& position, uint64_t step) {
-  if (log_ != nullptr) lost_before_ += log_->failed_writes();
+  if (log_ != nullptr) lost_before_ = lost_before_ + log_->lost();
   log_.reset();
   KnownOfStep known;
   const auto keeps = [&](const nlohmann::json& record) {
@@ -158,21 +160,23 @@ KnownOfStep RunRecorder::open_log(const StepLogPosition& position, uint64_t step
 }
 
 void RunRecorder::write(std::string_view kind, nlohmann::json record) {
-  const uint64_t before = log_->failed_writes();
   log_->write(kind, std::move(record));
-  progress_.note_lost_records(lost_before_ + log_->failed_writes());
-  tell_lost(log_->failed_writes() > before);
+  progress_.note_lost_records(lost_before_ + log_->lost());
+  tell_lost();
 }
 
-/// Logs the first of consecutive lost records only, and counts all for the summary.
-void RunRecorder::tell_lost(bool failed) {
-  if (failed && !loses_) {
-    log_warning("{}: {}; training continues, its records are lost until it can be written again",
-                (state_folder_ / "metrics.jsonl").native(), log_->last_error());
+/// Logs the first of consecutive records that a file lost, and counts all for the summary.
+void RunRecorder::tell_lost() {
+  const std::vector<std::string>& lost = log_->new_errors();
+  for (const std::string& why : lost)
+    log_warning("{}; training continues, its records are lost until it can be written again", why);
+  for (const std::string& name : log_->new_removals()) {
+    log_warning(
+        "{} was removed or replaced while the run wrote to it; its records continue in the file of that name",
+        (state_folder_ / name).native());
   }
-  loses_ = failed;
   const bool behind = !log_->curve_error().empty();
-  if (behind && !curve_behind_ && !failed) {
+  if (behind && !curve_behind_ && lost.empty()) {
     log_warning("{}: {}; training continues, the curve is written again with the next steps",
                 (state_folder_ / "curve.jsonl").native(), log_->curve_error());
   }
@@ -315,7 +319,6 @@ void RunRecorder::note_return(uint64_t from, uint64_t to, std::span<const Guarde
 
 void RunRecorder::note_evaluation(const StepEvaluation& evaluation, uint64_t tokens, double peak_flops) {
   const EvaluationResult& result = evaluation.result;
-  summary_.last_evaluation = evaluation;
   progress_.note_evaluation(evaluation);
   write("evaluation", {{"step", evaluation.step},
                        {"tokens", tokens},
@@ -336,7 +339,7 @@ void RunRecorder::note_sample(const Sample& sample) {
 }
 
 void RunRecorder::note_paused(uint64_t step, PauseReason why, std::optional<std::chrono::seconds> time) {
-  nlohmann::json record{{"step", step}, {"why", name_of(why)}};
+  nlohmann::json record{{"step", step}, {"why", name_of(why)}, {"steady_seconds", steady_seconds()}};
   if (time) record["seconds"] = time->count();
   write("paused", std::move(record));
   progress_.note_paused(why);
@@ -361,7 +364,7 @@ void RunRecorder::note_save_started(uint64_t step) {
 void RunRecorder::note_saved(const SaveResult& result, double pause_seconds) {
   progress_.note_saved(result, Clock::now());
   // The files that are open went with their folder.
-  if (result.folder_was_gone) {
+  if (result.is_state_folder_new) {
     const std::optional<BestEvaluation> best = log_->best_evaluation();
     open_log(log_->position(), result.step);
     progress_.note_best(best);

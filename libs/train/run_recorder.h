@@ -119,7 +119,7 @@ class RunRecorder {
 
   void write(std::string_view kind, nlohmann::json record);
   void note_heat(uint64_t step, const MachineUse& use);
-  void tell_lost(bool failed);
+  void tell_lost();
   void set_phase(RunPhase phase);
 
   FileSystem& files_;
@@ -131,11 +131,10 @@ class RunRecorder {
   std::unique_ptr<RunLog> log_;
   RunProgress progress_;
   RunSummary summary_;
-  uint64_t lost_before_ = 0;  // records that earlier logs of this session failed to write
+  LostRecords lost_before_;  // of earlier logs of this session
   Clock::time_point work_start_;
   RunPhase work_ = RunPhase::kStarting;   // of begin_work()
   bool curve_behind_ = false;             // curve.jsonl could not be written
-  bool loses_ = false;                    // the last record could not be written
   RunPhase phase_ = RunPhase::kStarting;  // but for evaluations and samples
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/metrics/event_log.h"
+#include "libs/metrics/run_log.h"
 #include "libs/train/evaluation.h"
 #include "libs/train/run_control.h"
 #include "libs/train/time_budget.h"
@@ -76,8 +77,8 @@ struct RunSnapshot {
   uint64_t bad_steps = 0;      ///< not finite, so that nothing was changed by them
   uint64_t skipped_steps = 0;  ///< because the user wanted it
   uint64_t returns = 0;        ///< to a checkpoint, because of bad steps
-  uint64_t lost_records = 0;   ///< of metrics.jsonl, because it could not be written
-  uint32_t machines = 0;       ///< that train; 0 for a run that shares no steps
+  LostRecords lost_records = {};
+  uint32_t machines = 0;  ///< that train; 0 for a run that shares no steps
   uint64_t lost_machines = 0, joined_machines = 0;
   std::vector<MachineShare> shares = {};  ///< of the machines that train, the head first
   double exchange_share = 0;  ///< share of the time in steps in which gradients are only exchanged

@@ -37,8 +37,8 @@ struct RunSummary {
   double seconds = 0;
   TimeSplit split;
   std::optional<StepEvaluation> first_evaluation;  ///< of the run, as far as it is known
-  std::optional<StepEvaluation> last_evaluation;
-  SourceStatus source;  ///< at the end
+  std::optional<StepEvaluation> last_evaluation;   ///< of the run, in this session or before it
+  SourceStatus source;                             ///< at the end
 };
 
 }  // namespace pretrain

@@ -17,11 +17,14 @@ struct TimeBudget {
   double setup_seconds = 0;           ///< that were spent before a new run trains
   uint64_t most_steps = 0;            ///< that a machine faster than planned may train
   bool is_fixed = false;              ///< the number of steps is decided and recorded
-  double bits_per_byte = 0;           ///< predicted for the end; 0: not known
-  double uncertainty = 0;             ///< of it
+  uint64_t steps = 0;        ///< that were decided, or are planned until then; a resume may raise them
+  double bits_per_byte = 0;  ///< predicted for the end; 0: not known
+  double uncertainty = 0;    ///< of it
 
   bool given() const { return time.count() > 0; }
   bool is_open() const { return given() && !is_fixed; }
+  /// Whether a run of so many steps ends where its plan says. A resume may have given it others.
+  bool decides(uint64_t max_steps) const { return is_open() || (given() && max_steps == steps); }
 };
 
 /// How fast a run has been, over all of its sessions. Pauses don't count.

@@ -169,6 +169,7 @@ RunSummary Trainer::run_to_end() {
   step_maker_->end(summary.reason == EndReason::kStopped ? "stopped" : "finished");
   summary.seconds = seconds_since(session_start_);
   summary.first_evaluation = state_.first_evaluation;
+  summary.last_evaluation = state_.evaluation;
   summary.run = recorder_.snapshot();
   if (source_ != nullptr) summary.source = source_->status();
   return summary;
@@ -177,6 +178,7 @@ RunSummary Trainer::run_to_end() {
 /// What a reader of the record needs to interpret the numbers of this session.
 void Trainer::record_session() {
   nlohmann::json facts = parts_.session_facts;
+  facts["steady_seconds"] = std::chrono::duration<double>(session_start_.time_since_epoch()).count();
   facts["resumed"] = on_disk_.has_value();
   facts["parameters"] = model_.layout().parameter_count();
   facts["precision"] = precision_name(options_.precision);
@@ -187,7 +189,7 @@ void Trainer::record_session() {
                      {"epochs", options_.max_epochs},
                      {"seconds", std::chrono::duration<double>(options_.max_time).count()},
                      {"epoch_tokens", options_.epoch_tokens}};
-  if (const TimeBudget& budget = options_.budget; budget.given()) {
+  if (const TimeBudget& budget = options_.budget; budget.decides(options_.max_steps)) {
     facts["plan"] = {{"budget_seconds", std::chrono::duration<double>(budget.time).count()},
                      {"spent_seconds", spent_before_},
                      {"bits_per_byte", budget.bits_per_byte},
@@ -397,9 +399,10 @@ void Trainer::finish_record(StepRecord& record) const {
 void Trainer::do_what_is_due() {
   saver_.collect();
   fix_steps_when_due();
-  // No save within a stretch of bad steps: their cause may have changed the parameters too. And none while
-  // steps are skipped, because equal states would displace older checkpoints.
-  if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_) save();
+  // No save within a stretch of bad steps: their cause may have changed the parameters too. None while steps are
+  // skipped, because equal states would displace older checkpoints. And none at a limit: the last save follows the
+  // last evaluation and has it.
+  if (saver_.is_due(state_.step) && !bad_stretch_.open() && !skipping_ && !reached_limits().any()) save();
   if (evaluation_is_due(options_.evaluate_every, state_.step)) evaluate_between_steps();
   if (due(options_.sample_every, state_.step)) sample_now();
 }

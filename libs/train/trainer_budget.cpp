@@ -61,7 +61,7 @@ void Trainer::fix_steps_when_due() {
 
 void Trainer::fix_steps(uint64_t steps) {
   const uint64_t planned = options_.max_steps;
-  options_.max_steps = steps;
+  options_.max_steps = options_.budget.steps = steps;
   options_.schedule.total_steps = steps;
   options_.budget.is_fixed = true;
   parts_.configuration = parts_.fix_steps(steps);

@@ -159,7 +159,9 @@ bool Trainer::give_back_batches() {
 /// one to report.
 void Trainer::save_after_error() {
   try {
-    save_at_end();
+    const bool is_to_be_saved = save_at_end();
+    if (is_to_be_saved && saver_.last_good_step() != state_.step)
+      log_error("{}", recorder_.snapshot().failed_save);
   } catch (const std::exception& error) {
     log_error("checkpoint of step {} failed: {}", format_count(state_.step), error.what());
   } catch (...) {

@@ -44,6 +44,9 @@ TEST(CommandLine, RefusesBadUsageWithOneLineAndCode2) {
   expect_refusal({"chat"}, 2, "did you mean pretrain generate?");
   expect_refusal({"trian"}, 2, "did you mean pretrain train?");
   expect_refusal({"train", "--config", (folder / "none.ini").string()}, 2, "none.ini");
+  folder.write("help.ini", "helpp = 1\n");
+  expect_refusal({"train", "--config", (folder / "help.ini").string()}, 2,
+                 "unknown key 'helpp'; see pretrain train --help");
   expect_refusal({"train", "--corpus", sample_corpus(), "--state", ""}, 2, "--state has no value");
   expect_refusal({"train", "--corpus", "https://example.org/x", "--state", state}, 2, "download");
   expect_refusal({"generate", "--checkpoint", state, "--top-k", "-1"}, 2, "--top-k must be");

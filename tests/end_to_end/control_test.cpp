@@ -3,17 +3,21 @@
 
 #include <csignal>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libs/base/own_process.h"
 #include "tests/end_to_end/run.h"
 
 namespace pretrain::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 constexpr std::chrono::seconds kPatience{300};
 
@@ -44,7 +48,7 @@ class Control : public testing::Test {
 
 TEST_F(Control, ARunIsPausedChangedSavedAndStopped) {
   Program run(binary(), tiny_run(state()) + Words{"--threads", "2", "--sample-prompt", "The"});
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   EXPECT_THAT(status().at("phase").get<std::string>(), testing::AnyOf("training", "evaluating"));
 
   const ProgramResult paused = command("pause", {"--for", "1h"});
@@ -85,7 +89,7 @@ TEST_F(Control, ARunIsPausedChangedSavedAndStopped) {
 
 TEST_F(Control, AStopEndsAPauseAndLosesNothing) {
   Program run(binary(), tiny_run(state()));
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   EXPECT_EQ(command("pause").exit_code, 0);
   EXPECT_EQ(command("stop").exit_code, 0);
   command("stop");  // a second one never means to exit without saving
@@ -97,7 +101,7 @@ TEST_F(Control, AStopEndsAPauseAndLosesNothing) {
 TEST_F(Control, AfterAStopThatWasWaitedForTheFolderIsFree) {
   // The command of the end takes longer than the time between two programs.
   Program run(binary(), tiny_run(state()) + Words{"--on-event", "test $PRETRAIN_EVENT = ended && sleep 1"});
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   const ProgramResult stopped = command("stop", {"--wait"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped.output;
   const ProgramResult resumed = command("resume", {"--steps", "1"});
@@ -107,7 +111,7 @@ TEST_F(Control, AfterAStopThatWasWaitedForTheFolderIsFree) {
 
 TEST_F(Control, WrongValuesAreNamedAndChangeNothing) {
   Program run(binary(), tiny_run(state()) + Words{"--threads", "2"});
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   const auto refusal = [&](const std::string& name, const std::string& word) {
     const ProgramResult refused = command(name, {word});
     EXPECT_EQ(refused.exit_code, 2) << word;
@@ -130,7 +134,7 @@ TEST_F(Control, WrongValuesAreNamedAndChangeNothing) {
 
 TEST_F(Control, APauseThatCouldNotSaveSaysSo) {
   Program run(binary(), tiny_run(state()));
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   const auto checkpoints = checkpoints_folder(state()), aside = folder_ / "aside";
   std::filesystem::rename(checkpoints, aside);
   folder_.write("run/checkpoints", "no folder");
@@ -148,7 +152,7 @@ TEST_F(Control, APauseThatCouldNotSaveSaysSo) {
 
 TEST_F(Control, AKilledRunIsShownAsKilled) {
   Program run(binary(), tiny_run(state()));
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   run.signal(SIGKILL);
   run.wait();
   EXPECT_EQ(status().at("phase"), "killed");
@@ -157,6 +161,59 @@ TEST_F(Control, AKilledRunIsShownAsKilled) {
       run_program(binary(), {"resume", "--state", state().string(), "--steps", "1"});
   EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
   EXPECT_EQ(status().at("phase"), "stopped");
+}
+
+TEST_F(Control, ASuspendedRunIsNamedAtOnceWithTheWayToContinueIt) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
+  run.signal(SIGSTOP);
+  ASSERT_TRUE(run.wait_until([&] { return process_is_suspended(run.pid()); }, kPatience));
+  const std::string way = fmt::format("to let it continue: fg in its terminal, or kill -CONT {}", run.pid());
+  // More often than requests fit into the queue of the socket.
+  for (int i = 0; i < 30; ++i) {
+    const ProgramResult shown = command("status");
+    ASSERT_EQ(shown.exit_code, 0) << shown.output;
+    ASSERT_THAT(shown.output,
+                testing::AllOf(HasSubstr("run: suspended (Ctrl-Z or SIGSTOP)"),
+                               HasSubstr(fmt::format("kill -CONT {}", run.pid())), HasSubstr("step ")));
+  }
+  EXPECT_EQ(status().at("phase"), "suspended");
+  EXPECT_EQ(status().at("process"), run.pid());
+  const auto refused = [&](const std::string& name, const Words& more = {}) {
+    const auto began = std::chrono::steady_clock::now();
+    const ProgramResult result = command(name, more);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(60)) << name;
+    EXPECT_EQ(result.exit_code, 1) << name;
+    EXPECT_THAT(result.output, HasSubstr(way)) << name;
+  };
+  for (int i = 0; i < 5; ++i) {
+    for (const char* name : {"pause", "continue", "save"}) refused(name);
+    refused("save", {"--wait"});
+    refused("stop");
+    refused("stop", {"--wait"});
+    refused("set", {"threads=1"});
+  }
+  refused("resume", {"--steps", "1"});
+  const uint64_t before = last_step(state());
+  run.signal(SIGCONT);
+  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) > before + 1; }, kPatience))
+      << "a refused command is not carried out later: " << run.output();
+  EXPECT_EQ(status().at("phase"), "training");
+  EXPECT_EQ(command("stop", {"--wait"}).exit_code, 0);
+  EXPECT_EQ(run.wait().exit_code, 0);
+}
+
+TEST_F(Control, AStopThatIsWaitedForHearsThatTheRunWasSuspended) {
+  Program run(binary(),
+              tiny_run(state()) + Words{"--on-event", "test $PRETRAIN_EVENT = ended && kill -STOP $PPID"});
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
+  const ProgramResult stopped = command("stop", {"--wait"});
+  EXPECT_EQ(stopped.exit_code, 1);
+  EXPECT_THAT(stopped.output, HasSubstr(fmt::format("to let it continue and do this: fg in its terminal, or "
+                                                    "kill -CONT {}",
+                                                    run.pid())));
+  run.signal(SIGCONT);
+  EXPECT_EQ(run.wait().exit_code, 0);
 }
 
 TEST_F(Control, WithoutARunTheCommandsSayWhatToDo) {
@@ -189,9 +246,65 @@ TEST_F(Control, TheCommandOfOnEventHearsOfTheEndAndOfTheFailure) {
   EXPECT_THAT(read_file(out), HasSubstr("ended at 3\n"));
 }
 
+TEST_F(Control, TheCommandOfOnEventHearsOfAStartThatFails) {
+  const std::string out = (folder_ / "events").string();
+  const std::string hook =
+      "echo \"$PRETRAIN_EVENT at $PRETRAIN_STEP of $PRETRAIN_STATE: $PRETRAIN_MESSAGE\" >> " + out;
+  const auto told = [&](const Words& words, int code) {
+    std::filesystem::remove(out);
+    const ProgramResult result = run_program(binary(), words);
+    EXPECT_EQ(result.exit_code, code) << result.output;
+    return file_exists(out) ? read_file(out) : "";
+  };
+  const Words run = tiny_run(state()) + Words{"--on-event", hook};
+  const std::string failed = "failed at 0 of " + state().string() + ": ";
+  EXPECT_THAT(told(run + Words{"--corpus", "/none"}, 3), StartsWith(failed + "corpus /none does not exist"));
+  EXPECT_THAT(told(run + Words{"--steps", "many"}, 2), StartsWith(failed + "--steps "));
+  EXPECT_THAT(told(run + Words{"--slots", "1000"}, 2), StartsWith(failed + "--slots 1000 is more than"));
+  EXPECT_THAT(told(run + Words{"--metrics-file", "/none/x.prom"}, 2), StartsWith(failed + "--metrics-file"));
+  Words check = run + Words{"--corpus", "/none"};
+  check.push_back("--check");
+  EXPECT_EQ(told(check, 3), "") << "nothing was to start";
+  const std::string ended = told(run + Words{"--steps", "3"}, 0);
+  EXPECT_THAT(ended, HasSubstr("ended at 3 of " + state().string() + ": limit reached"));
+  EXPECT_EQ(ended.find("failed"), std::string::npos) << ended;
+  // The command of a resume is that of the run.
+  EXPECT_THAT(
+      told({"resume", "--state", state().string(), "--steps", "9", "--metrics-file", "/none/x.prom"}, 2),
+      StartsWith("failed at 3 of " + state().string() + ": --metrics-file"));
+  EXPECT_THAT(told({"resume", "--state", state().string(), "--on-event", hook, "--from", "x"}, 2),
+              StartsWith(failed + "--from must be"));
+}
+
+TEST_F(Control, TheRecordedCommandHearsOfAResumeThatReadsNoCheckpoint) {
+  const std::string out = (folder_ / "events").string();
+  const Words words =
+      tiny_run(state()) + Words{"--on-event", "echo \"$PRETRAIN_EVENT: $PRETRAIN_MESSAGE\" >> " + out};
+  const Words resume{"resume", "--state", state().string()};
+  {
+    Program run(binary(), words);
+    ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
+    EXPECT_EQ(run_program(binary(), resume).exit_code, 1) << "it is in use";
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait().exit_code, 0);
+  }
+  EXPECT_THAT(read_file(out), Not(HasSubstr("failed"))) << "the run was well";
+  for (const CheckpointEntry& entry : list_checkpoints(state()))
+    std::filesystem::resize_file(entry.folder / "model.safetensors", 10);
+  EXPECT_EQ(run_program(binary(), resume).exit_code, 3);
+  EXPECT_THAT(read_file(out), HasSubstr("failed: " + checkpoints_folder(state()).string()));
+  Words check = resume;
+  check.emplace_back("--check");
+  std::filesystem::remove(out);
+  EXPECT_EQ(run_program(binary(), check).exit_code, 3);
+  EXPECT_FALSE(file_exists(out)) << "nothing was to start";
+}
+
 TEST_F(Control, AStopThatCouldNotSaveSaysWhy) {
-  Program run(binary(), tiny_run(state()));
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  const std::string out = (folder_ / "events").string();
+  Program run(binary(),
+              tiny_run(state()) + Words{"--on-event", "echo $PRETRAIN_EVENT $PRETRAIN_STEP >> " + out});
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   std::filesystem::rename(checkpoints_folder(state()), folder_ / "aside");
   folder_.write("run/checkpoints", "no folder");
   const ProgramResult stopped = command("stop", {"--wait"});
@@ -200,12 +313,15 @@ TEST_F(Control, AStopThatCouldNotSaveSaysWhy) {
               testing::ContainsRegex("the final checkpoint of step [0-9,]+ failed: cannot .*; the "
                                      "last good one is step "));
   EXPECT_EQ(run.wait().exit_code, 1);
+  EXPECT_THAT(read_file(out), HasSubstr(fmt::format("failed {}\n", last_step(state()))));
+  EXPECT_EQ(read_file(out).find("\nfailed"), read_file(out).rfind("\nfailed")) << "told once\n"
+                                                                               << read_file(out);
 }
 
 TEST_F(Control, AUserWhoMayOnlyReadTheFolderSeesTheRecord) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   Program run(binary(), tiny_run(state()));
-  ASSERT_TRUE(run.wait_until([&] { return last_step(state()) >= 3; }, kPatience)) << run.output();
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
   for (const Path& folder : {folder_.path(), state()}) ASSERT_EQ(::chmod(folder.c_str(), 0755), 0);
   constexpr unsigned kNobody = 65534;
   const Surroundings nobody{.environment = {},

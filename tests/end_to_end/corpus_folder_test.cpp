@@ -9,7 +9,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/corpus/blocks.h"
 #include "tests/end_to_end/run.h"
+#include "tests/pipeline/corpus/corpus_testing.h"
 
 namespace pretrain::test {
 namespace {
@@ -75,6 +77,38 @@ TEST(FoldersWithFilesOfTheSameName, MayBeGivenInAnotherOrderAndWithAFurtherOne) 
   train(folder / "turned", {"fr", "en"}, "400");
   EXPECT_EQ(state_hashes(folder / "turned", 400), state_hashes(folder / "straight", 400));
   train(folder / "turned", {"de", "fr", "en"}, "800");
+}
+
+TEST(StartOfARun, SaysWhatIsNotReadByReasonAndHowMuchIsNotUtf8) {
+  const TempFolder folder;
+  folder.write("c/wiki_00", sample_file("wiki_00"));
+  for (const char* name : {"a", "b", "c", "d"}) folder.write(std::string("c/x.") + name, "");
+  folder.write("c/y.zip", "PK\x03\x04");
+  std::string latin = sample_file("wiki_01");
+  latin.erase(latin.find("<doc"), 4);
+  for (int i = 0; i < 3000; ++i) latin += "caf\xE9 ";
+  folder.write("c/late.txt", std::string(66'000, 'a') + latin);
+  const auto run = run_program(
+      binary(), short_epochs(folder / "run") + Words{"--corpus", (folder / "c").string(), "--steps", "1"});
+  EXPECT_EQ(run.exit_code, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("not read: 4 files, such as x.a: empty"));
+  EXPECT_THAT(run.output, HasSubstr("not read: y.zip: damaged archive"));
+  EXPECT_THAT(run.output, HasSubstr("% of the text is not UTF-8 and is read as U+FFFD"));
+}
+
+TEST(CorpusOfOneShortDocument, ThatIsHeldOutIsRefusedWithARemedyThatWorks) {
+  const TempFolder folder;
+  const auto book = [](int number) { return std::to_string(number) + " " + random_text(1, 20'000); };
+  int number = 0;
+  while (!is_held_out(book(number), 0.5)) ++number;
+  folder.write("c/book", book(number));
+  const Words command = tiny_run(folder / "run") + Words{"--corpus", (folder / "c").string(), "--steps", "2"};
+  const auto refused = run_program(binary(), command + Words{"--validation-fraction", "0.5"});
+  EXPECT_EQ(refused.exit_code, 3) << refused.output;
+  EXPECT_THAT(refused.output, HasSubstr("all of the corpus is held out for validation; add text, or give "
+                                        "--validation-fraction 0"));
+  const auto run = run_program(binary(), command + Words{"--validation-fraction", "0"});
+  EXPECT_EQ(run.exit_code, 0) << run.output;
 }
 
 TEST(SkippedPlaces, AreTheSameInARunThatWasResumedFromTheMiddle) {

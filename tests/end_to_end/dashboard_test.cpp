@@ -79,6 +79,12 @@ TEST(Report, RefusesWhatItCantDo) {
   expect({"export-metrics", empty, "--csv", "x", "--follow"}, 2, "--follow does not go with --csv");
   expect({"dashboard", empty, "--listen", "8077"}, 2, "--listen must be ADDRESS:PORT");
   expect({"dashboard", empty, "--listen", "0.0.0.0:0"}, 2, "is open to the network; give --token-file");
+  for (const std::string& bad : {empty, empty + "/none"}) {
+    for (const char* server : {"dashboard", "serve"})
+      expect({server, "--token-file", bad}, 2, "there is no token file " + bad);
+  }
+  expect({"dashboard", "--new-token", "/none/token"}, 2, "there is no folder /none");
+  expect({"join", "--new-secret", "/none/secret"}, 2, "there is no folder /none");
 }
 
 /// The port in "dashboard at http://127.0.0.1:PORT/".

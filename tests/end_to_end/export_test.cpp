@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "libs/base/file.h"
 #include "tests/end_to_end/run.h"
@@ -115,6 +116,10 @@ TEST_F(Export, NeverReplacesAnything) {
   EXPECT_EQ(read_file(output_ / "precious"), "x");
   fs::remove(output_ / "precious");
   EXPECT_EQ(run_export(output_).exit_code, 0);  // an empty folder is as good as a new one
+  ASSERT_EQ(mkfifo((temp_ / "pipe").c_str(), 0600), 0);
+  const auto to_pipe = run_export(temp_ / "pipe");
+  EXPECT_EQ(to_pipe.exit_code, 2) << to_pipe.output;
+  EXPECT_THAT(to_pipe.output, HasSubstr("a file is there; name a new folder"));
 }
 
 TEST_F(Export, RefusesWhatItCannotWriteAndSaysWhatItCan) {

@@ -47,7 +47,7 @@ class GrowingCorpus : public testing::TestWithParam<Compression> {
   template <typename Change>
   ProgramResult train_around(const Change& change) {
     Program program(binary(), run());
-    EXPECT_TRUE(program.wait_until([&] { return last_step(state()) >= 5; }, kPatience)) << program.output();
+    EXPECT_TRUE(program.wait_until([&] { return is_under_way(state(), 5); }, kPatience)) << program.output();
     change();
     return program.wait();
   }

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libs/base/hash.h"
 #include "tests/end_to_end/run.h"
@@ -351,6 +352,66 @@ TEST(HostileFolder, ARunWritesThroughNoLinkAndWaitsForNoFifo) {
     const ProgramResult again =
         run_program(binary(), {"resume", "--state", s.state().string(), "--steps", "24"});
     EXPECT_EQ(again.exit_code, 0) << again.output;
+  }
+}
+
+std::vector<Attack> attacks_on_record(const std::string& name) {
+  return {{"a link to itself",
+           [name](const HostileState& s) { fs::create_symlink(s.state() / name, s.state() / name); }, ""},
+          {"a link to nowhere",
+           [name](const HostileState& s) { fs::create_symlink("/nowhere/at/all", s.state() / name); }, ""},
+          {"a folder", [name](const HostileState& s) { s.folder().write("run/" + name + "/inner", ""); }, ""},
+          {"a FIFO",
+           [name](const HostileState& s) { ASSERT_EQ(mkfifo((s.state() / name).c_str(), 0600), 0); }, ""}};
+}
+
+/// How many lines tell of records.
+size_t lines_about_records(const std::string& output) {
+  size_t count = 0;
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    for (const char* part :
+         {"its records are lost", "the curve is written again", "counted but not recorded"})
+      count += line.find(part) == std::string::npos ? 0 : 1;
+  }
+  return count;
+}
+
+TEST(HostileFolder, RecordsThatCantBeWrittenNeverEndARunAndAreToldOnce) {
+  for (const std::string name : {"metrics.jsonl", "events.jsonl", "curve.jsonl", "skipped.jsonl"}) {
+    for (const Attack& attack : attacks_on_record(name)) {
+      SCOPED_TRACE(name + ": " + attack.what);
+      const HostileState s;
+      fs::remove(s.state() / name);
+      attack.apply(s);
+      const ProgramResult resumed = s.resume();
+      EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+      EXPECT_TRUE(fs::exists(checkpoints_folder(s.state()) / checkpoint_name(22)));
+      EXPECT_LE(lines_about_records(resumed.output), 1U) << resumed.output;
+    }
+  }
+}
+
+TEST(HostileFolder, RecordsThatCantBeReadNeverEndARun) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files to another user";
+  constexpr unsigned kNobody = 65534;
+  const auto become_nobody = [] { return ::setgid(kNobody) == 0 && ::setuid(kNobody) == 0; };
+  for (const char* name : {"metrics.jsonl", "events.jsonl", "curve.jsonl", "skipped.jsonl"}) {
+    SCOPED_TRACE(name);
+    const HostileState s;
+    ASSERT_EQ(::chmod(s.folder().path().c_str(), 0755), 0);
+    ASSERT_EQ(::chown(s.state().c_str(), kNobody, kNobody), 0);
+    for (const auto& entry : fs::recursive_directory_iterator(s.state()))
+      ASSERT_EQ(::chown(entry.path().c_str(), kNobody, kNobody), 0);
+    ASSERT_EQ(::chown((s.state() / name).c_str(), 0, 0), 0);
+    ASSERT_EQ(::chmod((s.state() / name).c_str(), 0600), 0);
+    const std::string before = content_of(s.state() / name);
+    const ProgramResult resumed =
+        run_program(binary(), {"resume", "--state", s.state().string(), "--steps", "22"},
+                    {.environment = {}, .before_exec = become_nobody});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+    EXPECT_EQ(lines_about_records(resumed.output), 1U) << resumed.output;
+    EXPECT_EQ(content_of(s.state() / name), before);
   }
 }
 

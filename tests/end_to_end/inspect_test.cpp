@@ -115,7 +115,7 @@ TEST(InspectCorpus, CountsWhatADumpConsistsOf) {
   EXPECT_THAT(output, HasSubstr("  pages in namespace 1"));
   EXPECT_EQ(pages_in(output), 8U);
   EXPECT_THAT(output, HasSubstr("  redirects in all namespaces: 2\n"));
-  EXPECT_THAT(output, HasSubstr("  skipped: 1 empty\n  skipped: 3 other namespace\n"
+  EXPECT_THAT(output, HasSubstr("of wiki.xml.bz2\n  skipped: 3 other namespace\n"
                                 "  skipped: 1 redirect\n  skipped: 1 disambiguation\n"));
   EXPECT_THAT(output, HasSubstr("about 17 tokens an epoch, estimated at 4.2 bytes each"));
   EXPECT_THAT(output, HasSubstr("an epoch takes 1.7 s at 10 tokens/s\n"));
@@ -163,6 +163,15 @@ TEST(InspectCorpus, WarnsOfADumpThatEndsBeforeItsIndex) {
   folder.write("c/w-multistream-index.txt", fmt::format("{}:7:Lake\n", dump.size()));
   EXPECT_THAT(description_of({(folder / "c").string()}),
               AllOf(HasSubstr("  warning: w-multistream.xml.bz2 ends at byte "), HasSubstr("2 documents")));
+}
+
+TEST(InspectCorpus, NamesTheFirstPlaceOfASkipAndTheFileThatIsNotUtf8) {
+  const TempFolder folder;
+  folder.write("c/a.jsonl", "{\"text\":\"one\"}\n{\"id\":2}\n");
+  folder.write("c/b.txt", std::string(70'000, 'x') + " caf\xE9 ferm\xE9");
+  const std::string output = description_of({(folder / "c").string()});
+  EXPECT_THAT(output, HasSubstr("  skipped: 1 no text, the first at byte 15 of a.jsonl\n")) << output;
+  EXPECT_THAT(output, HasSubstr("  not UTF-8, read as U+FFFD: 2 places in 1 file, most in b.txt\n"));
 }
 
 TEST(InspectCorpus, NamesManyUnreadFilesOfAKindInOneLine) {

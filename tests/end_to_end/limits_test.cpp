@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Limits of a run: named when they are reached, and raised at any time.
 
+#include <algorithm>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +35,16 @@ TEST(Limits, AReachedLimitIsNamedWithTheWayOn) {
   EXPECT_THAT(again, HasSubstr("nothing to do: --steps 20 is reached; add --steps 40 (0: no limit)"));
   EXPECT_THAT(again, Not(HasSubstr("0 steps")));
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "40"}), HasSubstr("at step 40: 20 steps"));
+}
+
+TEST(Limits, AnEndWithinTheFirstDocumentHasReadAPartOfIt) {
+  const TempFolder folder;
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += fmt::format("Town {} lies {} miles from the sea.\n", i, i * i);
+  folder.write("towns.txt", text);
+  Words words = tiny_run(folder / "run") + Words{"--steps", "3", "--documents", "files"};
+  *(std::ranges::find(words, "--corpus") + 1) = (folder / "towns.txt").string();
+  EXPECT_THAT(output_of(words), HasSubstr("documents read: a part of one"));
 }
 
 TEST(Limits, TokensAreNamedWhenTheyAreTheReason) {

@@ -14,6 +14,7 @@
 
 #include "libs/base/private_file.h"
 #include "libs/base/rng.h"
+#include "libs/base/units.h"
 #include "libs/checkpoint/store.h"
 #include "libs/fabric/gloo_fabric.h"
 #include "libs/fabric/mpi_world.h"
@@ -24,6 +25,7 @@ namespace {
 
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr std::chrono::seconds kPatience{300};
 
@@ -320,6 +322,28 @@ TEST_F(Machines, KillsOfMembersChangeNothing) {
   EXPECT_GE(count("machine_lost"), 1U) << made << " kills";
 }
 
+int count_of(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+TEST_F(Machines, ProcessesOfALauncherTrainNoRunsOfTheirOwnUnlessAsked) {
+  const Surroundings second{.environment = {{"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}}};
+  const ProgramResult refused = run_program(binary(), shared_run(state(), 3), second);
+  EXPECT_EQ(refused.exit_code, 2) << refused.output;
+  EXPECT_THAT(refused.output,
+              HasSubstr("one of 2 processes that a launcher has started (SLURM_STEP_NUM_TASKS)"));
+  EXPECT_FALSE(std::filesystem::exists(state()));
+  const ProgramResult asked =
+      run_program(binary(), shared_run(state(), 3) + Words{"--fabric", "gloo"}, second);
+  EXPECT_EQ(asked.exit_code, 0) << asked.output;
+  const Surroundings shell{.environment = {{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "2"}}};
+  const ProgramResult warned = run_program(binary(), shared_run(folder_ / "of-a-shell", 3), shell);
+  EXPECT_EQ(warned.exit_code, 0) << warned.output;
+  EXPECT_THAT(warned.output, HasSubstr("warning: this is one of 2 processes"));
+}
+
 /// A job of MPI, whose ranks are processes here. mpirun is what a test starts and what ends.
 class MpiJob : public testing::Test {
  protected:
@@ -373,6 +397,15 @@ class MpiJob : public testing::Test {
   std::unique_ptr<Program> job_;
 };
 
+TEST(WithoutMpi, AJobIsRefusedAlsoByACheck) {
+  if (has_mpi()) GTEST_SKIP() << "built with MPI";
+  const TempFolder folder;
+  Words words = shared_run(folder / "run", 5) + Words{"--fabric", "mpi"};
+  expect_refusal(run_program(binary(), words), "built without MPI");
+  words.push_back("--check");
+  expect_refusal(run_program(binary(), words), "built without MPI");
+}
+
 TEST_F(MpiJob, TwoAndThreeRanksTrainTheRunOfOneMachine) {
   for (const int ranks : {2, 3}) {
     SCOPED_TRACE(ranks);
@@ -382,6 +415,33 @@ TEST_F(MpiJob, TwoAndThreeRanksTrainTheRunOfOneMachine) {
     EXPECT_THAT(result.output, HasSubstr(fmt::format("head of an MPI job of {} ranks", ranks)));
     EXPECT_EQ(bits_of(state(), 40), bits_of_one_machine(40));
     for (const auto& record : steps(state())) EXPECT_EQ(record.at("machines"), ranks);
+  }
+}
+
+TEST_F(MpiJob, SaysHowAJobIsStoppedAndContinued) {
+  const ProgramResult result = run_program("/bin/sh", in_job(2, words(5)));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output,
+              HasSubstr(fmt::format("pretrain stop --state {} saves and ends the job", state().string())));
+  EXPECT_THAT(result.output,
+              HasSubstr(fmt::format(
+                  "train further: pretrain resume --state {} --steps 10 --fabric mpi (by mpirun or srun",
+                  state().string())));
+  EXPECT_THAT(result.output, Not(HasSubstr("Ctrl-C")));
+}
+
+/// Open MPI ends such a process with a page about its own build.
+TEST_F(MpiJob, OfSrunWithoutPmixIsRefusedInOneLine) {
+  if (!has_open_mpi()) GTEST_SKIP() << "built with another MPI";
+  const std::vector<std::pair<std::string, std::string>> none{
+      {"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_STEPID", "0"}};
+  auto pmi2 = none;
+  pmi2.insert(pmi2.end(), {{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}});
+  for (const auto& variables : {none, pmi2}) {
+    const ProgramResult result = run_program(binary(), words(5), Surroundings{.environment = variables});
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    expect_refusal(result, "use srun --mpi=pmix");
+    EXPECT_FALSE(std::filesystem::exists(state()));
   }
 }
 
@@ -419,6 +479,50 @@ TEST_F(MpiJob, RefusesMoreRanksThanSlots) {
   const ProgramResult result = run_program("/bin/sh", in_job(2, words(5) + Words{"--slots", "1"}));
   EXPECT_EQ(result.exit_code, 2) << result.output;
   EXPECT_THAT(result.output, HasSubstr("the job has 2 ranks, more than --slots 1"));
+}
+
+/// Open MPI waits this long before SIGTERM, and again after it.
+TEST_F(MpiJob, EndsWithASaveWhenMpirunIsToEnd) {
+  job_ =
+      std::make_unique<Program>("/bin/sh", in_job(3, words(1'000'000)),
+                                Surroundings{.environment = {{"OMPI_MCA_odls_base_sigkill_timeout", "15"}}});
+  ASSERT_TRUE(reaches(5)) << job_->output();
+  job_->signal(SIGTERM);
+  const ProgramResult result = job_->wait();
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_EQ(newest_checkpoint(), last_step(state()));
+  EXPECT_THAT(result.output, HasSubstr("stopped on request at step " + format_count(last_step(state()))));
+  EXPECT_EQ(count_of(result.output, "stopping: "), 1) << "the head answers for all\n" << result.output;
+  EXPECT_THAT(result.output, Not(HasSubstr("joined the run of")));
+}
+
+TEST_F(MpiJob, EndsWithARankThatIsRefused) {
+  Words all = in_job(1, words(1'000'000));
+  all.insert(all.end(), {":", "-n", "1", "-x", "PRETRAIN_CPU=portable", binary().string()});
+  for (const std::string& word : words(1'000'000)) all.push_back(word);
+  const ProgramResult result = run_program("/bin/sh", all);
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output,
+              ContainsRegex("error: rank 1 \\([^)]+\\): the head refuses: it would compute other bits"));
+}
+
+TEST_F(MpiJob, ProcessesThatShareNothingAreRefused) {
+  const ProgramResult result = run_program("/bin/sh", in_job(2, shared_run(state(), 5)));
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output,
+              HasSubstr("one of 2 processes that a launcher has started (OMPI_COMM_WORLD_SIZE)"));
+  EXPECT_THAT(result.output, HasSubstr("add --fabric mpi"));
+  EXPECT_FALSE(std::filesystem::exists(state()));
+}
+
+/// As under the launcher of another MPI.
+TEST_F(MpiJob, OneThatFindsItselfAloneAmongSeveralIsRefused) {
+  const ProgramResult result =
+      run_program(binary(), words(5), {.environment = {{"PMI_RANK", "0"}, {"PMI_SIZE", "4"}}});
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("one of 4 processes that a launcher has started (PMI_SIZE)"));
+  EXPECT_THAT(result.output, HasSubstr("finds it alone"));
+  EXPECT_FALSE(std::filesystem::exists(state()));
 }
 
 TEST_F(MpiJob, EndsWithItsHeadsStop) {

@@ -121,17 +121,24 @@ TEST(Rescue, StepsToSkipThatAreNoneOrAreTrainedAlreadyAreRefused) {
 }
 
 TEST(Rescue, LostRecordsAreToldOnceAndInTheSummary) {
-  const TempFolder folder;
-  const auto state = folder / "run";
-  std::filesystem::create_directories(state / "metrics.jsonl");
-  const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "40"});
-  EXPECT_EQ(run.exit_code, 0) << run.output;
-  const std::regex told("warning: [^\n]*metrics.jsonl: [^\n]*records are lost");
-  EXPECT_EQ(
-      std::distance(std::sregex_iterator(run.output.begin(), run.output.end(), told), std::sregex_iterator()),
-      1)
-      << run.output;
-  EXPECT_THAT(run.output, testing::ContainsRegex("metrics.jsonl lacks [0-9]+ records"));
+  const auto expect = [](const Words& lost, const std::string& summary) {
+    const TempFolder folder;
+    const auto state = folder / "run";
+    for (const std::string& log : lost) std::filesystem::create_directories(state / log);
+    const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "40"});
+    EXPECT_EQ(run.exit_code, 0) << run.output;
+    for (const std::string& log : lost) {
+      const std::regex told("warning: [^\n]*" + log + ": [^\n]*records are lost");
+      EXPECT_EQ(std::distance(std::sregex_iterator(run.output.begin(), run.output.end(), told),
+                              std::sregex_iterator()),
+                1)
+          << run.output;
+    }
+    EXPECT_THAT(run.output, testing::ContainsRegex(summary));
+  };
+  expect({"metrics.jsonl"}, "metrics.jsonl lacks [0-9]+ records");
+  expect({"metrics.jsonl", "events.jsonl"},
+         "metrics.jsonl lacks [0-9]+ records[^\n]*\n[^\n]*events.jsonl lacks [0-9]+ record");
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ TEST(Resume, OneProcessOwnsAStateFolder) {
   const TempFolder folder;
   const auto state = folder / "run";
   Program first(binary(), tiny_run(state));
-  ASSERT_TRUE(first.wait_until([&] { return last_step(state) >= 3; }, kPatience));
+  ASSERT_TRUE(first.wait_until([&] { return is_under_way(state); }, kPatience));
   const auto second = run_program(binary(), {"resume", "--state", state.string()});
   EXPECT_EQ(second.exit_code, 1) << second.output;
   first.signal(SIGTERM);
@@ -152,7 +152,7 @@ TEST(Resume, SignalUser1SavesNow) {
   const TempFolder folder;
   const auto state = folder / "run";
   Program program(binary(), tiny_run(state));
-  ASSERT_TRUE(program.wait_until([&] { return last_step(state) >= 5; }, kPatience));
+  ASSERT_TRUE(program.wait_until([&] { return is_under_way(state, 5); }, kPatience));
   program.signal(SIGUSR1);
   EXPECT_TRUE(program.wait_until([&] { return list_checkpoints(state).size() >= 2; }, kPatience));
   program.signal(SIGTERM);

@@ -93,6 +93,11 @@ inline uint64_t last_step(const std::filesystem::path& state) {
   return all.empty() ? 0 : all.back()["step"].get<uint64_t>();
 }
 
+/// Whether a run has trained so many steps and completed its first checkpoint, which some steps may be faster than.
+inline bool is_under_way(const std::filesystem::path& state, uint64_t steps = 3) {
+  return last_step(state) >= steps && !list_checkpoints(state).empty();
+}
+
 /// Hashes of a checkpoint's files that must be equal for equal runs.
 inline std::map<std::string, std::string> state_hashes(const std::filesystem::path& state, uint64_t step) {
   std::map<std::string, std::string> hashes;

@@ -173,7 +173,7 @@ TEST(Signals, SaveARunWhoseLoaderHangs) {
   Program program(binary(), tiny_run(state),
                   {.environment = {{"LD_PRELOAD", PRETRAIN_STALL_LIBRARY},
                                    {"PRETRAIN_STALL", (folder / "stall").string()}}});
-  ASSERT_TRUE(program.wait_until([&] { return last_step(state) >= 10; }, kPatience));
+  ASSERT_TRUE(program.wait_until([&] { return is_under_way(state, 10); }, kPatience));
   folder.write("stall", "pread sample-corpus");
   uint64_t seen = 0;
   ASSERT_TRUE(program.wait_until([&] { return last_step(state) == std::exchange(seen, last_step(state)); },
@@ -189,6 +189,7 @@ TEST(Signals, SaveARunWhoseLoaderHangs) {
 TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
   const std::map<int, std::string> answers{{SIGTERM, " (a second signal exits without saving)"},
                                            {SIGINT, " (Ctrl-C again exits without saving)"},
+                                           {SIGQUIT, " (Ctrl-\\ again exits without saving)"},
                                            {SIGHUP, ""},
                                            {SIGXCPU, ""},
                                            {SIGALRM, ""},
@@ -197,14 +198,14 @@ TEST(Signals, OfEachKindThatAsksToStopSaveAndSaySo) {
   for (const auto& [signal, cost] : answers) {
     const TempFolder folder;
     Program program(binary(), tiny_run(folder / "run") + Words{"--evaluate-every", "0"});
-    ASSERT_TRUE(program.wait_until([&] { return last_step(folder / "run") >= 10; }, kPatience));
+    ASSERT_TRUE(program.wait_until([&] { return is_under_way(folder / "run", 10); }, kPatience));
     program.signal(signal);
     const auto result = program.wait();
     EXPECT_EQ(result.exit_code, 0) << signal << result.output;
     EXPECT_EQ(newest_checkpoint(folder / "run"), last_step(folder / "run")) << signal;
     EXPECT_TRUE(std::regex_search(
         result.output, std::regex(fmt::format("stopping: finishing step [0-9,]+, then saving{}\n",
-                                              std::regex_replace(cost, std::regex("[()]"), "\\$&")))))
+                                              std::regex_replace(cost, std::regex("[()\\\\]"), "\\$&")))))
         << signal << result.output;
   }
 }

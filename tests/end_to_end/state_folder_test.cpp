@@ -89,6 +89,69 @@ TEST_F(StateFolder, WhoseOnlyCheckpointIsDamagedIsLeftAsItIs) {
   expect_refused(train_words(), 3, HasSubstr("the newest checkpoint can't be used"));
 }
 
+/// The disk that has them is not mounted.
+TEST_F(StateFolder, WhoseCheckpointsAreALinkToNowhereSaysSoAndNeverBecomesANewRun) {
+  train();
+  const fs::path disk = folder_ / "disk", kept = folder_ / "kept", link = checkpoints_folder(state_);
+  fs::rename(link, kept);
+  fs::create_directory_symlink(disk, link);
+  const auto names_link = HasSubstr(link.string() + " is a link to " + disk.string() +
+                                    ", which is not there (is the disk mounted?)");
+  const std::vector<Words> commands{resume_words(),
+                                    resume_words() + Words{"--copies", "2"},
+                                    train_words() + Words{"--steps", "60"},
+                                    {"inspect", state_.string()},
+                                    {"generate", "--checkpoint", state_.string(), "--prompt", "A"},
+                                    {"branch", "--checkpoint", state_.string(), "--state", folder_ / "new"}};
+  for (const Words& words : commands) expect_refused(words, 3, names_link);
+  Words check = train_words();
+  check.emplace_back("--check");
+  expect_refused(check, 3, names_link);
+  fs::create_directory(disk);
+  const auto names_empty =
+      HasSubstr("(a link to " + disk.string() + ", which is empty: is the disk mounted?)");
+  for (const Words& words : commands) {
+    if (words.back() != "2") expect_refused(words, 3, names_empty);
+  }
+  fs::remove(disk);
+  fs::rename(kept, disk);
+  EXPECT_EQ(run_program(binary(), resume_words() + Words{"--steps", "41"}).exit_code, 0);
+}
+
+TEST_F(StateFolder, ThatIsNewAndALinkToNowhereOrHasOneForItsCheckpointsStartsNoRun) {
+  const fs::path disk = folder_ / "disk";
+  fs::create_directory(state_);
+  for (const fs::path& link : {checkpoints_folder(state_), state_}) {
+    fs::remove_all(state_);
+    if (link != state_) fs::create_directory(state_);
+    fs::create_directory_symlink(disk, link);
+    for (const Words& words : {train_words(), resume_words()}) {
+      const auto result = run_program(binary(), words);
+      EXPECT_EQ(result.exit_code, 3) << result.output;
+      EXPECT_THAT(result.output, HasSubstr(link.string() + " is a link to " + disk.string()));
+    }
+    EXPECT_FALSE(fs::exists(state_ / "lock"));
+  }
+}
+
+TEST_F(StateFolder, WhoseCheckpointsAreALinkSaysAtASaveThatTheirPlaceIsGone) {
+  const fs::path disk = folder_ / "disk", away = folder_ / "away";
+  fs::create_directory(state_);
+  fs::create_directory(disk);
+  fs::create_directory_symlink(disk, checkpoints_folder(state_));
+  Program program(binary(), train_words());
+  ASSERT_TRUE(program.wait_until([&] { return fs::exists(checkpoint(10)); }, kPatience)) << program.output();
+  fs::rename(disk, away);
+  ASSERT_TRUE(program.wait_until(
+      [&] { return program.output().find("is a link to " + disk.string()) != std::string::npos; }, kPatience))
+      << program.output();
+  fs::rename(away, disk);
+  program.signal(SIGTERM);
+  const auto result = program.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(list_checkpoints(state_).front().step, last_step(state_));
+}
+
 TEST_F(StateFolder, WithTwoFailingCheckpointsNamesTheStepToGoBackToAndThatWorks) {
   train();
   damage(40);
@@ -320,7 +383,7 @@ TEST_F(StateFolder, TakesAValidationCorpusThatMovedAndNoOther) {
 
 TEST_F(StateFolder, IsOwnedByOneProcessAlsoWhenItsLockFileIsDeleted) {
   Program first(binary(), train_words());
-  ASSERT_TRUE(first.wait_until([&] { return last_step(state_) >= 3; }, kPatience)) << first.output();
+  ASSERT_TRUE(first.wait_until([&] { return is_under_way(state_); }, kPatience)) << first.output();
   fs::remove(state_ / "lock");
   const auto second = run_program(binary(), resume_words());
   EXPECT_EQ(second.exit_code, 1) << second.output;
@@ -344,8 +407,15 @@ TEST_F(StateFolder, IsContinuedThoughAnotherProgramSavedTheTokenizerAnew) {
 /// A user tidies up, or a disk is unmounted, while the program trains.
 TEST_F(StateFolder, ThatIsRemovedUnderARunIsMadeAnewAtTheSave) {
   Program program(binary(), tiny_run(state_));
-  ASSERT_TRUE(program.wait_until([&] { return last_step(state_) >= 10; }, kPatience));
-  fs::remove_all(state_);
+  ASSERT_TRUE(program.wait_until([&] { return is_under_way(state_, 10); }, kPatience));
+  const fs::path removed = folder_ / "removed";
+  fs::rename(state_, removed);
+  const auto is_removed = [&] {
+    std::error_code error;  // while the program still renames a file there
+    fs::remove_all(removed, error);
+    return !fs::exists(removed);
+  };
+  ASSERT_TRUE(program.wait_until(is_removed, kPatience));
   program.signal(SIGTERM);
   ASSERT_TRUE(program.ends_within(kPatience)) << program.output();
   const auto result = program.wait();
@@ -359,6 +429,25 @@ TEST_F(StateFolder, ThatIsRemovedUnderARunIsMadeAnewAtTheSave) {
   const auto more = run_program(binary(), resume_words() + Words{"--steps", std::to_string(step + 5)});
   EXPECT_EQ(more.exit_code, 0) << more.output;
   EXPECT_EQ(find_newest_verified(state_)->step, step + 5) << more.output;
+}
+
+/// The user tidies up, or a disk that has only the checkpoints is unmounted.
+TEST_F(StateFolder, WhoseCheckpointsAreRemovedUnderARunSaysSoAndKeepsItsRecords) {
+  Program program(binary(), tiny_run(state_) + Words{"--checkpoint-every", "50", "--log-every", "1"});
+  ASSERT_TRUE(program.wait_until([&] { return is_under_way(state_, 10); }, kPatience));
+  fs::rename(checkpoints_folder(state_), folder_ / "removed");
+  ASSERT_TRUE(program.wait_until(
+      [&] { return fs::exists(checkpoints_folder(state_)) && !list_checkpoints(state_).empty(); }, kPatience))
+      << program.output();
+  program.signal(SIGTERM);
+  const auto result = program.wait();
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, AllOf(HasSubstr(checkpoints_folder(state_).string() + " was gone"),
+                                   Not(HasSubstr("edited, replaced"))));
+  const auto all = steps(state_);
+  ASSERT_FALSE(all.empty());
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]["step"], i + 1);
+  EXPECT_EQ(find_newest_verified(state_)->step, all.size());
 }
 
 TEST_F(StateFolder, IsInspectedWithAllItsCheckpoints) {

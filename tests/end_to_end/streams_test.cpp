@@ -7,6 +7,7 @@
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <tuple>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -133,7 +134,7 @@ TEST(Streams, StopARunWhoseReaderHasGoneWithASave) {
   const TempFolder folder;
   PipedRun run(tiny_run(folder / "run"));
   run.stop_reading();
-  ASSERT_TRUE(run.program().wait_until([&] { return last_step(folder / "run") >= 10; }, kPatience));
+  ASSERT_TRUE(run.program().wait_until([&] { return is_under_way(folder / "run", 10); }, kPatience));
   run.program().signal(SIGINT);
   EXPECT_EQ(run.program().wait().exit_code, 0);
   expect_sound(folder / "run", last_step(folder / "run"));
@@ -161,7 +162,8 @@ TEST(Streams, SayThatStandardOutputIsFull) {
         Words{"--version"}, Words{"help", "train"}}) {  // the last is more than a buffer of the library holds
     const auto result = run_program(binary(), words, full_output);
     EXPECT_EQ(result.exit_code, 1) << words.front();
-    EXPECT_NE(result.output.find("cannot write standard output: No space left"), std::string::npos)
+    EXPECT_NE(result.output.find("cannot write standard output: No space left on device; free some"),
+              std::string::npos)
         << words.front() << ": " << result.output;
   }
 }
@@ -179,21 +181,142 @@ TEST(Streams, ALimitOnMemoryIsReportedWithARemedy) {
   EXPECT_NE(result.output.find("out of memory; use fewer --threads"), std::string::npos) << result.output;
 }
 
-TEST(Streams, ALimitOnFileSizesIsReportedLikeAFullDisk) {
-  const TempFolder folder;
-  const auto limited = with_streams([] {
-    const rlimit limit{.rlim_cur = 100'000, .rlim_max = 100'000};
-    return setrlimit(RLIMIT_FSIZE, &limit) == 0;
+Surroundings limited_to(decltype(RLIMIT_FSIZE) resource, rlim_t value) {
+  return with_streams([=] {
+    const rlimit limit{.rlim_cur = value, .rlim_max = value};
+    return setrlimit(resource, &limit) == 0;
   });
-  ASSERT_EQ(run_program(binary(), short_run(folder / "run")).exit_code, 0);
-  const Words more = short_run(folder / "run") + Words{"--steps", std::to_string(2 * kSteps)};
-  const auto result = run_program(binary(), more, limited);
+}
+
+TEST(Streams, ALimitOnFileSizesThatAppliesLaterIsReportedLikeAFullDisk) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  Program program(binary(), tiny_run(state) + Words{"--checkpoint-every", "20"});
+  ASSERT_TRUE(program.wait_until([&] { return !list_checkpoints(state).empty(); }, kPatience));
+  const rlimit limit{.rlim_cur = 100'000, .rlim_max = 100'000};
+  ASSERT_EQ(prlimit(program.pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
+  ASSERT_TRUE(program.wait_until([&] { return program.output().find("File too large") != std::string::npos; },
+                                 kPatience));
+  program.signal(SIGTERM);
+  const auto result = program.wait();
   EXPECT_EQ(result.exit_code, 1) << result.output;
-  EXPECT_NE(result.output.find("File too large"), std::string::npos) << result.output;
-  for (const CheckpointEntry& entry : list_checkpoints(folder / "run"))
+  for (const CheckpointEntry& entry : list_checkpoints(state))
     EXPECT_TRUE(judge_checkpoint(entry.folder).checkpoint.has_value()) << entry.folder;
-  ASSERT_EQ(run_program(binary(), more).exit_code, 0);
-  expect_sound(folder / "run", 2 * kSteps);
+  const std::string last = std::to_string(list_checkpoints(state).front().step + 20);
+  ASSERT_EQ(run_program(binary(), tiny_run(state) + Words{"--steps", last}).exit_code, 0);
+  expect_sound(state, std::stoull(last));
+}
+
+TEST(Streams, LimitsThatPreventSavesAreToldAtTheStartAndByTheCheck) {
+  const TempFolder folder;
+  const auto state = folder / "run";
+  for (const auto& [resource, value, name] :
+       {std::tuple{RLIMIT_FSIZE, 500'000, "ulimit -f"}, std::tuple{RLIMIT_NOFILE, 20, "ulimit -n"}}) {
+    Words check = short_run(state);
+    check.emplace_back("--check");
+    for (const Words& words : {short_run(state), check}) {
+      const auto result = run_program(binary(), words, limited_to(resource, static_cast<rlim_t>(value)));
+      EXPECT_EQ(result.exit_code, 2) << result.output;
+      EXPECT_NE(result.output.find(name), std::string::npos) << result.output;
+      EXPECT_TRUE(list_checkpoints(state).empty());
+    }
+  }
+  EXPECT_EQ(run_program(binary(), short_run(state)).exit_code, 0);
+}
+
+TEST(Streams, ASmallStackIsEnlargedOrToldAndNeverCrashes) {
+#ifdef PRETRAIN_SANITIZED
+  GTEST_SKIP() << "a sanitizer needs more stack";
+#endif
+  const TempFolder folder;
+  constexpr rlim_t kSmall = 64 << 10;
+  const auto told = run_program(binary(), short_run(folder / "run"), limited_to(RLIMIT_STACK, kSmall));
+  EXPECT_EQ(told.exit_code, 2) << told.output;
+  EXPECT_NE(told.output.find("(ulimit -s)"), std::string::npos) << told.output;
+  const auto soft = with_streams([] {
+    const rlimit limit{.rlim_cur = kSmall, .rlim_max = 8 << 20};
+    return setrlimit(RLIMIT_STACK, &limit) == 0;
+  });
+  const auto enlarged = run_program(binary(), short_run(folder / "run"), soft);
+  EXPECT_EQ(enlarged.exit_code, 0) << enlarged.output;
+  expect_sound(folder / "run", kSteps);
+}
+
+TEST(Streams, ADashIsStandardOutputForCommandsThatWriteOneFile) {
+  const TempFolder folder;
+  const std::string state = (folder / "run").string();
+  ASSERT_EQ(run_program(binary(), short_run(state)).exit_code, 0);
+  const auto here = with_streams([&] { return chdir(folder.path().c_str()) == 0; });
+  const auto output_of = [&](const Words& words) {
+    const auto result = run_program(binary(), words, here);
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    return result.output;
+  };
+  const std::string table = output_of({"export-metrics", state, "--csv", "-"});
+  EXPECT_TRUE(table.starts_with("kind,step,steps,")) << table.substr(0, 100);
+  EXPECT_EQ(table.find("wrote"), std::string::npos);
+  output_of({"export-metrics", state, "--csv", "./-"});
+  EXPECT_EQ(read_file(folder / "-"), table);
+  std::filesystem::remove(folder / "-");
+  EXPECT_TRUE(output_of({"export-metrics", state, "--prometheus", "-"}).starts_with("# HELP pretrain_"));
+  EXPECT_TRUE(output_of({"report", state, "--output", "-"}).starts_with("<!doctype html>"));
+  const auto discard_log = with_streams([&] {
+    return chdir(folder.path().c_str()) == 0 && dup2(open("/dev/null", O_WRONLY), STDERR_FILENO) >= 0;
+  });
+  const auto model = run_program(
+      binary(), {"tokenizer", "train", "--corpus", sample_corpus(), "--output", "-"}, discard_log);
+  EXPECT_EQ(model.exit_code, 0);
+  folder.write("piped.model", model.output);
+  output_of({"tokenizer", "encode", "--model", "piped.model", "--text", "A"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "-"));
+}
+
+TEST(Streams, ADashIsRefusedWhereStandardOutputMakesNoSense) {
+  const TempFolder folder;
+  const std::string state = (folder / "run").string();
+  ASSERT_EQ(run_program(binary(), short_run(state)).exit_code, 0);
+  const auto here = with_streams([&] { return chdir(folder.path().c_str()) == 0; });
+  const std::vector<Words> all{{"export-metrics", state, "--tensorboard", "-"},
+                               {"export-metrics", state, "--prometheus", "-", "--follow"},
+                               {"report", state, "--output", "-", "--every", "1min"},
+                               {"export", state, "--output", "-"},
+                               {"help", "--output", "-"},
+                               {"dashboard", "--new-token", "-"},
+                               {"join", "--new-secret", "-"},
+                               short_run(folder / "new") + Words{"--metrics-file", "-"}};
+  for (const Words& words : all) {
+    const auto result = run_program(binary(), words, here);
+    EXPECT_EQ(result.exit_code, 2) << result.output;
+    EXPECT_NE(result.output.find("(got -, which means standard output)"), std::string::npos) << result.output;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "-"));
+}
+
+/// Arenas of the allocator alone would reserve more.
+TEST(Streams, ALimitOnAddressesThatHoldsATinyRunDoesNotEndIt) {
+#ifdef PRETRAIN_SANITIZED
+  GTEST_SKIP() << "a sanitizer needs more addresses";
+#endif
+  const TempFolder folder;
+  const auto result =
+      run_program(binary(), short_run(folder / "run"), limited_to(RLIMIT_AS, rlim_t{300} << 20));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(result.output.find("bad_alloc"), std::string::npos) << result.output;
+  expect_sound(folder / "run", kSteps);
+}
+
+/// With as many files as the message asks for.
+TEST(Streams, ALimitOnOpenFilesThatIsRaisedAsToldIsEnough) {
+  const TempFolder folder;
+  constexpr rlim_t kFew = 20;
+  const auto refused = run_program(binary(), short_run(folder / "run"), limited_to(RLIMIT_NOFILE, kFew));
+  std::smatch more;
+  ASSERT_TRUE(std::regex_search(refused.output, more, std::regex("raise it by ([0-9]+)"))) << refused.output;
+  const auto result =
+      run_program(binary(), short_run(folder / "run"), limited_to(RLIMIT_NOFILE, kFew + std::stoul(more[1])));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_EQ(result.output.find("Too many open files"), std::string::npos) << result.output;
+  expect_sound(folder / "run", kSteps);
 }
 
 TEST(Streams, OfTheTokenizerTakeAnEmptyTextForOneAndEndlessInputForAFault) {
@@ -288,7 +411,7 @@ TEST(Streams, ATerminalThatIsClosedEndsARunWithASave) {
   ASSERT_TRUE(program.wait_until(
       [&] {
         terminal.screen();
-        return last_step(folder / "run") >= 10;
+        return is_under_way(folder / "run", 10);
       },
       kPatience));
   terminal.hang_up();

@@ -117,12 +117,6 @@ Kill KillCampaign::end_once(Ending ending) {
 }
 
 Surroundings KillCampaign::surroundings(Ending ending) {
-  if (ending == Ending::kFileLimit) {
-    return {.before_exec = [] {
-      const struct rlimit limit { .rlim_cur = kFileLimitBytes, .rlim_max = kFileLimitBytes };
-      return setrlimit(RLIMIT_FSIZE, &limit) == 0;
-    }};
-  }
   if (ending == Ending::kHangUp) {  // under nohup, say, it would stay ignored
     return {.before_exec = [] { return std::signal(SIGHUP, SIG_DFL) != SIG_ERR; }};
   }
@@ -136,6 +130,13 @@ Surroundings KillCampaign::surroundings(Ending ending) {
   }};
 }
 
+/// Once the program has compared the limits with what it needs.
+void KillCampaign::limit_file_sizes(Program& program) const {
+  program.wait_until([&] { return program.output().find("info: run: ") != std::string::npos; }, kPatience);
+  const struct rlimit limit { .rlim_cur = kFileLimitBytes, .rlim_max = kFileLimitBytes };
+  prlimit(program.pid(), RLIMIT_FSIZE, &limit, nullptr);
+}
+
 void KillCampaign::let_it_run(Program& program, Ending ending) {
   const bool in_save = ending == Ending::kKillInSave;
   const auto time =
@@ -146,8 +147,9 @@ void KillCampaign::let_it_run(Program& program, Ending ending) {
     wait_for_save(state_, sessions_ % 8 == 0 ? 0 : newest_checkpoint(state_) + later);
   }
   // Before its first line, the program does not handle the signal.
-  if (ending == Ending::kTerminate || ending == Ending::kHangUp || ending == Ending::kFileLimit)
+  if (ending == Ending::kTerminate || ending == Ending::kHangUp)
     program.wait_until([&] { return !program.output().empty(); }, kPatience);
+  if (ending == Ending::kFileLimit) limit_file_sizes(program);
   spin_for(time);
   if (ending != Ending::kReaderGone) return;
   ::close(std::exchange(reader_, -1));

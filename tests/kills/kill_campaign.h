@@ -64,6 +64,7 @@ class KillCampaign {
 
  private:
   Surroundings surroundings(Ending ending);
+  void limit_file_sizes(Program& program) const;
   void let_it_run(Program& program, Ending ending);
   Kill look() const;
 

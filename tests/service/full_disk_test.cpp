@@ -21,11 +21,24 @@ constexpr std::chrono::seconds kPatience{300};
 constexpr const char* kRoomyMegabytes = "size=64m";
 
 /// Gives the calling process a file system of its own at `folder`: in memory, and of the size given.
-bool mount_memory(const std::filesystem::path& folder) {
+bool mount_memory(const std::filesystem::path& folder, const char* options = kRoomyMegabytes) {
   const uid_t user = geteuid();
   if (unshare(CLONE_NEWNS | (user == 0 ? 0 : CLONE_NEWUSER)) != 0) return false;
   return mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         mount("tmpfs", folder.c_str(), "tmpfs", 0, kRoomyMegabytes) == 0;
+         mount("tmpfs", folder.c_str(), "tmpfs", 0, options) == 0;
+}
+
+TEST(FewFiles, AreToldAtTheStartWhenCheckpointsNeedMore) {
+  const TempFolder folder;
+  const auto mounted = folder.write("state/keep", "").parent_path();
+  const ProgramResult result = run_program(
+      binary(), tiny_run(mounted) + Words{"--steps", "4", "--checkpoint-every", "2"},
+      Surroundings{.before_exec = [&] { return mount_memory(mounted, "size=64m,nr_inodes=34"); }});
+  if (result.exit_code == 126) GTEST_SKIP() << "mount namespaces are not allowed here";
+  EXPECT_NE(result.output.find("more files, but 4 checkpoints may need 64; remove files (df -i shows"),
+            std::string::npos)
+      << result.output;
+  EXPECT_NE(result.output.find("(df -h and df -i show what is full)"), std::string::npos) << result.output;
 }
 
 /// The file system that the program sees, from outside.

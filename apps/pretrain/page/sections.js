@@ -2,7 +2,7 @@
 // The parts of the page besides the curves. Each function fills its part from the runs that are shown.
 
 const kPhases = {
-  starting: "", training: "good", evaluating: "good", sampling: "good", saving: "good", paused: "warn", stopping: "warn",
+  starting: "", training: "good", evaluating: "good", sampling: "good", saving: "good", paused: "warn", suspended: "warn", stopping: "warn",
   finished: "good", stopped: "", failed: "bad", unknown: "warn",
 };
 const kPhaseWords = { unknown: "ended without a word", finished: "finished" };
@@ -40,7 +40,7 @@ function progressOf(run) {
 }
 
 function isActive(run) {
-  return ["starting", "training", "evaluating", "sampling", "saving", "paused", "stopping"].includes(run.phase);
+  return ["starting", "training", "evaluating", "sampling", "saving", "paused", "suspended", "stopping"].includes(run.phase);
 }
 
 function progressBar(run, now) {

@@ -137,6 +137,19 @@ TEST(MergeForResume, RefusesAnotherValueOfAFixedKeyAndNamesBoth) {
   }
 }
 
+TEST(ModelName, IsThatOfThePresetOnlyForItsSizes) {
+  const auto name_of = [](KeyValues given) {
+    given.insert({{"corpus", "/wiki"}, {"state", "/run"}});
+    return model_name(to_configuration(resolve(given)));
+  };
+  EXPECT_EQ(name_of({}), "base");
+  EXPECT_EQ(name_of({{"model", "tiny"}, {"context", "64"}, {"vocab", "300"}, {"batch", "2"}}), "tiny");
+  EXPECT_EQ(name_of({{"model", "qwen3-1m"}}), "qwen3-1m");
+  EXPECT_EQ(name_of({{"model", "tiny"}, {"layers", "2"}}), "gpt2 2 x 64");
+  EXPECT_EQ(name_of({{"arch", "qwen3"}}), "qwen3 6 x 512");
+  EXPECT_EQ(name_of({{"model", "tiny"}, {"d-ff", "512"}}), "gpt2 1 x 64");
+}
+
 TEST(MergeForResume, TellsLargeWholeNumbersApart) {
   const KeyValues saved = resolve({{"corpus", "/wiki"}, {"model", "tiny"}, {"seed", "18446744073709551615"}});
   EXPECT_THROW(merge_for_resume(saved, {{"seed", "18446744073709551614"}}), Error);

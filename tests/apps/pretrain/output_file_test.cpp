@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
 #include "tests/support/temp_folder.h"
 
@@ -47,6 +49,32 @@ TEST(OutputFile, IsInAFolderThatExists) {
   EXPECT_THAT(refusal(folder / "none/run.csv"),
               HasSubstr("there is no folder " + (folder / "none").string()));
   EXPECT_THAT(refusal(folder.path()), HasSubstr("--csv must be a file, such as "));
+}
+
+TEST(OutputFile, IsNoDeviceNorAPipeWhichARenameWouldReplace) {
+  const TempFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  for (const Path& path : {folder / "pipe", Path("/dev/null"), Path("/dev/stdout"), Path("/dev/new.csv")})
+    EXPECT_THAT(refusal(path), HasSubstr("which is a device or a pipe"));
+}
+
+TEST(OutputFile, MayBeStandardOutputWhereThatMakesSense) {
+  EXPECT_THAT(refusal("-"),
+              HasSubstr("--csv must be a file (got -, which means standard output); ./- is one"));
+  EXPECT_EQ(refusal("./-"), "");
+  EXPECT_NO_THROW(check_output_file({.option = "--csv",
+                                     .path = "-",
+                                     .beginning = "kind,step",
+                                     .example = "run.csv",
+                                     .may_be_standard_output = true}));
+  EXPECT_THROW(refuse_standard_output("--output", "-", "a folder"), Error);
+  EXPECT_NO_THROW(refuse_standard_output("--output", "./-", "a folder"));
+}
+
+TEST(OutputPath, OfADashIsStandardOutputAndThatOfAnInputIsAFile) {
+  EXPECT_TRUE(is_standard_output(read_output_path("-")));
+  EXPECT_FALSE(is_standard_output(read_output_path("./-")));
+  EXPECT_EQ(read_path("-"), std::filesystem::current_path() / "-") << "a run records absolute paths";
 }
 
 }  // namespace

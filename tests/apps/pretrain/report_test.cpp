@@ -9,11 +9,15 @@
 
 #include "apps/pretrain/shell_text.h"
 #include "libs/base/error.h"
+#include "libs/base/text.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
 
 namespace pretrain {
 namespace {
 
+using test::run_program;
+using test::TempFolder;
 using testing::HasSubstr;
 
 RunConfiguration tiny(const test::TempFolder& folder, const KeyValues& more) {
@@ -87,8 +91,24 @@ TEST(Report, PrintsCommandsThatAShellTakes) {
   EXPECT_EQ(shell_word("/my run"), "'/my run'");
   EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(shell_path("-run"), "./-run");
+  EXPECT_EQ(shell_path("/my run"), "'/my run'");
   EXPECT_EQ(resume_command("/no/default"), "pretrain resume --state /no/default");
   EXPECT_EQ(resume_command(state_folder_of({})), "pretrain resume");
+}
+
+/// What a log would escape, the shell must make of escapes again.
+TEST(Report, PrintsCommandsThatAShellTakesThoughTheLogShowsNoControlCharacters) {
+  const TempFolder folder;
+  const Path read = folder / "read";
+  for (const std::string word :
+       {"a\nb", "it's\ttab\r", "\x1b[31mred\\", "\xff\xfe", "\xe2\x80\xaertl caf\xc3\xa9 \n", "$x`y`\n"}) {
+    const std::string shown = shell_word(word);
+    EXPECT_EQ(printable(shown), shown);
+    const auto result = run_program("/bin/bash", {"-c", "printf %s " + shown + " > " + read.string()});
+    EXPECT_EQ(result.exit_code, 0) << shown << result.output;
+    EXPECT_EQ(read_file(read), word) << shown;
+  }
 }
 
 TEST(Report, PrintsCommandsThatMeanTheSameRunInAnotherShell) {

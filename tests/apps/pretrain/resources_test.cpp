@@ -3,6 +3,8 @@
 
 #include <regex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,7 +71,53 @@ TEST_F(Resources, ThatSufficeAreNoFault) {
 
 TEST_F(Resources, OfTooLittleMemoryAreRefusedWithBothNumbers) {
   EXPECT_THAT(refusal({{"shuffle-buffer", "100"}}, 1'000'000),
-              AllOf(HasSubstr("of memory"), HasSubstr("1.00 MB"), HasSubstr("--shuffle-buffer")));
+              AllOf(HasSubstr("of memory"), HasSubstr("1.00 MB"), HasSubstr("a smaller --model")));
+}
+
+/// The options that a refusal names, as keys and values.
+KeyValues options_in(const std::string& text) {
+  const std::regex option("--([a-z-]+) ([a-z0-9]+)");
+  KeyValues found;
+  for (auto at = std::sregex_iterator(text.begin(), text.end(), option); at != std::sregex_iterator(); ++at)
+    found[(*at)[1]] = (*at)[2];
+  return found;
+}
+
+TEST_F(Resources, OfTooLittleMemoryAreRefusedWithOptionsThatAreEnough) {
+  const std::vector<std::pair<const char*, KeyValues>> hungry{
+      {"queue", {{"queue", "100000"}}},
+      {"micro-batch-tokens", {{"batch", "4096"}, {"micro-batch-tokens", "1000000"}, {"queue", "2"}}},
+      {"recompute",
+       {{"layers", "32"}, {"d-model", "128"}, {"recompute", "none"}, {"micro-batch-tokens", "1024"}}},
+      {"shuffle-buffer", {{"shuffle-buffer", "3000000"}}},
+      {"optimizer", {{"d-model", "1024"}, {"layers", "12"}, {"recompute", "layers"}}}};
+  for (const auto& [key, values] : hungry) {
+    const uint64_t enough = needs(values);
+    const std::string text = refusal(values, enough - enough / 12);
+    const KeyValues remedy = options_in(text);
+    ASSERT_EQ(remedy.count(key), 1U) << text;
+    EXPECT_EQ(remedy.size(), 1U) << "one is enough: " << text;
+    KeyValues better = values;
+    for (const auto& [name, value] : remedy) better[name] = value;
+    EXPECT_EQ(refusal(better, enough - enough / 12), "") << text;
+  }
+}
+
+TEST_F(Resources, OfFarTooLittleMemoryAreRefusedWithASmallerModel) {
+  const KeyValues large{{"d-model", "1024"},           {"layers", "12"},           {"recompute", "layers"},
+                        {"optimizer", "muon"},         {"shuffle-buffer", "1000"}, {"queue", "2"},
+                        {"micro-batch-tokens", "1024"}};
+  EXPECT_THAT(refusal(large, 500'000'000),
+              AllOf(HasSubstr("available; use a smaller --model or --context"), Not(HasSubstr("with "))));
+}
+
+TEST_F(Resources, OfARunThatHasBegunAreRefusedWithOptionsThatItMayChange) {
+  folder_.write("checkpoints/" + checkpoint_name(5) + "/manifest.json", "{}");
+  const KeyValues deep{{"layers", "32"}, {"d-model", "128"}, {"recompute", "none"}, {"batch", "64"}};
+  EXPECT_THAT(refusal(deep, needs(deep) - 1'000'000), HasSubstr("use --recompute layers, which needs"));
+  const KeyValues shuffled{{"shuffle-buffer", "3000000"}, {"queue", "2"}};
+  EXPECT_THAT(refusal(shuffled, 500'000'000),
+              AllOf(HasSubstr("use a machine with more memory"), Not(HasSubstr("--shuffle-buffer"))));
 }
 
 TEST_F(Resources, CountTheBuffersAndTheQueueOfTheLoader) {
@@ -140,6 +188,15 @@ TEST_F(Resources, OfTooLittleDiskAreRefusedForANewRunOnly) {
   std::filesystem::create_directories(checkpoints_folder(folder_.path()) / checkpoint_name(5));
   folder_.write("checkpoints/" + checkpoint_name(5) + "/manifest.json", "{}");
   EXPECT_EQ(refusal(many, kMuch), "") << "what is there counts towards what is kept";
+}
+
+TEST_F(Resources, OfTooLittleDiskAreToldForARunThatContinues) {
+  const KeyValues many{{"shuffle-buffer", "100"}, {"keep", "1000000"}, {"d-model", "1024"}, {"layers", "8"}};
+  folder_.write("checkpoints/" + checkpoint_name(5) + "/manifest.json", "{}");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(refusal(many, kMuch), "");
+  EXPECT_THAT(testing::internal::GetCapturedStdout(),
+              AllOf(HasSubstr("room for 1,000,000 more checkpoints"), HasSubstr("or saves may fail")));
 }
 
 TEST_F(Resources, AreComparedWithTheThreads) {

@@ -29,6 +29,14 @@ TEST(RunEnd, WaysOnSkipAllBadStepsOrHalveTheRate) {
               AllOf(HasSubstr(skip), Not(HasSubstr("branch"))));
 }
 
+TEST(RunEnd, NamesTheFileThatLacksRecords) {
+  EXPECT_THAT(record_losses({}), testing::IsEmpty());
+  EXPECT_THAT(
+      record_losses({.in_metrics = 2}),
+      testing::ElementsAre("metrics.jsonl lacks 2 records of this session, which could not be written"));
+  EXPECT_THAT(record_losses({.in_metrics = 1, .in_events = 1}), testing::SizeIs(2));
+}
+
 TEST(RunEnd, AdviceRaisesEachReachedLimit) {
   const RunConfiguration c = configuration({{"steps", "100"}, {"tokens", "3k"}, {"epochs", "4"}});
   RunSummary s;
@@ -40,12 +48,38 @@ TEST(RunEnd, AdviceRaisesEachReachedLimit) {
   EXPECT_EQ(
       nothing_to_do(s, c),
       "nothing to do: --steps 100 and --tokens 3000 are reached; add --steps 200 --tokens 6000 (0: no limit)");
+  const RunConfiguration falling =
+      configuration({{"steps", "100"}, {"schedule", "linear"}, {"schedule-steps", "100"}});
+  s.limits = {.steps = true};
+  s.last_step = 99;
+  EXPECT_EQ(raised_limits(s, falling), " --steps 200") << "the schedule continues";
+  s.last_step = 100;
+  EXPECT_EQ(raised_limits(s, falling), " --steps 200 --schedule-steps 200");
+  const RunConfiguration early =
+      configuration({{"steps", "100"}, {"schedule", "linear"}, {"schedule-steps", "50"}});
+  EXPECT_EQ(raised_limits(s, early), " --steps 200 --schedule-steps 200") << "100 would have ended, too";
   RunSummary all_text;
   all_text.reason = EndReason::kStreamEnd;
   EXPECT_EQ(raised_limits(all_text, c), " --epochs 8");
-  EXPECT_EQ(reason_of_end(all_text, c), "all epochs done");
+  EXPECT_EQ(reason_of_end(all_text, c), "all epochs done (--epochs 4)");
   all_text.last_step = 9;
   EXPECT_EQ(nothing_to_do(all_text, c), "") << "it has trained";
+}
+
+TEST(RunEnd, NamesWhatTheUserGave) {
+  RunConfiguration c = configuration({{"steps", "100"}, {"tokens", "3k"}, {"time", "90min"}});
+  RunSummary s;
+  s.limits = {.steps = true, .tokens = true, .time = true};
+  EXPECT_EQ(reason_of_end(s, c), "limit reached (--steps 100, --tokens 3000, --time 90min)");
+  c.trainer.budget = {.time = std::chrono::hours(8), .most_steps = 100, .is_fixed = false};
+  s.limits = {.steps = true};
+  EXPECT_EQ(reason_of_end(s, c), "limit reached (--budget 8h)");
+  c.trainer.budget.is_fixed = true;
+  c.trainer.budget.steps = 100;
+  EXPECT_EQ(reason_of_end(s, c), "limit reached (--budget 8h)");
+  EXPECT_EQ(nothing_to_do(s, c), "nothing to do: --budget 8h is reached; add --steps 200 (0: no limit)");
+  c.trainer.max_steps = 200;
+  EXPECT_EQ(reason_of_end(s, c), "limit reached (--steps 200)") << "a resume raised them";
 }
 
 }  // namespace

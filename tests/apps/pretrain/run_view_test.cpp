@@ -90,6 +90,58 @@ TEST(RunView, KnowsAKilledRunAfterTheClockWasSetBack) {
   EXPECT_EQ(view.phase(), ShownPhase::kTraining);
 }
 
+/// The record of a session that names its process, as this test's or changed.
+std::string session_of(const ProcessIdentity& process, const std::string& more = "") {
+  std::string line = session_line(0, static_cast<uint64_t>(getpid()));
+  line.insert(1,
+              fmt::format(R"("boot":"{}","process_start":{},{})", process.boot, process.start_ticks, more));
+  return line;
+}
+
+TEST(RunView, KnowsARunningProcessWhereverTheClockWasSet) {
+  const TempFolder folder;
+  const auto self = process_identity(getpid());
+  if (!self) GTEST_SKIP() << "/proc is hidden";
+  const auto phase = [&](const std::string& name, const ProcessIdentity& process, std::chrono::hours shift) {
+    const Path state = write_run(folder, name, session_of(process), steps_lines(1, 3));
+    for (const char* file : {"metrics.jsonl", "events.jsonl"})
+      std::filesystem::last_write_time(state / file, std::filesystem::file_time_type::clock::now() + shift);
+    return view_of(state).phase();
+  };
+  for (const auto shift : {std::chrono::hours(-1), std::chrono::hours(1)}) {
+    EXPECT_EQ(phase("lives", *self, shift), ShownPhase::kTraining);
+    ProcessIdentity other = *self;
+    --other.start_ticks;
+    EXPECT_EQ(phase("number-used-again", other, shift), ShownPhase::kUnknown);
+    EXPECT_EQ(phase("machine-started-again", {.boot = "other", .start_ticks = self->start_ticks}, shift),
+              ShownPhase::kUnknown);
+  }
+}
+
+/// The session started a minute ago and paused for 20 s and again 10 s ago; by the times of day all of it is years away.
+TEST(RunView, CountsTheTimeOfASessionWithoutPausesAndClocks) {
+  const TempFolder folder;
+  const auto self = process_identity(getpid());
+  if (!self) GTEST_SKIP() << "/proc is hidden";
+  const auto before = [](double seconds) {
+    return fmt::format(R"("steady_seconds":{},)", steady_seconds() - seconds);
+  };
+  const auto paused = [&](double seconds) {
+    return "{" + before(seconds) + R"("kind":"paused","time":1,"step":3,"why":"request"})" + "\n";
+  };
+  const std::string continued = R"({"kind":"continued","time":1,"step":3,"seconds":20})"
+                                "\n";
+  std::string session = session_of(*self, before(60));
+  session.replace(session.find(R"("seconds":0)"), 11, R"("seconds":100)");
+  const RunView trains = view_of(write_run(folder, "a", session + paused(40) + continued, steps_lines(1, 3)));
+  EXPECT_NEAR(*trains.session_seconds(), 40, 5);
+  EXPECT_NEAR(run_summary(trains)["seconds_left"].get<double>(), 60, 5);
+  const RunView pauses = view_of(
+      write_run(folder, "b", session + paused(40) + continued + paused(10) + paused(2), steps_lines(1, 3)));
+  EXPECT_EQ(pauses.phase(), ShownPhase::kPaused);
+  EXPECT_NEAR(*pauses.session_seconds(), 30, 5);
+}
+
 TEST(RunView, KeepsWhatItKnowsOfAFolderThatIsGone) {
   const TempFolder folder;
   const Path state = write_ended_run(folder, "a");
@@ -165,6 +217,23 @@ TEST(RunView, ShowsThatARunTrainsAgainAfterItWasKilledInAPause) {
                              "\n";
   const std::string killed = session_line(0, 1), resumed = session_line(3, static_cast<uint64_t>(getpid()));
   EXPECT_EQ(view_of(write_run(folder, "a", killed + paused + resumed, steps_lines(1, 3))).phase(),
+            ShownPhase::kTraining);
+}
+
+/// The session of these tests starts at 1795872000.
+TEST(RunView, ShowsAPauseWhereTheClockWasSet) {
+  const TempFolder folder;
+  const auto paused_at = [](int time) {
+    return fmt::format(R"({{"kind":"paused","time":{},"step":3,"why":"request"}})", time) + "\n";
+  };
+  const std::string session = session_line(3, static_cast<uint64_t>(getpid()));
+  EXPECT_EQ(
+      view_of(write_run(folder, "back-in-the-session", session + paused_at(1795868400), steps_lines(1, 3)))
+          .phase(),
+      ShownPhase::kPaused);
+  EXPECT_EQ(view_of(write_run(folder, "back-between-sessions",
+                              session_line(0, 1) + paused_at(1795875600) + session, steps_lines(1, 3)))
+                .phase(),
             ShownPhase::kTraining);
 }
 

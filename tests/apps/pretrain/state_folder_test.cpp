@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/pretrain/state_folder.h"
 
+#include <filesystem>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/base/error.h"
 #include "libs/checkpoint/verify.h"
 #include "tests/support/temp_folder.h"
 
@@ -10,6 +14,7 @@ namespace pretrain {
 namespace {
 
 using test::TempFolder;
+using testing::HasSubstr;
 
 const std::string kStepRecord = "{\"step\":1,\"loss\":2.5,\"batch_hash\":\"00ff\"}\n";
 const std::string kSaveRecord = "{\"step\":0,\"checkpoint_bytes\":100}\n";
@@ -50,6 +55,33 @@ TEST(StateFolderRemains, ARecordIsFoundWhereverItLiesInTheLog) {
     state.write("metrics.jsonl", std::string(at, ' ') + kSaveRecord);
     EXPECT_EQ(remains_of_run(state.path()), "metrics.jsonl") << at;
   }
+}
+
+TEST(StateFolder, IsNoPlaceAmongTheCheckpointsOfARun) {
+  const TempFolder folder;
+  folder.write("my run/checkpoints/step-000000010/manifest.json", "");
+  folder.write("copy/manifest.json", "");
+  folder.write("text/checkpoints/notes", "");
+  std::filesystem::create_directory_symlink(folder / "my run/checkpoints", folder / "link");
+  const auto refusal = [&](const Path& place) -> std::string {
+    try {
+      refuse_place_in_checkpoints(folder / place);
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      return error.what();
+    }
+  };
+  for (const char* place :
+       {"my run/checkpoints", "my run/checkpoints/new", "my run/checkpoints/step-000000010",
+        "my run/checkpoints/step-000000010/new/er", "my run/abandoned/x", "link", "link/new"}) {
+    EXPECT_THAT(refusal(place), HasSubstr("pretrain resume --state '" +
+                                          std::filesystem::canonical(folder / "my run").string() + "'"))
+        << place;
+  }
+  EXPECT_THAT(refusal("copy"), HasSubstr("pretrain branch --checkpoint"));
+  for (const char* place : {"my run", "my run/sub", "text", "text/checkpoints", "text/checkpoints/x", "none"})
+    EXPECT_EQ(refusal(place), "") << place;
 }
 
 TEST(StateFolder, IsKnownWithAndWithoutACheckpoint) {

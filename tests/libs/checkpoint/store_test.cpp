@@ -24,6 +24,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 class CheckpointStoreTest : public testing::Test {
  protected:
@@ -71,10 +72,14 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasSaved) {
 /// Somebody removes or moves the folder of a running program, or its disk is unmounted.
 TEST_F(CheckpointStoreTest, SavesAlsoWhenItsFolderIsGone) {
   CheckpointStore store = open();
-  EXPECT_FALSE(store.save(Sample(1).content()).folder_was_gone);
+  EXPECT_EQ(store.save(Sample(1).content()).new_place, "");
   std::filesystem::remove_all(state_.path());
-  EXPECT_TRUE(store.save(Sample(2).content()).folder_was_gone);
-  EXPECT_FALSE(store.save(Sample(3).content()).folder_was_gone);
+  const SaveReport second = store.save(Sample(2).content());
+  EXPECT_THAT(second.new_place, HasSubstr("was gone"));
+  EXPECT_TRUE(second.is_state_folder_new);
+  const SaveReport third = store.save(Sample(3).content());
+  EXPECT_EQ(third.new_place, "");
+  EXPECT_FALSE(third.is_state_folder_new);
   const auto found = newest();
   ASSERT_TRUE(found);
   EXPECT_EQ(found->step, 3U);
@@ -88,13 +93,59 @@ TEST_F(CheckpointStoreTest, LocksAFolderThatItMakesAnew) {
   CheckpointStore store(files_, state_.path(), {.lock = &lock});
   store.save(Sample(1).content());
   std::filesystem::rename(state_.path(), elsewhere);
-  EXPECT_TRUE(store.save(Sample(2).content()).folder_was_gone);
+  EXPECT_THAT(store.save(Sample(2).content()).new_place, StartsWith(state_.path().native() + " was gone"));
   EXPECT_THROW((void)lock_state_folder(files_, state_.path()), Error);
-  EXPECT_FALSE(store.save(Sample(3).content()).folder_was_gone);
+  EXPECT_EQ(store.save(Sample(3).content()).new_place, "");
   std::filesystem::remove_all(state_.path());
   std::filesystem::rename(elsewhere, state_.path());
-  EXPECT_FALSE(store.save(Sample(4).content()).folder_was_gone) << "its first folder came back";
+  EXPECT_THAT(store.save(Sample(4).content()).new_place, HasSubstr("is another folder than before"));
   EXPECT_EQ(store.list().size(), 2U);
+}
+
+/// As an unmounted disk leaves the folder below its mount point, and brings its own back when it is mounted again.
+TEST_F(CheckpointStoreTest, NoticesThatItsFolderIsAnotherOne) {
+  const Path disk = state_.path().native() + "-disk", below = state_.path().native() + "-below";
+  const StateLock lock = lock_state_folder(files_, state_.path());
+  CheckpointStore store(files_, state_.path(), {.lock = &lock});
+  const auto mount = [&](const Path& from, const Path& aside) {
+    std::filesystem::rename(folder(), aside);
+    std::filesystem::rename(from, folder());
+  };
+  store.save(Sample(1).content());
+  std::filesystem::create_directory(below);
+  mount(below, disk);
+  const SaveReport below_it = store.save(Sample(2).content());
+  EXPECT_THAT(below_it.new_place, StartsWith(folder().native() + " was gone"));
+  EXPECT_FALSE(below_it.is_state_folder_new);
+  EXPECT_THAT(steps_in(state_.path()), ElementsAre(2));
+  EXPECT_EQ(store.save(Sample(3).content()).new_place, "");
+  mount(disk, below);
+  EXPECT_THAT(store.save(Sample(4).content()).new_place,
+              StartsWith(folder().native() + " is another folder"));
+  EXPECT_THAT(steps_in(state_.path()), ElementsAre(4, 1));
+  EXPECT_EQ(store.save(Sample(5).content()).new_place, "");
+  std::filesystem::remove_all(below);
+}
+
+TEST_F(CheckpointStoreTest, TellsOfANewPlaceAlsoWhenTheFirstSaveThereFails) {
+  CheckpointStore store = open();
+  store.save(Sample(1).content());
+  std::filesystem::remove_all(folder());
+  files_.set_fault(
+      {.kind = test::Fault::Kind::kFail, .code = ENOSPC, .first_call = 1, .only = test::Operation::kWrite});
+  EXPECT_THROW(store.save(Sample(2).content()), Error);
+  files_.clear_fault();
+  EXPECT_THAT(store.save(Sample(3).content()).new_place, HasSubstr("was gone"));
+}
+
+TEST_F(CheckpointStoreTest, LeavesCheckpointsOfAnotherRunInTheFolderAlone) {
+  CheckpointStore store = open();
+  store.save(Sample(5).content());
+  std::filesystem::rename(folder(), state_ / "ours");
+  save(1);
+  EXPECT_THAT(error_of(ErrorKind::kRuntime, [&] { store.save(Sample(6).content()); }),
+              HasSubstr("was replaced by a folder with other checkpoints"));
+  EXPECT_THAT(steps_in(state_.path()), ElementsAre(1));
 }
 
 /// The user moved the folder of a running program and started another run under its name.

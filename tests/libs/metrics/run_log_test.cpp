@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "libs/metrics/record.h"
 #include "libs/metrics/record_lines.h"
@@ -66,6 +68,81 @@ TEST(RunLog, GivesEachRecordItsKindAndTheTimeOfDay) {
     EXPECT_GE(record.at("time").get<double>(), before);
     EXPECT_LE(record.at("time").get<double>(), before + 3600);
   }
+}
+
+/// Root could read every file.
+class WithoutRightsOfRoot {
+ public:
+  WithoutRightsOfRoot() { set(kNobody); }
+  ~WithoutRightsOfRoot() { set(0); }
+  WithoutRightsOfRoot(const WithoutRightsOfRoot&) = delete;
+  WithoutRightsOfRoot& operator=(const WithoutRightsOfRoot&) = delete;
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+  void set(uid_t user) const {
+    if (was_root_ && seteuid(user) != 0) ADD_FAILURE() << "can't become user " << user;
+  }
+  bool was_root_ = geteuid() == 0;
+};
+
+TEST(RunLog, LeavesFilesThatItCantReadAsTheyAreAndContinuesThemOnceItCan) {
+  const TempFolder folder;
+  const std::vector<Path> files{folder / "metrics.jsonl", folder / "events.jsonl", folder / "curve.jsonl"};
+  StepLogPosition position;
+  {
+    RunLog log(real_file_system(), folder.path(), {});
+    log.write("session", {{"step", 0}});
+    for (uint64_t step = 1; step <= 20; ++step) log.write("step", step_of_run(step));
+    log.write("evaluation", evaluation(20, 3.0));
+    position = log.position();
+  }
+  std::filesystem::remove(folder /
+                          "metrics.jsonl");  // as if it had been lost: only the others have the steps
+  folder.write("metrics.jsonl", "");
+  ASSERT_EQ(chmod(folder.path().c_str(), 0777), 0);
+  std::map<Path, std::string> before;
+  for (const Path& file : files) {
+    before[file] = read_file(file);
+    ASSERT_EQ(chmod(file.c_str(), 0222), 0) << "it may be written";
+  }
+  std::optional<WithoutRightsOfRoot> rights(std::in_place);
+  RunLog log(real_file_system(), folder.path(), {.position = position, .step = 20});
+  log.write("session", {{"step", 20}});
+  EXPECT_EQ(log.new_errors().size(), 2);
+  log.write("step", step_of_run(21));
+  log.write("evaluation", evaluation(21, 2.5));
+  EXPECT_TRUE(log.new_errors().empty()) << "it was told before";
+  EXPECT_GE(log.lost().total(), 5U);
+  EXPECT_NE(log.curve_error(), "");
+  rights.reset();
+  for (const Path& file : files) {
+    ASSERT_EQ(chmod(file.c_str(), 0666), 0);
+    EXPECT_EQ(read_file(file), before[file]) << file;
+  }
+  log.write("evaluation", evaluation(21, 2.0));
+  EXPECT_EQ(kinds_in(folder / "events.jsonl"),
+            (std::vector<std::string>{"session", "evaluation", "evaluation"}));
+  EXPECT_EQ(kinds_in(folder / "metrics.jsonl"), (std::vector<std::string>{"evaluation"}));
+  EXPECT_EQ(log.best_evaluation()->loss, 2.0);
+  for (uint64_t step = 22; step <= 200; ++step) log.write("step", step_of_run(step));
+  EXPECT_EQ(log.curve_error(), "");
+  EXPECT_EQ(kinds_in(folder / "curve.jsonl").size(), 199U) << "all but the one that no file has";
+}
+
+TEST(RunLog, NamesTheFileThatLosesRecordsOnce) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "events.jsonl");
+  RunLog log(real_file_system(), folder.path(), {});
+  log.write("session", {{"step", 0}});
+  ASSERT_EQ(log.new_errors().size(), 1);
+  EXPECT_NE(log.new_errors()[0].find("events.jsonl"), std::string::npos) << log.new_errors()[0];
+  for (uint64_t step = 1; step <= 3; ++step) {
+    log.write("step", step_of_run(step));
+    log.write("evaluation", evaluation(step, 3.0));
+    EXPECT_TRUE(log.new_errors().empty());
+  }
+  EXPECT_EQ(kinds_in(folder / "metrics.jsonl").size(), 7U);
 }
 
 TEST(RunLog, ReturnsWithoutADuplicateAndWithoutAGap) {
@@ -217,6 +294,38 @@ TEST(EventLog, CountsWhatAFullDiskLosesAndContinues) {
   EXPECT_EQ(kinds_in(folder / "events.jsonl"), (std::vector<std::string>{"session", "end"}));
 }
 
+TEST(RunLog, ContinuesInNewFilesWhereOnesAreRemovedOrReplacedWhileItWrites) {
+  const TempFolder folder;
+  RunLog log(real_file_system(), folder.path(), {});
+  log.write("session", {{"step", 0}});
+  for (uint64_t step = 1; step <= 5; ++step) log.write("step", step_of_run(step));
+  EXPECT_TRUE(log.new_removals().empty());
+  for (const char* name : {"metrics.jsonl", "curve.jsonl"}) std::filesystem::remove(folder / name);
+  folder.write("other", "{\"kind\":\"sample\",\"step\":2}\n");
+  std::filesystem::rename(folder / "other", folder / "events.jsonl");
+  log.write("evaluation", evaluation(5, 3.0));
+  EXPECT_EQ(log.new_removals(), (std::vector<std::string>{"metrics.jsonl", "events.jsonl"}));
+  log.write("step", step_of_run(6));
+  EXPECT_TRUE(log.new_removals().empty());
+  EXPECT_EQ(log.lost().total(), 0U);
+  EXPECT_EQ(kinds_in(folder / "metrics.jsonl"), (std::vector<std::string>{"evaluation", "step"}));
+  EXPECT_EQ(kinds_in(folder / "events.jsonl"), (std::vector<std::string>{"sample", "evaluation"}));
+  EXPECT_EQ(kinds_in(folder / "curve.jsonl").size(), 6U) << "it knows all points";
+  EXPECT_EQ(log.position().offset_bytes, std::filesystem::file_size(folder / "metrics.jsonl"));
+}
+
+TEST(RunLog, FollowsItsFolderWhenThatIsMoved) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "run");
+  RunLog log(real_file_system(), folder / "run", {});
+  log.write("session", {{"step", 0}});
+  std::filesystem::rename(folder / "run", folder / "moved");
+  log.write("evaluation", evaluation(5, 3.0));
+  EXPECT_TRUE(log.new_removals().empty());
+  EXPECT_EQ(log.lost().total(), 0U);
+  EXPECT_EQ(kinds_in(folder / "moved/events.jsonl"), (std::vector<std::string>{"session", "evaluation"}));
+}
+
 TEST(CurveLog, LosesNoPointToADiskThatWasFullForAWhile) {
   const TempFolder folder;
   FaultyFileSystem files;
@@ -227,7 +336,7 @@ TEST(CurveLog, LosesNoPointToADiskThatWasFullForAWhile) {
       if (step == 15) files.clear_fault();
       log.write("step", step_of_run(step));
     }
-    EXPECT_GT(log.failed_writes(), 0U);
+    EXPECT_GT(log.lost().total(), 0U);
   }
   EXPECT_EQ(kinds_in(folder / "curve.jsonl").size(), 20U);
 }

@@ -41,6 +41,19 @@ double left_seconds(const RunSnapshot& run) {
   return run.time_left ? std::chrono::duration<double>(*run.time_left).count() : NAN;
 }
 
+/// The plan predicts the end that it chose, not that of more steps.
+TEST(RunProgress, ARunWithOtherStepsThanItsPlansHasNoPrediction) {
+  RunLimits limits{.max_steps = 90, .budget = {.time = hours(8), .steps = 90, .bits_per_byte = 1.5}};
+  auto progress = begun(limits);
+  EXPECT_EQ(progress.snapshot(kStart).plan->bits_per_byte, 1.5);
+  progress.note_fixed_steps(70);
+  EXPECT_TRUE(progress.snapshot(kStart).plan) << "fewer steps in the same time are the plan's";
+  limits.budget.is_fixed = true;
+  EXPECT_TRUE(begun(limits).snapshot(kStart).plan);
+  limits.max_steps = 180;
+  EXPECT_FALSE(begun(limits).snapshot(kStart).plan);
+}
+
 TEST(RunProgress, BeginsWithWhatIsKnown) {
   const auto progress =
       begun({.max_steps = 9}, {.step = 20,
@@ -238,11 +251,11 @@ TEST(RunProgress, CountsWhatWasSkippedAndWhereTheRunIsAfterAReturn) {
   EXPECT_EQ(run.epoch, 1U);
   EXPECT_EQ(run.steps, 0U) << "nothing was trained";
   progress.note_return(2);
-  progress.note_lost_records(7);
+  progress.note_lost_records({.in_metrics = 4, .in_events = 3});
   run = progress.snapshot(kStart);
   EXPECT_EQ(run.step, 2U);
   EXPECT_EQ(run.returns, 1U);
-  EXPECT_EQ(run.lost_records, 7U);
+  EXPECT_EQ(run.lost_records.total(), 7U);
 }
 
 TEST(RunProgress, ForgetsASessionWhenAnotherBegins) {

@@ -24,11 +24,12 @@ TEST_F(RunRecorderTest, CountsLostRecordsOverAllItsLogs) {
   std::filesystem::create_directory(folder_ / "metrics.jsonl");  // nothing can be written
   recorder_.open_log({}, 0);
   recorder_.note_hardware_fault(1);
-  const uint64_t first = recorder_.snapshot().lost_records;
-  EXPECT_GT(first, 0U);
+  const LostRecords first = recorder_.snapshot().lost_records;
+  EXPECT_GT(first.in_metrics, 0U);
+  EXPECT_EQ(first.in_events, 0U);
   recorder_.open_log({}, 0);  // after a return to a checkpoint
   recorder_.note_hardware_fault(2);
-  EXPECT_EQ(recorder_.snapshot().lost_records, 2 * first);
+  EXPECT_EQ(recorder_.snapshot().lost_records.total(), 2 * first.total());
 }
 
 TEST_F(RunRecorderTest, SaysOnceThatTheFirstBatchIsThere) {

@@ -19,6 +19,8 @@ using test::contains;
 using test::error_of;
 using test::steps_only;
 using test::TestRun;
+using testing::HasSubstr;
+using testing::Not;
 
 void break_disk(TestRun& run) {
   run.files.set_fault({.code = ENOSPC, .first_call = run.files.call_count() + 1, .lasting = true});
@@ -298,9 +300,13 @@ TEST(TrainerFaults, AFailingFinalSaveNamesTheLastGoodStep) {
   run.observer.before_save = [&](uint64_t step) {
     if (step == 9) break_disk(run);
   };
+  testing::internal::CaptureStdout();  // where the log goes before a program has set it up
   const auto error = error_of([&] { run.train(options); });
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), Not(HasSubstr("checkpoint of step 9 failed")))
+      << "the error says so";
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->kind(), ErrorKind::kRuntime);
+  EXPECT_TRUE(contains(error, "the final checkpoint of step 9 failed")) << error->what();
   EXPECT_TRUE(contains(error, "step 8")) << error->what();
   EXPECT_EQ(run.checkpoint_steps().front(), 8U);
 }
@@ -353,7 +359,9 @@ TEST(TrainerFaults, ALoaderErrorIsToldEvenWhenTheDiskIsBrokenToo) {
   run.observer.before_save = [&](uint64_t step) {
     if (step == 6) break_disk(run);
   };
+  testing::internal::CaptureStdout();
   EXPECT_TRUE(contains(error_of([&] { run.train(steps_only(20)); }), "shard x changed"));
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), HasSubstr("checkpoint of step 6 failed: "));
 }
 
 }  // namespace

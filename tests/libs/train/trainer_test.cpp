@@ -341,16 +341,40 @@ std::vector<uint64_t> logged_evaluations(const TestRun& run) {
   return steps;
 }
 
-TEST(Trainer, AnEvaluationAfterTheLastSaveStaysInTheLog) {
+TEST(Trainer, TheLastCheckpointHasTheLastEvaluationAlsoWhenItIsDueAnyway) {
   TestRun run;
   TrainerOptions options = steps_only(6);
   options.checkpoint_every = 3;
+  run.train(options);
+  const auto newest = find_newest_verified(run.state_folder());
+  ASSERT_TRUE(newest);
+  EXPECT_EQ(newest->step, 6U);
+  const auto state = nlohmann::json::parse(read_file(newest->folder / "state.json"));
+  EXPECT_EQ(state.at("evaluation").at("step"), 6);
+}
+
+TEST(Trainer, AnEvaluationAfterTheLastSaveStaysInTheLog) {
+  TestRun run;
+  TrainerOptions options = steps_only(9);
+  options.checkpoint_every = 3;
+  stop_after(run, 6);
   run.train(options);  // step 6 is saved before it is evaluated
-  options.max_steps = 9;
+  run.observer = {};
+  run.stop = std::stop_source();
   const RunSummary summary = run.train(options);
   EXPECT_EQ(logged_evaluations(run), (std::vector<uint64_t>{0, 6, 9}));
   ASSERT_TRUE(summary.first_evaluation);
   EXPECT_EQ(summary.first_evaluation->step, 0U) << "the first of the run, not of the session";
+}
+
+TEST(Trainer, KnowsTheLastEvaluationOfASessionBefore) {
+  TestRun run;
+  run.train(steps_only(4));
+  run.observer = {};
+  const RunSummary summary = run.train(steps_only(4));
+  EXPECT_THAT(run.observer.evaluations, testing::IsEmpty());
+  ASSERT_TRUE(summary.last_evaluation);
+  EXPECT_EQ(summary.last_evaluation->step, 4U);
 }
 
 TEST(Trainer, CountsRecordsThatCouldNotBeWritten) {
@@ -358,7 +382,7 @@ TEST(Trainer, CountsRecordsThatCouldNotBeWritten) {
   std::filesystem::create_directory(run.state_folder() / "metrics.jsonl");
   const RunSummary summary = run.train(steps_only(4));
   EXPECT_EQ(summary.last_step, 4U);
-  EXPECT_GE(summary.run.lost_records, 6U) << "four steps and two evaluations";
+  EXPECT_GE(summary.run.lost_records.in_metrics, 6U) << "four steps and two evaluations";
 }
 
 TEST(Trainer, DoesWithoutAnEvaluationSet) {
