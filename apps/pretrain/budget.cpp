@@ -119,13 +119,13 @@ void read_budget(const KeyValues& values, RunConfiguration& config) {
   budget.uncertainty = plan.at("uncertainty").number();
 }
 
-void fix_budget_steps(KeyValues& values, uint64_t steps) {
+void fix_budget_steps(KeyValues& values, const FixedSteps& fixed) {
   nlohmann::json plan = plan_in(values);
   plan["is_fixed"] = true;
-  plan["steps"] = steps;
+  plan["steps"] = fixed.steps;
   values[kBudgetPlan] = plan.dump();
-  values["steps"] = std::to_string(steps);
-  values["schedule-steps"] = std::to_string(steps);
+  values["steps"] = values["schedule-steps"] = std::to_string(fixed.steps);
+  values["warmup"] = std::to_string(fixed.warmup);
 }
 
 void check_budget_changes(const KeyValues& saved, const KeyValues& given) {

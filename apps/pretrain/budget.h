@@ -38,8 +38,8 @@ void plan_if_new(SessionRequest& request, const Path& state, const StopSignal& s
 /// Errors: kData when the record is damaged.
 void read_budget(const KeyValues& values, RunConfiguration& config);
 
-/// Writes the number of steps into the values of a run, as fixed.
-void fix_budget_steps(KeyValues& values, uint64_t steps);
+/// Writes the steps into the values of a run, as fixed.
+void fix_budget_steps(KeyValues& values, const FixedSteps& fixed);
 
 /// Refuses to change the steps of a run whose budget is open.
 /// Errors: kUsage, naming the option.

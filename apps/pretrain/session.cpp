@@ -388,10 +388,11 @@ void keep_configuration(const Session& s) {
 }
 
 /// The steps of a run with a budget are fixed: the checkpoint that follows records them.
-nlohmann::json record_steps(Session& s, uint64_t steps) {
-  fix_budget_steps(s.values, steps);
-  s.config.trainer.max_steps = s.config.trainer.budget.steps = steps;
-  s.config.trainer.schedule.total_steps = steps;
+nlohmann::json record_steps(Session& s, const FixedSteps& fixed) {
+  fix_budget_steps(s.values, fixed);
+  s.config.trainer.max_steps = s.config.trainer.budget.steps = fixed.steps;
+  s.config.trainer.schedule.total_steps = fixed.steps;
+  s.config.trainer.schedule.warmup_steps = fixed.warmup;
   keep_configuration(s);
   return to_json(s.values);
 }
@@ -517,7 +518,7 @@ void train(Session& s, StopSignal& stop, StopReporter& stopping) {
                    .session_facts = session_facts(s),
                    .changed_options = s.changed,
                    .open_step_maker = head ? head->opener(stop.token()) : StepMakerOpener(),
-                   .fix_steps = [&s](uint64_t steps) { return record_steps(s, steps); },
+                   .fix_steps = [&s](const FixedSteps& fixed) { return record_steps(s, fixed); },
                    .machine_use = [&watch] { return watch.machine_use(); }},
                   trainer_options(s));
   begin(s, trainer);

@@ -35,6 +35,12 @@ struct BudgetPace {
   double finish_seconds = 0;  ///< that the last evaluation and the last save will take
 };
 
+/// What is decided then.
+struct FixedSteps {
+  uint64_t steps = 0;   ///< of the whole run
+  uint64_t warmup = 0;  ///< steps of it; fewer than planned when the machine was too slow to reach its end
+};
+
 /// The steps of the whole run that fit into its budget, once the cooldown of a run of that length has to start;
 /// empty as long as it may still train at the peak.
 /// Requires: an open budget; `schedule` has a cooldown share.

@@ -104,7 +104,7 @@ struct TrainerParts {
   StepMakerOpener open_step_maker = {};  ///< may be empty: steps are made in this process
   /// Called when the steps of a run with a budget are fixed; returns the configuration with them. Must be given
   /// if the budget is open.
-  std::function<nlohmann::json(uint64_t steps)> fix_steps = {};
+  std::function<nlohmann::json(const FixedSteps&)> fix_steps = {};
   MachineUseReader machine_use = {};   ///< for the record; empty: the machine shows nothing
   std::function<double()> clock = {};  ///< seconds, for the budget; empty: the time
 };

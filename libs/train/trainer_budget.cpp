@@ -2,6 +2,7 @@
 // A run with a time budget: how much of it is spent, and the checkpoint at which its steps are fixed. What is
 // trained before that checkpoint does not depend on the time, and what follows is decided by what it records.
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -59,12 +60,14 @@ void Trainer::fix_steps_when_due() {
   if (steps) fix_steps(*steps);
 }
 
+/// The rate falls from the next step on, also where the machine was too slow to reach the end of the warmup.
 void Trainer::fix_steps(uint64_t steps) {
   const uint64_t planned = options_.max_steps;
   options_.max_steps = options_.budget.steps = steps;
   options_.schedule.total_steps = steps;
+  options_.schedule.warmup_steps = std::min(options_.schedule.warmup_steps, state_.step);
   options_.budget.is_fixed = true;
-  parts_.configuration = parts_.fix_steps(steps);
+  parts_.configuration = parts_.fix_steps({.steps = steps, .warmup = options_.schedule.warmup_steps});
   recorder_.note_fixed_steps(steps);
   nlohmann::json changed = nlohmann::json::object();
   changed["steps"] = {std::to_string(planned), std::to_string(steps)};

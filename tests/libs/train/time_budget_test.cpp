@@ -65,15 +65,17 @@ struct PacedRun {
       if (step == stop_after) run.stop.request_stop();
     };
     run.clock = [this] { return now; };
-    run.fix_steps = [this](uint64_t steps) {
-      fixed_to = steps;
-      return nlohmann::json{{"steps", std::to_string(steps)}};
+    run.fix_steps = [this](const FixedSteps& fixed) {
+      fixed_to = fixed.steps;
+      warmup = fixed.warmup;
+      return nlohmann::json{{"steps", std::to_string(fixed.steps)}};
     };
   }
 
   RunSummary train() {
     TrainerOptions options = steps_only(planned);
-    options.schedule = {.kind = ScheduleKind::kWsd, .peak = 1e-3, .warmup_steps = 2, .total_steps = planned};
+    options.schedule = {
+        .kind = ScheduleKind::kWsd, .peak = 1e-3, .warmup_steps = warmup, .total_steps = planned};
     options.budget = budget_of(100, 2 * planned);
     if (fixed_to > 0) {  // as the configuration in the checkpoint says
       options.max_steps = options.schedule.total_steps = fixed_to;
@@ -87,6 +89,7 @@ struct PacedRun {
   TestRun run;
   double now = 5, step_seconds;
   uint64_t fixed_to = 0;
+  uint64_t warmup = 2;
   uint64_t stop_after = UINT64_MAX;
 };
 
@@ -101,6 +104,19 @@ TEST(TimeBudget, ARunOnASlowerMachineEndsCooledDownWithinItsBudget) {
   EXPECT_EQ(steps[10].learning_rate, 1e-3);         // step 11 of 19 is still at the peak
   EXPECT_LT(steps.back().learning_rate, 1e-3 / 5);  // and the last one nearly at zero
   EXPECT_LT(steps[12].learning_rate, steps[11].learning_rate);
+}
+
+/// As on a machine that was idle when the run was planned and is busy since.
+TEST(TimeBudget, ARunThatEndsBeforeItsWarmupWouldIsCooledDownToo) {
+  PacedRun slow(8);
+  slow.warmup = 20;
+  const RunSummary summary = slow.train();
+  EXPECT_EQ(summary.last_step, 12U);
+  EXPECT_EQ(slow.warmup, 8U) << "the step at which the steps were fixed";
+  const auto& steps = slow.run.observer.steps;
+  for (size_t i = 9; i < steps.size(); ++i)
+    EXPECT_LT(steps[i].learning_rate, steps[i - 1].learning_rate) << "step " << i + 1;
+  EXPECT_LT(steps.back().learning_rate, 1e-3 / 4);
 }
 
 TEST(TimeBudget, ARunOnAFasterMachineUsesItsBudget) {

@@ -136,7 +136,7 @@ class TestRun {
   RunControl* control = nullptr;
   TensorProbe probe;
   StepMakerOpener open_step_maker;
-  std::function<nlohmann::json(uint64_t)> fix_steps;
+  std::function<nlohmann::json(const FixedSteps&)> fix_steps;
   std::function<double()> clock;
   int threads = 1;
   uint64_t keep = 100;
