@@ -81,7 +81,7 @@ void print_status(const Path& state, const ControlRequest& request, RunRecordRea
   reader.update();
   const nlohmann::json status = run_status(state, reader.record());
   if (request.json) return show(status.dump() + "\n");
-  const size_t columns = output_is_terminal() ? std::max<size_t>(terminal_columns(), 20) : 80;
+  const size_t columns = std::max<size_t>(output_columns(), 20);
   std::string text = status_text(state, status, columns);
   if (request.watch) {
     const std::string curve =

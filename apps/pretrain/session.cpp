@@ -413,10 +413,10 @@ RunSummary run_to_end(Trainer& trainer, const Session& s) {
 /// On a terminal, the curve of the whole run.
 void show_curve(const Path& state) {
   constexpr size_t kIndentation = 2;  // of further lines of a log entry
-  if (!error_is_terminal() || terminal_columns() <= kIndentation) return;
+  if (!error_is_terminal() || error_columns() <= kIndentation) return;
   try {
     const std::string curve = terminal_curve(
-        read_run_record(state), {.columns = std::min<size_t>(terminal_columns(), 120) - kIndentation,
+        read_run_record(state), {.columns = std::min<size_t>(error_columns(), 120) - kIndentation,
                                  .rows = 8,
                                  .utf8 = terminal_shows_utf8()});
     if (!curve.empty()) log_info("the whole run:\n{}", curve);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "libs/base/enum_table.h"
+#include "libs/base/quantity.h"
 #include "libs/base/standard_streams.h"
 #include "libs/base/terminal.h"
 #include "libs/base/text.h"
@@ -83,6 +84,19 @@ std::string_view first_columns(std::string_view text, size_t columns) {
   return text.substr(0, at);
 }
 
+/// Of a warning or an error that quotes an endless argument: what it is about comes first, the remedy last.
+constexpr size_t kMostAtStart = 6000, kMostAtEnd = 2000;
+
+std::string without_middle(std::string_view text) {
+  if (text.size() <= 2 * (kMostAtStart + kMostAtEnd)) return std::string(text);
+  size_t start = kMostAtStart, end = text.size() - kMostAtEnd;
+  const auto inside_character = [&](size_t at) { return (text[at] & 0xC0) == 0x80; };
+  while (start > 0 && inside_character(start)) --start;
+  while (end < text.size() && inside_character(end)) ++end;
+  return fmt::format("{} [{} left out] {}", text.substr(0, start), format_counted(end - start, "byte"),
+                     text.substr(end));
+}
+
 /// Writes entries and keeps the live line below them. Guarded by the sink's own mutex.
 class LogSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
@@ -115,7 +129,7 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
     }
     const std::string entry = format_log_entry(place_, from_spdlog(message.level), message.time,
                                                {message.payload.data(), message.payload.size()});
-    text += place_ == LogPlace::kTerminal ? wrapped_lines(entry, terminal_columns()) : entry;
+    text += place_ == LogPlace::kTerminal ? wrapped_lines(entry, error_columns()) : entry;
     stream_.write(text + drawn());
   }
   void flush_() override {}  // nothing is held back
@@ -156,7 +170,8 @@ std::string format_log_entry(LogPlace place, LogLevel level, std::chrono::system
   const std::string beginning = beginning_of(place, level, time);
   // Only samples and tables have several lines. A line break in a warning comes from a quoted name.
   const bool may_have_lines = level == LogLevel::kInfo || level == LogLevel::kDebug;
-  const std::string shown = printable(text, may_have_lines ? LineBreaks::kKeep : LineBreaks::kEscape);
+  const std::string shown = may_have_lines ? printable(text, LineBreaks::kKeep)
+                                           : printable(without_middle(text), LineBreaks::kEscape);
   std::string entry;
   std::string_view rest = shown;
   do {
@@ -184,7 +199,7 @@ void clear_live_line() {
 }
 
 size_t live_line_columns() {
-  const size_t columns = terminal_columns();
+  const size_t columns = error_columns();
   return columns > kRoomBehindLiveLine ? columns - kRoomBehindLiveLine : 1;
 }
 

@@ -16,6 +16,12 @@ bool takes_control_sequences() {
   return kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
 }
 
+size_t columns_of(int terminal) {
+  winsize size{};
+  if (ioctl(terminal, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
 }  // namespace
 
 bool error_is_terminal() {
@@ -30,10 +36,12 @@ bool output_is_terminal() {
   return isatty(STDOUT_FILENO) == 1;
 }
 
-size_t terminal_columns() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
+size_t error_columns() {
+  return columns_of(STDERR_FILENO);
+}
+
+size_t output_columns() {
+  return columns_of(STDOUT_FILENO);
 }
 
 }  // namespace pretrain

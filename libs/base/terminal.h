@@ -15,7 +15,8 @@ bool output_is_terminal();
 /// Whether standard output is a terminal that can be cleared and written anew.
 bool output_can_be_cleared();
 
-/// Columns of that terminal; 80 when unknown.
-size_t terminal_columns();
+/// Columns of the terminal that standard error is, and of that which standard output is; 80 when unknown.
+size_t error_columns();
+size_t output_columns();
 
 }  // namespace pretrain

@@ -54,6 +54,22 @@ TEST(LogEntry, ShowsControlCharactersAndObeysNone) {
   }
 }
 
+TEST(LogEntry, LeavesOutTheMiddleOfAnErrorThatQuotesAnEndlessArgument) {
+  std::string endless;
+  for (int i = 0; i < 50'000; ++i) endless += "é";  // every second byte is inside of a character
+  for (const std::string start : {"unknown option ", "unknown  option "}) {
+    const std::string text = start + endless + "; try pretrain help";
+    const std::string shown = entry(LogPlace::kJournal, LogLevel::kError, text);
+    EXPECT_LT(shown.size(), 8'100U);
+    EXPECT_TRUE(shown.starts_with("<3>error: " + start + "éé"));
+    EXPECT_TRUE(shown.ends_with("éé; try pretrain help\n"));
+    EXPECT_NE(shown.find("é [92,0"), std::string::npos);
+    EXPECT_NE(shown.find(" bytes left out] é"), std::string::npos);
+    EXPECT_EQ(shown.find("\\x"), std::string::npos) << "no character is cut";
+  }
+  EXPECT_GT(entry(LogPlace::kJournal, LogLevel::kInfo, endless).size(), endless.size()) << "a sample stays";
+}
+
 TEST(LogEntry, IsOneLineForAWarningOrAnErrorWhateverItQuotes) {
   EXPECT_EQ(entry(LogPlace::kJournal, LogLevel::kWarning, "shard a\nerror: b"),
             "<4>warning: shard a\\nerror: b\n");
