@@ -261,8 +261,10 @@ Path state_folder_of(const KeyValues& given) {
   if (const auto folder = set("STATE_DIRECTORY")) return *folder;
   // Source: XDG Base Directory Specification: a relative path is ignored.
   if (const auto base = set("XDG_STATE_HOME"); base && base->is_absolute()) return *base / "pretrain";
-  if (const auto home = set("HOME")) return *home / ".local/state/pretrain";
-  fail(ErrorKind::kUsage, "there is no default state folder because HOME is not set; use --state DIR");
+  const auto home = set("HOME");
+  if (home && home->is_absolute()) return *home / ".local/state/pretrain";
+  fail(ErrorKind::kUsage, "there is no default state folder because HOME is {}; use --state DIR",
+       home ? "a relative path" : "not set");
 }
 
 std::string model_name(const RunConfiguration& c) {

@@ -36,7 +36,7 @@ Path input_history_file() {
   const char* state = std::getenv("XDG_STATE_HOME");
   if (state != nullptr && Path(state).is_absolute()) return Path(state) / kName;
   const char* home = std::getenv("HOME");
-  return home != nullptr && *home != '\0' ? Path(home) / ".local/state" / kName : Path();
+  return home != nullptr && Path(home).is_absolute() ? Path(home) / ".local/state" / kName : Path();
 }
 
 InputHistory::InputHistory(FileSystem& files, Path path) : files_(files), path_(std::move(path)) {

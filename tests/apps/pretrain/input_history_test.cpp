@@ -65,6 +65,10 @@ TEST(InputHistory, IsNextToTheDefaultStateFolderAndNotInIt) {
   EXPECT_EQ(state_folder_of({}), Path("/home/a/.local/state/pretrain"));
   unsetenv("XDG_STATE_HOME");
   EXPECT_EQ(input_history_file(), Path("/home/a/.local/state/pretrain_history"));
+  // A relative one would put a run wherever the shell happens to be.
+  setenv("HOME", "relative", 1);
+  EXPECT_EQ(input_history_file(), Path());
+  EXPECT_THROW(state_folder_of({}), Error);
 }
 
 }  // namespace
