@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/base/hash.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/json.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
@@ -52,7 +53,7 @@ void SkipLog::begin(std::optional<uint64_t> keep_bytes) {
     read_places(keep_bytes.value_or(kMaximumBytes));
     open();
   } catch (const IoError& error) {
-    warn_once(error.what());
+    warn_once(message_with_advice(error));
   }
 }
 
@@ -104,7 +105,7 @@ void SkipLog::add(const Skip& skip, uint32_t epoch) {
     places_.insert(place);
   } catch (const IoError& error) {
     ++failed_writes_;
-    warn_once(error.what());
+    warn_once(message_with_advice(error));
     reopen();
   }
 }
@@ -120,7 +121,7 @@ void SkipLog::follow_name() {
     bytes_ = file_exists(path_) ? ReadableFile(path_, Links::kRefuse).size() : 0;
     open();
   } catch (const IoError& error) {
-    warn_once(error.what());
+    warn_once(message_with_advice(error));
   }
 }
 

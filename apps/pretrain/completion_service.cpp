@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "libs/base/error.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 
@@ -143,7 +144,8 @@ std::shared_ptr<const CompletionService::Loaded> CompletionService::newest() {
     const std::lock_guard lock(mutex_);
     loaded_ = loaded;
   } catch (const Error& error) {
-    log_warning("{}; continues with the checkpoint of step {}", error.what(), format_count(loaded->step));
+    log_warning("{}; continues with the checkpoint of step {}", message_with_advice(error),
+                format_count(loaded->step));
   }
   return loaded;
 }

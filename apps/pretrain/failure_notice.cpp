@@ -16,12 +16,10 @@ namespace {
 std::string message_of_current_exception() {
   try {
     throw;
-  } catch (const IoError& error) {
-    return with_io_advice(error.what(), error.code());
   } catch (const std::bad_alloc&) {
     return "out of memory";
   } catch (const std::exception& error) {
-    return error.what();
+    return message_with_advice(error);
   } catch (...) {
     return "an exception of an unknown kind";
   }

@@ -6,6 +6,7 @@
 #include "apps/pretrain/metrics_export.h"
 #include "apps/pretrain/output_file.h"
 #include "libs/base/error.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 
 namespace pretrain {
@@ -43,7 +44,7 @@ void MetricsFile::write() {
     failing_ = false;
   } catch (const std::exception& error) {  // whatever it is, it must not end the training
     if (!std::exchange(failing_, true))
-      log_warning("{}; training continues, and --metrics-file is tried again", error.what());
+      log_warning("{}; training continues, and --metrics-file is tried again", message_with_advice(error));
   }
 }
 

@@ -63,11 +63,8 @@ int explain_exception(const Arguments& arguments) {
     return 0;
   } catch (const OutputClosed&) {
     return 0;
-  } catch (const IoError& error) {
-    log_error("{}", with_io_advice(error.what(), error.code()));
-    return error.exit_code();
   } catch (const Error& error) {
-    log_error("{}", error.what());
+    log_error("{}", message_with_advice(error));
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     log_error("out of memory; {}", memory_advice(arguments));

@@ -14,6 +14,7 @@
 #include "apps/pretrain/run_report.h"
 #include "apps/pretrain/stop_wait.h"
 #include "libs/base/error.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/quantity.h"
 #include "libs/base/units.h"
@@ -111,7 +112,8 @@ void keep_writing(const RunViews& runs, const ReportRequest& request, const std:
       failing = false;
     } catch (const IoError& error) {
       if (!failing)
-        log_warning("{}; the report is tried again each {}", error.what(), exact_duration(request.every));
+        log_warning("{}; the report is tried again each {}", message_with_advice(error),
+                    exact_duration(request.every));
       failing = true;
     }
   }

@@ -7,6 +7,7 @@
 
 #include "apps/pretrain/configuration.h"
 #include "apps/pretrain/control_requests.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/own_process.h"
 
@@ -32,7 +33,7 @@ void RunWatch::start() {
                                                                         .most_threads = most_threads_}));
   } catch (const IoError& error) {
     log_warning("{}; pretrain status shows less, and pause, save and stop can't reach this run",
-                error.what());
+                message_with_advice(error));
   }
   watcher_ = std::jthread([this](const std::stop_token& stop) { look_at_machine(stop); });
 }

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <iterator>
 
+#include "libs/base/file.h"
+
 namespace pretrain {
 namespace {
 
@@ -48,6 +50,11 @@ std::string with_io_advice(std::string message, int code) {
   const std::string_view advice = io_advice(code);
   if (advice.empty() || message.find("; ") != std::string::npos) return message;
   return message.append("; ").append(advice);
+}
+
+std::string message_with_advice(const std::exception& error) {
+  const auto* io = dynamic_cast<const IoError*>(&error);
+  return io == nullptr ? error.what() : with_io_advice(error.what(), io->code());
 }
 
 }  // namespace pretrain

@@ -92,10 +92,8 @@ SaveResult CheckpointWriter::save(const CheckpointContent& content) {
     result.cleanup_error = std::move(report.cleanup_error);
     result.new_place = std::move(report.new_place);
     result.is_state_folder_new = report.is_state_folder_new;
-  } catch (const IoError& error) {
-    result.error = with_io_advice(error.what(), error.code());
   } catch (const std::exception& error) {
-    result.error = error.what();
+    result.error = message_with_advice(error);
   }
   result.duration = std::chrono::steady_clock::now() - start;
   result.cpu_time = thread_cpu_time() - cpu_start;

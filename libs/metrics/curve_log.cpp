@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "libs/base/io_advice.h"
 #include "libs/metrics/record_lines.h"
 
 namespace pretrain {
@@ -34,7 +35,7 @@ void CurveLog::start(uint64_t step) {
 }
 
 void CurveLog::note_failure(const IoError& error) {
-  error_ = error.what();
+  error_ = message_with_advice(error);
   must_replace_ = is_read_;
   out_.reset();
 }

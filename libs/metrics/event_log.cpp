@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/io_advice.h"
 #include "libs/metrics/record.h"
 #include "libs/metrics/record_lines.h"
 
@@ -197,7 +198,7 @@ void EventLog::reduce() {
 
 void EventLog::note_failure(const IoError& error) {
   ++failed_writes_;
-  last_error_ = error.what();
+  last_error_ = message_with_advice(error);
   out_.reset();
 }
 

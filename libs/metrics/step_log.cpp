@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "libs/base/io_advice.h"
 #include "libs/metrics/log_cut.h"
 #include "libs/metrics/record_lines.h"
 
@@ -49,7 +50,7 @@ uint64_t StepLog::place_to_cut(const StepLogStart& start) {
 
 void StepLog::note_failure(const IoError& error) {
   ++failed_writes_;
-  last_error_ = error.what();
+  last_error_ = message_with_advice(error);
   file_.reset();  // the next write opens it again after the last complete record
 }
 

@@ -10,6 +10,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
+#include "libs/base/io_advice.h"
 #include "libs/base/log.h"
 #include "libs/base/units.h"
 #include "libs/train/trainer.h"
@@ -163,7 +164,7 @@ void Trainer::save_after_error() {
     if (is_to_be_saved && saver_.last_good_step() != state_.step)
       log_error("{}", recorder_.snapshot().failed_save);
   } catch (const std::exception& error) {
-    log_error("checkpoint of step {} failed: {}", format_count(state_.step), error.what());
+    log_error("checkpoint of step {} failed: {}", format_count(state_.step), message_with_advice(error));
   } catch (...) {
     log_error("checkpoint of step {} failed", format_count(state_.step));
   }

@@ -128,7 +128,8 @@ TEST(Rescue, LostRecordsAreToldOnceAndInTheSummary) {
     const auto run = run_program(binary(), tiny_run(state) + Words{"--steps", "40"});
     EXPECT_EQ(run.exit_code, 0) << run.output;
     for (const std::string& log : lost) {
-      const std::regex told("warning: [^\n]*" + log + ": [^\n]*records are lost");
+      const std::regex told("warning: [^\n]*" + log +
+                            ": [^\n]*; [^;\n]+; training continues, its records are lost");
       EXPECT_EQ(std::distance(std::sregex_iterator(run.output.begin(), run.output.end(), told),
                               std::sregex_iterator()),
                 1)

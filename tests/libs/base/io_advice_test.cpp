@@ -9,6 +9,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/base/file.h"
+
 namespace pretrain {
 namespace {
 
@@ -36,6 +38,12 @@ TEST(IoAdvice, NamesARemedyForEachWayADiskFails) {
     EXPECT_THAT(advised, testing::AllOf(testing::StartsWith(message + "; "), testing::HasSubstr(part)));
     EXPECT_EQ(with_io_advice(advised, code), advised) << "once only";
   }
+}
+
+TEST(IoAdvice, IsForErrorsOfSystemCallsAlone) {
+  EXPECT_EQ(message_with_advice(IoError(ErrorKind::kRuntime, "cannot write /a: File too large", EFBIG)),
+            "cannot write /a: File too large; raise the limit on the size of files (ulimit -f)");
+  EXPECT_EQ(message_with_advice(Error(ErrorKind::kRuntime, "no text")), "no text");
 }
 
 TEST(IoAdvice, LeavesAMessageWithARemedyAsItIs) {
