@@ -5,6 +5,7 @@
 
 #include "apps/pretrain/control_server.h"
 #include "apps/pretrain/run_view.h"
+#include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
@@ -127,18 +128,45 @@ nlohmann::json suspended_status(const Path& state, const RunRecord& record, int 
   status["phase"] = "suspended";
   status["process"] = process;
   status["why"] = RunSuspended(process).what();
+  const Suspension found = suspension(process, frozen_group(process));
+  status["suspension"] = {{"cause", found.cause}, {"ways", found.ways}};
   return status;
+}
+
+/// A unit of systemd is thawed by its name, and in any case by the file of its group.
+std::vector<std::string> ways_to_thaw(const FrozenGroup& group) {
+  if (group.switch_file.empty()) return {"thaw its container (docker unpause, podman unpause)"};
+  const Path folder = group.switch_file.parent_path();
+  const std::string name = folder.filename().native();
+  std::vector<std::string> ways;
+  if (name.ends_with(".service") || name.ends_with(".scope") || name.ends_with(".slice")) {
+    const bool of_user = folder.parent_path().native().find("/user@") != std::string::npos;
+    ways.push_back(fmt::format("systemctl {}thaw {}", of_user ? "--user " : "", shell_word(name)));
+  }
+  ways.push_back(fmt::format("echo {} > {}", group.thawed, shell_word(group.switch_file.native())));
+  return ways;
+}
+
+}  // namespace
+
+Suspension suspension(int process, const std::optional<FrozenGroup>& group) {
+  if (group) return {.cause = "its control group is frozen", .ways = ways_to_thaw(*group)};
+  return {.cause = "Ctrl-Z or SIGSTOP",
+          .ways = {"fg in its terminal", fmt::format("kill -CONT {}", process)}};
+}
+
+namespace {
+
+std::string suspension_text(int process, bool asked) {
+  const Suspension found = suspension(process, frozen_group(process));
+  return fmt::format("the run is suspended (process {}, {}); to let it continue{}: {}", process, found.cause,
+                     asked ? " and do this" : "", fmt::join(found.ways, ", or "));
 }
 
 }  // namespace
 
 RunSuspended::RunSuspended(int process, bool asked)
-    : Error(
-          ErrorKind::kRuntime,
-          fmt::format("the run is suspended (process {}, state T); to let it continue{}: fg in its terminal, "
-                      "or kill -CONT {}",
-                      process, asked ? " and do this" : "", process)),
-      process_(process) {}
+    : Error(ErrorKind::kRuntime, suspension_text(process, asked)), process_(process) {}
 
 std::optional<int> suspended_process(const Path& state) {
   try {

@@ -5,9 +5,11 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "libs/base/control_group.h"
 #include "libs/base/error.h"
 #include "libs/base/file.h"
 #include "libs/base/local_socket.h"
@@ -15,7 +17,8 @@
 
 namespace pretrain {
 
-/// The process of a run was suspended (Ctrl-Z, SIGSTOP), so it answers nobody. The message has the remedy.
+/// The process of a run was suspended (Ctrl-Z, SIGSTOP) or its control group frozen, so it answers nobody. The message has
+/// the remedy.
 class RunSuspended : public Error {
  public:
   /// `asked`: a request lies there already, which the run takes when it continues.
@@ -26,6 +29,15 @@ class RunSuspended : public Error {
  private:
   int process_;
 };
+
+/// What suspended a process, and commands of which any lets it continue.
+struct Suspension {
+  std::string cause;
+  std::vector<std::string> ways;
+};
+
+/// `group` if it is frozen, otherwise a signal suspended it.
+Suspension suspension(int process, const std::optional<FrozenGroup>& group);
 
 /// The suspended process of the run in the folder; nothing when there is none, or it can't be told.
 std::optional<int> suspended_process(const Path& state);

@@ -22,7 +22,7 @@ enum class ShownPhase {
   kStarting,  ///< nothing is recorded yet
   kTraining,
   kPaused,
-  kSuspended,  ///< its process, by Ctrl-Z or SIGSTOP
+  kSuspended,  ///< its process, by Ctrl-Z or SIGSTOP, or its control group is frozen
   kFinished,   ///< a limit was reached, or the text has ended
   kStopped,    ///< on request
   kFailed,

@@ -95,7 +95,7 @@ std::string phase_text(const nlohmann::json& status) {
     }
     return text;
   }
-  if (phase == "suspended") return "suspended (Ctrl-Z or SIGSTOP)";
+  if (phase == "suspended") return fmt::format("suspended ({})", text_in(status.at("suspension"), "cause"));
   if (phase == "unknown") return "no session yet; it is starting, or its start failed";
   if (phase == "killed") return "not running; its last session was killed, or the machine went down";
   if (phase == "failed") return fmt::format("failed: {}", text_in(status, "why"));
@@ -108,9 +108,11 @@ std::string phase_text(const nlohmann::json& status) {
 
 void add_suspension(Lines& lines, const nlohmann::json& status) {
   if (text_in(status, "phase") != "suspended") return;
-  const uint64_t process = count_in(status, "process");
-  lines.add(fmt::format("to let process {} (state T) continue: fg in its terminal", process));
-  lines.add(fmt::format("or kill -CONT {}", process));
+  std::string before = fmt::format("to let process {} continue: ", count_in(status, "process"));
+  for (const nlohmann::json& way : status.at("suspension").at("ways")) {
+    lines.add(before + way.get<std::string>());
+    before = "or ";
+  }
 }
 
 void add_place(Lines& lines, const nlohmann::json& status) {

@@ -79,9 +79,10 @@ std::string below_top(const std::string& group, const std::string& top) {
   return rest.starts_with('/') ? rest.substr(1) : "";
 }
 
-/// The folders of the groups around this process that a controller applies to, innermost first.
-std::vector<Path> folders_of(const Path& root, const Hierarchy& hierarchy, std::string_view controller) {
-  for (const std::string& line : split(kernel_text(root / "proc/self/cgroup"), '\n')) {
+/// The folders of the groups around a process ("self" or its number) that a controller applies to, innermost first.
+std::vector<Path> folders_of(const Path& root, const std::string& process, const Hierarchy& hierarchy,
+                             std::string_view controller) {
+  for (const std::string& line : split(kernel_text(root / "proc" / process / "cgroup"), '\n')) {
     const auto first = line.find(':');
     const auto second = line.find(':', first == std::string::npos ? first : first + 1);
     if (second == std::string::npos) continue;
@@ -158,17 +159,42 @@ void apply_quota(const std::string& text, ControlGroupLimits& limits) {
       static_cast<int>(std::min<uint64_t>(processors, static_cast<uint64_t>(limits.processors)));
 }
 
+/// A group that is frozen because of one around it that a container hides.
+bool is_frozen_from_outside(const Path& group, bool unified) {
+  return unified ? number_of_key(kernel_text(group / "cgroup.events"), "frozen") == 1U
+                 : number_in(group / "freezer.parent_freezing") == 1U;
+}
+
+std::optional<FrozenGroup> first_frozen(const std::vector<Path>& groups, bool unified) {
+  for (const Path& group : groups) {
+    if (number_in(group / (unified ? "cgroup.freeze" : "freezer.self_freezing")) != 1U) continue;
+    if (unified) return FrozenGroup{.switch_file = group / "cgroup.freeze", .thawed = "0"};
+    return FrozenGroup{.switch_file = group / "freezer.state", .thawed = "THAWED"};
+  }
+  if (!groups.empty() && is_frozen_from_outside(groups.front(), unified)) return FrozenGroup{};
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<FrozenGroup> frozen_group(int process, const Path& root) {
+  for (const Hierarchy& hierarchy : mounted_hierarchies(root)) {
+    if (!hierarchy.unified && !contains(hierarchy.controllers, "freezer")) continue;
+    const auto groups = folders_of(root, std::to_string(process), hierarchy, "freezer");
+    if (auto frozen = first_frozen(groups, hierarchy.unified)) return frozen;
+  }
+  return std::nullopt;
+}
 
 ControlGroupLimits control_group_limits(const Path& root) {
   ControlGroupLimits limits;
   for (const Hierarchy& hierarchy : mounted_hierarchies(root)) {
     if (hierarchy.unified || contains(hierarchy.controllers, "memory")) {
-      for (const Path& group : folders_of(root, hierarchy, "memory"))
+      for (const Path& group : folders_of(root, "self", hierarchy, "memory"))
         apply(hierarchy.unified ? unified_memory(group) : version_1_memory(group), limits);
     }
     if (hierarchy.unified || contains(hierarchy.controllers, "cpu")) {
-      for (const Path& group : folders_of(root, hierarchy, "cpu"))
+      for (const Path& group : folders_of(root, "self", hierarchy, "cpu"))
         apply_quota(quota_and_period(group, hierarchy.unified), limits);
     }
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The memory and processor time that the control groups of this process allow it. Supports versions 1 and 2
-// of the kernel's interface, also both at once. Stateless, thread-safe.
+// The memory and processor time that the control groups of this process allow it, and whether those of a process are
+// frozen. Supports versions 1 and 2 of the kernel's interface, also both at once. Stateless, thread-safe.
 // Source: the kernel's Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst,
-// scheduler/sched-bwc.rst.
+// cgroup-v1/freezer-subsystem.rst, scheduler/sched-bwc.rst.
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "libs/base/file.h"
 
@@ -25,5 +26,15 @@ struct ControlGroupLimits {
 /// Reads proc/self/cgroup and proc/self/mountinfo below `root`, and the groups that they name. A file that
 /// can't be read sets no limit.
 ControlGroupLimits control_group_limits(const Path& root = "/");
+
+/// A group that was told to freeze (systemctl freeze, docker pause): no process in it, or below it, does anything.
+struct FrozenGroup {
+  Path switch_file;         ///< lets it continue; empty if no visible group is the one that was told
+  const char* thawed = "";  ///< what to write there
+};
+
+/// The innermost frozen group around a process of this machine, as FrozenGroup tells. Nothing when there is none, or when
+/// it is hidden.
+std::optional<FrozenGroup> frozen_group(int process, const Path& root = "/");
 
 }  // namespace pretrain

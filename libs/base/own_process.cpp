@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "libs/base/control_group.h"
 #include "libs/base/kernel_text.h"
 #include "libs/base/text.h"
 
@@ -66,7 +67,8 @@ std::optional<double> process_start(int number) {
 }
 
 bool process_is_suspended(int number) {
-  return fields_after_name(number).starts_with(" T");
+  const std::string fields = fields_after_name(number);
+  return fields.starts_with(" T") || (!fields.empty() && frozen_group(number));
 }
 
 /// A second SIGTERM would mean to exit without saving; SIGXCPU never does.

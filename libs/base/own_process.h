@@ -32,9 +32,10 @@ double steady_seconds();
 /// Source: proc(5), /proc/PID/stat.
 std::optional<double> process_start(int number);
 
-/// Whether a process of this machine was suspended (Ctrl-Z, SIGSTOP): it does nothing until SIGCONT. False when there is no
-/// such process, or when it is hidden, and for one that a debugger holds.
-/// Source: proc(5), /proc/PID/stat, state T.
+/// Whether a process of this machine was suspended (Ctrl-Z, SIGSTOP), or a control group of it is frozen: it does nothing
+/// until SIGCONT, or until the group is thawed. False when there is no such process, or when it is hidden, and for one that
+/// a debugger holds.
+/// Source: proc(5), /proc/PID/stat, state T; control_group.h.
 bool process_is_suspended(int number);
 
 /// Requests a stop as a signal from outside would (stop.h), but a further request changes nothing.

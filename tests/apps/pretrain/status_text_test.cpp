@@ -12,6 +12,7 @@
 namespace pretrain {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -60,6 +61,31 @@ TEST(StatusText, NamesTheMachinesWithTheirSlots) {
   const std::string text = status_text("/runs/wiki", status, 80);
   EXPECT_THAT(text, HasSubstr("2 machines"));
   EXPECT_THAT(text, HasSubstr("tower 3 slots, desk (192.168.1.11) 1 slot"));
+}
+
+TEST(StatusText, NamesTheCommandsThatLetASuspendedRunContinue) {
+  nlohmann::json status = training_status();
+  status["phase"] = "suspended";
+  status["process"] = 71;
+  const auto text_with = [&](const std::optional<FrozenGroup>& group) {
+    const Suspension found = suspension(71, group);
+    status["suspension"] = {{"cause", found.cause}, {"ways", found.ways}};
+    return status_text("/runs/wiki", status, 200);
+  };
+  EXPECT_THAT(text_with({}), HasSubstr("wiki: suspended (Ctrl-Z or SIGSTOP)"));
+  EXPECT_THAT(text_with({}), HasSubstr("to let process 71 continue: fg in its terminal, or kill -CONT 71"));
+  const auto frozen = [](const std::string& folder) {
+    return FrozenGroup{.switch_file = folder + "/cgroup.freeze", .thawed = "0"};
+  };
+  EXPECT_THAT(text_with(frozen("/cg/system.slice/pretrain@wiki.service")),
+              AllOf(HasSubstr("suspended (its control group is frozen)"),
+                    HasSubstr("continue: systemctl thaw pretrain@wiki.service, or echo 0 > "
+                              "/cg/system.slice/pretrain@wiki.service/cgroup.freeze")));
+  EXPECT_THAT(text_with(frozen("/cg/user.slice/user-1.slice/user@1.service/app.slice/a.scope")),
+              HasSubstr("systemctl --user thaw a.scope, or "));
+  EXPECT_THAT(text_with(frozen("/cg/jobs/my job")),
+              HasSubstr("continue: echo 0 > '/cg/jobs/my job/cgroup.freeze'"));
+  EXPECT_THAT(text_with(FrozenGroup{}), HasSubstr("docker unpause"));
 }
 
 TEST(StatusText, TellsPausesAndTroubles) {

@@ -154,5 +154,38 @@ TEST_F(ControlGroup, AMachineHasWhatItsGroupsLeave) {
   EXPECT_EQ(inspect_machine(folder_.path()).available_bytes, 524288U);
 }
 
+TEST_F(ControlGroup, AFrozenGroupIsNamedByItsSwitch) {
+  unified_in("/system.slice/a.service");
+  folder_.write("proc/5/cgroup", "0::/system.slice/a.service/main\n");
+  EXPECT_FALSE(frozen_group(5, folder_.path())) << "there are no files of the group";
+  group("system.slice/a.service/main", "cgroup.freeze", "0\n");
+  group("system.slice/a.service/main", "cgroup.events", "populated 1\nfrozen 0\n");
+  EXPECT_FALSE(frozen_group(5, folder_.path()));
+  group("system.slice/a.service/main", "cgroup.events", "populated 1\nfrozen 1\n");
+  auto frozen = frozen_group(5, folder_.path());
+  ASSERT_TRUE(frozen);
+  EXPECT_EQ(frozen->switch_file, "") << "by a group that nobody sees here";
+  group("system.slice/a.service", "cgroup.freeze", "1\n");
+  frozen = frozen_group(5, folder_.path());
+  ASSERT_TRUE(frozen);
+  EXPECT_EQ(frozen->switch_file, folder_.path() / "sys/fs/cgroup/system.slice/a.service/cgroup.freeze");
+  EXPECT_STREQ(frozen->thawed, "0");
+  EXPECT_FALSE(frozen_group(6, folder_.path())) << "there is no such process";
+}
+
+TEST_F(ControlGroup, AFrozenGroupOfVersion1IsNamedByItsSwitch) {
+  folder_.write("proc/5/cgroup", "4:freezer:/jobs/one\n0::/\n");
+  mounts(
+      "35 24 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+      "36 24 0:31 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n");
+  group("freezer/jobs/one", "freezer.self_freezing", "0\n");
+  EXPECT_FALSE(frozen_group(5, folder_.path()));
+  group("freezer/jobs", "freezer.self_freezing", "1\n");
+  const auto frozen = frozen_group(5, folder_.path());
+  ASSERT_TRUE(frozen);
+  EXPECT_EQ(frozen->switch_file, folder_.path() / "sys/fs/cgroup/freezer/jobs/freezer.state");
+  EXPECT_STREQ(frozen->thawed, "THAWED");
+}
+
 }  // namespace
 }  // namespace pretrain
