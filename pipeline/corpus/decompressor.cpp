@@ -2,6 +2,7 @@
 #include "pipeline/corpus/decompressor.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -49,8 +50,10 @@ size_t read_file_at(const ReadableFile& file, uint64_t offset, std::span<std::by
   try {
     return file.read_at(offset, out);
   } catch (const IoError& error) {
-    fail(ErrorKind::kData, "cannot read {} at byte {}: {}, then resume", file.path().string(), offset,
-         with_io_advice(error.what(), error.code()));
+    const std::string_view advice = io_advice(error.code());
+    fail(ErrorKind::kData, "cannot read {} at byte {}: {}; {}, then start again", file.path().string(),
+         offset, std::generic_category().message(error.code()),
+         advice.empty() ? "check the file and its disk" : advice);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "libs/base/file_identity.h"
 #include "libs/base/io_advice.h"
+#include "libs/base/kernel_files.h"
 #include "pipeline/corpus/input_names.h"
 #include "pipeline/corpus/run_files.h"
 #include "pipeline/corpus/utf8.h"
@@ -77,6 +78,11 @@ Input examine_input(const Path& given) {
          "corpus {} does not exist or can't be reached; check the path, or get text first: "
          "deploy/fetch-wikipedia.sh downloads Wikipedia",
          given.string());
+  if (const auto kernel = kernel_file_system(given); !kernel.empty())
+    fail(ErrorKind::kData,
+         "corpus {} lies on {}, a file system of the kernel, which holds no text; give folders of text, or "
+         "copies on a disk",
+         given.string(), kernel);
   require_readable(given, status);
   Path path = fs::absolute(given).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // "folder/"
@@ -175,6 +181,7 @@ class Walker {
     if (stop_.stop_requested()) throw Stopped();
     std::error_code error;
     if (!seen_.insert(fs::weakly_canonical(folder, error)).second) return repeat(prefix);
+    if (rejects_kernel_file(folder, prefix)) return;
     try {
       for (const FolderEntry& entry : list_folder(folder)) {
         if (of_run && RunFiles::is_run_entry(entry.name)) {
@@ -199,12 +206,19 @@ class Walker {
     } else if (entry.is_link && run_files_.hold(fs::weakly_canonical(path, error))) {
       leave_out(name, kRunEntry);
     } else if (!entry.is_folder) {
-      add_file(path, name, entry.is_regular);
+      if (!entry.is_link || !rejects_kernel_file(path, name)) add_file(path, name, entry.is_regular);
     } else if (run_files_.is_state_folder(path)) {
       leave_out(name, kStateFolder);
     } else {
       walk(path, name + "/", false);
     }
+  }
+
+  bool rejects_kernel_file(const Path& path, const std::string& name) {
+    const auto kernel = kernel_file_system(path);
+    if (kernel.empty()) return false;
+    reject(name, fmt::format("on {}, a file system of the kernel", kernel));
+    return true;
   }
 
   /// Only regular files: reading a FIFO or a device could block.

@@ -27,9 +27,9 @@ struct Listing {
   std::vector<std::string> notes;     ///< warnings about the inputs themselves, one line each
 };
 
-/// Walks the inputs of the options. Handles loops of symbolic links and excludes files written by runs. Calls
-/// `on_entry` for each entry of a folder.
-/// Errors: kData when an input doesn't exist; kUsage when the template rules can't be used; Stopped.
+/// Walks the inputs of the options. Handles loops of symbolic links and excludes files written by runs and file systems of
+/// the kernel. Calls `on_entry` for each entry of a folder.
+/// Errors: kData when an input doesn't exist, or lies on a file system of the kernel; kUsage when the template rules can't be used; Stopped.
 Listing list_inputs(const CorpusOptions& options, const std::stop_token& stop,
                     const std::function<void()>& on_entry = {});
 

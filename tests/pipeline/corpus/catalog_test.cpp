@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libs/base/kernel_files.h"
 #include "pipeline/corpus/describe.h"
 #include "pipeline/corpus/identify.h"
 #include "pipeline/corpus/known_shards.h"
@@ -358,6 +359,26 @@ TEST(Catalog, LeavesStateFoldersOfRunsOutOnce) {
   for (const RejectedFile& file : catalog.rejected) left_out.push_back(file.name);
   EXPECT_THAT(left_out, UnorderedElementsAre("into", "link", "own", "record", "sub/other"));
   EXPECT_THAT(reason_of(catalog, "own"), HasSubstr("state folder of a run"));
+}
+
+TEST(Catalog, ReadsNoFileSystemOfTheKernel) {
+  if (kernel_file_system("/proc") != "proc") GTEST_SKIP() << "/proc is hidden";
+  const TempFolder folder;
+  EXPECT_EQ(kernel_file_system(folder.path()), "");
+  EXPECT_EQ(kernel_file_system(folder / "absent"), "");
+  folder.write("c/text", kText);
+  std::filesystem::create_directory_symlink("/proc", folder / "c/kernel");
+  std::filesystem::create_symlink("/proc/version", folder / "c/file");
+  const Catalog catalog = scan_corpus(options_for(folder / "c"));
+  EXPECT_THAT(names(catalog), ElementsAre("text"));
+  EXPECT_EQ(catalog.rejected.size(), 2U);
+  for (const char* name : {"kernel/", "file"})
+    EXPECT_EQ(reason_of(catalog, name), "on proc, a file system of the kernel");
+  for (const Path given : {"/proc", "/proc/version"}) {
+    CorpusOptions options = options_for(folder / "c");
+    options.inputs.push_back(given);
+    EXPECT_THAT(error_of(options), HasSubstr(given.native() + " lies on proc, a file system of the kernel"));
+  }
 }
 
 TEST(Catalog, LeavesOutOnlyWhatTheRunWroteWhereTheCorpusIsTheStateFolder) {
