@@ -19,13 +19,15 @@ struct Limit {
   std::string given, raised;
 };
 
-Limit limit_of(const char* key, uint64_t value) {
-  return {fmt::format("--{} {}", key, value), fmt::format("--{} {}", key, 2 * value)};
+/// `used`: how much of it the run has done, which is more than a limit that was lowered.
+Limit limit_of(const char* key, uint64_t value, uint64_t used) {
+  return {fmt::format("--{} {}", key, exact_count(value)),
+          fmt::format("--{} {}", key, exact_count(2 * std::max(value, used)))};
 }
 
 /// The user gave a time instead of the steps that a budget has decided, unless a resume has raised them.
-Limit step_limit(const TrainerOptions& trainer) {
-  Limit limit = limit_of("steps", trainer.max_steps);
+Limit step_limit(const RunSummary& s, const TrainerOptions& trainer) {
+  Limit limit = limit_of("steps", trainer.max_steps, s.last_step);
   if (trainer.budget.decides(trainer.max_steps))
     limit.given = "--budget " + exact_duration(trainer.budget.time);
   return limit;
@@ -33,9 +35,10 @@ Limit step_limit(const TrainerOptions& trainer) {
 
 std::vector<Limit> reached_limits(const RunSummary& s, const RunConfiguration& c) {
   std::vector<Limit> limits;
-  if (s.limits.steps) limits.push_back(step_limit(c.trainer));
-  if (s.limits.tokens) limits.push_back(limit_of("tokens", c.trainer.max_tokens));
-  if (s.reason == EndReason::kStreamEnd && c.epochs > 0) limits.push_back(limit_of("epochs", c.epochs));
+  if (s.limits.steps) limits.push_back(step_limit(s, c.trainer));
+  if (s.limits.tokens) limits.push_back(limit_of("tokens", c.trainer.max_tokens, s.run.tokens));
+  if (s.reason == EndReason::kStreamEnd && c.epochs > 0)
+    limits.push_back(limit_of("epochs", c.epochs, s.run.epoch));
   return limits;
 }
 
@@ -67,7 +70,8 @@ std::string nothing_to_do(const RunSummary& s, const RunConfiguration& c) {
 
 std::string reason_of_end(const RunSummary& s, const RunConfiguration& c) {
   if (s.reason == EndReason::kStopped) return "stopped on request";
-  if (s.reason == EndReason::kStreamEnd) return fmt::format("all epochs done (--epochs {})", c.epochs);
+  if (s.reason == EndReason::kStreamEnd)
+    return fmt::format("all epochs done (--epochs {})", exact_count(c.epochs));
   std::vector<Limit> limits = reached_limits(s, c);
   if (s.limits.time) limits.push_back({"--time " + exact_duration(c.trainer.max_time), ""});
   return fmt::format("limit reached ({})", joined(limits, &Limit::given, ", "));

@@ -43,6 +43,15 @@ std::optional<uint64_t> parse_count(std::string_view text) {
   return static_cast<uint64_t>(rounded);
 }
 
+std::string exact_count(uint64_t count) {
+  constexpr std::array<std::pair<uint64_t, const char*>, 3> kUnits{
+      {{1'000'000'000, "G"}, {1'000'000, "M"}, {1000, "k"}}};
+  for (const auto& [size, name] : kUnits) {
+    if (count >= 1'000'000 && count % size == 0) return fmt::format("{}{}", count / size, name);
+  }
+  return fmt::format("{}", count);
+}
+
 std::string exact_duration(std::chrono::milliseconds duration) {
   const int64_t ms = duration.count();
   if (ms == 0) return "0s";

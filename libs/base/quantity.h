@@ -15,6 +15,9 @@ namespace pretrain {
 /// for text that is not a non-negative integer.
 std::optional<uint64_t> parse_count(std::string_view text);
 
+/// Text that parse_count() reads back as the same number, short where that is easier to read: "2000", "10M", "1500k".
+std::string exact_count(uint64_t count);
+
 /// Text that parse_duration() reads back as the same duration: "10min", "2h", "1500ms".
 std::string exact_duration(std::chrono::milliseconds duration);
 

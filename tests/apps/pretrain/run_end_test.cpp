@@ -66,6 +66,20 @@ TEST(RunEnd, AdviceRaisesEachReachedLimit) {
   EXPECT_EQ(nothing_to_do(all_text, c), "") << "it has trained";
 }
 
+TEST(RunEnd, AdviceIsMoreThanTheRunHasDoneWhenALimitWasLowered) {
+  const RunConfiguration c = configuration({{"steps", "100"}, {"tokens", "10M"}, {"epochs", "1"}});
+  RunSummary s;
+  s.first_step = s.last_step = 790;
+  s.limits = {.steps = true, .tokens = true};
+  s.run.tokens = 202'240'000;
+  EXPECT_EQ(raised_limits(s, c), " --steps 1580 --tokens 404480k");
+  EXPECT_EQ(reason_of_end(s, c), "limit reached (--steps 100, --tokens 10M)");
+  s.reason = EndReason::kStreamEnd;
+  s.limits = {};
+  s.run.epoch = 2;  // the third one
+  EXPECT_EQ(raised_limits(s, c), " --epochs 4");
+}
+
 TEST(RunEnd, NamesWhatTheUserGave) {
   RunConfiguration c = configuration({{"steps", "100"}, {"tokens", "3k"}, {"time", "90min"}});
   RunSummary s;

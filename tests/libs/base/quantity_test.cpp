@@ -41,6 +41,17 @@ TEST(ParseCount, RejectsWhatIsNoCount) {
   }
 }
 
+TEST(ExactCount, IsReadBackAsTheSame) {
+  EXPECT_EQ(exact_count(0), "0");
+  EXPECT_EQ(exact_count(20'000), "20000");
+  EXPECT_EQ(exact_count(10'000'000), "10M");
+  EXPECT_EQ(exact_count(1'500'000), "1500k");
+  EXPECT_EQ(exact_count(3'000'000'000), "3G");
+  EXPECT_EQ(exact_count(1'000'001), "1000001");
+  for (const uint64_t count : {uint64_t{0}, uint64_t{999}, uint64_t{4'096'000}, UINT64_MAX})
+    EXPECT_EQ(parse_count(exact_count(count)), count);
+}
+
 TEST(ExactDuration, IsReadBackAsTheSame) {
   EXPECT_EQ(exact_duration(minutes(10)), "10min");
   EXPECT_EQ(exact_duration(seconds(0)), "0s");
