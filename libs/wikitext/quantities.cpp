@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/number.h"
+#include "libs/wikitext/letter_case.h"
 #include "libs/wikitext/number_format.h"
 #include "libs/wikitext/text_fold.h"
 #include "libs/wikitext/units.h"
@@ -54,12 +55,39 @@ std::string quantity_text(std::string_view value, std::string_view language) {
   return concat({value.substr(0, plus), " ", value.substr(plus + 1)});
 }
 
+/// 0 to 999 in words: "three hundred and twelve".
+std::string small_number_in_words(int number) {
+  constexpr std::string_view kSmall[] = {"zero",    "one",     "two",       "three",    "four",
+                                         "five",    "six",     "seven",     "eight",    "nine",
+                                         "ten",     "eleven",  "twelve",    "thirteen", "fourteen",
+                                         "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+  constexpr std::string_view kTens[] = {"",      "",      "twenty",  "thirty", "forty",
+                                        "fifty", "sixty", "seventy", "eighty", "ninety"};
+  if (number < 20) return std::string(kSmall[number]);
+  const int ones = number % 10;
+  if (number < 100) return concat({kTens[number / 10], ones == 0 ? "" : "-", ones == 0 ? "" : kSmall[ones]});
+  const int rest = number % 100;
+  const std::string hundreds = concat({kSmall[number / 100], " hundred"});
+  return rest == 0 ? hundreds : concat({hundreds, " and ", small_number_in_words(rest)});
+}
+
+/// A whole number in English words; "" for one that is too large to be written so.
+std::string number_in_words(std::string_view value) {
+  const int number = value.size() > 6 ? -1 : small_number(value);
+  if (number < 1000) return number < 0 ? "" : small_number_in_words(number);
+  const int rest = number % 1000;
+  const std::string thousands = concat({small_number_in_words(number / 1000), " thousand"});
+  if (rest == 0) return thousands;
+  return concat({thousands, rest < 100 ? " and " : " ", small_number_in_words(rest)});
+}
+
 struct Style {
   std::string_view language;
   bool symbol;
   bool shortened;  ///< a symbol where others would be spelled out
   bool american;
   bool adjective;
+  bool in_words;  ///< the number, too
 };
 
 Style style_of(const TemplateArguments& arguments, std::string_view language, bool short_form) {
@@ -68,11 +96,13 @@ Style style_of(const TemplateArguments& arguments, std::string_view language, bo
       abbreviation == "on" || abbreviation == "in" || abbreviation == "comma" || abbreviation == "~";
   const bool spelled = abbreviation == "off" || abbreviation == "out" || abbreviation == "none";
   const bool short_unit = shortened || (short_form && !spelled);
+  const std::string spell = fold_name(arguments.named("spell"));
   return {.language = language,
           .symbol = language != "en" || short_unit,
           .shortened = short_unit,
           .american = arguments.named("sp") == "us",
-          .adjective = arguments.named("adj") == "on" || arguments.named("adj") == "mid"};
+          .adjective = arguments.named("adj") == "on" || arguments.named("adj") == "mid",
+          .in_words = language == "en" && (spell == "in" || spell == "on")};
 }
 
 std::string american(std::string text) {
@@ -155,7 +185,8 @@ class Quantity {
  private:
   std::string value() {
     last_value_ = arguments_.positional(next_++);
-    return quantity_text(last_value_, language_);
+    const std::string words = style_.in_words ? number_in_words(last_value_) : "";
+    return words.empty() ? quantity_text(last_value_, language_) : words;
   }
   std::string unit() { return unit_text(last_unit_ = arguments_.positional(next_++), last_value_, style_); }
 
@@ -185,13 +216,64 @@ std::string convert_text(const TemplateArguments& arguments, std::string_view la
   const bool middle =
       arguments.named("adj") == "mid" && !is_quantity(arguments.last()) && arguments.count() > 2;
   if (middle && arguments.last().starts_with('-')) text += arguments.last();
+  if (arguments.named("spell").starts_with("I") || arguments.named("spell").starts_with("O"))
+    text = with_first_capital(text, language);
   return text;
+}
+
+namespace {
+
+/// A tolerance, which some pages write with its sign: "+0.3", "-0.1".
+std::string_view without_sign(std::string_view number) {
+  for (const std::string_view sign : {"+", "-", "−"}) {
+    if (number.starts_with(sign)) return number.substr(sign.size());
+  }
+  return number;
+}
+
+/// Whether a number follows the word between two: "5 à 7", "3 × 4".
+bool joins_numbers(std::string_view word, std::string_view next) {
+  constexpr std::string_view kWords[] = {"à", "et", "ou", "×", "x", "±", "–", "-", "+", "/"};
+  return std::ranges::find(kWords, word) != std::end(kWords) && is_quantity(next);
+}
+
+/// Units with their powers, from the argument `next` on: `km||h|-1` as "km h⁻¹", `km|s` as "km/s".
+std::string french_units(const TemplateArguments& arguments, size_t next) {
+  std::string text;
+  for (; next <= arguments.count(); next += 2) {
+    const std::string_view unit = arguments.positional(next);
+    const std::string_view power = arguments.positional(next + 1);
+    const std::string raised = raised_text(power);
+    if (!unit.empty()) text += concat({" ", unit});
+    text += raised.empty() && !power.empty() ? concat({"/", power}) : raised;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string french_quantity(const TemplateArguments& arguments, std::string_view language) {
+  std::string text = group_digits(arguments.positional(1), language);
+  size_t next = 2;
+  for (; joins_numbers(arguments.positional(next), arguments.positional(next + 1)); next += 2) {
+    const std::string_view word = arguments.positional(next);
+    const bool tight = word == "-" || word == "–" || word == "/";
+    text += tight ? std::string(word == "-" ? "–" : word) : concat({" ", word == "x" ? "×" : word, " "});
+    text += group_digits(arguments.positional(next + 1), language);
+  }
+  for (const std::string_view word : {"à", "et", "ou"}) {
+    if (!arguments.named(word).empty())
+      text += concat({" ", word, " ", group_digits(arguments.named(word), language)});
+  }
+  const std::string power = raised_text(arguments.named("e"));
+  if (!power.empty()) text += concat({text.empty() ? "10" : "×10", power});
+  return text + french_units(arguments, next);
 }
 
 std::string value_text(const TemplateArguments& arguments, std::string_view language) {
   std::string text = concat({arguments.named("p"), group_digits(arguments.positional(1), language)});
   if (!arguments.positional(3).empty()) {
-    text += concat({"+", arguments.positional(2), "−", arguments.positional(3)});
+    text += concat({"+", without_sign(arguments.positional(2)), "−", without_sign(arguments.positional(3))});
   } else if (!arguments.positional(2).empty()) {
     text += concat({"±", arguments.positional(2)});
   }

@@ -16,6 +16,9 @@ std::string convert_text(const TemplateArguments& arguments, std::string_view la
 /// {{val|...}}: value, uncertainty, power of ten, unit.
 std::string value_text(const TemplateArguments& arguments, std::string_view language);
 
+/// The French {{unité|5|à|7|km||h|-1}}: numbers with words between them, a power of ten, units with their powers.
+std::string french_quantity(const TemplateArguments& arguments, std::string_view language);
+
 std::string fraction_text(const TemplateArguments& arguments);
 
 /// 21 to "21st" in English, "21." or "21º" where that is written, else as it is.

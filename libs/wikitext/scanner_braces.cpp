@@ -353,6 +353,9 @@ void MarkupScanner::finish_template() {
   const bool list = content.find(kItemMark) != npos;
   const bool empty = trim(text).empty();
   Loss loss = frame.loss != Loss::kNone && is_formula(frame.name) ? Loss::kCertain : frame.loss;
+  const bool unread = empty && frame.rule->pattern.is_plain() && has_words(arguments.last());
+  if (unread)
+    loss = std::max(loss, Loss::kLikely);  // what it shows is in an argument that the rule does not know
   if (failed) loss = std::max(loss, Loss::kPerhaps);
   replace(frame, text);
   if (empty || loss == Loss::kCertain) note_loss(loss);

@@ -2,6 +2,9 @@
 #include "libs/wikitext/template_functions.h"
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
+#include <vector>
 
 #include "libs/base/number.h"
 #include "libs/wikitext/biography.h"
@@ -71,14 +74,90 @@ std::string_view code_in_name(std::string_view name) {
   return hyphen == std::string_view::npos || name.ends_with("-x") ? "" : name.substr(hyphen + 1);
 }
 
+/// Whether a word begins with a letter up to U+024F or one of U+1E00 to U+1EFF.
+bool is_latin(std::string_view word) {
+  const size_t at = word.find_first_not_of(" '\"([-");
+  if (at == std::string_view::npos) return true;
+  const std::string_view letter = word.substr(at, 2);
+  return static_cast<unsigned char>(letter[0]) < 0xCA || (letter >= "\xE1\xB8" && letter <= "\xE1\xBB");
+}
+
+/// The first of some arguments that is not empty: named ones, then a positional one.
+std::string_view first_of(const TemplateArguments& arguments, std::initializer_list<std::string_view> names,
+                          size_t position) {
+  for (const std::string_view name : names) {
+    if (!arguments.named(name).empty()) return arguments.named(name);
+  }
+  return arguments.positional(position);
+}
+
 std::string language_text(const TemplateCall& call, std::string_view /*operand*/) {
   std::string_view code = code_in_name(call.name);
   const size_t first = code.empty() ? 2 : 1;
   if (code.empty()) code = call.arguments.positional(1);
-  const std::string text(call.arguments.positional(first));
-  const bool labelled = call.language == "en" && call.arguments.named("label") != "none";
-  const std::string_view name = labelled ? language_label(code) : "";
-  return name.empty() || text.empty() ? text : concat({name, ": ", text});
+  std::string text(call.arguments.positional(first));
+  if (call.language != "en" || text.empty()) return text;
+  const std::string_view label = call.arguments.named("label");
+  const std::string_view name = label != "none" ? language_label(fold_name(code)) : "";
+  const size_t next = is_latin(text) ? first : first + 1;  // Latin letters need no transcription
+  if (!name.empty()) text.insert(0, concat({name, ": "}));
+  const std::string_view letters =
+      first_of(call.arguments, {"translit", "tr", "r"}, next == first ? 0 : next);
+  if (!letters.empty()) text += concat({name.empty() ? ", " : ", romanized: ", letters});
+  const std::string_view meaning = first_of(call.arguments, {"lit", "translation"}, next + 1);
+  if (!meaning.empty()) text += concat({", lit. '", meaning, "'"});
+  return text;
+}
+
+/// The English {{zh|c=|s=|t=|p=|l=}}: Chinese in its scripts and transcriptions, with their labels or without.
+std::string chinese_text(const TemplateCall& call, std::string_view /*operand*/) {
+  constexpr std::pair<std::string_view, std::string_view> kItems[] = {
+      {"c", "Chinese: "},
+      {"s", "simplified Chinese: "},
+      {"t", "traditional Chinese: "},
+      {"p", "pinyin: "},
+      {"hp", "pinyin: "},
+      {"w", "Wade–Giles: "},
+      {"j", "Jyutping: "},
+      {"cy", "Cantonese Yale: "},
+      {"y", "Cantonese Yale: "},
+      {"poj", "Pe̍h-ōe-jī: "},
+  };
+  const std::string_view labels = call.arguments.named("labels");
+  const bool labelled = labels != "no" && labels != "none";
+  const std::string_view simplified = call.arguments.named("s");
+  const bool traditional_first = call.arguments.named("first").find('t') != std::string_view::npos;
+  std::vector<std::string> items;
+  for (const auto& [key, label] : kItems) {
+    const std::string_view text = key == "c" ? first_of(call.arguments, {"c"}, 1) : call.arguments.named(key);
+    if (text.empty() || (key == "t" && text == simplified)) continue;
+    const bool both = key == "s" && text == call.arguments.named("t");
+    items.push_back(concat({!labelled ? "" : both ? "Chinese: " : label, text}));
+    if (key == "t" && traditional_first && items.size() > 1) std::swap(items.back(), items[items.size() - 2]);
+  }
+  const std::string_view meaning = call.arguments.named("l");
+  if (!meaning.empty()) items.push_back(concat({"lit. '", meaning, "'"}));
+  std::string joined;
+  for (const std::string& item : items) joined += concat({joined.empty() ? "" : "; ", item});
+  return joined;
+}
+
+/// {{#language:fr}} as "français", {{#language:fr|en}} as "French".
+std::string language_name(const TemplateCall& call, std::string_view /*operand*/) {
+  const std::string code = fold_name(call.arguments.positional(1));
+  const std::string_view in = call.arguments.positional(2);
+  const std::string_view name = in.empty() || in == code ? own_language_name(code)
+                                : in == "en"             ? language_label(code)
+                                                         : "";
+  return std::string(name.empty() ? kNotComputed : name);
+}
+
+/// A name of a country; what only a table of codes could name, such as "KEN", is not computed.
+std::string country_name(const TemplateCall& /*call*/, std::string_view name) {
+  constexpr size_t kLongestCode = 3;
+  const bool code =
+      name.size() <= kLongestCode && std::ranges::all_of(name, [](char c) { return c >= 'A' && c <= 'Z'; });
+  return std::string(!name.empty() && code ? kNotComputed : name);
 }
 
 std::string formula_text(const TemplateCall& /*call*/, std::string_view tex) {
@@ -197,12 +276,14 @@ constexpr TemplateFunction kFunctions[] = {
        return with_first_capital(value, call.language);
      }},
     {"century", Takes::kValue, century_text},
+    {"chinese", Takes::kCall, chinese_text},
     {"convert", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
        return convert_text(call.arguments, call.language, false);
      }},
     {"coordinates", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return coordinates_text(call); }},
+    {"country", Takes::kValue, country_name},
     {"date", Takes::kCall,
      [](const TemplateCall& call, std::string_view) {
        return date_text(call.arguments, call.language, is_set(call.arguments.named("df")));
@@ -210,11 +291,16 @@ constexpr TemplateFunction kFunctions[] = {
     {"formula", Takes::kValue, formula_text},
     {"fraction", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return fraction_text(call.arguments); }},
+    {"french_quantity", Takes::kCall,
+     [](const TemplateCall& call, std::string_view) {
+       return french_quantity(call.arguments, call.language);
+     }},
     {"french_rank", Takes::kText, french_rank},
     {"french_ranks", Takes::kCall, french_ranks},
     {"german_coordinates", Takes::kCall,
      [](const TemplateCall& call, std::string_view) { return german_coordinates_text(call); }},
     {"height", Takes::kCall, height_text},
+    {"language_name", Takes::kCall, language_name},
     {"language_text", Takes::kCall, language_text},
     {"link_label", Takes::kCall, link_label},
     {"lower", Takes::kValue,

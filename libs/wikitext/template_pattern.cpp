@@ -86,11 +86,28 @@ size_t find_unescaped(std::string_view text, char mark, size_t at = 0) {
   return std::min(at, text.size());
 }
 
-/// The pieces of `text` between unescaped bars.
+/// The bracket that closes the one before `at`; the size of `text` when there is none.
+size_t closing_bracket(std::string_view text, size_t at) {
+  for (size_t depth = 1; at < text.size(); at += text[at] == '\\' ? 2 : 1) {
+    if (text[at] == '(') ++depth;
+    if (text[at] == ')' && --depth == 0) return at;
+  }
+  return text.size();
+}
+
+/// The first bar in `text` at or after `at` that is neither escaped nor in brackets.
+size_t find_bar(std::string_view text, size_t at) {
+  while (at < text.size() && text[at] != '|') {
+    at = text[at] == '(' ? closing_bracket(text, at + 1) + 1 : at + (text[at] == '\\' ? 2 : 1);
+  }
+  return std::min(at, text.size());
+}
+
+/// The pieces of `text` between its bars.
 std::vector<std::string_view> pieces_of(std::string_view text) {
   std::vector<std::string_view> pieces;
   for (size_t at = 0; at <= text.size();) {
-    const size_t end = find_unescaped(text, '|', at);
+    const size_t end = find_bar(text, at);
     pieces.push_back(text.substr(at, end - at));
     at = end + 1;
   }
@@ -211,9 +228,10 @@ class PatternReader {
     return {.kind = Kind::kArgument, .sources = {std::string(1, mark)}};
   }
 
-  /// The text in the brackets at at_, which is behind their end afterwards.
+  /// The text in the brackets at at_, which may hold others, as those of a function in a choice; at_ is behind their
+  /// end afterwards.
   std::string_view in_brackets() {
-    const size_t end = find_unescaped(source_, ')', at_ + 1);
+    const size_t end = closing_bracket(source_, at_ + 1);
     if (end == source_.size()) {
       fail("a ( after $ is never closed", "add the )");
       at_ = source_.size();
@@ -339,6 +357,19 @@ std::string TemplatePattern::text(const TemplateCall& call) const {
 
 bool TemplatePattern::is_block() const {
   return !parts_.empty() && parts_.front().kind == Part::Kind::kText && parts_.front().text.starts_with('\n');
+}
+
+bool TemplatePattern::is_plain() const {
+  return !is_block() && shows_only_arguments(parts_);
+}
+
+bool TemplatePattern::shows_only_arguments(const std::vector<Part>& parts) {
+  const auto is_shown = [](const Part& part) {
+    return part.kind == Part::Kind::kArgument || part.kind == Part::Kind::kText ||
+           (part.kind == Part::Kind::kOptional && shows_only_arguments(part.parts));
+  };
+  const auto is_text = [](const Part& part) { return part.kind == Part::Kind::kText; };
+  return std::ranges::all_of(parts, is_shown) && !std::ranges::all_of(parts, is_text);
 }
 
 /// `complete` becomes false when a part that is not optional is empty.

@@ -44,6 +44,8 @@ class TemplatePattern {
   /// Whether the text is a paragraph of its own: the pattern begins with a line end.
   bool is_block() const;
   bool is_empty() const { return parts_.empty(); }
+  /// Whether the text is nothing but arguments, in the line.
+  bool is_plain() const;
 
  private:
   friend class PatternReader;
@@ -60,6 +62,7 @@ class TemplatePattern {
 
   static std::string expand(const std::vector<Part>& parts, const TemplateCall& call, bool& complete);
   static std::string expand(const Part& part, const TemplateCall& call);
+  static bool shows_only_arguments(const std::vector<Part>& parts);
   static std::string chosen(const Part& part, const TemplateCall& call);
 
   std::vector<Part> parts_;

@@ -24,7 +24,7 @@ struct DateForm {
   std::string_view month_year;
 };
 constexpr DateForm kForms[] = {
-    {" cs da de dsb et fi hsb lb nb nn no sk sl ", "%d. %F %Y", "%M %Y"},
+    {" cs da de dsb et hsb lb nb nn no sk sl ", "%d. %F %Y", "%M %Y"},
     {" bs hr sr sh ", "%d. %F %Y.", "%M %Y."},
     {" ast es gl pt ", "%d de %F de %Y", "%M de %Y"},
     {" ca ", "%d %F de %Y", "%M de %Y"},
@@ -34,6 +34,7 @@ constexpr DateForm kForms[] = {
     {" ja zh yue wuu ", "%Y年%n月%d日", "%Y年%n月"},
     {" vi ", "%d tháng %n năm %Y", "tháng %n năm %Y"},
 };
+constexpr DateForm kFinnishForm = {"", "%d. %Mta %Y", "%M %Y"};  // a partitive: "3. toukokuuta"
 constexpr DateForm kOtherForm = {"", "%d %F %Y", "%M %Y"};
 
 /// The value of a short run of digits, -1 for anything else.
@@ -70,7 +71,7 @@ std::string local_date(const Date& date, std::string_view language) {
   const std::string code = concat({" ", language, " "});
   const auto* found = std::ranges::find_if(
       kForms, [&](const DateForm& form) { return form.languages.find(code) != std::string_view::npos; });
-  const DateForm& form = found == std::end(kForms) ? kOtherForm : *found;
+  const DateForm& form = language == "fi" ? kFinnishForm : found == std::end(kForms) ? kOtherForm : *found;
   const std::string_view pattern = date.day.empty() ? form.month_year : form.day_month_year;
   const auto name = [&](DateName kind) {
     return date_name(kind, static_cast<unsigned>(date.month), language);
