@@ -172,12 +172,19 @@ int wait_for_end(LocalConnection run, const Path& state) {
   const nlohmann::json status = run_status(state, read_run_record(state));
   if (status.value("phase", "") == "failed")
     fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", ""));
+  const nlohmann::json& saved = status.at("saved_step");
+  if (status.value("phase", "") == "killed") {
+    fail(ErrorKind::kRuntime,
+         "the run ended without recording how: it was killed, or its disk is full; {}; see what it logged",
+         saved.is_number_unsigned()
+             ? "its newest checkpoint is of step " + format_count(saved.get<uint64_t>())
+             : "it has no checkpoint");
+  }
   const uint64_t step = status.value("step", uint64_t{0});
   if (step == 0) {
     show("stopped before the first step\n");
     return 0;
   }
-  const nlohmann::json& saved = status.at("saved_step");
   if (!saved.is_number_unsigned() || saved.get<uint64_t>() < step)
     fail(ErrorKind::kRuntime, "the run ended without saving step {}; see what it logged", format_count(step));
   show(fmt::format("stopped at step {}, which is saved\n", format_count(step)));

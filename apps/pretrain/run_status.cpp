@@ -54,6 +54,8 @@ void add_end(nlohmann::json& status, const LastSession& last) {
   }
   const std::string reason = text_of(last.end, "reason");
   if (reason == "failed") status["phase"] = "failed";
+  // Records of the last steps may be missing: the disk was full.
+  if (last.end.contains("step") && last.end["step"].is_number_unsigned()) status["step"] = last.end["step"];
   status["why"] = reason == "failed" ? text_of(last.end, "error") : reason;
   status["ended"] = member(last.end, "time");
   status["saved_step"] = member(last.end, "saved_step");

@@ -97,7 +97,8 @@ std::string phase_text(const nlohmann::json& status) {
   }
   if (phase == "suspended") return fmt::format("suspended ({})", text_in(status.at("suspension"), "cause"));
   if (phase == "unknown") return "no session yet; it is starting, or its start failed";
-  if (phase == "killed") return "not running; its last session was killed, or the machine went down";
+  if (phase == "killed")
+    return "not running; its last session was killed, the machine went down, or the disk was full";
   if (phase == "failed") return fmt::format("failed: {}", text_in(status, "why"));
   if (phase != "stopped") return phase;
   const std::string why = text_in(status, "why");

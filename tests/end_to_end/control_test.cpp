@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +215,20 @@ TEST_F(Control, AStopThatIsWaitedForHearsThatTheRunWasSuspended) {
                                                     run.pid())));
   run.signal(SIGCONT);
   EXPECT_EQ(run.wait().exit_code, 0);
+}
+
+TEST_F(Control, AStopThatCouldNotBeRecordedIsNotTakenForASave) {
+  Program run(binary(), tiny_run(state()));
+  ASSERT_TRUE(run.wait_until([&] { return is_under_way(state()); }, kPatience)) << run.output();
+  const uint64_t saved = list_checkpoints(state()).front().step;
+  const rlimit none{.rlim_cur = 1, .rlim_max = 1};  // as on a full disk
+  ASSERT_EQ(prlimit(run.pid(), RLIMIT_FSIZE, &none, nullptr), 0);
+  const ProgramResult stopped = command("stop", {"--wait"});
+  EXPECT_EQ(stopped.exit_code, 1);
+  EXPECT_THAT(stopped.output,
+              HasSubstr(fmt::format("it was killed, or its disk is full; its newest checkpoint is of step {}",
+                                    saved)));
+  EXPECT_EQ(run.wait().exit_code, 1);
 }
 
 TEST_F(Control, WithoutARunTheCommandsSayWhatToDo) {

@@ -115,7 +115,9 @@ TEST(StatusText, OfARunThatIsNotRunningComesFromItsRecord) {
   EXPECT_THAT(failed, HasSubstr("a: failed: no memory"));
   EXPECT_THAT(failed, HasSubstr("step 7, 70 tokens"));
   EXPECT_THAT(failed, HasSubstr("loss 2.500"));
-  record.sessions.back().line = R"({"kind":"end","time":2,"reason":"limit","saved_step":7})";
+  record.sessions.back().line = R"({"kind":"end","time":2,"reason":"limit","step":9,"saved_step":9})";
+  EXPECT_THAT(status_text("/r/a", status_of_record(record), 80), HasSubstr("step 9"))
+      << "the records of two steps were lost";
   EXPECT_THAT(status_text("/r/a", status_of_record(record), 80), HasSubstr("a: stopped at a limit"));
 }
 
