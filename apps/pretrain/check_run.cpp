@@ -18,6 +18,7 @@
 #include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/log.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/checkpoint/linked_place.h"
 #include "pipeline/corpus/scan.h"
@@ -29,6 +30,7 @@ namespace {
 struct Beginning {
   RunConfiguration config;
   std::optional<uint64_t> step;  ///< nothing for a new run
+  const char* branch = "";       ///< what the step means for a branch
 };
 
 RunConfiguration continued(const Checkpoint& checkpoint, const Path& state, const KeyValues& asked,
@@ -57,18 +59,26 @@ RunConfiguration new_configuration(const KeyValues& given) {
 Beginning beginning_of(const SessionRequest& request, const Path& state, const std::stop_token& stop) {
   if (request.branch) {
     const BranchPlan plan = plan_branch(request, state, stop);
-    return {plan.config, plan.parent.step};
+    return {.config = plan.config,
+            .step = plan.parent.step,
+            .branch = plan.weights_only ? "with the weights of step" : "from step"};
   }
   check_request(state, request);
   const SessionStart start = look_for_start(state, request, stop);
-  if (!start.checkpoint) return {new_configuration(request.given), std::nullopt};
+  if (!start.checkpoint) return {.config = new_configuration(request.given), .step = {}};
   try {
-    return {continued(*start.checkpoint, state, request.given, stop), start.checkpoint->step};
+    return {.config = continued(*start.checkpoint, state, request.given, stop),
+            .step = start.checkpoint->step};
   } catch (const Error& error) {
     // No step was trained yet, so a new run may replace this one.
     if (!start.untrained || request.must_resume || error.kind() != ErrorKind::kUsage) throw;
-    return {new_configuration(request.given), std::nullopt};
+    return {.config = new_configuration(request.given), .step = {}};
   }
+}
+
+std::string end_at_once(const TrainerOptions& trainer, uint64_t step) {
+  if (trainer.budget.is_open() || trainer.max_steps == 0 || step < trainer.max_steps) return "";
+  return fmt::format(", and end there, because --steps {} is reached", exact_count(trainer.max_steps));
 }
 
 void look_at(const CorpusOptions& corpus, const std::stop_token& stop) {
@@ -100,9 +110,12 @@ void check_run(const SessionRequest& asked, StopSignal& stop) {
   const ParameterLayout layout(config.model);
   report_model(config, layout);
   check_resources(config, layout, inspect_machine());
-  if (beginning.step) {
-    log_info("check passed: the run in {} would continue from step {}", state.string(),
+  if (request.branch) {
+    log_info("check passed: a branch would start in {} {} {}", state.string(), beginning.branch,
              format_count(*beginning.step));
+  } else if (beginning.step) {
+    log_info("check passed: the run in {} would continue from step {}{}", state.string(),
+             format_count(*beginning.step), end_at_once(config.trainer, *beginning.step));
   } else {
     log_info("check passed: a new run would start in {}", state.string());
   }

@@ -251,6 +251,21 @@ Precision parse_precision(const std::string& text) {
   return decided(c.precision) == PrecisionChoice::kBf16 ? Precision::kBf16 : Precision::kFloat32;
 }
 
+namespace {
+
+/// The folder of a service, which systemd gives as an absolute path, and several of them separated by colons.
+Path service_folder(const Path& folder) {
+  if (folder.native().find(':') != std::string::npos)
+    fail(ErrorKind::kUsage, "STATE_DIRECTORY names several folders ({}); choose one with --state",
+         folder.native());
+  if (!folder.is_absolute())
+    fail(ErrorKind::kUsage, "STATE_DIRECTORY must be an absolute path (got {}); or use --state DIR",
+         folder.native());
+  return folder;
+}
+
+}  // namespace
+
 Path state_folder_of(const KeyValues& given) {
   const auto set = [](const char* variable) {
     const char* value = std::getenv(variable);
@@ -258,7 +273,7 @@ Path state_folder_of(const KeyValues& given) {
   };
   const auto found = given.find("state");
   if (found != given.end() && !found->second.empty()) return std::filesystem::absolute(found->second);
-  if (const auto folder = set("STATE_DIRECTORY")) return *folder;
+  if (const auto folder = set("STATE_DIRECTORY")) return service_folder(*folder);
   // Source: XDG Base Directory Specification: a relative path is ignored.
   if (const auto base = set("XDG_STATE_HOME"); base && base->is_absolute()) return *base / "pretrain";
   const auto home = set("HOME");

@@ -51,7 +51,9 @@ std::string joined(const std::vector<Limit>& limits, std::string Limit::*text, s
   return all;
 }
 
-Path unused_folder(const Path& state_folder) {
+/// Beside the run, whose path may end in a slash.
+Path unused_folder(const Path& given) {
+  const Path state_folder = given.has_filename() ? given : given.parent_path();
   for (int n = 1;; ++n) {
     Path path = state_folder.native() + fmt::format("-branch{}", n == 1 ? "" : std::to_string(n));
     if (!folder_exists(path) && !file_exists(path)) return path;

@@ -285,6 +285,17 @@ TEST_F(Branch, NeedsANewFolderOutsideOfItsParent) {
   EXPECT_THAT(again.output, HasSubstr("pretrain resume --state " + branch_.string()));
 }
 
+TEST_F(Branch, IsNamedAsOneByACheck) {
+  Words words = branch_words() + Words{"--steps", "30"};
+  words.emplace_back("--check");
+  const auto check = [&] { return run_program(binary(), words).output; };
+  EXPECT_THAT(check(), testing::HasSubstr("a branch would start in " + branch_.string() + " from step 20"));
+  words.emplace_back("--weights-only");
+  EXPECT_THAT(check(), testing::HasSubstr("a branch would start in " + branch_.string() +
+                                          " with the weights of step 20"));
+  EXPECT_FALSE(folder_exists(branch_));
+}
+
 TEST_F(Branch, RefusesADamagedParent) {
   const auto copy = folder_ / "copy";
   fs::copy(checkpoints_folder(parent_) / checkpoint_name(20), copy);

@@ -271,6 +271,25 @@ TEST_F(StateFolder, OfTheEnvironmentIsThatOfEachCommandThatWasGivenNone) {
   }
 }
 
+TEST_F(StateFolder, OfAServiceIsOneAbsolutePath) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"relative", "STATE_DIRECTORY must be an absolute path (got relative)"},
+      {"/no/a:/no/b", "STATE_DIRECTORY names several folders (/no/a:/no/b); choose one with --state"}};
+  for (const auto& [value, message] : wrong) {
+    const auto result = run_program(binary(), {"status"}, {.environment = {{"STATE_DIRECTORY", value}}});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.output, HasSubstr(message));
+  }
+}
+
+TEST_F(StateFolder, OfARunPastItsLimitIsNamedByACheck) {
+  train();
+  Words words = tiny_run(state_) + Words{"--steps", "40"};
+  words.emplace_back("--check");
+  EXPECT_THAT(run_program(binary(), words).output,
+              HasSubstr("would continue from step 40, and end there, because --steps 40 is reached"));
+}
+
 TEST_F(StateFolder, KeepsItsNewerCheckpointsUntilAllOfACommandIsSound) {
   train();
   const Words back = resume_words() + Words{"--from", "10"};

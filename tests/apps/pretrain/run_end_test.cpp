@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 RunConfiguration configuration(KeyValues values) {
-  values.insert({{"corpus", "/wiki"}, {"model", "tiny"}, {"state", "/no/run"}});
+  values.insert({{"corpus", "/wiki"}, {"model", "tiny"}, {"state", "/no/run"}});  // unless it is given
   return to_configuration(values);
 }
 
@@ -27,6 +27,12 @@ TEST(RunEnd, WaysOnSkipAllBadStepsOrHalveTheRate) {
                     HasSubstr("--state /no/run-branch --learning-rate 0.002")));
   EXPECT_THAT(ways_on({.first_step = 31, .last_step = 38, .checkpoint_step = {}}, c),
               AllOf(HasSubstr(skip), Not(HasSubstr("branch"))));
+}
+
+TEST(RunEnd, ABranchIsSuggestedBesideTheRun) {
+  const RunConfiguration c = configuration({{"state", "/no/run/"}});
+  EXPECT_THAT(ways_on({.first_step = 3, .last_step = 4, .checkpoint_step = 2}, c),
+              HasSubstr("--state /no/run-branch --learning-rate"));
 }
 
 TEST(RunEnd, NamesTheFileThatLacksRecords) {
