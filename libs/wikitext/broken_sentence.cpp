@@ -26,8 +26,23 @@ bool has_ordinal_stops(std::string_view language) {
   return kLanguages.find(concat({" ", language, " "})) != std::string_view::npos;
 }
 
+/// "U.S" and "J.-C", before their last stop.
+bool is_initials(std::string_view word) {
+  const size_t stop = word.find('.');
+  if (stop == std::string_view::npos || stop == 0) return false;
+  size_t letters = 0;
+  for (const char byte : word) {
+    if (byte == '.' || byte == '-') {
+      letters = 0;
+    } else if (!continues_utf8(byte) && ++letters > 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /// Whether the stop at `at` ends a sentence: a space follows, then no small letter, and it is not that of an initial,
-/// of a short abbreviation or of a day or other small ordinal.
+/// of a short abbreviation with one capital or of a day or other small ordinal.
 bool ends_sentence(std::string_view line, size_t at, bool ordinal_stops) {
   if (at + 1 == line.size()) return true;
   if (line[at + 1] != ' ') return false;
@@ -41,10 +56,12 @@ bool ends_sentence(std::string_view line, size_t at, bool ordinal_stops) {
   if (ordinal_stops && word.size() <= 2 && std::ranges::all_of(word, is_digit)) return false;
   constexpr unsigned char kFirstOfOthers = 0x80;  // other scripts are letters here
   const auto is_part = [](char c) { return is_letter(c) || static_cast<unsigned char>(c) >= kFirstOfOthers; };
+  if (line[at] == '.' && is_initials(word)) return false;
   if (!std::ranges::all_of(word, is_part)) return true;
   const auto letters = std::ranges::count_if(word, [](char c) { return !continues_utf8(c); });
   const bool capital = with_first_small(word, "") != word;
-  return letters > kLongestAbbreviation || (letters > 1 && !capital);
+  const bool acronym = in_capitals(word) == word;  // "PCT", unlike "Gen"
+  return letters > kLongestAbbreviation || (letters > 1 && (!capital || acronym));
 }
 
 /// The end of the sentence that begins at `start`, with the spaces after it.

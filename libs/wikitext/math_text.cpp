@@ -22,38 +22,39 @@ struct Symbol {
 // clang-format off
 constexpr Symbol kSymbols[] = {
     {"AA", "Å"}, {"Box", "□"}, {"C", "ℂ"}, {"Delta", "Δ"}, {"Diamond", "◇"}, {"Gamma", "Γ"}, {"Im", "Im"},
-    {"Lambda", "Λ"}, {"Leftarrow", "⇐"}, {"Leftrightarrow", "⇔"}, {"N", "ℕ"}, {"Omega", "Ω"},
+    {"Lambda", "Λ"}, {"Leftarrow", "⇐"}, {"Leftrightarrow", "⇔"}, {"Longleftrightarrow", "⟺"},
+    {"Longrightarrow", "⟹"}, {"N", "ℕ"}, {"Omega", "Ω"},
     {"Phi", "Φ"}, {"Pi", "Π"}, {"Pr", "Pr"}, {"Psi", "Ψ"}, {"Q", "ℚ"}, {"R", "ℝ"}, {"Re", "Re"},
     {"Rightarrow", "⇒"}, {"Sigma", "Σ"}, {"Theta", "Θ"}, {"Upsilon", "Υ"}, {"Vert", "‖"}, {"Xi", "Ξ"},
     {"Z", "ℤ"}, {"aleph", "ℵ"}, {"alpha", "α"}, {"and", "∧"}, {"angle", "∠"}, {"approx", "≈"},
     {"arccos", "arccos"}, {"arcsin", "arcsin"}, {"arctan", "arctan"}, {"arg", "arg"}, {"ast", "*"},
     {"backslash", "\\"}, {"because", "∵"}, {"beta", "β"}, {"bigcap", "⋂"}, {"bigcup", "⋃"},
-    {"bmod", "mod"}, {"bot", "⊥"}, {"bullet", "•"}, {"cap", "∩"}, {"cdot", "·"}, {"cdots", "…"},
-    {"chi", "χ"}, {"circ", "∘"}, {"colon", ":"}, {"cong", "≅"}, {"cos", "cos"}, {"cosh", "cosh"},
-    {"cot", "cot"}, {"csc", "csc"}, {"cup", "∪"}, {"dagger", "†"}, {"ddagger", "‡"}, {"ddots", "…"},
+    {"bigoplus", "⨁"}, {"bigotimes", "⨂"}, {"blacksquare", "■"}, {"bmod", "mod"}, {"bot", "⊥"}, {"bullet", "•"}, {"cap", "∩"}, {"cdot", "·"}, {"cdots", "…"},
+    {"chi", "χ"}, {"circ", "∘"}, {"colon", ":"}, {"complement", "∁"}, {"cong", "≅"}, {"coprod", "∐"}, {"cos", "cos"}, {"cosh", "cosh"},
+    {"cot", "cot"}, {"coth", "coth"}, {"csc", "csc"}, {"cup", "∪"}, {"dagger", "†"}, {"ddagger", "‡"}, {"ddots", "…"},
     {"deg", "deg"}, {"degree", "°"}, {"delta", "δ"}, {"det", "det"}, {"dim", "dim"}, {"div", "÷"},
     {"dots", "…"}, {"dotsb", "…"}, {"dotsc", "…"}, {"dotsi", "…"}, {"dotsm", "…"}, {"dotso", "…"},
     {"downarrow", "↓"}, {"ell", "ℓ"}, {"emptyset", "∅"}, {"epsilon", "ε"}, {"equiv", "≡"}, {"eta", "η"},
     {"exists", "∃"}, {"exp", "exp"}, {"forall", "∀"}, {"gamma", "γ"}, {"gcd", "gcd"}, {"ge", "≥"},
     {"geq", "≥"}, {"geqslant", "≥"}, {"gg", "≫"}, {"gt", ">"}, {"hbar", "ℏ"}, {"hom", "hom"},
-    {"hookrightarrow", "↪"}, {"iff", "⇔"}, {"iint", "∬"}, {"imath", "ı"}, {"implies", "⇒"}, {"in", "∈"},
+    {"hookrightarrow", "↪"}, {"iff", "⇔"}, {"iiint", "∭"}, {"iint", "∬"}, {"imath", "ı"}, {"implies", "⇒"}, {"in", "∈"},
     {"inf", "inf"}, {"infty", "∞"}, {"int", "∫"}, {"iota", "ι"}, {"jmath", "ȷ"}, {"kappa", "κ"},
     {"ker", "ker"}, {"lVert", "‖"}, {"lambda", "λ"}, {"land", "∧"}, {"langle", "⟨"}, {"lbrace", "{"},
     {"lbrack", "["}, {"lceil", "⌈"}, {"ldots", "…"}, {"le", "≤"}, {"leftarrow", "←"},
     {"leftrightarrow", "↔"}, {"leq", "≤"}, {"leqslant", "≤"}, {"lfloor", "⌊"}, {"lg", "lg"},
     {"lim", "lim"}, {"liminf", "liminf"}, {"limsup", "limsup"}, {"ll", "≪"}, {"ln", "ln"}, {"lnot", "¬"},
-    {"log", "log"}, {"longmapsto", "↦"}, {"longrightarrow", "→"}, {"lor", "∨"}, {"lt", "<"},
+    {"log", "log"}, {"longleftrightarrow", "⟷"}, {"longmapsto", "↦"}, {"longrightarrow", "→"}, {"lor", "∨"}, {"lt", "<"}, {"ltimes", "⋉"},
     {"lvert", "|"}, {"mapsto", "↦"}, {"max", "max"}, {"mid", "|"}, {"min", "min"}, {"mod", "mod"},
     {"models", "⊨"}, {"mp", "∓"}, {"mu", "μ"}, {"nabla", "∇"}, {"ne", "≠"}, {"neg", "¬"}, {"neq", "≠"},
     {"nexists", "∄"}, {"ni", "∋"}, {"nmid", "∤"}, {"notin", "∉"}, {"nu", "ν"}, {"odot", "⊙"},
     {"oint", "∮"}, {"omega", "ω"}, {"ominus", "⊖"}, {"oplus", "⊕"}, {"or", "∨"}, {"otimes", "⊗"},
     {"parallel", "∥"}, {"partial", "∂"}, {"perp", "⊥"}, {"phi", "φ"}, {"pi", "π"}, {"pm", "±"},
-    {"pmod", "mod"}, {"prec", "≺"}, {"prime", "′"}, {"prod", "∏"}, {"propto", "∝"}, {"psi", "ψ"},
+    {"pmod", "mod"}, {"prec", "≺"}, {"preceq", "⪯"}, {"prime", "′"}, {"prod", "∏"}, {"propto", "∝"}, {"psi", "ψ"},
     {"qquad", " "}, {"quad", " "}, {"rVert", "‖"}, {"rangle", "⟩"}, {"rbrace", "}"}, {"rbrack", "]"},
     {"rceil", "⌉"}, {"reals", "ℝ"}, {"rfloor", "⌋"}, {"rho", "ρ"}, {"rightarrow", "→"},
-    {"rightleftharpoons", "⇌"}, {"rvert", "|"}, {"sec", "sec"}, {"setminus", "∖"}, {"sigma", "σ"},
+    {"rightleftharpoons", "⇌"}, {"rtimes", "⋊"}, {"rvert", "|"}, {"sec", "sec"}, {"setminus", "∖"}, {"sigma", "σ"},
     {"sim", "∼"}, {"simeq", "≃"}, {"sin", "sin"}, {"sinh", "sinh"}, {"square", "□"}, {"star", "⋆"},
-    {"subset", "⊂"}, {"subseteq", "⊆"}, {"succ", "≻"}, {"sum", "∑"}, {"sup", "sup"}, {"supset", "⊃"},
+    {"subset", "⊂"}, {"subseteq", "⊆"}, {"subsetneq", "⊊"}, {"succ", "≻"}, {"succeq", "⪰"}, {"sum", "∑"}, {"sup", "sup"}, {"supset", "⊃"},
     {"supseteq", "⊇"}, {"surd", "√"}, {"tan", "tan"}, {"tanh", "tanh"}, {"tau", "τ"}, {"therefore", "∴"},
     {"theta", "θ"}, {"times", "×"}, {"to", "→"}, {"top", "⊤"}, {"triangle", "△"}, {"uparrow", "↑"},
     {"upsilon", "υ"}, {"varepsilon", "ε"}, {"varnothing", "∅"}, {"varphi", "φ"}, {"varpi", "ϖ"},
@@ -63,8 +64,45 @@ constexpr Symbol kSymbols[] = {
 // clang-format on
 static_assert(std::ranges::is_sorted(kSymbols, {}, &Symbol::name));
 
+/// Commands that change how something looks, which is shown as if they weren't there.
+constexpr std::string_view kLooks =
+    " Big Bigg Biggl Biggr Bigl Bigr acute allowbreak bar bf big bigg biggl biggm biggr bigl bigm bigr bm boldsymbol bold breve "
+    "cal ce check ddot displaystyle displaylimits dot emph enspace fbox grave hat hbox it left limits mathbf mathbin mathcal "
+    "mathclose mathfrak mathinner mathit mathop mathopen mathord mathpunct mathrel mathring mathrm mathscr mathsf mathstrut "
+    "mathtt mbox middle nobreak nolimits nonumber notag operatorname overleftarrow overline overrightarrow pmb right rm "
+    "scriptscriptstyle scriptstyle sf smash strut text textbf textit textnormal textrm textsf textstyle texttt thinspace "
+    "tilde tt underline vec widehat widetilde ";
+
+/// "R" as "ℝ"; "" for what has no such letter.
+std::string_view double_struck(std::string_view letter) {
+  constexpr std::string_view kLetters[][2] = {{"C", "ℂ"}, {"H", "ℍ"}, {"N", "ℕ"}, {"P", "ℙ"},
+                                              {"Q", "ℚ"}, {"R", "ℝ"}, {"Z", "ℤ"}};
+  const auto* found = std::ranges::find_if(kLetters, [&](const auto& pair) { return pair[0] == letter; });
+  return found == std::end(kLetters) ? "" : (*found)[1];
+}
+
+/// "=" as "≠"; "" for a sign without such a form.
+std::string_view negated(std::string_view sign) {
+  constexpr std::string_view kSigns[][2] = {{"=", "≠"}, {"∈", "∉"}, {"∋", "∌"}, {"∃", "∄"}, {"≡", "≢"},
+                                            {"⊂", "⊄"}, {"⊃", "⊅"}, {"⊆", "⊈"}, {"∼", "≁"}, {"≤", "≰"},
+                                            {"≥", "≱"}, {"<", "≮"}, {">", "≯"}, {"∥", "∦"}, {"|", "∤"},
+                                            {"≈", "≉"}, {"≅", "≇"}};
+  const auto* found = std::ranges::find_if(kSigns, [&](const auto& pair) { return pair[0] == sign; });
+  return found == std::end(kSigns) ? "" : (*found)[1];
+}
+
 /// The role of a group relative to the text before it.
-enum class Role : uint8_t { kPlain, kPower, kIndex, kNumerator, kDenominator, kRoot };
+enum class Role : uint8_t {
+  kPlain,
+  kPower,
+  kIndex,
+  kNumerator,
+  kDenominator,
+  kUpper,
+  kLower,
+  kRoot,
+  kDoubleStruck,
+};
 
 class FormulaWriter {
  public:
@@ -129,14 +167,22 @@ class FormulaWriter {
     const size_t start = at_;
     while (at_ < tex_.size() && is_letter(tex_[at_])) ++at_;
     const std::string_view name = tex_.substr(start, at_ - start);
-    if (name == "begin") shown_ = false;
-    if (name.ends_with("frac") || name.ends_with("binom")) next_ = Role::kNumerator;
+    const auto* symbol = std::ranges::lower_bound(kSymbols, name, {}, &Symbol::name);
+    if (symbol != std::end(kSymbols) && symbol->name == name) return put(symbol->text);
     if (name == "sqrt") {
       root_degree();
       next_ = Role::kRoot;
+    } else if (name.ends_with("frac")) {
+      next_ = Role::kNumerator;
+    } else if (name.ends_with("binom")) {
+      next_ = Role::kUpper;
+    } else if (name == "mathbb" || name == "Bbb") {
+      next_ = Role::kDoubleStruck;
+    } else if (name == "not") {
+      negate_ = true;
+    } else if (kLooks.find(concat({" ", name, " "})) == std::string_view::npos) {
+      shown_ = false;  // without a sign that is not known here, the formula would say something else
     }
-    const auto* symbol = std::ranges::lower_bound(kSymbols, name, {}, &Symbol::name);
-    if (symbol != std::end(kSymbols) && symbol->name == name) put(symbol->text);
   }
 
   /// "\sqrt[3]{x}": a small number before the sign of the root.
@@ -161,6 +207,11 @@ class FormulaWriter {
   void put(std::string_view token) {
     const Role role = take_role();
     const size_t start = text_.size();
+    if (negate_) {
+      negate_ = false;
+      token = negated(token);
+      shown_ = shown_ && !token.empty();
+    }
     text_ += token;
     if (role != Role::kPlain) finish({start, role});
   }
@@ -191,6 +242,24 @@ class FormulaWriter {
     const std::string raised = group.role == Role::kPower ? raised_text(content) : "";
     if (!raised.empty()) {
       text_ += raised;
+      return;
+    }
+    if (group.role == Role::kPower && content == "∘") {
+      text_ += "°";
+      return;
+    }
+    if (group.role == Role::kUpper) {
+      text_ += concat({"(", content, " choose "});
+      next_ = Role::kLower;
+      return;
+    }
+    if (group.role == Role::kLower) {
+      text_ += concat({content, ")"});
+      return;
+    }
+    if (group.role == Role::kDoubleStruck) {
+      const std::string_view letter = double_struck(content);
+      text_ += letter.empty() ? std::string_view(content) : letter;
       return;
     }
     text_ += mark_of(group.role);
@@ -227,6 +296,7 @@ class FormulaWriter {
   std::string text_;
   std::vector<Group> groups_;
   Role next_ = Role::kPlain;
+  bool negate_ = false;  ///< the next sign
   bool shown_ = true;
 };
 

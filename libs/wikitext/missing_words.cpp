@@ -178,6 +178,15 @@ bool misses_japanese(std::string_view before, std::string_view after) {
                               : before.ends_with("を") || before.ends_with("の");
 }
 
+/// "(1900 – {{x}})" and "({{x}} – 1950)": without one of its ends, the span says something else, as that a person lives.
+bool misses_end_of_span(std::string_view before, std::string_view after) {
+  constexpr std::string_view kDashes[] = {"–", "—", "-", "−", "－", "〜", "～"};
+  before = trim(before);
+  after = trim(after);
+  if (ends_with_any(before, kDashes)) return after.starts_with(')') || after.starts_with("）");
+  return (before.ends_with('(') || before.ends_with("（")) && starts_with_any(after, kDashes);
+}
+
 /// Between quotation marks with nothing else in them: what is quoted is missing, whatever the language.
 bool misses_quoted(std::string_view before, std::string_view after) {
   constexpr std::string_view kQuotes[][2] = {{"\"", "\""}, {"“", "”"},   {"„", "“"},   {"«", "»"}, {"»", "«"},
@@ -290,7 +299,7 @@ bool misses_words(const Gap& gap) {
   const std::string_view after = gap.after;
   std::string_view before = gap.before;
   before.remove_prefix(before.size() - std::min(before.size(), kLongestWord));
-  if (misses_quoted(before, after)) return true;
+  if (misses_quoted(before, after) || misses_end_of_span(before, after)) return true;
   const Habits& habits = habits_of(gap.language);
   const bool japanese = gap.language == "ja";
   if (japanese || habits.chinese) {

@@ -129,7 +129,8 @@ void MarkupScanner::formula(const TagUse& use) {
   const bool shown = append_formula(page_.substr(use.end, closing - use.end), text);
   skipper_.add_work(closing - use.end + text.size());
   drop_content(use);
-  if (shown) writer_.verbatim(text);
+  if (shown) return writer_.verbatim(text);
+  note_loss(Loss::kLikely);
 }
 
 /// In braces, labels and headings a break is a space, or a line end if a block allows one.

@@ -162,7 +162,7 @@ std::string country_name(const TemplateCall& /*call*/, std::string_view name) {
 
 std::string formula_text(const TemplateCall& /*call*/, std::string_view tex) {
   std::string text;
-  return append_formula(tex, text) ? text : std::string(tex);
+  return tex.empty() || append_formula(tex, text) ? text : std::string(kNotComputed);
 }
 
 /// A number of three or more digits is a year, whose century is shown.

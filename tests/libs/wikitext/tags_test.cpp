@@ -100,7 +100,7 @@ TEST(Poems, KeepTheirLines) {
 TEST(Formulas, BecomeALineOfText) {
   EXPECT_EQ(cleaned("where <math>E = mc^2</math> holds"), "where E = mc² holds");
   EXPECT_EQ(cleaned("<math>\\frac{a+1}{b} \\le \\sqrt{x_{10}}</math>"), "(a+1)/b ≤ √(x_10)");
-  EXPECT_EQ(cleaned("<math>\\alpha \\in \\mathbb{R}^{n+1}</math>"), "α ∈ R^(n+1)");
+  EXPECT_EQ(cleaned("<math>\\alpha \\in \\mathbb{R}^{n+1}</math>"), "α ∈ ℝ^(n+1)");
 }
 
 TEST(Formulas, ShowTheDegreeOfARoot) {
@@ -111,8 +111,15 @@ TEST(Formulas, KeepCharactersWhole) {
   EXPECT_EQ(cleaned("<math>a \\ü b</math>"), "a ü b");
 }
 
+TEST(Formulas, KeepTheirNegations) {
+  EXPECT_EQ(cleaned("<math>a \\not= b</math>, <math>a \\not\\in b</math>"), "a ≠ b, a ∉ b");
+  EXPECT_EQ(cleaned("So <math>a \\not\\to b</math> is. He left."), "He left.");
+}
+
 TEST(Formulas, OfSeveralLinesGo) {
-  EXPECT_EQ(cleaned("so <math>\\begin{pmatrix} a & b \\end{pmatrix}</math>, as"), "so, as");
+  EXPECT_EQ(cleaned("It is so:\n:<math>\\begin{pmatrix} a & b \\end{pmatrix}</math>\nHe left."),
+            "It is so: He left.");
+  EXPECT_EQ(cleaned("so <math>\\begin{pmatrix} a & b \\end{pmatrix}</math>, as. He left."), "He left.");
 }
 
 TEST(Entities, AreDecodedOnce) {
