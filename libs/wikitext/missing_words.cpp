@@ -178,7 +178,7 @@ bool misses_japanese(std::string_view before, std::string_view after) {
                               : before.ends_with("を") || before.ends_with("の");
 }
 
-/// "(1900 – {{x}})" and "({{x}} – 1950)": without one of its ends, the span says something else, as that a person lives.
+/// "(1900 – {{x}})" and "({{x}} – 1950)": without one of its ends, the span says something else, for example that its subject is alive.
 bool misses_end_of_span(std::string_view before, std::string_view after) {
   constexpr std::string_view kDashes[] = {"–", "—", "-", "−", "－", "〜", "～"};
   before = trim(before);
