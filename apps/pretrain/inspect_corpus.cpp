@@ -106,10 +106,10 @@ void show_documents(const CorpusQuestion& question, const Catalog& catalog, cons
   if (shown == 0) log_warning("--show {}: the corpus has no MediaWiki page to show", question.shown);
 }
 
-/// "3 calls in 1,200 sentences, 1 in 400; 2 with their sentence". A dropped sentence counts once for each call in it.
+/// "3 calls in 1,200 sentences, 1 in 400; 2 with their sentence" or "none in 1,200 sentences". A dropped sentence counts once for each call in it.
 std::string share_of(const LostTemplateCounts& counts) {
-  if (counts.calls == 0) return "none";
   const uint64_t sentences = counts.sentences + counts.with_sentence;
+  if (counts.calls == 0) return fmt::format("none in {}", count_of(sentences, "sentence"));
   return fmt::format("{} in {}, 1 in {}; {} with their sentence", count_of(counts.calls, "call"),
                      count_of(sentences, "sentence"), format_count(sentences / counts.calls),
                      format_count(counts.with_sentence));

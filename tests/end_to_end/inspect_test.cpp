@@ -85,7 +85,8 @@ TEST(InspectCorpus, ListsTheTemplatesThatRunningTextLost) {
   const auto rules = folder.write("own.txt", "foo -> $1\nbar -> many\n");
   EXPECT_THAT(
       description_of({dump.string(), "--lost-templates", "--template-rules", rules.string(), "--show", "1"}),
-      AllOf(HasSubstr("lost from running text: none\n"), HasSubstr("A lake is deep and wide.")));
+      AllOf(HasSubstr("lost from running text: none in 3 sentences\n"),
+            HasSubstr("A lake is deep and wide.")));
 }
 
 TEST(InspectCorpus, RefusesTemplateRulesWithAMistake) {

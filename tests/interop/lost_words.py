@@ -13,12 +13,12 @@ import re
 import subprocess
 import sys
 
-SHARE = re.compile(r"running text: ([\d,]+) calls? in ([\d,]+) sentences?")
+SHARE = re.compile(r"running text: (none|[\d,]+ calls?) in ([\d,]+) sentences?")
 SITE = re.compile(r"^\s+([\d,]+) (.*?): ", re.M)
 
 
 def number(text):
-    return int(text.replace(",", ""))
+    return 0 if text == "none" else int(text.split()[0].replace(",", ""))
 
 
 def counts(program, dump):
@@ -28,7 +28,7 @@ def counts(program, dump):
     output = result.stdout.decode("utf-8", "replace")
     share = SHARE.search(output)
     if not share:
-        return 0, 0, []
+        sys.exit(f"{program} inspect {dump} names no share of its sentences")
     names = [name for _, name in SITE.findall(output[share.end() :])]
     return number(share.group(1)), number(share.group(2)), names[:5]
 
