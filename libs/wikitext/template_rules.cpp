@@ -63,10 +63,10 @@ bool fits_mark(std::string_view mark, std::string_view text) {
   return true;
 }
 
-/// Reads the lines of a file.
+/// Reads the lines of a file. Names are not checked with null `faults`.
 class RuleReader {
  public:
-  explicit RuleReader(std::vector<RuleFileFault>& faults) : faults_(faults) {}
+  explicit RuleReader(std::vector<RuleFileFault>* faults) : faults_(faults) {}
 
   std::vector<TemplateRule> read(std::string_view text) {
     for (size_t number = 1; !text.empty(); ++number) {
@@ -80,8 +80,9 @@ class RuleReader {
   }
 
  private:
-  void fault(std::string problem, std::string remedy) {
-    faults_.push_back({line_, {std::move(problem), std::move(remedy)}});
+  void fault(std::string problem, std::string remedy) { note({std::move(problem), std::move(remedy)}); }
+  void note(RuleFault fault) {
+    if (faults_ != nullptr) faults_->push_back({line_, std::move(fault)});
   }
 
   /// A line that ends with a bar continues on the next.
@@ -108,8 +109,7 @@ class RuleReader {
     if (pattern.empty()) return fault("the rule has no text", "write nothing: NAMES if they show nothing");
     TemplateRule rule;
     if (const auto problem = TemplatePattern::compile(pattern, lists_, rule.pattern)) {
-      faults_.push_back({line_, *problem});
-      return;
+      return note(*problem);
     }
     add_rule(text.substr(0, arrow), std::move(rule));
   }
@@ -138,7 +138,7 @@ class RuleReader {
     auto [list, added] = lists_.try_emplace(std::string(name));
     if (!added) return fault(fmt::format("the list {} is there already", name), "give it another name");
     const auto problem = TemplatePattern::read_choices(trim(text.substr(colon + 1)), lists_, list->second);
-    if (problem) faults_.push_back({line_, *problem});
+    if (problem) note(*problem);
   }
 
   void add_rule(std::string_view names, TemplateRule rule) {
@@ -153,7 +153,9 @@ class RuleReader {
     std::vector<std::string> names;
     for (const std::string_view written : split(list, '|')) {
       std::string name = page_name(written);
-      if (!may_be_name(name)) {
+      if (faults_ == nullptr) {
+        names.push_back(std::move(name));
+      } else if (!may_be_name(name)) {
         fault(fmt::format("\"{}\" can't be a template, so that it can't match", written),
               "remove the brackets from the name");
       } else {
@@ -161,6 +163,7 @@ class RuleReader {
         names.push_back(std::move(name));
       }
     }
+    if (faults_ == nullptr) return names;
     for (const std::string& name : names) note_spelling(name);
     return names;
   }
@@ -187,7 +190,7 @@ class RuleReader {
     }
   }
 
-  std::vector<RuleFileFault>& faults_;
+  std::vector<RuleFileFault>* faults_;
   std::vector<TemplateRule> rules_;
   std::vector<std::string> wikis_;
   PatternLists lists_;
@@ -233,15 +236,17 @@ bool is_in_family(std::string_view family, std::string_view name) {
 
 TemplateRules TemplateRules::read(std::string_view text, std::vector<RuleFileFault>& faults) {
   TemplateRules rules;
-  rules.rules_ = RuleReader(faults).read(text);
+  rules.rules_ = RuleReader(&faults).read(text);
   rules.hash_ = hex64(hash64(text));
   return rules;
 }
 
 const TemplateRules& TemplateRules::builtin() {
   static const TemplateRules rules = [] {
-    std::vector<RuleFileFault> faults;  // a test shows that there are none
-    return read(template_rules_text(), faults);
+    TemplateRules read;
+    read.rules_ = RuleReader(nullptr).read(template_rules_text());  // a test shows that it has no faults
+    read.hash_ = hex64(hash64(template_rules_text()));
+    return read;
   }();
   return rules;
 }
