@@ -38,9 +38,10 @@ bool RunFiles::is_state_folder(const Path& folder) const {
 /// The names that this and earlier versions write. A run that trained on its own samples and metrics would learn
 /// itself, so they are left out even where the state folder lies in the corpus.
 bool RunFiles::is_run_entry(std::string_view name) {
-  static constexpr std::array<std::string_view, 4> kNames{"checkpoints", "abandoned", "lock",
-                                                          "skip-steps.json"};
-  static constexpr std::array<std::string_view, 3> kRecords{"metrics", "skipped", "evaluations"};
+  static constexpr std::array<std::string_view, 6> kNames{"checkpoints", "abandoned",       "lock",
+                                                          "run.ini",     "skip-steps.json", "control.sock"};
+  static constexpr std::array<std::string_view, 5> kRecords{"metrics", "events", "curve", "skipped",
+                                                            "evaluations"};
   if (std::ranges::find(kNames, name) != kNames.end()) return true;
   if (name.starts_with("evaluation") && name.find(".safetensors") != std::string_view::npos) return true;
   return name.ends_with(".jsonl") &&

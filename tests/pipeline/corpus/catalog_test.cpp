@@ -338,6 +338,9 @@ void write_state_folder(const TempFolder& folder, const std::string& name) {
   folder.write(name + "/metrics.jsonl", "{\"text\":\"a record\"}\n");
   folder.write(name + "/metrics-000001.jsonl", "{\"text\":\"a record\"}\n");
   folder.write(name + "/skipped.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/events.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/curve.jsonl", "{\"text\":\"a record\"}\n");
+  folder.write(name + "/run.ini", kText);
   folder.write(name + "/checkpoints/step-000000010/notes", kText);
 }
 
