@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "apps/pretrain/output_file.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/text.h"
 
@@ -38,6 +39,7 @@ std::string export_name(const Path& output) {
 
 void require_free_output(const Path& output) {
   refuse_standard_output("--output", output, "a folder");
+  refuse_output_in_checkpoints("--output", output);
   if (plain(output).extension() == ".gguf" || export_name(output).empty())
     fail(ErrorKind::kUsage,
          "--output {}: the output is a folder, which gets the model and a README.md; name one, such as {}",

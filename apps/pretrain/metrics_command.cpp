@@ -11,6 +11,7 @@
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/output_file.h"
 #include "apps/pretrain/run_view.h"
+#include "apps/pretrain/state_folder.h"
 #include "apps/pretrain/stop_wait.h"
 #include "libs/base/error.h"
 #include "libs/base/quantity.h"
@@ -81,6 +82,7 @@ void check(const MetricsRequest& request) {
   }
   if (request.follow) refuse_standard_output("--prometheus with --follow", request.prometheus, "a file");
   refuse_standard_output("--tensorboard", request.tensorboard, "a folder");
+  if (!request.tensorboard.empty()) refuse_output_in_checkpoints("--tensorboard", request.tensorboard);
 }
 
 /// The run's state folder.

@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 
 namespace pretrain {
@@ -31,9 +32,10 @@ bool is_device(const Path& path) {
 
 void check_folder_of(std::string_view option, const Path& path) {
   const Path folder = path.has_parent_path() ? path.parent_path() : Path(".");
-  if (folder_exists(folder)) return;
-  fail(ErrorKind::kUsage, "{} {}: there is no folder {}; create it first", option, path.string(),
-       folder.string());
+  if (!folder_exists(folder))
+    fail(ErrorKind::kUsage, "{} {}: there is no folder {}; create it first", option, path.string(),
+         folder.string());
+  refuse_output_in_checkpoints(option, path);
 }
 
 bool is_standard_output(const Path& path) {

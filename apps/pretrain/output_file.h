@@ -17,7 +17,7 @@ struct OutputFile {
   bool may_be_standard_output = false;
 };
 
-/// Refuses a path in a folder that does not exist.
+/// Refuses a path in a folder that does not exist, or among the checkpoints of a run, which would remove it with them.
 /// Errors: kUsage, naming the option.
 void check_folder_of(std::string_view option, const Path& path);
 

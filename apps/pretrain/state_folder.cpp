@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "apps/pretrain/shell_text.h"
@@ -79,16 +80,36 @@ Path nearest_existing(Path folder) {
   return folder;
 }
 
-void refuse_place_in_checkpoints(const Path& state) {
-  const Path place = std::filesystem::weakly_canonical(state);
+namespace {
+
+/// The run among whose checkpoints a canonical path lies, or would.
+std::optional<Path> run_with_checkpoints_around(const Path& place) {
   for (Path inner = place; inner.has_relative_path(); inner = inner.parent_path()) {
     const Path run = inner.parent_path();
-    if (inner != checkpoints_folder(run) && inner != abandoned_folder(run)) continue;
-    if (list_checkpoints(run).empty()) continue;
+    const bool is_place = inner == checkpoints_folder(run) || inner == abandoned_folder(run);
+    if (is_place && !list_checkpoints(run).empty()) return run;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void refuse_output_in_checkpoints(std::string_view option, const Path& path) {
+  const auto run =
+      run_with_checkpoints_around(std::filesystem::weakly_canonical(std::filesystem::absolute(path)));
+  if (!run) return;
+  fail(ErrorKind::kUsage,
+       "{} {} lies among the checkpoints of the run in {}, which removes old ones; use another folder",
+       option, path.native(), run->native());
+}
+
+void refuse_place_in_checkpoints(const Path& state) {
+  const Path place = std::filesystem::weakly_canonical(state);
+  if (const auto run = run_with_checkpoints_around(place)) {
     fail(
         ErrorKind::kUsage,
         "--state {} lies among the checkpoints of the run in {}; to continue that: {}; or use another folder",
-        state.native(), run.native(), resume_command(run));
+        state.native(), run->native(), resume_command(*run));
   }
   if (!file_exists(place / kManifestName)) return;
   fail(ErrorKind::kUsage,

@@ -4,6 +4,7 @@
 // checkpoints never becomes a new run; a folder whose start failed before its first checkpoint may.
 
 #include <string>
+#include <string_view>
 
 #include "libs/base/file.h"
 
@@ -22,6 +23,10 @@ Path nearest_existing(Path folder);
 /// Refuses a folder that is a checkpoint, or lies among the checkpoints of a run, which would remove it with them.
 /// Errors: kUsage, with what is meant; IoError.
 void refuse_place_in_checkpoints(const Path& state);
+
+/// Refuses a file or folder to write that would lie there, for the option that names it.
+/// Errors: kUsage; IoError.
+void refuse_output_in_checkpoints(std::string_view option, const Path& path);
 
 /// Refuses a folder in which no checkpoint could be saved, whether or not it exists: creates a file where checkpoints and
 /// records go, or in the nearest folder above that exists, and removes it again.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "apps/pretrain/export_folder.h"
 #include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
 #include "tests/support/temp_folder.h"
@@ -49,6 +50,17 @@ TEST(OutputFile, IsInAFolderThatExists) {
   EXPECT_THAT(refusal(folder / "none/run.csv"),
               HasSubstr("there is no folder " + (folder / "none").string()));
   EXPECT_THAT(refusal(folder.path()), HasSubstr("--csv must be a file, such as "));
+}
+
+TEST(OutputFile, IsNotAmongTheCheckpointsOfARunWhichRemovesThem) {
+  const TempFolder folder;
+  folder.write("run/checkpoints/step-000000010/manifest.json", "");
+  for (const char* place : {"run/checkpoints/a.csv", "run/checkpoints/step-000000010/a.csv"})
+    EXPECT_THAT(refusal(folder / place), HasSubstr("lies among the checkpoints of the run in ")) << place;
+  EXPECT_EQ(refusal(folder / "run/a.csv"), "");
+  EXPECT_THROW(check_folder_of("--new-token", folder / "run/checkpoints/token"), Error);
+  EXPECT_THROW(require_free_output(folder / "run/checkpoints/step-000000010/model"), Error);
+  EXPECT_NO_THROW(require_free_output(folder / "run/model"));
 }
 
 TEST(OutputFile, IsNoDeviceNorAPipeWhichARenameWouldReplace) {
