@@ -79,7 +79,7 @@ bool has_budget(const KeyValues& given) {
 void check_budget(std::string_view option, std::chrono::milliseconds time) {
   constexpr std::chrono::hours kMost(24 * 366);
   if (time > std::chrono::milliseconds(0) && time <= kMost) return;
-  fail(ErrorKind::kUsage, "--{} must be a time up to {} days (got {})", option, kMost.count() / 24,
+  fail(ErrorKind::kUsage, "--{} must be a time between 1ms and {} days (got {})", option, kMost.count() / 24,
        exact_duration(time));
 }
 

@@ -26,7 +26,7 @@
 namespace pretrain {
 namespace {
 
-/// What would start, and from which step.
+/// What would start, and from which step. The vocabulary is that of the checkpoint, if there is one.
 struct Beginning {
   RunConfiguration config;
   std::optional<uint64_t> step;  ///< nothing for a new run
@@ -44,6 +44,7 @@ RunConfiguration continued(const Checkpoint& checkpoint, const Path& state, cons
   RunConfiguration config = to_configuration(values);
   check_corpus(config, checkpoint, stop);
   report_idle_keys(given, values, &saved);
+  config.model.vocabulary = tokenizer_of(checkpoint).vocabulary_size();
   return config;
 }
 
@@ -58,7 +59,8 @@ RunConfiguration new_configuration(const KeyValues& given) {
 
 Beginning beginning_of(const SessionRequest& request, const Path& state, const std::stop_token& stop) {
   if (request.branch) {
-    const BranchPlan plan = plan_branch(request, state, stop);
+    BranchPlan plan = plan_branch(request, state, stop);
+    plan.config.model.vocabulary = tokenizer_of(plan.parent).vocabulary_size();
     return {.config = plan.config,
             .step = plan.parent.step,
             .branch = plan.weights_only ? "with the weights of step" : "from step"};

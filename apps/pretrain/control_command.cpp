@@ -174,11 +174,12 @@ int wait_for_end(LocalConnection run, const Path& state) {
     fail(ErrorKind::kRuntime, "the run failed: {}", status.value("why", ""));
   const nlohmann::json& saved = status.at("saved_step");
   if (status.value("phase", "") == "killed") {
-    fail(ErrorKind::kRuntime,
-         "the run ended without recording how: it was killed, or its disk is full; {}; see what it logged",
-         saved.is_number_unsigned()
-             ? "its newest checkpoint is of step " + format_count(saved.get<uint64_t>())
-             : "it has no checkpoint");
+    fail(
+        ErrorKind::kRuntime,
+        "the run ended without recording how: it was killed, its disk is full, or its folder was moved; {}; see what "
+        "it logged",
+        saved.is_number_unsigned() ? "its newest checkpoint is of step " + format_count(saved.get<uint64_t>())
+                                   : "it has no checkpoint");
   }
   const uint64_t step = status.value("step", uint64_t{0});
   if (step == 0) {

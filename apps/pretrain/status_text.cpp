@@ -118,8 +118,11 @@ void add_suspension(Lines& lines, const nlohmann::json& status) {
 
 void add_place(Lines& lines, const nlohmann::json& status) {
   const uint64_t most = count_in(status, "max_steps");
-  lines.add(fmt::format("step {}{}", format_count(count_in(status, "step")),
-                        most > 0 ? fmt::format(" of {}", format_count(most)) : ""));
+  const uint64_t step = count_in(status, "step");
+  // A limit that was lowered since is none of what the run has done.
+  lines.add(
+      fmt::format("step {}{}", format_count(step),
+                  most >= std::max<uint64_t>(step, 1) ? fmt::format(" of {}", format_count(most)) : ""));
   lines.add(format_counted(count_in(status, "tokens"), "token"));
   const uint64_t epochs = count_in(status, "max_epochs");
   std::string epoch = fmt::format("epoch {}{}", format_count(count_in(status, "epoch") + 1),

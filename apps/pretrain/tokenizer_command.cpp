@@ -75,6 +75,13 @@ OptionTable<TrainRequest> train_options() {
          corpus_options<Request>(&Request::corpus);
 }
 
+/// Before minutes of work that would be lost: a file that is not there can be made.
+/// Errors: IoError.
+void require_creatable(const Path& output) {
+  write_file_atomically(real_file_system(), output, "");
+  real_file_system().remove_file(output);
+}
+
 int train(const Arguments& arguments, StopSignal& stop) {
   const auto request = parse_command(arguments, train_options(), kTrainSyntax);
   if (!request) return 0;
@@ -92,6 +99,7 @@ int train(const Arguments& arguments, StopSignal& stop) {
                      .beginning = "",
                      .example = "my.model",
                      .may_be_standard_output = true});
+  if (!to_output) require_creatable(request->output);
   CorpusOptions corpus_options = request->corpus;
   corpus_options.seed = seed;
   const Catalog catalog = scan_corpus(corpus_options, nullptr, {.stop = stop.token()});

@@ -232,6 +232,15 @@ TEST(CommandLine, TellsWhichLimitEndedARunAndWhatToTypeNext) {
   EXPECT_NE(nothing.output.find("nothing to do: --steps 3 is reached"), std::string::npos) << nothing.output;
 }
 
+TEST(CommandLine, TokenizerTrainRefusesAnOutputThatCannotBeMadeBeforeItTrains) {
+  const TempFolder folder;
+  const auto refused = run_program(binary(), {"tokenizer", "train", "--corpus", sample_corpus(), "--output",
+                                              (folder / std::string(253, 'x')).string()});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, testing::AllOf(testing::HasSubstr("use a shorter name"),
+                                             testing::Not(testing::HasSubstr("vocabulary:"))));
+}
+
 TEST(CommandLine, TokenizerEncodesAndDecodesBack) {
   const TempFolder folder;
   const std::string model = (folder / "my.model").string();

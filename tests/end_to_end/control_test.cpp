@@ -225,9 +225,11 @@ TEST_F(Control, AStopThatCouldNotBeRecordedIsNotTakenForASave) {
   ASSERT_EQ(prlimit(run.pid(), RLIMIT_FSIZE, &none, nullptr), 0);
   const ProgramResult stopped = command("stop", {"--wait"});
   EXPECT_EQ(stopped.exit_code, 1);
-  EXPECT_THAT(stopped.output,
-              HasSubstr(fmt::format("it was killed, or its disk is full; its newest checkpoint is of step {}",
-                                    saved)));
+  EXPECT_THAT(
+      stopped.output,
+      HasSubstr(fmt::format(
+          "it was killed, its disk is full, or its folder was moved; its newest checkpoint is of step {}",
+          saved)));
   EXPECT_EQ(run.wait().exit_code, 1);
 }
 

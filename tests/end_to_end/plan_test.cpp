@@ -116,9 +116,9 @@ TEST(Plan, RefusesWhatCanNotBe) {
     EXPECT_THAT(run.output, HasSubstr(text));
   };
   refused({"--speed", "30", "--time", "10ms"}, "no run can be planned");
-  refused({"--speed", "30", "--time", "3660d"}, "--time must be a time up to 366 days");
+  refused({"--speed", "30", "--time", "3660d"}, "--time must be a time between 1ms and 366 days");
   refused({"--speed", "30"}, "--time is missing");
-  refused({"--speed", "30", "--time", "0s"}, "--time must be a time up to 366 days (got 0s)");
+  refused({"--speed", "30", "--time", "0s"}, "--time must be a time between 1ms and 366 days (got 0s)");
   refused({"--speed", "30", "--time", "1h", "--machines", "0"}, "--machines");
   refused({"--speed", "30", "--time", "1h", "--network", "fast"}, "--network must be a rate");
   refused({"--speed", "30", "--time", "1h", "--memory", "1M"}, "of memory");

@@ -286,8 +286,10 @@ TEST_F(StateFolder, OfARunPastItsLimitIsNamedByACheck) {
   train();
   Words words = tiny_run(state_) + Words{"--steps", "40"};
   words.emplace_back("--check");
-  EXPECT_THAT(run_program(binary(), words).output,
+  const std::string checked = run_program(binary(), words).output;
+  EXPECT_THAT(checked,
               HasSubstr("would continue from step 40, and end there, because --steps 40 is reached"));
+  EXPECT_THAT(checked, HasSubstr("vocabulary 363")) << "not the most that a new run might have";
 }
 
 TEST_F(StateFolder, KeepsItsNewerCheckpointsUntilAllOfACommandIsSound) {

@@ -51,6 +51,13 @@ TEST(StatusText, SaysWhatTheUserWantsToKnowAndFits) {
   }
 }
 
+TEST(StatusText, ShowsNoLimitThatTheRunIsPast) {
+  nlohmann::json status = training_status();
+  status["max_steps"] = 10;
+  EXPECT_THAT(status_text("/runs/wiki", status, 80),
+              AllOf(HasSubstr("step 41,200,"), Not(HasSubstr(" of 10"))));
+}
+
 TEST(StatusText, NamesTheMachinesWithTheirSlots) {
   nlohmann::json status = training_status();
   EXPECT_THAT(status_text("/runs/wiki", status, 80), Not(HasSubstr("machine")));
