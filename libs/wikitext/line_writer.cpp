@@ -116,6 +116,10 @@ bool is_conjunction(std::string_view word) {
   return std::ranges::find(kWords, word) != std::end(kWords);
 }
 
+bool ends_in_stop(std::string_view text) {
+  return text.ends_with('.') || text.ends_with('!') || text.ends_with('?');
+}
+
 }  // namespace
 
 // ---- repairs around dropped markup
@@ -185,9 +189,12 @@ void LineWriter::close_before_closing(std::string_view& piece) {
   if (gap_ && !close_after_opening(piece)) gap_ = false;
 }
 
-/// "born , in" to "born, in", "(Latin: ; born" to "(born".
+/// "born , in" to "born, in", "(Latin: ; born" to "(born", "He left. ." to "He left."
 void LineWriter::close_before_stop(std::string_view& piece) {
+  const bool spaced = !line_.empty() && line_.back() == ' ';
   trim_line_end(stop_at_start(piece) > 0);
+  if (spaced && piece.front() == '.' && ends_in_stop(std::string_view(line_).substr(floor_)))
+    piece.remove_prefix(1);
   if (separator_at_start(piece) == 0 || !drop_bare_label()) return;
   gap_ = opening_at_end(std::string_view(line_).substr(floor_)) > 0;
 }

@@ -284,6 +284,7 @@ bool stands_as_word(std::string_view before, std::string_view after, bool prose)
   if (!before.empty() && !before.ends_with(' ') && !before.ends_with("\u00A0")) return false;
   while (before.ends_with(' ') || before.ends_with("\u00A0"))
     before.remove_suffix(before.back() == ' ' ? 1 : 2);
+  if (!before.empty() && begins_with_small_letter(after)) return true;  // an ending of the lost word
   const bool apart = take_space(after);
   while (take_space(after)) {
   }
