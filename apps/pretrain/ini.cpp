@@ -86,6 +86,9 @@ IniEntry parse_entry(std::string_view text, const Place& place) {
 std::vector<IniEntry> parse_ini(std::string_view text, const std::string& file) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  // Windows calls it "Unicode".
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    Place{file, 1}.refuse("this is UTF-16; save the file as UTF-8");
   std::vector<IniEntry> entries;
   for (size_t line = 1; !text.empty(); ++line) {
     const size_t end = std::min(text.find('\n'), text.size());

@@ -200,7 +200,9 @@ int join_command(const Arguments& arguments, StopSignal& stop) {
   if (!request) return 0;
   report_idle_options(*request, options(), kIdle);
   if (!request->new_secret.empty()) return make_new_secret(request->new_secret);
-  if (request->head.host.empty()) fail_missing("head", kSyntax);
+  if (request->head.host.empty())
+    fail(ErrorKind::kUsage, "the ADDRESS of the head is missing; usage: {}",
+         kSyntax.usage.substr(0, kSyntax.usage.find('\n')));
   if (request->secret_file.empty()) fail_missing("secret-file", kSyntax);
   require_gloo("join");
   return Joining(*request, stop).run();

@@ -274,6 +274,7 @@ TEST_F(Machines, WhereNoHeadIsIsSaid) {
   expect_refusal(
       run_program(binary(), {"join", "127.0.0.1:9", "--secret-file", secret().string(), "--wait", "0s"}),
       "127.0.0.1:9");
+  expect_refusal(run_program(binary(), {"join"}), "the ADDRESS of the head is missing");
   expect_refusal(run_program(binary(), {"join", "127.0.0.1"}), "--secret-file is missing");
   expect_refusal(run_program(binary(), {"join", "127.0.0.1", "--secret-file", "/nonexistent"}),
                  "/nonexistent");

@@ -21,6 +21,18 @@ TEST(Ini, TakesTextAsItIs) {
   EXPECT_EQ(value_of("corpus =   /a #1  "), "/a #1");
 }
 
+TEST(Ini, NamesTheEncodingOfAFileThatWindowsCallsUnicode) {
+  using namespace std::string_view_literals;
+  for (const auto text : {"\xFF\xFEs\0t\0"sv, "\xFE\xFF\0s\0t"sv}) {
+    try {
+      (void)parse_ini(text, "a.ini");
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "a.ini, line 1: this is UTF-16; save the file as UTF-8");
+    }
+  }
+}
+
 TEST(Ini, SkipsCommentsHeadingsMarksAndLineEnds) {
   const auto entries = parse_ini("\xEF\xBB\xBF# a\r\n; b\r\n[train]\r\n\r\n  steps = 5\r\nseed = 6", "f");
   ASSERT_EQ(entries.size(), 2U);
