@@ -50,6 +50,7 @@ Checkpoint open_parent(const Path& path, const std::stop_token& stop) {
   for (const FailedCheckpoint& failed : found.failed)
     log_warning("checkpoint of step {} {}; looking for an older one", format_count(failed.step),
                 failed.reason);
+  if (!found.newest) refuse_bare_start(run);
   if (!found.newest)
     fail(ErrorKind::kData, "{} holds no checkpoint to start from{}", path.native(), note_on_empty_link(run));
   return std::move(*found.newest);

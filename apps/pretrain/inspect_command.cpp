@@ -166,7 +166,9 @@ Object object_at(const Path& path) {
     if (is_gguf(path)) return Object::kGguf;
     if (is_model_without_run(path)) return Object::kModel;
     if (file_exists(path / kManifestName)) return Object::kCheckpoint;
-    return is_state_folder(state_folder_at(path)) ? Object::kState : Object::kCorpus;
+    if (is_state_folder(state_folder_at(path))) return Object::kState;
+    refuse_bare_start(path);
+    return Object::kCorpus;
   } catch (const IoError&) {
     if (has_lock(path)) throw;
     return Object::kCorpus;

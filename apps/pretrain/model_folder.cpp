@@ -8,6 +8,7 @@
 
 #include "apps/pretrain/gguf_weights.h"
 #include "apps/pretrain/shell_text.h"
+#include "apps/pretrain/state_folder.h"
 #include "libs/base/error.h"
 #include "libs/base/json.h"
 #include "libs/base/log.h"
@@ -67,6 +68,7 @@ Path run_around(const Path& path) {
     fail(ErrorKind::kData, "{}: it has {}, and none is intact; see pretrain inspect {}", path.string(),
          format_counted(failed, "checkpoint"), shell_path(path));
   }
+  refuse_bare_start(path);
   fail(ErrorKind::kData,
        "{}: no model here{}; name a checkpoint (.../checkpoints/step-...), a run's state folder, or a folder "
        "with config.json, model.safetensors and tokenizer.model",

@@ -183,6 +183,12 @@ std::string first_content(const Path& state) {
   return remains_of_run(state);
 }
 
+void refuse_bare_start(const Path& folder) {
+  if (!holds_start(folder) || !first_content(folder).empty()) return;
+  fail(ErrorKind::kData, "{} holds no run yet; if one is starting, try again after its first step",
+       folder.native());
+}
+
 void remove_records(FileSystem& files, const Path& state) {
   for (const Path& path : {evaluation_file(state), metrics_file(state), state / "events.jsonl",
                            state / "curve.jsonl", skips_file(state)}) {

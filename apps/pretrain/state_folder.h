@@ -54,6 +54,10 @@ bool is_untrained(const Path& state);
 /// Errors: IoError.
 std::string first_content(const Path& state);
 
+/// For a folder without a model: whether it holds only what a start makes, before the first step or by failing.
+/// Errors: kData if so; IoError.
+void refuse_bare_start(const Path& folder);
+
 /// Removes the records of an untrained run. The evaluation set that the new run has collected stays.
 /// Errors: IoError.
 void remove_records(FileSystem& files, const Path& state);

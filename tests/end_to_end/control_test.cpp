@@ -248,6 +248,15 @@ TEST_F(Control, WithoutARunTheCommandsSayWhatToDo) {
       run_program(binary(), {"report", state().string(), "--output", (folder_ / "x.html").string()});
   EXPECT_EQ(report.exit_code, 3);
   EXPECT_THAT(report.output, HasSubstr("holds no run yet; if one is starting, try again"));
+  const std::string run = state().string(), other = (folder_ / "other").string();
+  for (const Words& words : {Words{"inspect", run}, Words{"generate", "--checkpoint", run},
+                             Words{"eval", "--checkpoint", run, "--corpus", sample_corpus()},
+                             Words{"branch", "--checkpoint", run, "--state", other}}) {
+    const ProgramResult refused = run_program(binary(), words);
+    EXPECT_EQ(refused.exit_code, 3) << words.front();
+    EXPECT_THAT(refused.output, HasSubstr("holds no run yet; if one is starting, try again"))
+        << words.front();
+  }
   ASSERT_EQ(run_program(binary(), tiny_run(state()) + Words{"--steps", "1"}).exit_code, 0);
   expect({"pause", "continue", "save", "stop"},
          "to continue it: pretrain resume --state " + state().string());
