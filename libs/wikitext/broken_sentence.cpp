@@ -51,7 +51,8 @@ bool ends_sentence(std::string_view line, size_t at, bool ordinal_stops) {
   if (line[at] != '.') return true;
   constexpr std::ptrdiff_t kLongestAbbreviation = 3;
   std::string_view word = line.substr(0, at).substr(line.rfind(' ', at) + 1);
-  if (word.starts_with(kLossMark)) word.remove_prefix(1);
+  while (!word.empty() && (word.front() == kLossMark || word.front() == '(' || word.front() == '"'))
+    word.remove_prefix(1);
   if (word.empty()) return true;
   if (ordinal_stops && word.size() <= 2 && std::ranges::all_of(word, is_digit)) return false;
   constexpr unsigned char kFirstOfOthers = 0x80;  // other scripts are letters here

@@ -183,8 +183,9 @@ bool misses_end_of_span(std::string_view before, std::string_view after) {
   constexpr std::string_view kDashes[] = {"–", "—", "-", "−", "－", "〜", "～"};
   before = trim(before);
   after = trim(after);
+  constexpr std::string_view kStarts[] = {"(", "（", ",", "，", "、", ";", "；"};
   if (ends_with_any(before, kDashes)) return after.starts_with(')') || after.starts_with("）");
-  return (before.ends_with('(') || before.ends_with("（")) && starts_with_any(after, kDashes);
+  return ends_with_any(before, kStarts) && starts_with_any(after, kDashes);
 }
 
 /// Between quotation marks with nothing else in them: what is quoted is missing, whatever the language.
@@ -278,6 +279,16 @@ bool begins_with_marked_word(std::string_view text) {
   return text.substr(0, text.find_first_of(":|]\n")).size() < text.find(':');
 }
 
+/// "am 3.", before a month.
+bool ends_in_ordinal(std::string_view text) {
+  constexpr size_t kMostDigits = 2;
+  if (!text.ends_with('.')) return false;
+  text.remove_suffix(1);
+  const size_t start = text.find_last_not_of("0123456789") + 1;
+  const size_t digits = text.size() - start;
+  return digits > 0 && digits <= kMostDigits && (start == 0 || text[start - 1] == ' ');
+}
+
 /// A word has a space before it, which a note has not, and words or a stop after it. Behind a stop or at the start of a
 /// line, a small letter after it shows that it began the sentence.
 bool stands_as_word(std::string_view before, std::string_view after, bool prose) {
@@ -288,9 +299,11 @@ bool stands_as_word(std::string_view before, std::string_view after, bool prose)
   const bool apart = take_space(after);
   while (take_space(after)) {
   }
+  if (ends_in_ordinal(before)) before.remove_suffix(1);
   if (!ends_in_a_word(before)) return apart && begins_with_small_letter(after);
   if (apart && prose && begins_with_marked_word(after)) return true;
-  return apart ? begins_with_a_word(after) : stop_at_start(after) > 0 || after.starts_with("<ref");
+  return apart ? begins_with_a_word(after)
+               : stop_at_start(after) > 0 || closing_at_start(after) > 0 || after.starts_with("<ref");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "libs/base/number.h"
 #include "libs/wikitext/letter_case.h"
 #include "libs/wikitext/number_format.h"
+#include "libs/wikitext/parser_functions.h"
 #include "libs/wikitext/text_fold.h"
 #include "libs/wikitext/units.h"
 
@@ -210,7 +211,8 @@ class Quantity {
 }  // namespace
 
 std::string convert_text(const TemplateArguments& arguments, std::string_view language, bool short_form) {
-  if (!is_quantity(ungrouped_digits(arguments.positional(1), language))) return "";  // a note of this name
+  if (arguments.positional(1).empty()) return "";  // a note of this name
+  if (!is_quantity(ungrouped_digits(arguments.positional(1), language))) return std::string(kNotComputed);
   const Style style = style_of(arguments, language, short_form);
   std::string text = Quantity(arguments, language, style).text();
   const bool middle =
