@@ -360,7 +360,8 @@ bool TemplatePattern::is_block() const {
 }
 
 bool TemplatePattern::is_plain() const {
-  return !is_block() && shows_only_arguments(parts_);
+  const bool only_choice = parts_.size() == 1 && parts_.front().kind == Part::Kind::kChoice;
+  return only_choice || (!is_block() && shows_only_arguments(parts_));
 }
 
 bool TemplatePattern::shows_only_arguments(const std::vector<Part>& parts) {

@@ -44,7 +44,7 @@ class TemplatePattern {
   /// Whether the text is a paragraph of its own: the pattern begins with a line end.
   bool is_block() const;
   bool is_empty() const { return parts_.empty(); }
-  /// Whether the text is nothing but arguments, in the line.
+  /// Whether the text is nothing but arguments, in the line, or one of several texts.
   bool is_plain() const;
 
  private:
