@@ -69,6 +69,7 @@ TEST(InputHistory, IsNextToTheDefaultStateFolderAndNotInIt) {
   setenv("HOME", "relative", 1);
   EXPECT_EQ(input_history_file(), Path());
   EXPECT_THROW(state_folder_of({}), Error);
+  setenv("HOME", "/home/a", 1);  // for the tests after this one in the same process
 }
 
 }  // namespace
