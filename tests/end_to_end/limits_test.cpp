@@ -53,10 +53,10 @@ TEST(Limits, TokensAreNamedWhenTheyAreTheReason) {
   EXPECT_THAT(output_of(tiny_run(state) + Words{"--tokens", "2000"}),
               HasSubstr("limit reached (--tokens 2000)"));
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "100"}),
-              HasSubstr("nothing to do: --tokens 2000 is reached; add --tokens 4000"));
+              HasSubstr("nothing to do: --tokens 2000 is reached; add --tokens 4096 (0"));
   EXPECT_THAT(
       output_of(resume(state) + Words{"--steps", "4"}),
-      HasSubstr("nothing to do: --steps 4 and --tokens 2000 are reached; add --steps 8 --tokens 4000"));
+      HasSubstr("nothing to do: --steps 4 and --tokens 2000 are reached; add --steps 16 --tokens 4096"));
   EXPECT_THAT(output_of(resume(state) + Words{"--steps", "100", "--tokens", "0"}), HasSubstr("at step 100"));
 }
 
