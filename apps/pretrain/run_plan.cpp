@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "apps/pretrain/machine_pace.h"
 #include "apps/pretrain/value_text.h"
 #include "libs/base/error.h"
+#include "libs/base/quantity.h"
 #include "libs/base/units.h"
 #include "libs/model/architecture.h"
 #include "libs/model/architecture_choices.h"
@@ -246,7 +248,8 @@ std::string duration_text(double seconds) {
     fail(ErrorKind::kUsage,
          "no run can be planned for {}: vocabulary, evaluations and {} steps of the smallest model take {} "
          "here; give at least that",
-         duration_text(facts.seconds), kLeastSteps, duration_text(1.1 * least));
+         exact_duration(std::chrono::milliseconds(std::llround(facts.seconds * 1e3))), kLeastSteps,
+         duration_text(1.1 * least));
   }
   fail(ErrorKind::kData,
        "the corpus is too small to plan a run: {} of text give fewer than {} steps in {} epochs; add text, "
