@@ -9,7 +9,7 @@ namespace pretrain::wikitext {
 /// "" when the code is not listed.
 std::string_view language_label(std::string_view code);
 
-/// "français" of "fr", as {{#language:fr}} shows it; "" when the code is not listed.
+/// "français" of "fr", as MediaWiki names a language in itself; "" when the code is not listed.
 std::string_view own_language_name(std::string_view code);
 
 }  // namespace pretrain::wikitext
