@@ -37,6 +37,9 @@ namespace {
 
 /// For a client to take the last answer and close.
 constexpr std::chrono::seconds kLastWait{2};
+/// Of what it sends behind its last request. The time alone does not end a client that always sends: what is there to be
+/// read at once is read before the timer is looked at.
+constexpr size_t kMostUnreadBytes = 16'000'000;
 
 }  // namespace
 
@@ -127,6 +130,7 @@ class WebServer::Connection : public std::enable_shared_from_this<Connection> {
   std::string piece_;
   asio::steady_timer timer_;
   std::array<char, 1024> unread_{};
+  size_t unread_bytes_ = 0;  // that were read into it
 };
 
 // --- State ---
@@ -388,10 +392,12 @@ void WebServer::Connection::linger() {
 }
 
 void WebServer::Connection::watch_for_end() {
-  stream_.async_read_some(asio::buffer(unread_), [self = shared_from_this()](const Failure& failure, size_t) {
-    if (failure) return self->close();
-    self->watch_for_end();
-  });
+  stream_.async_read_some(asio::buffer(unread_),
+                          [self = shared_from_this()](const Failure& failure, size_t bytes) {
+                            self->unread_bytes_ += bytes;
+                            if (failure || self->unread_bytes_ > kMostUnreadBytes) return self->close();
+                            self->watch_for_end();
+                          });
 }
 
 void WebServer::Connection::begin_stream(WebStream stream) {
