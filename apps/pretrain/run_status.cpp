@@ -187,14 +187,13 @@ void require_awake(const LocalConnection& run, bool asked) {
 
 std::optional<LocalConnection> connect_to_run(const Path& state) {
   try {
-    auto run = LocalConnection::open(control_socket(state));
+    // Requests fill the queue while the run does not take them.
+    auto run = LocalConnection::open(control_socket(state), [&] {
+      if (const auto process = suspended_process_behind(state)) throw RunSuspended(*process);
+    });
     if (run) require_awake(*run, false);
     return run;
   } catch (const IoError& error) {
-    // Requests fill the queue while the run does not take them.
-    if (error.code() == EAGAIN) {
-      if (const auto process = suspended_process_behind(state)) throw RunSuspended(*process);
-    }
     if (!means_forbidden(error)) throw;
     fail(ErrorKind::kRuntime, "{}; only the user who runs the training, and root, may ask it", error.what());
   }

@@ -68,11 +68,13 @@ bool wait_for(int descriptor, short events, Clock::time_point end,
 }
 
 /// 0, or the error. A full queue of the listener refuses with EAGAIN, and has no event that tells of room.
-int connect_patiently(int socket, const sockaddr_un& address) {
+int connect_patiently(int socket, const sockaddr_un& address, const LocalConnection::OnWait& on_wait) {
   constexpr std::chrono::milliseconds kLook(20);
   const auto end = Clock::now() + std::chrono::seconds(5);
-  while (::connect(socket, generic(address), sizeof(address)) != 0) {
+  constexpr int kLooksInAMoment = 10;
+  for (int look = 0; ::connect(socket, generic(address), sizeof(address)) != 0; ++look) {
     if (errno != EAGAIN || Clock::now() >= end) return errno;
+    if (on_wait && look % kLooksInAMoment == 0) on_wait();
     std::this_thread::sleep_for(kLook);
   }
   return 0;
@@ -80,7 +82,7 @@ int connect_patiently(int socket, const sockaddr_un& address) {
 
 }  // namespace
 
-std::optional<LocalConnection> LocalConnection::open(const Path& path) {
+std::optional<LocalConnection> LocalConnection::open(const Path& path, const OnWait& on_wait) {
   std::optional<OpenFolder> folder;
   try {
     folder.emplace(path.parent_path());
@@ -90,7 +92,7 @@ std::optional<LocalConnection> LocalConnection::open(const Path& path) {
   }
   Descriptor socket = make_socket(path);
   const sockaddr_un address = address_below(folder->descriptor(), path.filename().native(), path);
-  const int code = connect_patiently(socket.get(), address);
+  const int code = connect_patiently(socket.get(), address, on_wait);
   if (code == 0) return LocalConnection(std::move(socket));
   if (code == ENOENT || code == ECONNREFUSED || code == ENOTSOCK) return std::nullopt;
   if (code == EAGAIN)

@@ -29,7 +29,7 @@ class LocalConnection {
 
   /// Connects to the socket of this path; empty when nobody listens there. Waits some seconds while too many others
   /// wait for their connections.
-  static std::optional<LocalConnection> open(const Path& path);
+  static std::optional<LocalConnection> open(const Path& path, const OnWait& on_wait = {});
 
   int descriptor() const { return descriptor_.get(); }
   /// Whether the program at the other end runs as this process's user, or as root.
