@@ -18,6 +18,7 @@
 #include "apps/pretrain/member_of_run.h"
 #include "apps/pretrain/output.h"
 #include "apps/pretrain/output_file.h"
+#include "apps/pretrain/run_identity.h"
 #include "apps/pretrain/shell_text.h"
 #include "apps/pretrain/status_pace.h"
 #include "libs/base/error.h"
@@ -107,7 +108,9 @@ class Joining {
  public:
   Joining(const JoinRequest& request, StopSignal& stop)
       : request_(request), stop_(stop), secret_(read_secret(request.secret_file)), machine_(request.threads) {
-    if (!request.copies.empty()) copies_lock_.emplace(lock_state_folder(real_file_system(), request.copies));
+    if (request.copies.empty()) return;
+    refuse_copies_in_run(request.copies);
+    copies_lock_.emplace(lock_state_folder(real_file_system(), request.copies));
   }
 
   /// Until the run ends, or this machine leaves.
@@ -165,7 +168,7 @@ class Joining {
     stop_.set_work_to_save(true);
     std::optional<CopyKeeper> copies;
     if (!request_.copies.empty())
-      copies.emplace(real_file_system(), request_.copies,
+      copies.emplace(real_file_system(), request_.copies, may_be_of_one_run,
                      [&channel](const CopyAnswer& answer) { channel.send(kCopied, answer.pack()); });
     return machine_.take_part(channel, {.open_meeting = gloo_meetings(channel.own_host(), secret_),
                                         .stop = stop_.token(),

@@ -58,17 +58,6 @@ void verify_file(const Path& folder, const ManifestFile& expected, const std::st
   if (found.hash != expected.hash) fail_damaged(path, "its content does not match its hash");
 }
 
-Manifest read_manifest(const Path& folder) {
-  const Path path = folder / kManifestName;
-  Manifest manifest = parse_manifest(
-      reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); }), path.native());
-  // A copy under another name is fine, but not one with the name of another step.
-  const auto named = checkpoint_step(folder.filename().native());
-  if (named && *named != manifest.step)
-    fail_damaged(path, fmt::format("it is the manifest of step {}", manifest.step));
-  return manifest;
-}
-
 /// A file that differs from what was written.
 struct WrongFile {
   ManifestFile expected;
@@ -123,6 +112,17 @@ bool was_rewritten(const Path& folder, const std::vector<WrongFile>& files) {
 }
 
 }  // namespace
+
+Manifest read_manifest(const Path& folder) {
+  const Path path = folder / kManifestName;
+  Manifest manifest = parse_manifest(
+      reading(path, [&] { return read_file(path, kManifestLimitBytes, Links::kRefuse); }), path.native());
+  // A copy under another name is fine, but not one with the name of another step.
+  const auto named = checkpoint_step(folder.filename().native());
+  if (named && *named != manifest.step)
+    fail_damaged(path, fmt::format("it is the manifest of step {}", manifest.step));
+  return manifest;
+}
 
 std::string checkpoint_name(uint64_t step) {
   return fmt::format("{}{:09}", kStepPrefix, step);

@@ -44,6 +44,10 @@ Path checkpoints_folder(const Path& state_folder);
 /// Newest first. Empty when the folder does not exist.
 std::vector<CheckpointEntry> list_checkpoints(const Path& state_folder);
 
+/// The manifest of a checkpoint whose other files are not read.
+/// Errors: kData, one line naming the file and the problem; NewerFormatError; IoError.
+Manifest read_manifest(const Path& folder);
+
 /// Reads every file (from the device, not the page cache, as far as the kernel allows) and checks it against
 /// the manifest. Ignores files that the manifest does not list; a link counts as damage.
 /// Errors: kData, one /// line naming the file and the problem; NewerFormatError; IoError (which says nothing

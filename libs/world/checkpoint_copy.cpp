@@ -114,20 +114,53 @@ void CopyTarget::begin_file(const CopyPart& part) {
   file_->allocate(part.file_bytes);
 }
 
-/// Only what verifies gets its name. What has the name already may be damaged, and is not deleted.
+/// A checkpoint whose manifest is damaged is of no use to any run.
+void CopyTarget::refuse_beside_another_run(const Manifest& manifest) const {
+  if (!keeps_few_ || same_run_ == nullptr) return;
+  for (const CheckpointEntry& entry : list_checkpoints(state_)) {
+    std::optional<Manifest> known;
+    try {
+      known = read_manifest(entry.folder);
+    } catch (const IoError&) {
+      throw;
+    } catch (const NewerFormatError&) {
+      throw;
+    } catch (const Error&) {
+      continue;
+    }
+    if (!same_run_(*known, manifest))
+      fail(ErrorKind::kUsage, "{} has a copy of step {} of another run; name another folder", state_.native(),
+           entry.step);
+  }
+}
+
+/// What has the name already gives way if it is the same or of an earlier time of the run; damaged, it is set aside.
+void CopyTarget::replace(const Path& folder, const Manifest& manifest) {
+  const bool is_damaged = !judge_checkpoint(folder).checkpoint;
+  if (!is_damaged && read_manifest(folder).files == manifest.files) return;
+  const Path aside =
+      checkpoints_folder(state_) / (is_damaged ? "damaged-" + checkpoint_name(*step_) : ".replaced");
+  remove_tree(files_, aside);
+  files_.rename(folder, aside);
+  files_.rename(temporary(), folder);
+  files_.sync_folder(checkpoints_folder(state_));
+  if (!is_damaged) remove_tree(files_, aside);
+}
+
+/// Only what verifies gets its name.
 void CopyTarget::complete() {
   const Path folder = checkpoints_folder(state_) / checkpoint_name(*step_);
   files_.sync_folder(temporary());
   const CheckpointVerdict verdict = judge_checkpoint(temporary());
   if (!verdict.checkpoint || verdict.checkpoint->step != *step_)
     fail(ErrorKind::kData, "the copy {}", verdict.checkpoint ? "is of another step" : verdict.reason);
+  refuse_beside_another_run(verdict.checkpoint->manifest);
   if (folder_exists(folder)) {
-    const Path aside = checkpoints_folder(state_) / ("damaged-" + checkpoint_name(*step_));
-    remove_tree(files_, aside);
-    files_.rename(folder, aside);
+    replace(folder, verdict.checkpoint->manifest);
+  } else {
+    files_.rename(temporary(), folder);
+    files_.sync_folder(checkpoints_folder(state_));
   }
-  files_.rename(temporary(), folder);
-  files_.sync_folder(checkpoints_folder(state_));
   drop();
   remove_older();
 }
@@ -150,9 +183,9 @@ void CopyTarget::drop() {
   }
 }
 
-CopyKeeper::CopyKeeper(FileSystem& files, const Path& state_folder,
+CopyKeeper::CopyKeeper(FileSystem& files, const Path& state_folder, SameRun same_run,
                        std::function<void(const CopyAnswer&)> answer)
-    : target_(files, state_folder, CopyTarget::Keeps::kNewest),
+    : target_(files, state_folder, CopyTarget::Keeps::kNewest, std::move(same_run)),
       answer_(std::move(answer)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 

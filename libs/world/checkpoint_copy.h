@@ -49,15 +49,22 @@ class CopySource {
   uint64_t sent_ = 0, answered_ = 0;
 };
 
+/// Whether two checkpoints may be of one run.
+using SameRun = std::function<bool(const Manifest&, const Manifest&)>;
+
 /// Writes a copy below STATE/checkpoints, under a hidden name until every byte of it was read back. Single-owner.
 class CopyTarget {
  public:
   enum class Keeps {
-    kNewest,  ///< two, and no older one than those that are there
+    kNewest,  ///< two, no older one than those that are there, and none beside those of another run
     kAll,     ///< what is there
   };
-  CopyTarget(FileSystem& files, Path state_folder, Keeps keeps)
-      : files_(files), state_(std::move(state_folder)), keeps_few_(keeps == Keeps::kNewest) {}
+  /// `same_run` is asked where few copies are kept.
+  CopyTarget(FileSystem& files, Path state_folder, Keeps keeps, SameRun same_run = {})
+      : files_(files),
+        state_(std::move(state_folder)),
+        keeps_few_(keeps == Keeps::kNewest),
+        same_run_(std::move(same_run)) {}
 
   /// Takes a part and tells the sender. An answer with a problem ends the copy; nothing of it remains then.
   CopyAnswer take(const CopyPart& part);
@@ -69,6 +76,8 @@ class CopyTarget {
   void begin(uint64_t step);
   void begin_file(const CopyPart& part);
   void complete();
+  void refuse_beside_another_run(const Manifest& manifest) const;
+  void replace(const Path& folder, const Manifest& manifest);
   void drop();
   void remove_older() const;
   Path temporary() const;
@@ -76,6 +85,7 @@ class CopyTarget {
   FileSystem& files_;
   Path state_;
   bool keeps_few_;
+  SameRun same_run_;
   std::optional<uint64_t> step_;  // of the copy that is written
   std::string name_;              // of the file that is written
   uint64_t written_ = 0;          // of it
@@ -87,7 +97,8 @@ class CopyTarget {
 class CopyKeeper {
  public:
   /// `answer` is called on that thread.
-  CopyKeeper(FileSystem& files, const Path& state_folder, std::function<void(const CopyAnswer&)> answer);
+  CopyKeeper(FileSystem& files, const Path& state_folder, SameRun same_run,
+             std::function<void(const CopyAnswer&)> answer);
   ~CopyKeeper();
   CopyKeeper(const CopyKeeper&) = delete;
   CopyKeeper& operator=(const CopyKeeper&) = delete;

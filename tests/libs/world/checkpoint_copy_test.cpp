@@ -19,11 +19,12 @@ using testing::HasSubstr;
 
 constexpr size_t kBytes = 2'500'000;  // three parts
 
-/// A checkpoint of this step in `state`, and its folder.
-Path save(const Path& state, uint64_t step) {
+/// A checkpoint of this step in `state`, of the run with this seed, and its folder.
+Path save(const Path& state, uint64_t step, int seed = 1) {
   CheckpointStore store(real_file_system(), state, {.keep = 100});
   store.save({.step = step,
-              .files = {{.name = "large", .data = std::string(kBytes, 'x')}, {.name = "empty", .data = ""}}});
+              .files = {{.name = "large", .data = std::string(kBytes, 'x')}, {.name = "empty", .data = ""}},
+              .configuration = {{"seed", seed}}});
   return checkpoints_folder(state) / checkpoint_name(step);
 }
 
@@ -84,6 +85,34 @@ TEST(CheckpointCopy, NeverRemovesCopiesOfAnotherRun) {
   CopyTarget target(real_file_system(), folder / "copies", CopyTarget::Keeps::kNewest);
   EXPECT_THAT(copy(source, target).problem, HasSubstr("has a copy of step 100, of another run"));
   EXPECT_EQ(steps_in(folder / "copies"), (std::vector<uint64_t>{100}));
+}
+
+/// As the runs of save() have it.
+bool have_one_seed(const Manifest& a, const Manifest& b) {
+  return a.configuration["seed"] == b.configuration["seed"];
+}
+
+TEST(CheckpointCopy, NeverPushesOutCheckpointsOfAnotherRunWithFewerSteps) {
+  const TempFolder folder;
+  for (const uint64_t step : {0, 10, 20}) save(folder / "copies", step, 1);
+  CopyTarget target(real_file_system(), folder / "copies", CopyTarget::Keeps::kNewest, have_one_seed);
+  for (const uint64_t step : {20, 30}) {
+    CopySource source(save(folder / "head", step, 2), step);
+    EXPECT_THAT(copy(source, target).problem,
+                HasSubstr("has a copy of step 20 of another run; name another folder"));
+  }
+  EXPECT_EQ(steps_in(folder / "copies"), (std::vector<uint64_t>{20, 10, 0}));
+  EXPECT_EQ(list_folder(folder / "copies/checkpoints").size(), 3U) << "nothing is set aside";
+}
+
+TEST(CheckpointCopy, OfTheStepThatIsThereReplacesItAndCallsNoneDamaged) {
+  const TempFolder folder;
+  CopyTarget target(real_file_system(), folder / "copies", CopyTarget::Keeps::kNewest, have_one_seed);
+  for (const char* head : {"head", "again"}) {
+    CopySource source(save(folder / head, 7), 7);
+    EXPECT_TRUE(copy(source, target).is_complete);
+    EXPECT_EQ(list_folder(folder / "copies/checkpoints").size(), 1U);
+  }
 }
 
 TEST(CheckpointCopy, LeavesNothingWhenTheDiskIsFull) {

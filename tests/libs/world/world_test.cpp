@@ -199,7 +199,7 @@ class TestMember {
                                       .more = {{"threads", 1}, {"keeps_copies", !plan_.copies.empty()}}},
                      .limits = messages_of_head()}},
         {});
-    CopyKeeper copies(real_file_system(), plan_.copies,
+    CopyKeeper copies(real_file_system(), plan_.copies, SameRun(),
                       [&](const CopyAnswer& answer) { channel->send(kCopied, answer.pack()); });
     Member member({.replica = replica,
                    .memory = memory,
