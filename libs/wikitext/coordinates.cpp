@@ -22,11 +22,48 @@ bool is_direction(std::string_view text, std::string_view letters) {
   return text.size() == 1 && letters.find(text.front()) != std::string_view::npos;
 }
 
+/// How a wiki writes a place: the four directions, where they stand, and what stands between the parts.
+struct Form {
+  std::string_view language;
+  std::string_view north, south, east, west;
+  bool direction_first = false;
+  std::string_view gap;     // between numbers and direction
+  std::string_view step;    // between two numbers
+  std::string_view joiner;  // between latitude and longitude
+  std::array<std::string_view, 3> marks = {"°", "′", "″"};
+
+  std::string_view direction(char letter) const {
+    return letter == 'N' ? north : letter == 'S' ? south : letter == 'W' ? west : letter == 'O' ? "O" : east;
+  }
+};
+
+// Wikis that are not here show Latin letters, which readers of all of them know.
+constexpr Form kForms[] = {
+    {"", "N", "S", "E", "W", false, "", "", " "},
+    {"cs", "s. š.", "j. š.", "v. d.", "z. d.", false, " ", "", ", "},
+    {"da", "N", "S", "Ø", "V", false, "", "", " "},
+    {"fr", "N", "S", "E", "O", false, " ", " ", ", "},
+    {"hu", "é. sz.", "d. sz.", "k. h.", "ny. h.", true, " ", " ", ", "},
+    {"ja", "北緯", "南緯", "東経", "西経", true, "", "", " ", {"度", "分", "秒"}},
+    {"ko", "북위", "남위", "동경", "서경", true, " ", " ", " "},
+    {"no", "N", "S", "Ø", "V", false, "", "", " "},
+    {"ru", "с. ш.", "ю. ш.", "в. д.", "з. д.", false, " ", "", " "},
+    {"sv", "N", "S", "Ö", "V", false, "", "", " "},
+    {"tr", "K", "G", "D", "B", false, "", "", " "},
+    {"uk", "пн. ш.", "пд. ш.", "сх. д.", "зх. д.", false, " ", "", " "},
+    {"vi", "B", "N", "Đ", "T", false, "", "", " "},
+};
+
+const Form& form_of(std::string_view language) {
+  const auto* found = std::ranges::find(kForms, language, &Form::language);
+  return found == std::end(kForms) ? kForms[0] : *found;
+}
+
 /// Reads the two halves of a call.
 class Coordinates {
  public:
   explicit Coordinates(const TemplateCall& call)
-      : arguments_(call.arguments), french_(call.language == "fr") {}
+      : arguments_(call.arguments), form_(form_of(call.language)) {}
 
   std::string text() {
     if (is_decimal(arguments_.positional(1), true) && is_decimal(arguments_.positional(2), true) &&
@@ -39,35 +76,39 @@ class Coordinates {
  private:
   std::string joined(const std::string& latitude, const std::string& longitude) const {
     if (latitude.empty() || longitude.empty()) return "";
-    return concat({latitude, french_ ? ", " : " ", longitude});
+    return concat({latitude, form_.joiner, longitude});
   }
 
   std::string signed_half(size_t index, char positive, char negative) const {
     std::string_view number = arguments_.positional(index);
     const size_t sign = number.find_first_of("0123456789.");
     number.remove_prefix(sign);
-    const char direction = sign > 0 ? negative : positive;
-    return concat({number, "°", french_ ? " " : "", std::string_view(&direction, 1)});
+    return directed(concat({number, form_.marks[0]}), sign > 0 ? negative : positive);
+  }
+
+  std::string directed(std::string_view numbers, char letter) const {
+    const std::string_view direction = form_.direction(letter);
+    return form_.direction_first ? concat({direction, form_.gap, numbers})
+                                 : concat({numbers, form_.gap, direction});
   }
 
   /// One to three numbers and a direction.
   std::string half(std::string_view letters) {
-    constexpr std::array<std::string_view, 3> kMarks = {"°", "′", "″"};
     std::string result;
-    for (const std::string_view mark : kMarks) {
+    for (const std::string_view mark : form_.marks) {
       const std::string_view number = arguments_.positional(next_);
       if (!is_decimal(number, false)) break;
-      if (french_ && !result.empty()) result += ' ';
+      if (!result.empty()) result += form_.step;
       result += concat({number, mark});
       ++next_;
     }
     const std::string_view direction = arguments_.positional(next_++);
     if (result.empty() || !is_direction(direction, letters)) return "";
-    return concat({result, french_ ? " " : "", direction});
+    return directed(result, direction[0]);
   }
 
   const TemplateArguments& arguments_;
-  bool french_;
+  const Form& form_;
   size_t next_ = 1;
 };
 
