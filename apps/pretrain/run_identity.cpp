@@ -36,7 +36,7 @@ bool may_be_of_one_run(const Manifest& a, const Manifest& b) {
 
 void refuse_copies_in_run(const Path& folder) {
   refuse_output_in_checkpoints("--copies-in", folder);
-  for (const Path& file : {metrics_file(folder), evaluation_file(folder)}) {
+  for (const Path& file : {folder / "run.ini", metrics_file(folder), evaluation_file(folder)}) {
     if (!file_exists(file)) continue;
     fail(
         ErrorKind::kUsage,

@@ -116,35 +116,32 @@ void CopyTarget::begin_file(const CopyPart& part) {
 
 /// A checkpoint whose manifest is damaged is of no use to any run.
 void CopyTarget::refuse_beside_another_run(const Manifest& manifest) const {
-  if (!keeps_few_ || same_run_ == nullptr) return;
+  if (same_run_ == nullptr) return;
   for (const CheckpointEntry& entry : list_checkpoints(state_)) {
-    std::optional<Manifest> known;
     try {
-      known = read_manifest(entry.folder);
-    } catch (const IoError&) {
-      throw;
-    } catch (const NewerFormatError&) {
-      throw;
-    } catch (const Error&) {
+      if (same_run_(read_manifest(entry.folder), manifest)) continue;
+    } catch (const DamageError&) {
       continue;
     }
-    if (!same_run_(*known, manifest))
-      fail(ErrorKind::kUsage, "{} has a copy of step {} of another run; name another folder", state_.native(),
-           entry.step);
+    fail(ErrorKind::kUsage, "{} has a copy of step {} of another run; name another folder", state_.native(),
+         entry.step);
   }
 }
 
-/// What has the name already gives way if it is the same or of an earlier time of the run; damaged, it is set aside.
+/// What has the name already stays if it is the same, or can't be judged. A damaged one is set aside; one from before the
+/// run went back gives way.
 void CopyTarget::replace(const Path& folder, const Manifest& manifest) {
-  const bool is_damaged = !judge_checkpoint(folder).checkpoint;
-  if (!is_damaged && read_manifest(folder).files == manifest.files) return;
-  const Path aside =
-      checkpoints_folder(state_) / (is_damaged ? "damaged-" + checkpoint_name(*step_) : ".replaced");
+  const CheckpointVerdict there = judge_checkpoint(folder);
+  if (there.checkpoint && there.checkpoint->manifest.files == manifest.files) return;
+  if (there.trouble == Trouble::kUnreadable || there.trouble == Trouble::kForbidden)
+    fail(ErrorKind::kRuntime, "{} {}", folder.native(), there.reason);
+  const std::string aside_name = there.checkpoint ? ".replaced" : "damaged-" + checkpoint_name(*step_);
+  const Path aside = checkpoints_folder(state_) / aside_name;
   remove_tree(files_, aside);
   files_.rename(folder, aside);
   files_.rename(temporary(), folder);
   files_.sync_folder(checkpoints_folder(state_));
-  if (!is_damaged) remove_tree(files_, aside);
+  if (there.checkpoint) remove_tree(files_, aside);
 }
 
 /// Only what verifies gets its name.

@@ -56,10 +56,10 @@ using SameRun = std::function<bool(const Manifest&, const Manifest&)>;
 class CopyTarget {
  public:
   enum class Keeps {
-    kNewest,  ///< two, no older one than those that are there, and none beside those of another run
+    kNewest,  ///< two, and no older one than those that are there
     kAll,     ///< what is there
   };
-  /// `same_run` is asked where few copies are kept.
+  /// `same_run`: refuses a copy beside checkpoints of another run; null: takes it.
   CopyTarget(FileSystem& files, Path state_folder, Keeps keeps, SameRun same_run = {})
       : files_(files),
         state_(std::move(state_folder)),

@@ -46,9 +46,11 @@ std::string refusal(const Path& folder) {
 TEST(RunIdentity, CopiesGoToNoFolderOfARun) {
   const TempFolder folder;
   folder.write("run/metrics.jsonl", "");
+  folder.write("begun/run.ini", "");
   folder.write("run/checkpoints/step-000000010/manifest.json", "");
   folder.write("copies/checkpoints/step-000000010/manifest.json", "");
   EXPECT_THAT(refusal(folder / "run"), HasSubstr("is the state folder of a run (metrics.jsonl)"));
+  EXPECT_THAT(refusal(folder / "begun"), HasSubstr("is the state folder of a run (run.ini)"));
   EXPECT_THAT(refusal(folder / "run/checkpoints"), HasSubstr("lies among the checkpoints of the run in "));
   EXPECT_EQ(refusal(folder / "copies"), "");
   EXPECT_EQ(refusal(folder / "new"), "");

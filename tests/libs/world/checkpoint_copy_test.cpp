@@ -108,11 +108,31 @@ TEST(CheckpointCopy, NeverPushesOutCheckpointsOfAnotherRunWithFewerSteps) {
 TEST(CheckpointCopy, OfTheStepThatIsThereReplacesItAndCallsNoneDamaged) {
   const TempFolder folder;
   CopyTarget target(real_file_system(), folder / "copies", CopyTarget::Keeps::kNewest, have_one_seed);
-  for (const char* head : {"head", "again"}) {
-    CopySource source(save(folder / head, 7), 7);
+  CheckpointStore after_going_back(real_file_system(), folder / "back", {.keep = 100});
+  after_going_back.save(
+      {.step = 7, .files = {{.name = "large", .data = "other"}}, .configuration = {{"seed", 1}}});
+  save(folder / "head", 7);
+  for (const char* head : {"head", "head", "back"}) {
+    const Path original = checkpoints_folder(folder / head) / checkpoint_name(7);
+    CopySource source(original, 7);
     EXPECT_TRUE(copy(source, target).is_complete);
-    EXPECT_EQ(list_folder(folder / "copies/checkpoints").size(), 1U);
+    const auto entries = list_folder(folder / "copies/checkpoints");
+    ASSERT_EQ(entries.size(), 1U) << head;
+    EXPECT_EQ(read_file(folder / "copies/checkpoints" / entries[0].name / "large"),
+              read_file(original / "large"));
   }
+}
+
+TEST(CheckpointCopy, SetsADamagedOneOfItsStepAside) {
+  const TempFolder folder;
+  const Path original = save(folder / "head", 7);
+  save(folder / "copies", 7);
+  folder.write("copies/checkpoints/step-000000007/large", "spoiled");
+  CopySource source(original, 7);
+  CopyTarget target(real_file_system(), folder / "copies", CopyTarget::Keeps::kNewest, have_one_seed);
+  EXPECT_TRUE(copy(source, target).is_complete);
+  EXPECT_EQ(read_file(folder / "copies/checkpoints/damaged-step-000000007/large"), "spoiled");
+  EXPECT_TRUE(target.newest());
 }
 
 TEST(CheckpointCopy, LeavesNothingWhenTheDiskIsFull) {
